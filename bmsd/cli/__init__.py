@@ -1,0 +1,1 @@
+"""bmsctl: what an operator sees and asks."""

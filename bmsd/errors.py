@@ -1,0 +1,59 @@
+"""Every error bmsd raises, in three families: the caller is wrong, the hardware is wrong, the peer is wrong."""
+
+from __future__ import annotations
+
+
+class BmsdError(Exception):
+    """Base of all errors that bmsd itself raises."""
+
+
+class ConfigError(BmsdError):
+    """The configuration is refused; `problems` lists every fault found, one text each."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class ParameterError(BmsdError, ValueError):
+    """A set of parameters is refused as a whole; nothing was changed (S8)."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+class HardwareError(BmsdError):
+    """Something attached does not answer or answers wrongly."""
+
+
+class AfeError(HardwareError):
+    """The front-end chip cannot be read or set."""
+
+
+class BusError(AfeError):
+    """A transfer failed: no acknowledge, time-out, or a stuck bus."""
+
+
+class CrcError(AfeError):
+    """A byte arrived with a wrong checksum."""
+
+
+class VerifyError(AfeError):
+    """The chip does not hold what was written to it."""
+
+
+class WrongChipError(AfeError):
+    """Another chip answers than the configuration names."""
+
+
+class OutputError(HardwareError):
+    """An output line cannot be had or does not follow."""
+
+
+class PeerError(BmsdError):
+    """A client, a master or the daemon on the other side said something wrong."""
+
+
+class StaleError(PeerError):
+    """The daemon's data is missing, unreadable or too old to be shown as present."""

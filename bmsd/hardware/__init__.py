@@ -1,0 +1,1 @@
+"""The only users of smbus2, gpiozero, gpiod and sdnotify."""

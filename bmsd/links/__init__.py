@@ -1,0 +1,1 @@
+"""The outside: each link is its own process, and the only users of python-can, pyserial and systemd-python."""

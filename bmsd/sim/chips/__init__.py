@@ -1,0 +1,1 @@
+"""Front-end chips simulated at register level."""
