@@ -1,0 +1,240 @@
+"""Every alarm, one row each: what trips it, what releases it, what it blocks, and what to tell people.
+
+A row with a `value` compares one believed value with a parameter; a row with a `condition` is decided by
+`core.checks`. Both run through the same timers in `core.alarms`. Codes are stable: Modbus uses them as bits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, IntFlag
+from uuid import UUID, uuid5
+
+from bmsd.tables.rows import AMPERE, CELSIUS, COUNT, VOLT, Unit
+
+_JOURNAL_SPACE = UUID("6f2f4c0e-57c1-4b0a-9d3c-2a1f4c1b7d60")
+
+
+class Block(IntFlag):
+    """What an active alarm does not allow."""
+
+    NONE = 0
+    CHARGE = 1
+    DISCHARGE = 2
+    HEATER = 4
+    BALANCE = 8
+
+    @property
+    def names(self) -> list[str]:
+        """List the blocked things by name, in table order."""
+        return [flag.name.lower() for flag in Block if flag in self and flag.name]
+
+
+BOTH = Block.CHARGE | Block.DISCHARGE
+EVERYTHING = BOTH | Block.HEATER | Block.BALANCE
+
+
+class Severity(Enum):
+    """How bad it is, mildest first."""
+
+    WARNING = "warning"
+    PROTECTION = "protection"
+    FAULT = "fault"
+
+    @property
+    def priority(self) -> int:
+        """Give the journal priority: 4 warning, 2 a protection tripped, 3 hardware fault."""
+        return {"warning": 4, "protection": 2, "fault": 3}[self.value]
+
+
+class Sense(Enum):
+    """On which side of the limit the value is bad."""
+
+    ABOVE = "above"
+    BELOW = "below"
+
+
+class Release(Enum):
+    """What ends an alarm once its cause is gone."""
+
+    ITSELF = "itself"
+    """The value beyond its recovery limit, for the release time if the row has one."""
+    OPERATOR = "operator"
+    """Only `bmsctl reset`, and only when the cause is gone. Survives restarts (S13)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """One alarm row. `trip`, `release`, `delay` and `release_delay` name parameters."""
+
+    name: str
+    code: int
+    severity: Severity
+    blocks: Block
+    title: str
+    advice: str
+    value: str = ""
+    """Name of the believed value that is compared; empty when a check decides."""
+    sense: Sense = Sense.ABOVE
+    trip: str = ""
+    release: str = ""
+    delay: str = ""
+    release_delay: str = ""
+    ends: Release = Release.ITSELF
+    unit: Unit = COUNT
+
+    @property
+    def message_id(self) -> str:
+        """Give the journal MESSAGE_ID, fixed for ever by the alarm's name."""
+        return uuid5(_JOURNAL_SPACE, self.name).hex
+
+
+W, P, F = Severity.WARNING, Severity.PROTECTION, Severity.FAULT
+ABOVE, BELOW = Sense.ABOVE, Sense.BELOW
+OPERATOR = Release.OPERATOR
+
+ALARMS: tuple[Alarm, ...] = (
+    # Cells and pack voltage.
+    Alarm("cell_ovp", 1, P, Block.CHARGE, "Cell over-voltage",
+          "Charging returns when every cell is below recovery. If it repeats, lower the charge"
+          " voltage and let the balancer work.",
+          "cell_max", ABOVE, "cell_ovp_mv", "cell_ovpr_mv", "cell_ovp_delay_ms", unit=VOLT),
+    Alarm("cell_uvp", 2, P, Block.DISCHARGE, "Cell under-voltage",
+          "Charge the pack; discharging returns when every cell is above recovery.",
+          "cell_min", BELOW, "cell_uvp_mv", "cell_uvpr_mv", "cell_uvp_delay_ms", unit=VOLT),
+    Alarm("cell_shutdown", 3, P, Block.DISCHARGE | Block.HEATER | Block.BALANCE, "Shutdown voltage",
+          "Charge the pack now. Charging stays possible.",
+          "cell_min", BELOW, "cell_shutdown_mv", "cell_uvpr_mv", "cell_shutdown_delay_ms", unit=VOLT),
+    Alarm("cell_floor", 4, F, EVERYTHING, "Cell below its floor",
+          "The cell may be damaged: measure it, replace it or recover it by hand, then"
+          " 'bmsctl reset cell_floor'.",
+          "cell_min", BELOW, "cell_floor_mv", "cell_shutdown_mv", "cell_shutdown_delay_ms",
+          ends=OPERATOR, unit=VOLT),
+    Alarm("cell_spread", 5, W, Block.NONE, "Cells far apart",
+          "Let the balancer work, or look for a weak cell or a bad joint.",
+          "cell_spread", ABOVE, "cell_spread_mv", "cell_spread_release_mv", "cell_spread_delay_ms",
+          unit=VOLT),
+    Alarm("pack_ovp", 6, P, Block.CHARGE, "Pack over-voltage",
+          "Lower the charge voltage of charger and inverter.",
+          "pack_mv", ABOVE, "pack_ovp_mv", "pack_ovpr_mv", "pack_voltage_delay_ms", unit=VOLT),
+    Alarm("pack_uvp", 7, P, Block.DISCHARGE, "Pack under-voltage",
+          "Charge the pack.",
+          "pack_mv", BELOW, "pack_uvp_mv", "pack_uvpr_mv", "pack_voltage_delay_ms", unit=VOLT),
+    # Current.
+    Alarm("charge_ocp", 8, P, Block.CHARGE, "Charge over-current",
+          "Returns by itself. If it repeats, lower the charger's current.",
+          "charge_ma", ABOVE, "charge_ocp_ma", "charge_ocp_ma", "charge_ocp_delay_ms",
+          "charge_ocp_release_ms", unit=AMPERE),
+    Alarm("charge_ocp2", 9, P, Block.CHARGE, "Charge over-current, fast level",
+          "Returns by itself. Look for a charger out of control.",
+          "charge_ma", ABOVE, "charge_ocp2_ma", "charge_ocp_ma", "charge_ocp2_delay_ms",
+          "charge_ocp_release_ms", unit=AMPERE),
+    Alarm("discharge_ocp", 10, P, Block.DISCHARGE, "Discharge over-current",
+          "Returns by itself. If it repeats, reduce the load.",
+          "discharge_ma", ABOVE, "discharge_ocp_ma", "discharge_ocp_ma", "discharge_ocp_delay_ms",
+          "discharge_ocp_release_ms", unit=AMPERE),
+    Alarm("discharge_ocp2", 11, P, Block.DISCHARGE, "Discharge over-current, fast level",
+          "Returns by itself. Reduce the load; look for a partial short.",
+          "discharge_ma", ABOVE, "discharge_ocp2_ma", "discharge_ocp_ma", "discharge_ocp2_delay_ms",
+          "discharge_ocp_release_ms", unit=AMPERE),
+    Alarm("short_circuit", 12, P, BOTH, "Short circuit",
+          "Tripped by the chip. Find the short before the release time ends.",
+          release_delay="short_circuit_release_ms"),
+    # Temperature.
+    Alarm("charge_otp", 13, P, Block.CHARGE | Block.HEATER, "Too warm to charge",
+          "Let the pack cool; check ventilation and charge current.",
+          "battery_max", ABOVE, "charge_otp_decic", "charge_otpr_decic", "temperature_delay_ms",
+          unit=CELSIUS),
+    Alarm("charge_utp", 14, P, Block.CHARGE, "Too cold to charge",
+          "Charging returns when the pack is warm; the heater helps where one is fitted.",
+          "battery_min", BELOW, "charge_utp_decic", "charge_utpr_decic", "temperature_delay_ms",
+          unit=CELSIUS),
+    Alarm("discharge_otp", 15, P, Block.DISCHARGE | Block.HEATER, "Too warm to discharge",
+          "Let the pack cool; check the load.",
+          "battery_max", ABOVE, "discharge_otp_decic", "discharge_otpr_decic",
+          "temperature_delay_ms", unit=CELSIUS),
+    Alarm("discharge_utp", 16, P, Block.DISCHARGE, "Too cold to discharge",
+          "Discharging returns when the pack is warmer.",
+          "battery_min", BELOW, "discharge_utp_decic", "discharge_utpr_decic",
+          "temperature_delay_ms", unit=CELSIUS),
+    Alarm("switch_otp", 17, P, EVERYTHING, "Switch board too warm",
+          "Check the contactors' or MOSFETs' cooling and terminals.",
+          "switch_decic", ABOVE, "switch_otp_decic", "switch_otpr_decic", "temperature_delay_ms",
+          unit=CELSIUS),
+    # Lost or doubtful values (S2).
+    Alarm("cell_lost", 18, F, EVERYTHING, "Cell voltage unknown",
+          "Check the sense lead and connector of the cell.",
+          delay="unknown_grace_ms", release_delay="recovery_ms"),
+    Alarm("cell_frozen", 19, F, EVERYTHING, "Cell voltage frozen",
+          "The reading does not follow the pack: check the sense lead and the chip.",
+          release_delay="recovery_ms"),
+    Alarm("temperature_lost", 20, F, EVERYTHING, "Battery temperature unknown",
+          "A battery sensor is open, shorted or missing: check its wire.",
+          delay="unknown_grace_ms", release_delay="recovery_ms"),
+    Alarm("switch_temperature_lost", 21, F, EVERYTHING, "Switch temperature unknown",
+          "The switch sensor is open, shorted or missing; set afe.switch_sensor = false if none"
+          " is fitted.",
+          delay="unknown_grace_ms", release_delay="recovery_ms"),
+    Alarm("current_lost", 22, F, BOTH | Block.HEATER, "Current unknown",
+          "Check the shunt wires, and that the current is inside the chip's range.",
+          delay="unknown_grace_ms", release_delay="recovery_ms"),
+    Alarm("stack_mismatch", 23, F, BOTH | Block.BALANCE, "Sum of cells and stack voltage differ",
+          "A sense lead or a reading is wrong: measure the cells by hand.",
+          "stack_mismatch", ABOVE, "stack_mismatch_mv", "stack_mismatch_mv", "unknown_grace_ms",
+          "recovery_ms", unit=VOLT),
+    # The front-end chip.
+    Alarm("afe_lost", 24, F, EVERYTHING, "Front-end chip does not answer",
+          "Check power, I2C wiring, address and bus speed.",
+          delay="unknown_grace_ms", release_delay="recovery_ms"),
+    Alarm("afe_reset", 25, F, EVERYTHING, "Front-end chip lost its settings",
+          "bmsd programs and verifies it again by itself. If it repeats, check the chip's supply.",
+          release_delay="recovery_ms"),
+    Alarm("afe_refused", 26, F, EVERYTHING, "Front-end chip is wrong or keeps no settings",
+          "Compare afe.chip, address and crc with the board.",
+          release_delay="recovery_ms"),
+    Alarm("chip_charge_trip", 27, P, Block.CHARGE, "The chip's own charge protection tripped",
+          "The backstop behind bmsd's limits acted: read the other alarms and the cells.",
+          release_delay="recovery_ms"),
+    Alarm("chip_discharge_trip", 28, P, Block.DISCHARGE,
+          "The chip's own discharge protection tripped",
+          "The backstop behind bmsd's limits acted: read the other alarms and the cells.",
+          release_delay="recovery_ms"),
+    Alarm("chip_fault", 29, F, EVERYTHING, "The chip reports a fault of its own",
+          "Read 'bmsctl status'; replace the front end if it stays.",
+          release_delay="recovery_ms", ends=OPERATOR),
+    # Outputs.
+    Alarm("precharge_failed", 30, F, Block.DISCHARGE, "Pre-charge failed",
+          "The load side does not reach the pack voltage: look for a short or a load that draws"
+          " while off, then 'bmsctl reset precharge_failed'.",
+          ends=OPERATOR),
+    Alarm("charge_contactor_welded", 31, F, BOTH, "Charge contactor does not open",
+          "Disconnect the charger by hand, replace the contactor, then reset.", ends=OPERATOR),
+    Alarm("charge_contactor_open", 32, F, Block.CHARGE, "Charge contactor does not close",
+          "Check coil, driver and supply of the contactor, then reset.", ends=OPERATOR),
+    Alarm("discharge_contactor_welded", 33, F, BOTH, "Discharge contactor does not open",
+          "Disconnect the load by hand, replace the contactor, then reset.", ends=OPERATOR),
+    Alarm("discharge_contactor_open", 34, F, Block.DISCHARGE, "Discharge contactor does not close",
+          "Check coil, driver and supply of the contactor, then reset.", ends=OPERATOR),
+    Alarm("output_fault", 35, F, EVERYTHING, "An output line does not follow",
+          "Check the GPIO chip, the line numbers and who else uses them.",
+          release_delay="recovery_ms"),
+    # Heater (S4).
+    Alarm("heater_over_limit", 36, F, Block.HEATER, "Heater over its limit",
+          "Current or power at the present voltage is too high: check heater.resistance_ohm.",
+          release_delay="recovery_ms"),
+    Alarm("heater_no_warming", 37, F, Block.HEATER, "Heater does not warm the pack",
+          "Check heater, relay, fuse and the place of the sensors, then 'bmsctl reset"
+          " heater_no_warming'.",
+          ends=OPERATOR),
+    Alarm("heater_stuck_on", 38, F, EVERYTHING, "Heater current flows while it is off",
+          "Disconnect the heater by hand: its relay is stuck. Then reset.", ends=OPERATOR),
+    Alarm("heater_long_run", 39, W, Block.HEATER, "Heater ran for its longest time",
+          "It rests now. A larger heater or better insulation is needed.",
+          release_delay="heater_rest_ms"),
+    # Configuration.
+    Alarm("configuration_fault", 40, F, EVERYTHING, "Stored parameters are not usable",
+          "Read the message, set the parameters again with 'bmsctl params', then 'bmsctl reset"
+          " configuration_fault'.",
+          ends=OPERATOR),
+)
+BY_NAME = {alarm.name: alarm for alarm in ALARMS}

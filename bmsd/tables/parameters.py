@@ -1,0 +1,519 @@
+"""Every run-time parameter, one row each: name, unit, range, presets and help.
+
+`Parameters` is the set the core decides with. Configuration checks, `bmsctl params`, Modbus and the
+parameter document derive from the rows. Preset numbers are those of the JK manuals where they agree and
+the safer value where they differ; rows that JK does not have say so in their help.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+from bmsd.errors import ParameterError
+from bmsd.tables.rows import (
+    AMPERE,
+    CELSIUS,
+    COUNT,
+    KELVIN,
+    MICROSECOND,
+    PERCENT,
+    SECOND,
+    VOLT,
+    WATT,
+    Unit,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """The value a row takes per chemistry; the jk-compatible ones only where they differ."""
+
+    lifepo4: int | None
+    li_ion: int | None
+    lto: int | None
+    lifepo4_jk: int | None = None
+    li_ion_jk: int | None = None
+    lto_jk: int | None = None
+
+    def value(self, chemistry: str, preset: str) -> int | None:
+        """Pick the value for a chemistry and preset name; None means the installer must choose."""
+        key = chemistry.replace("-", "_")
+        ours: int | None = getattr(self, key)
+        if preset == "jk-compatible":
+            theirs: int | None = getattr(self, f"{key}_jk")
+            return ours if theirs is None else theirs
+        return ours
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One parameter: what it is called, how large it may be, and where its value comes from."""
+
+    name: str
+    group: str
+    unit: Unit
+    low: int
+    high: int
+    preset: Preset
+    help: str
+    per_cell: bool = False
+    """The preset and the range are per cell; the parameter is for the whole pack."""
+    share_of: str = ""
+    """Name of the parameter this one is derived from; the preset is then its share in permille."""
+
+    @property
+    def public_name(self) -> str:
+        """Name the parameter as people write it in configuration and on the command line."""
+        return self.unit.public_name(self.name)
+
+    def bounds(self, cells: int) -> tuple[int, int]:
+        """Give the allowed range for a pack of so many cells."""
+        return (self.low * cells, self.high * cells) if self.per_cell else (self.low, self.high)
+
+
+def _row(
+    group: str,
+    unit: Unit,
+    low: int,
+    high: int,
+    preset: Preset | int | None,
+    help: str,  # noqa: A002 - the column is called help everywhere
+    *,
+    per_cell: bool = False,
+    share_of: str = "",
+) -> Any:
+    if not isinstance(preset, Preset):
+        preset = Preset(preset, preset, preset)
+    return field(metadata={"row": ("", group, unit, low, high, preset, help, per_cell, share_of)})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameters:
+    """One complete, consistent set of run-time parameters, in inside units."""
+
+    # Cells. JK manuals A and C, rows 1 to 4 and 6; delays are bmsd's own (JK states none).
+    cell_ovp_mv: int = _row(
+        "cell", VOLT, 1200, 4350, Preset(3600, 4200, 2700),
+        "Cell over-voltage: any cell above this stops charging.",
+    )
+    cell_ovpr_mv: int = _row(
+        "cell", VOLT, 1200, 4350, Preset(3400, 4100, 2400),
+        "Cell over-voltage recovery: charging returns when all cells are below this.",
+    )
+    cell_ovp_delay_ms: int = _row(
+        "cell", SECOND, 0, 10_000, 1000, "How long a cell must be above over-voltage (not in JK).",
+    )
+    cell_uvp_mv: int = _row(
+        "cell", VOLT, 1200, 4350, Preset(2700, 2900, 1800),
+        "Cell under-voltage: any cell below this stops discharging.",
+    )
+    cell_uvpr_mv: int = _row(
+        "cell", VOLT, 1200, 4350, Preset(3000, 3200, 2000),
+        "Cell under-voltage recovery: discharging returns when all cells are above this.",
+    )
+    cell_uvp_delay_ms: int = _row(
+        "cell", SECOND, 0, 10_000, 2000, "How long a cell must be below under-voltage (not in JK).",
+    )
+    cell_shutdown_mv: int = _row(
+        "cell", VOLT, 1200, 4350, Preset(2600, 2800, 1700),
+        "Shutdown voltage: the lowest cell below this ends every use of the pack's energy.",
+    )
+    cell_shutdown_delay_ms: int = _row(
+        "cell", SECOND, 0, 60_000, 1000, "How long the lowest cell must be below shutdown voltage.",
+    )
+    cell_floor_mv: int = _row(
+        "cell", VOLT, 500, 3000, Preset(2000, 2500, 1500),
+        "Cell floor: a cell below this may be damaged; it is neither charged nor discharged until"
+        " an operator has looked (not in JK).",
+    )
+    cell_spread_mv: int = _row(
+        "cell", VOLT, 20, 2000, 300, "Cell spread: warn when highest minus lowest cell is above.",
+    )
+    cell_spread_release_mv: int = _row(
+        "cell", VOLT, 10, 2000, 200, "Cell spread below which the warning ends.",
+    )
+    cell_spread_delay_ms: int = _row(
+        "cell", SECOND, 0, 600_000, 10_000, "How long the spread must be too large.",
+    )
+    cell_frozen_move_mv: int = _row(
+        "cell", VOLT, 5, 200, 20,
+        "A cell that keeps the same reading to the millivolt while the middle cell moves by this"
+        " much, twice in a row, counts as frozen (not in JK).",
+    )
+    # Pack voltage: a second line behind the cells; JK has none.
+    pack_ovp_mv: int = _row(
+        "pack", VOLT, 1200, 4350, Preset(3550, 4180, 2680),
+        "Pack over-voltage: the sum of cells above this stops charging.", per_cell=True,
+    )
+    pack_ovpr_mv: int = _row(
+        "pack", VOLT, 1200, 4350, Preset(3400, 4100, 2450),
+        "Pack over-voltage recovery.", per_cell=True,
+    )
+    pack_uvp_mv: int = _row(
+        "pack", VOLT, 1200, 4350, Preset(2800, 3000, 1850),
+        "Pack under-voltage: the sum of cells below this stops discharging.", per_cell=True,
+    )
+    pack_uvpr_mv: int = _row(
+        "pack", VOLT, 1200, 4350, Preset(3000, 3200, 2000),
+        "Pack under-voltage recovery.", per_cell=True,
+    )
+    pack_voltage_delay_ms: int = _row(
+        "pack", SECOND, 0, 60_000, 2000, "How long the pack voltage must be outside its limits.",
+    )
+    stack_mismatch_mv: int = _row(
+        "pack", VOLT, 10, 200, 50,
+        "Largest difference between the sum of cells and the chip's own stack reading;"
+        " more means a sense lead or a reading is wrong.", per_cell=True,
+    )
+    # Current. JK rows 7 to 11 and 20; the second level and the shares are bmsd's own.
+    charge_ocp_ma: int = _row(
+        "current", AMPERE, 1000, 1_000_000, None,
+        "Charge over-current. No safe default exists: the smallest rating of cells, cable,"
+        " contactor and fuse decides.",
+    )
+    charge_ocp_delay_ms: int = _row(
+        "current", SECOND, 2000, 120_000, 30_000, "How long charge over-current must last.",
+    )
+    charge_ocp_release_ms: int = _row(
+        "current", SECOND, 2000, 120_000, 60_000, "How long charging then stays off.",
+    )
+    charge_ocp2_ma: int = _row(
+        "current", AMPERE, 1000, 2_000_000, 1500,
+        "Second, fast level of charge over-current; by default 150 % of the first (not in JK).",
+        share_of="charge_ocp_ma",
+    )
+    charge_ocp2_delay_ms: int = _row(
+        "current", SECOND, 0, 10_000, 1000, "How long the second level must last.",
+    )
+    discharge_ocp_ma: int = _row(
+        "current", AMPERE, 1000, 1_000_000, None,
+        "Discharge over-current. No safe default exists: the smallest rating of cells, cable,"
+        " contactor and fuse decides.",
+    )
+    discharge_ocp_delay_ms: int = _row(
+        "current", SECOND, 2000, 120_000, 30_000, "How long discharge over-current must last.",
+    )
+    discharge_ocp_release_ms: int = _row(
+        "current", SECOND, 2000, 120_000, 60_000, "How long discharging then stays off.",
+    )
+    discharge_ocp2_ma: int = _row(
+        "current", AMPERE, 1000, 2_000_000, 1500,
+        "Second, fast level of discharge over-current; by default 150 % of the first (not in JK).",
+        share_of="discharge_ocp_ma",
+    )
+    discharge_ocp2_delay_ms: int = _row(
+        "current", SECOND, 0, 10_000, 500, "How long the second level must last.",
+    )
+    short_circuit_ma: int = _row(
+        "current", AMPERE, 10_000, 4_000_000, 3000,
+        "Short circuit: tripped by the front-end chip itself; by default 3 times the discharge"
+        " over-current.", share_of="discharge_ocp_ma",
+    )
+    short_circuit_delay_us: int = _row(
+        "current", MICROSECOND, 15, 450, 60, "How long the chip waits; it works in 15 µs steps.",
+    )
+    short_circuit_release_ms: int = _row(
+        "current", SECOND, 2000, 120_000, 60_000, "How long everything stays off after a short.",
+    )
+    # Temperature. JK rows 12 to 19; a discharge low limit is bmsd's own.
+    charge_otp_decic: int = _row(
+        "temperature", CELSIUS, 200, 800, Preset(550, 550, 600, 600, 600),
+        "Charge over-temperature: the warmest battery sensor above this stops charging.",
+    )
+    charge_otpr_decic: int = _row(
+        "temperature", CELSIUS, 150, 780, Preset(500, 500, 550, 550, 550),
+        "Charge over-temperature recovery.",
+    )
+    charge_utp_decic: int = _row(
+        "temperature", CELSIUS, -400, 200, Preset(0, 0, -200, None, -200),
+        "Charge low temperature: the coldest battery sensor below this stops charging and asks"
+        " for heat.",
+    )
+    charge_utpr_decic: int = _row(
+        "temperature", CELSIUS, -380, 250, Preset(50, 50, -100, None, -100),
+        "Charge low temperature recovery: heat ends, then charging returns.",
+    )
+    discharge_otp_decic: int = _row(
+        "temperature", CELSIUS, 200, 800, 600,
+        "Discharge over-temperature: the warmest battery sensor above this stops discharging.",
+    )
+    discharge_otpr_decic: int = _row(
+        "temperature", CELSIUS, 150, 780, 550, "Discharge over-temperature recovery.",
+    )
+    discharge_utp_decic: int = _row(
+        "temperature", CELSIUS, -400, 200, Preset(-200, -200, -300, -400, -400),
+        "Discharge low temperature (not in JK: the jk-compatible preset sets the sensor's end).",
+    )
+    discharge_utpr_decic: int = _row(
+        "temperature", CELSIUS, -380, 250, Preset(-100, -100, -200, -380, -380),
+        "Discharge low temperature recovery.",
+    )
+    switch_otp_decic: int = _row(
+        "temperature", CELSIUS, 400, 1000, 750,
+        "Switch over-temperature: the contactor or MOSFET board above this stops everything.",
+    )
+    switch_otpr_decic: int = _row(
+        "temperature", CELSIUS, 300, 980, 650, "Switch over-temperature recovery.",
+    )
+    temperature_delay_ms: int = _row(
+        "temperature", SECOND, 0, 60_000, 2000,
+        "How long a temperature must be outside its limit.",
+    )
+    # Balancing. JK row 5; the start voltage is a suggestion, no manual gives one.
+    balance_start_mv: int = _row(
+        "balance", VOLT, 1200, 4350, Preset(3400, 4000, 2500),
+        "Balance start: only cells above this are balanced.",
+    )
+    balance_trigger_mv: int = _row(
+        "balance", VOLT, 2, 1000, 10,
+        "Balance trigger: balance while the spread is above this. JK advises 5 mV above 50 Ah.",
+    )
+    # Heater. Limits of JK document B; the rest is bmsd's own.
+    heater_max_ma: int = _row(
+        "heater", AMPERE, 100, 3000, 3000, "Largest heater current.",
+    )
+    heater_max_mw: int = _row(
+        "heater", WATT, 1000, 200_000, 200_000,
+        "Largest heater power; packs of up to 8 cells are held to 100 W whatever stands here.",
+    )
+    heater_max_run_ms: int = _row(
+        "heater", SECOND, 60_000, 43_200_000, 21_600_000,
+        "Longest run of the heater without a rest.",
+    )
+    heater_rest_ms: int = _row(
+        "heater", SECOND, 60_000, 86_400_000, 3_600_000, "Rest after a longest run.",
+    )
+    heater_min_off_ms: int = _row(
+        "heater", SECOND, 0, 600_000, 30_000, "Shortest time between two runs of the heater.",
+    )
+    heater_min_soc_permille: int = _row(
+        "heater", PERCENT, 0, 1000, 200,
+        "A heater fed from the pack stays off below this state of charge.",
+    )
+    heater_watch_ms: int = _row(
+        "heater", SECOND, 300_000, 14_400_000, 2_700_000,
+        "The watcher wants to see the pack warm within this time of heating.",
+    )
+    heater_watch_rise_decik: int = _row(
+        "heater", KELVIN, 2, 50, 5, "By how much it must have warmed in that time.",
+    )
+    charger_detect_mv: int = _row(
+        "heater", VOLT, 200, 10_000, 2000,
+        "A charger counts as present when its side is this much above the pack, or when it charges.",
+    )
+    # Contactors. All bmsd's own.
+    contactor_min_off_ms: int = _row(
+        "contactor", SECOND, 500, 600_000, 5000, "Shortest time a contactor stays open.",
+    )
+    contactor_operations_per_hour: int = _row(
+        "contactor", COUNT, 2, 600, 30,
+        "Closings of one contactor per hour; more waits for the hour to pass.",
+    )
+    contactor_settle_ms: int = _row(
+        "contactor", SECOND, 50, 2000, 500,
+        "How long a contactor may take to follow before it counts as stuck.",
+    )
+    precharge_permille: int = _row(
+        "contactor", PERCENT, 800, 995, 950,
+        "Share of the pack voltage that the load side must reach before the contactor closes.",
+    )
+    precharge_timeout_ms: int = _row(
+        "contactor", SECOND, 500, 30_000, 10_000, "How long one pre-charge may take.",
+    )
+    precharge_tries: int = _row(
+        "contactor", COUNT, 1, 10, 3, "Pre-charge attempts before an operator must look.",
+    )
+    precharge_rest_ms: int = _row(
+        "contactor", SECOND, 1000, 600_000, 10_000,
+        "Rest between two attempts; the resistor must cool.",
+    )
+    # Limits told to the inverter. Starting values after the projects named in docs/ARCHITECTURE.md.
+    cell_charge_mv: int = _row(
+        "limits", VOLT, 1200, 4350, Preset(3450, 4120, 2550),
+        "Charge voltage per cell told to the inverter (CVL).",
+    )
+    cell_discharge_mv: int = _row(
+        "limits", VOLT, 1200, 4350, Preset(3000, 3200, 2000),
+        "Lowest voltage per cell told to the inverter (DVL).",
+    )
+    charge_max_ma: int = _row(
+        "limits", AMPERE, 0, 1_000_000, 900,
+        "Largest charge current told to the inverter (CCL); by default 90 % of over-current.",
+        share_of="charge_ocp_ma",
+    )
+    discharge_max_ma: int = _row(
+        "limits", AMPERE, 0, 1_000_000, 900,
+        "Largest discharge current told to the inverter (DCL); by default 90 % of over-current.",
+        share_of="discharge_ocp_ma",
+    )
+    charge_taper_mv: int = _row(
+        "limits", VOLT, 10, 500, 100,
+        "CCL falls to zero over this much below cell over-voltage.",
+    )
+    discharge_taper_mv: int = _row(
+        "limits", VOLT, 10, 500, 200,
+        "DCL falls to zero over this much above cell under-voltage.",
+    )
+    # State of charge. Anchors after the common practice of coulomb counters.
+    soc_full_mv: int = _row(
+        "soc", VOLT, 1200, 4350, Preset(3430, 4100, 2530),
+        "Full: the highest cell at or above this ...",
+    )
+    soc_full_tail_permille: int = _row(
+        "soc", PERCENT, 5, 300, 50,
+        "... while charging with less than this share of the capacity per hour ...",
+    )
+    soc_full_time_ms: int = _row(
+        "soc", SECOND, 1000, 1_800_000, 120_000, "... for this long.",
+    )
+    soc_empty_mv: int = _row(
+        "soc", VOLT, 1200, 4350, Preset(2750, 3000, 1900),
+        "Empty: the lowest cell at or below this, not in the cold ...",
+    )
+    soc_empty_time_ms: int = _row(
+        "soc", SECOND, 1000, 1_800_000, 60_000, "... for this long.",
+    )
+    # The cycle itself.
+    period_ms: int = _row("cycle", SECOND, 100, 1000, 250, "Control period.")
+    value_max_age_ms: int = _row(
+        "cycle", SECOND, 200, 5000, 1000,
+        "A value older than this is unknown: charging and discharging that depend on it stop.",
+    )
+    unknown_grace_ms: int = _row(
+        "cycle", SECOND, 0, 30_000, 2000, "An unknown value becomes an alarm after this long.",
+    )
+    start_good_cycles: int = _row(
+        "cycle", COUNT, 2, 100, 8, "Complete good cycles before anything closes after a start.",
+    )
+    recovery_ms: int = _row(
+        "cycle", SECOND, 1000, 600_000, 10_000,
+        "How long a lost sensor, chip or output must be good again before its alarm ends.",
+    )
+
+    def get(self, name: str) -> int:
+        """Read one parameter by its inside name."""
+        value: int = getattr(self, name)
+        return value
+
+
+ROWS: tuple[Row, ...] = tuple(Row(f.name, *f.metadata["row"][1:]) for f in fields(Parameters))
+BY_NAME = {row.name: row for row in ROWS}
+BY_PUBLIC_NAME = {row.public_name: row for row in ROWS}
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A rule between two parameters: `lower` plus `gap` must not exceed `higher`."""
+
+    lower: str
+    higher: str
+    gap: int
+
+
+# S8. Gaps are the measuring error: 5 mV for cells, 2 K for temperatures (JK manuals, accuracy).
+ORDERS: tuple[Order, ...] = (
+    Order("cell_floor_mv", "cell_shutdown_mv", 5),
+    Order("cell_shutdown_mv", "cell_uvp_mv", 5),
+    Order("cell_uvp_mv", "cell_uvpr_mv", 5),
+    Order("cell_uvpr_mv", "cell_ovpr_mv", 5),
+    Order("cell_ovpr_mv", "cell_ovp_mv", 5),
+    Order("cell_charge_mv", "cell_ovp_mv", 5),
+    Order("cell_uvp_mv", "cell_discharge_mv", 5),
+    Order("cell_discharge_mv", "cell_charge_mv", 5),
+    Order("cell_spread_release_mv", "cell_spread_mv", 5),
+    Order("soc_full_mv", "cell_charge_mv", 0),
+    Order("cell_shutdown_mv", "soc_empty_mv", 0),
+    Order("soc_empty_mv", "soc_full_mv", 5),
+    Order("pack_uvp_mv", "pack_uvpr_mv", 5),
+    Order("pack_uvpr_mv", "pack_ovpr_mv", 5),
+    Order("pack_ovpr_mv", "pack_ovp_mv", 5),
+    Order("charge_ocp_ma", "charge_ocp2_ma", 0),
+    Order("discharge_ocp_ma", "discharge_ocp2_ma", 0),
+    Order("discharge_ocp2_ma", "short_circuit_ma", 0),
+    Order("charge_max_ma", "charge_ocp_ma", 0),
+    Order("discharge_max_ma", "discharge_ocp_ma", 0),
+    Order("charge_utp_decic", "charge_utpr_decic", 20),
+    Order("charge_utpr_decic", "charge_otpr_decic", 20),
+    Order("charge_otpr_decic", "charge_otp_decic", 20),
+    Order("discharge_utp_decic", "discharge_utpr_decic", 20),
+    Order("discharge_utpr_decic", "discharge_otpr_decic", 20),
+    Order("discharge_otpr_decic", "discharge_otp_decic", 20),
+    Order("switch_otpr_decic", "switch_otp_decic", 50),
+    Order("period_ms", "value_max_age_ms", 0),
+)
+
+
+def defaults(chemistry: str, preset: str, cells: int, chosen: Mapping[str, int]) -> dict[str, int | None]:
+    """Fill a set from presets around the values an installer chose; None where he must choose."""
+    values: dict[str, int | None] = {}
+    for row in ROWS:
+        values[row.name] = chosen[row.name] if row.name in chosen else _preset(row, chemistry, preset, cells)
+    for row in ROWS:
+        if row.share_of and row.name not in chosen:
+            base, share = values[row.share_of], values[row.name]
+            values[row.name] = None if base is None or share is None else base * share // 1000
+    return values
+
+
+def _preset(row: Row, chemistry: str, preset: str, cells: int) -> int | None:
+    value = row.preset.value(chemistry, preset)
+    return value * cells if value is not None and row.per_cell else value
+
+
+def problems(values: Mapping[str, int | None], cells: int) -> dict[str, str]:
+    """List what is wrong with a set, by parameter name: missing, out of range, or out of order (S8)."""
+    found: dict[str, str] = {}
+    for row in ROWS:
+        value = values[row.name]
+        low, high = row.bounds(cells)
+        if value is None:
+            if not row.share_of:
+                found[row.name] = (
+                    f"{row.public_name} is missing: choose {row.unit.text(low)} to"
+                    f" {row.unit.text(high)}. {row.help}"
+                )
+        elif not low <= value <= high:
+            found[row.name] = (
+                f"{row.public_name} is {row.unit.text(value)},"
+                f" allowed {row.unit.text(low)} to {row.unit.text(high)}"
+            )
+    for order in ORDERS:
+        text = _order_problem(order, values)
+        if text:
+            name = order.lower if order.lower not in found else order.higher
+            found.setdefault(name, text)
+    return found
+
+
+def _order_problem(order: Order, values: Mapping[str, int | None]) -> str:
+    lower, higher = values[order.lower], values[order.higher]
+    if lower is None or higher is None or lower + order.gap <= higher:
+        return ""
+    low, high = BY_NAME[order.lower], BY_NAME[order.higher]
+    rule = f"at least {low.unit.text(order.gap)} below" if order.gap else "not above"
+    return (
+        f"{low.public_name} ({low.unit.text(lower)}) must be {rule}"
+        f" {high.public_name} ({high.unit.text(higher)}): lower the first or raise the second"
+    )
+
+
+def build(values: Mapping[str, int | None], cells: int) -> Parameters:
+    """Make a checked set; raise ParameterError with every problem found (S8)."""
+    found = problems(values, cells)
+    if found:
+        raise ParameterError(list(found.values()))
+    return Parameters(**values)  # type: ignore[arg-type]
+
+
+def changed(current: Parameters, changes: Mapping[str, int], cells: int) -> Parameters:
+    """Apply changes as one set, all or nothing (S8); raise ParameterError and change nothing."""
+    unknown = [name for name in changes if name not in BY_NAME]
+    if unknown:
+        raise ParameterError([f"no parameter is called {name}" for name in unknown])
+    values: dict[str, int | None] = {row.name: current.get(row.name) for row in ROWS}
+    found = problems({**values, **changes}, cells)
+    if found:
+        raise ParameterError(list(found.values()))
+    return replace(current, **dict(changes))
