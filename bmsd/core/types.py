@@ -93,3 +93,100 @@ class AfeSettings:
     discharge_over_decic: int
     discharge_under_decic: int
     host_watchdog_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class Levels:
+    """One level per output: what a line or an auxiliary contact reads; None where nothing is wired."""
+
+    charge: bool | None = None
+    discharge: bool | None = None
+    precharge: bool | None = None
+    heater: bool | None = None
+    buzzer: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What an operator asks of the core; it can only narrow what the rules allow (S14)."""
+
+    kind: str
+    """`switch` (name charge, discharge or balance; on) or `reset` (name of an alarm)."""
+    name: str
+    on: bool | None = None
+    who: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """Everything one decision is made from."""
+
+    now_ms: int
+    afe: AfeReport
+    lines: Levels
+    """Output lines as read back after the last cycle's commands."""
+    feedback: Levels
+    """Auxiliary contacts, where wired."""
+    heater_ma: int | None = None
+    """Measured heater current, where a sensor is fitted."""
+    requests: tuple[Request, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Commands:
+    """What the outputs shall do. All off is the safe state and the start."""
+
+    charge: bool = False
+    discharge: bool = False
+    precharge: bool = False
+    heater: bool = False
+    buzzer: bool = False
+    balance_mask: int = 0
+    """Bit n set: balance cell n + 1."""
+
+
+ALL_OFF = Commands()
+
+
+class Because(Enum):
+    """Why something is not allowed or not done."""
+
+    ALARM = "alarm"
+    UNKNOWN = "unknown"
+    STARTING = "starting"
+    OPERATOR = "operator"
+    HEATER_FIRST = "heater first"
+    CHARGE_FIRST = "charge first"
+    MIN_OFF = "minimum off time"
+    OPERATIONS = "operations per hour"
+    PRECHARGE = "pre-charge"
+    NOT_FITTED = "not fitted"
+    NOT_NEEDED = "not needed"
+    NO_CHARGER = "no charger"
+    LOW_CHARGE = "low state of charge"
+    NO_SUPPLY = "supply voltage unknown"
+    OVER_LIMIT = "over its limit"
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One reason against something: the kind, the thing, and when it may end."""
+
+    because: Because
+    name: str = ""
+    """The alarm, the value or the switch it is about."""
+    until_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something changed. `kind` is alarm, switch, permission, state, soc, request or afe."""
+
+    at_ms: int
+    kind: str
+    name: str
+    state: str
+    where: int | None = None
+    value: int | None = None
+    limit: int | None = None
+    who: str = ""

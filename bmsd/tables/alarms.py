@@ -93,6 +93,8 @@ W, P, F = Severity.WARNING, Severity.PROTECTION, Severity.FAULT
 ABOVE, BELOW = Sense.ABOVE, Sense.BELOW
 OPERATOR = Release.OPERATOR
 
+# One alarm per entry, columns in the order of the class.
+# fmt: off
 ALARMS: tuple[Alarm, ...] = (
     # Cells and pack voltage.
     Alarm("cell_ovp", 1, P, Block.CHARGE, "Cell over-voltage",
@@ -237,4 +239,5 @@ ALARMS: tuple[Alarm, ...] = (
           " configuration_fault'.",
           ends=OPERATOR),
 )
+# fmt: on
 BY_NAME = {alarm.name: alarm for alarm in ALARMS}

@@ -93,6 +93,7 @@ def _row(
 class Parameters:
     """One complete, consistent set of run-time parameters, in inside units."""
 
+    # fmt: off
     # Cells. JK manuals A and C, rows 1 to 4 and 6; delays are bmsd's own (JK states none).
     cell_ovp_mv: int = _row(
         "cell", VOLT, 1200, 4350, Preset(3600, 4200, 2700),
@@ -391,6 +392,7 @@ class Parameters:
         "cycle", SECOND, 1000, 600_000, 10_000,
         "How long a lost sensor, chip or output must be good again before its alarm ends.",
     )
+    # fmt: on
 
     def get(self, name: str) -> int:
         """Read one parameter by its inside name."""

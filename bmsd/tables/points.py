@@ -24,6 +24,10 @@ from bmsd.tables.rows import (
 )
 
 
+CYCLES = Unit("", "_milli", "", 1000)
+WORK_TIME = Unit("ms", "_us", "_ms", 1000)
+
+
 class Kind(Enum):
     """What sort of value a point is."""
 
@@ -85,7 +89,7 @@ POINTS: tuple[Point, ...] = (
           "Capacity against rated; unknown until it was learned."),
     Point("capacity_mah", "pack.capacity_ah", AMPERE_HOUR, "Capacity the counter works with."),
     Point("remaining_mah", "pack.remaining_ah", AMPERE_HOUR, "Charge left."),
-    Point("cycles_milli", "pack.cycles", Unit("", "_milli", "", 1000),
+    Point("cycles_milli", "pack.cycles", CYCLES,
           "Equivalent full cycles: discharged charge over capacity."),
     Point("full_charges", "pack.full_charges", COUNT, "Times the full anchor was reached."),
     Point("discharged_mah", "pack.discharged_ah", AMPERE_HOUR, "Charge discharged over all time."),
@@ -125,8 +129,8 @@ POINTS: tuple[Point, ...] = (
     Point("emergency_remaining_ms", "emergency.remaining_s", SECOND, "Time the override has left."),
     # The cycle itself.
     Point("period_ms", "cycle.period_ms", MILLISECOND, "Control period."),
-    Point("cycle_last_ms", "cycle.last_ms", MILLISECOND, "Work time of the last cycle."),
-    Point("cycle_worst_ms", "cycle.worst_ms", MILLISECOND, "Longest work time since start."),
+    Point("cycle_last_us", "cycle.last_ms", WORK_TIME, "Work time of the last cycle."),
+    Point("cycle_worst_us", "cycle.worst_ms", WORK_TIME, "Longest work time since start."),
     Point("cycle_overruns", "cycle.overruns", COUNT, "Cycles that began late."),
     Point("bus_errors", "cycle.bus_errors", COUNT, "I2C errors since start, retried ones included."),
     Point("disk_bytes", "cycle.disk_bytes", COUNT, "Bytes written to the state directory since start."),

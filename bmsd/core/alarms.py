@@ -1,0 +1,198 @@
+"""Run every alarm row through the same timers.
+
+A comparison has three answers: bad, good, or unknown. Unknown never resets a running trip timer and never
+releases an active alarm (S2). A pending trip that becomes unknown keeps running and trips.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from bmsd.core.plausible import Reading, Values
+from bmsd.core.types import Event
+from bmsd.tables.alarms import ALARMS, Alarm, Block, Release, Sense
+from bmsd.tables.parameters import Parameters
+
+
+class Rule(NamedTuple):
+    """One alarm row with its parameters filled in."""
+
+    alarm: Alarm
+    trip: int
+    release: int
+    delay_ms: int
+    release_ms: int
+
+
+class Finding(NamedTuple):
+    """What a check says about one alarm: bad (or unknown), with value and place where it has them."""
+
+    bad: bool | None
+    value: int | None = None
+    where: int | None = None
+
+
+GOOD = Finding(False)
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmState:
+    """One alarm between cycles."""
+
+    active: bool = False
+    since_ms: int = 0
+    """When it was raised."""
+    bad_since_ms: int | None = None
+    """When the running trip timer began."""
+    good_since_ms: int | None = None
+    """When an active alarm's cause went away."""
+    value: int | None = None
+    """The value that tripped it, or the worst since."""
+    where: int | None = None
+
+
+QUIET = AlarmState()
+
+
+def rules(parameters: Parameters) -> tuple[Rule, ...]:
+    """Fill the alarm rows with a set of parameters."""
+    return tuple(
+        Rule(
+            alarm,
+            parameters.get(alarm.trip) if alarm.trip else 0,
+            parameters.get(alarm.release) if alarm.release else 0,
+            parameters.get(alarm.delay) if alarm.delay else 0,
+            parameters.get(alarm.release_delay) if alarm.release_delay else 0,
+        )
+        for alarm in ALARMS
+    )
+
+
+def start(
+    latched: Mapping[str, tuple[int | None, int | None]], now_ms: int
+) -> tuple[AlarmState, ...]:
+    """Begin with the operator-latched alarms (name: value, where) that survived a restart (S13)."""
+    return tuple(
+        AlarmState(True, now_ms, value=latched[alarm.name][0], where=latched[alarm.name][1])
+        if alarm.name in latched and alarm.ends is Release.OPERATOR
+        else QUIET
+        for alarm in ALARMS
+    )
+
+
+def advance(
+    table: tuple[Rule, ...],
+    states: tuple[AlarmState, ...],
+    values: Values,
+    findings: Mapping[str, Finding],
+    resets: frozenset[str],
+    now_ms: int,
+) -> tuple[tuple[AlarmState, ...], tuple[Event, ...]]:
+    """Evaluate all rows once; report each raise and each clear as an event."""
+    events: list[Event] = []
+    after: list[AlarmState] = []
+    for rule, state in zip(table, states, strict=True):
+        alarm = rule.alarm
+        if alarm.value:
+            reading: Reading = getattr(values, alarm.value)
+            bad, clear = compare(rule, reading)
+            value, where = reading.value, reading.where
+        else:
+            bad, value, where = findings.get(alarm.name, GOOD)
+            clear = None if bad is None else not bad
+        if bad is False and not state.active:
+            after.append(QUIET)
+            continue
+        new = _next(rule, state, bad, clear, value, where, alarm.name in resets, now_ms)
+        if new.active != state.active:
+            word = "raised" if new.active else "cleared"
+            told = new if new.active else AlarmState(value=value, where=where)
+            limit = (rule.trip if new.active else rule.release) if alarm.trip else None
+            events.append(Event(now_ms, "alarm", alarm.name, word, told.where, told.value, limit))
+        after.append(new)
+    return tuple(after), tuple(events)
+
+
+def compare(rule: Rule, reading: Reading) -> tuple[bool | None, bool | None]:
+    """Answer two questions about one reading: is it beyond the trip limit, is it safely back."""
+    value, complete, _ = reading
+    if value is None:
+        return None, None
+    if rule.alarm.sense is Sense.ABOVE:
+        beyond, back = value > rule.trip, value < rule.release
+    else:
+        beyond, back = value < rule.trip, value > rule.release
+    bad = True if beyond else (False if complete else None)
+    clear = False if not back else (True if complete else None)
+    return bad, clear
+
+
+def _next(
+    rule: Rule,
+    state: AlarmState,
+    bad: bool | None,
+    clear: bool | None,
+    value: int | None,
+    where: int | None,
+    reset: bool,
+    now_ms: int,
+) -> AlarmState:
+    if not state.active:
+        return _pending(rule, state, bad, value, where, now_ms)
+    if clear is not True:
+        return AlarmState(True, state.since_ms, None, None, *_worst(rule, state, bad, value, where))
+    since = now_ms if state.good_since_ms is None else state.good_since_ms
+    waited = now_ms - since >= rule.release_ms
+    if waited and (reset or rule.alarm.ends is Release.ITSELF):
+        return QUIET
+    return AlarmState(True, state.since_ms, None, since, state.value, state.where)
+
+
+def _pending(
+    rule: Rule,
+    state: AlarmState,
+    bad: bool | None,
+    value: int | None,
+    where: int | None,
+    now_ms: int,
+) -> AlarmState:
+    """Run the trip timer; an unknown value keeps it running but does not start it (S2)."""
+    if bad is None and state.bad_since_ms is None:
+        return QUIET
+    since = now_ms if state.bad_since_ms is None else state.bad_since_ms
+    if bad is None:
+        value, where = state.value, state.where
+    if now_ms - since >= rule.delay_ms:
+        return AlarmState(True, now_ms, value=value, where=where)
+    return AlarmState(False, 0, since, None, value, where)
+
+
+def _worst(
+    rule: Rule, state: AlarmState, bad: bool | None, value: int | None, where: int | None
+) -> tuple[int | None, int | None]:
+    """Keep the worst value seen while the alarm is active, with its place."""
+    if bad is not True or value is None or not rule.alarm.value:
+        return state.value, state.where
+    if state.value is None:
+        return value, where
+    worse = value > state.value if rule.alarm.sense is Sense.ABOVE else value < state.value
+    return (value, where) if worse else (state.value, state.where)
+
+
+def blocked(table: tuple[Rule, ...], states: tuple[AlarmState, ...]) -> Block:
+    """Combine what all active alarms block."""
+    block = Block.NONE
+    for rule, state in zip(table, states, strict=True):
+        if state.active:
+            block |= rule.alarm.blocks
+    return block
+
+
+def is_active(states: tuple[AlarmState, ...], name: str) -> bool:
+    """Tell whether the alarm of this name is active."""
+    return states[_INDEX[name]].active
+
+
+_INDEX = {alarm.name: index for index, alarm in enumerate(ALARMS)}

@@ -1,0 +1,121 @@
+"""Alarm causes that are no plain comparison: lost values, the chip's state, outputs that do not follow.
+
+Each check says bad, good, or unknown; a finding that is missing means good.
+"""
+
+from __future__ import annotations
+
+from bmsd.core.alarms import Finding
+from bmsd.core.contactors import ContactorState, PrechargeState
+from bmsd.core.heater_watch import Verdict
+from bmsd.core.plausible import Values
+from bmsd.core.settings import Settings
+from bmsd.core.types import AfeReport, AfeState, ChipFault, Commands, Inputs, Levels
+
+CHARGE_TRIPS = ChipFault.CELL_OVER_VOLTAGE | ChipFault.CHARGE_OVER_CURRENT
+DISCHARGE_TRIPS = ChipFault.CELL_UNDER_VOLTAGE | ChipFault.DISCHARGE_OVER_CURRENT
+BOTH_TRIPS = ChipFault.OVER_TEMPERATURE | ChipFault.UNDER_TEMPERATURE | ChipFault.HOST_WATCHDOG
+OWN_FAULTS = ChipFault.PERMANENT_FAILURE | ChipFault.OTHER
+
+BAD = Finding(True)
+
+
+def lost_values(settings: Settings, values: Values) -> dict[str, Finding]:
+    """Name every value that decides and is unknown (S1, S2)."""
+    found: dict[str, Finding] = {}
+    if values.frozen:
+        found["cell_frozen"] = Finding(True, None, values.frozen[0])
+    if not values.cell_max.complete or len(values.cell_mv) != settings.cells:
+        found["cell_lost"] = Finding(True, None, _first_unknown(values.cell_mv))
+    if not values.battery_min.complete or len(values.battery_decic) != settings.battery_sensors:
+        found["temperature_lost"] = Finding(True, None, _first_unknown(values.battery_decic))
+    if settings.switch_sensor and values.switch_decic.value is None:
+        found["switch_temperature_lost"] = BAD
+    if values.current_ma is None:
+        found["current_lost"] = BAD
+    return found
+
+
+def _first_unknown(values: tuple[int | None, ...]) -> int | None:
+    return values.index(None) + 1 if None in values else None
+
+
+def chip(report: AfeReport, resets_before: int) -> dict[str, Finding]:
+    """Turn the front end's state and its own trips into alarm causes (S6)."""
+    found: dict[str, Finding] = {}
+    if report.state is AfeState.REFUSED:
+        found["afe_refused"] = BAD
+    if report.resets > resets_before or (report.state is AfeState.CONFIGURING and report.resets):
+        found["afe_reset"] = BAD
+    if report.state is not AfeState.READY or report.measurement is None:
+        found["afe_lost"] = BAD
+        for name in ("short_circuit", "chip_charge_trip", "chip_discharge_trip", "chip_fault"):
+            found[name] = Finding(None)
+        return found
+    faults = report.measurement.faults
+    if not faults:
+        return found
+    if faults & ChipFault.SHORT_CIRCUIT:
+        found["short_circuit"] = BAD
+    if faults & (CHARGE_TRIPS | BOTH_TRIPS):
+        found["chip_charge_trip"] = BAD
+    if faults & (DISCHARGE_TRIPS | BOTH_TRIPS):
+        found["chip_discharge_trip"] = BAD
+    if faults & OWN_FAULTS:
+        found["chip_fault"] = BAD
+    return found
+
+
+def outputs(
+    settings: Settings,
+    inputs: Inputs,
+    commands: Commands,
+    charge: ContactorState,
+    discharge: ContactorState,
+    precharge: PrechargeState,
+) -> dict[str, Finding]:
+    """Compare what was commanded with what lines and auxiliary contacts read."""
+    found: dict[str, Finding] = {}
+    lines = inputs.lines
+    if _differs(commands, lines):
+        found["output_fault"] = BAD
+    settle_ms = settings.parameters.contactor_settle_ms
+    for name, state, level in (
+        ("charge", charge, inputs.feedback.charge),
+        ("discharge", discharge, inputs.feedback.discharge),
+    ):
+        if level is None or level == state.on:
+            continue
+        if state.changed_ms is None or inputs.now_ms - state.changed_ms >= settle_ms:
+            found[f"{name}_contactor_{'open' if state.on else 'welded'}"] = BAD
+    if precharge.tries >= settings.parameters.precharge_tries:
+        found["precharge_failed"] = BAD
+    return found
+
+
+def _differs(commands: Commands, lines: Levels) -> bool:
+    """Tell whether any line that can be read stands elsewhere than commanded."""
+    return any(
+        level is not None and level != on
+        for level, on in (
+            (lines.charge, commands.charge),
+            (lines.discharge, commands.discharge),
+            (lines.precharge, commands.precharge),
+            (lines.heater, commands.heater),
+            (lines.buzzer, commands.buzzer),
+        )
+    )
+
+
+def heater(verdict: Verdict, over_limit: bool) -> dict[str, Finding]:
+    """Turn the watcher's verdict and the present limit check into alarm causes (S4)."""
+    found: dict[str, Finding] = {}
+    if verdict.over_current or over_limit:
+        found["heater_over_limit"] = BAD
+    if verdict.no_warming:
+        found["heater_no_warming"] = BAD
+    if verdict.stuck_on:
+        found["heater_stuck_on"] = BAD
+    if verdict.long_run:
+        found["heater_long_run"] = BAD
+    return found

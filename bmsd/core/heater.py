@@ -1,0 +1,123 @@
+"""Heat a pack that is too cold to charge, inside its limits (S3, S4).
+
+Charge is cut first, then the heater goes on; the heater goes off first, then charge returns. Every value the
+heater depends on must be known. Whether the pack really warms is not asked here: `core.heater_watch` does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bmsd.core.plausible import Values
+from bmsd.core.settings import Settings
+from bmsd.core.types import Because, Reason
+from bmsd.tables.alarms import Block
+
+CHARGING_MA = 500
+"""A charge current above this proves a charger."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeaterState:
+    """The heater between cycles."""
+
+    on: bool = False
+    changed_ms: int | None = None
+    """When it last went on or off."""
+
+
+def exceeds(mohm: int, voltage_mv: int, max_ma: int, max_mw: int) -> bool:
+    """Tell whether U/R or U²/R is above its limit; exact in integers."""
+    return voltage_mv * 1000 > max_ma * mohm or voltage_mv * voltage_mv > max_mw * mohm
+
+
+def least_mohm(voltage_mv: int, max_ma: int, max_mw: int) -> int:
+    """Give the smallest resistance that keeps both limits at a voltage."""
+    return max(-(-voltage_mv * 1000 // max_ma), -(-voltage_mv * voltage_mv // max_mw))
+
+
+def supply_mv(settings: Settings, values: Values) -> int | None:
+    """Give the highest voltage the heater may see now; None when it is unknown."""
+    pack_mv, charger_mv = values.pack_mv.value, values.charger_mv
+    if pack_mv is None:
+        return None
+    if settings.heater_from_pack:
+        return pack_mv
+    return None if charger_mv is None else max(pack_mv, charger_mv)
+
+
+def charger_present(settings: Settings, values: Values) -> bool | None:
+    """Tell whether a charger is there: it charges, or its side stands above the pack."""
+    if values.current_ma is not None and values.current_ma > CHARGING_MA:
+        return True
+    if values.charger_mv is None or values.pack_mv.value is None:
+        return None
+    return values.charger_mv >= values.pack_mv.value + settings.parameters.charger_detect_mv
+
+
+def decide(
+    settings: Settings,
+    state: HeaterState,
+    values: Values,
+    *,
+    demanded: bool,
+    started: bool,
+    block: Block,
+    charge_is_open: bool,
+    soc_permille: int,
+    now_ms: int,
+) -> tuple[HeaterState, Reason | None]:
+    """Decide the heater; the reason says why it is off, None while it is on."""
+    reason = _against(
+        settings, state, values, demanded, started, block, charge_is_open, soc_permille, now_ms
+    )
+    on = reason is None
+    if on == state.on:
+        return state, reason
+    return HeaterState(on, now_ms), reason
+
+
+def _against(
+    settings: Settings,
+    state: HeaterState,
+    values: Values,
+    demanded: bool,
+    started: bool,
+    block: Block,
+    charge_is_open: bool,
+    soc_permille: int,
+    now_ms: int,
+) -> Reason | None:
+    p = settings.parameters
+    mohm, coldest = settings.heater_mohm, values.battery_min
+    if mohm is None:
+        return Reason(Because.NOT_FITTED, "heater")
+    if not demanded:
+        return Reason(Because.NOT_NEEDED, "battery_min")
+    if not started:
+        return Reason(Because.STARTING)
+    if block & Block.HEATER:
+        return Reason(Because.ALARM)
+    if not coldest.complete or coldest.value is None:
+        return Reason(Because.UNKNOWN, "battery_min")
+    if coldest.value >= p.charge_utpr_decic:
+        return Reason(Because.NOT_NEEDED, "battery_min")
+    volts = supply_mv(settings, values)
+    if volts is None:
+        return Reason(Because.NO_SUPPLY)
+    if exceeds(mohm, volts, p.heater_max_ma, settings.heater_max_mw):
+        return Reason(Because.OVER_LIMIT, "heater")
+    if settings.heater_from_pack:
+        if soc_permille < p.heater_min_soc_permille:
+            return Reason(Because.LOW_CHARGE, "soc_permille")
+    elif not charger_present(settings, values):
+        return Reason(Because.NO_CHARGER)
+    if not charge_is_open:
+        return Reason(Because.CHARGE_FIRST, "charge")
+    return None if state.on else _resting(p.heater_min_off_ms, state, now_ms)
+
+
+def _resting(min_off_ms: int, state: HeaterState, now_ms: int) -> Reason | None:
+    if state.changed_ms is None or now_ms - state.changed_ms >= min_off_ms:
+        return None
+    return Reason(Because.MIN_OFF, "heater", state.changed_ms + min_off_ms)

@@ -1,0 +1,78 @@
+"""Watch that heating heats. Shares no code and no decision with the heater's control (S4).
+
+It knows only three things: whether the heater relay is on, how warm the coldest sensor is, and the measured
+heater current where there is one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+STUCK_MA = 200
+"""A measured current above this with the relay off is a stuck relay."""
+STUCK_MS = 3000
+
+
+@dataclass(frozen=True, slots=True)
+class WatchState:
+    """What the watcher saw so far."""
+
+    last_ms: int | None = None
+    heated_ms: int = 0
+    """Heating time since the reference temperature was taken."""
+    reference_decic: int | None = None
+    run_ms: int = 0
+    """Heating time of the present run, less the rest since."""
+    stuck_since_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the watcher says; each is an alarm's cause."""
+
+    no_warming: bool = False
+    long_run: bool = False
+    stuck_on: bool = False
+    over_current: bool = False
+
+
+def watch(
+    state: WatchState,
+    *,
+    on: bool,
+    coldest_decic: int | None,
+    measured_ma: int | None,
+    wanted_rise_decik: int,
+    within_ms: int,
+    longest_run_ms: int,
+    max_ma: int,
+    now_ms: int,
+) -> tuple[WatchState, Verdict]:
+    """Judge one cycle; an unknown temperature counts as no warming while time runs (S2)."""
+    step_ms = 0 if state.last_ms is None else now_ms - state.last_ms
+    stuck_since = _stuck_since(state, on, measured_ma, now_ms)
+    # Off time is given back only as fast as it was used: a heater that flaps is judged all the same.
+    signed_ms = step_ms if on else -step_ms
+    heated_ms, run_ms = max(state.heated_ms + signed_ms, 0), max(state.run_ms + signed_ms, 0)
+    reference = state.reference_decic if on or heated_ms else None
+    if on and coldest_decic is not None:
+        if reference is None:
+            reference = coldest_decic
+        elif coldest_decic - reference >= wanted_rise_decik:
+            reference, heated_ms = coldest_decic, 0
+    verdict = Verdict(
+        no_warming=heated_ms >= within_ms,
+        long_run=run_ms >= longest_run_ms,
+        stuck_on=stuck_since is not None and now_ms - stuck_since >= STUCK_MS,
+        over_current=measured_ma is not None and measured_ma > max_ma,
+    )
+    return WatchState(now_ms, heated_ms, reference, run_ms, stuck_since), verdict
+
+
+def _stuck_since(state: WatchState, on: bool, measured_ma: int | None, now_ms: int) -> int | None:
+    """Time a current that flows while the relay is off; an unknown current keeps the timer."""
+    if on or (measured_ma is not None and measured_ma <= STUCK_MA):
+        return None
+    if measured_ma is None:
+        return state.stuck_since_ms
+    return now_ms if state.stuck_since_ms is None else state.stuck_since_ms

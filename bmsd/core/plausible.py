@@ -1,0 +1,210 @@
+"""From measurements to believed values: is a value believable, and how old is the last one that was.
+
+A value that is missing or impossible keeps its last good reading until that is too old, then it is unknown
+(None). Extremes say whether every value behind them is known, so that an unknown cell cannot hide (S2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from bmsd.core.types import Measurement
+from bmsd.tables.parameters import Parameters
+
+CELL_LOW_MV, CELL_HIGH_MV = 300, 5000
+"""A cell outside this is a broken lead or reading, not a cell (input range of the front ends)."""
+SENSOR_LOW_DECIC, SENSOR_HIGH_DECIC = -400, 1200
+"""A battery or switch sensor outside this is open or shorted."""
+
+_FROZEN_AFTER = 2
+_NOTHING: tuple[None, ...] = ()
+Worst = Callable[[list[int]], int]
+
+
+class Reading(NamedTuple):
+    """The worst known value, whether all values behind it are known, and which one it is (from 1)."""
+
+    value: int | None
+    complete: bool
+    where: int | None = None
+
+
+UNKNOWN = Reading(None, False)
+
+
+class Kept(NamedTuple):
+    """Last good values of one group, and when each was measured."""
+
+    values: tuple[int | None, ...]
+    at_ms: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What plausibility remembers between cycles."""
+
+    cells: Kept = Kept((), ())
+    sensors: Kept = Kept((), ())
+    singles: Kept = Kept((), ())
+    reference_mv: tuple[int | None, ...] = ()
+    """Cell readings when the middle cell last moved far enough to judge frozen ones."""
+    still: tuple[int, ...] = ()
+    """How often in a row each cell kept its exact reading while the middle cell moved."""
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """Believed values of one cycle."""
+
+    cell_mv: tuple[int | None, ...]
+    battery_decic: tuple[int | None, ...]
+    frozen: tuple[int, ...]
+    """Numbers of the cells whose reading is frozen, from 1."""
+    cell_max: Reading
+    cell_min: Reading
+    cell_spread: Reading
+    pack_mv: Reading
+    stack_mismatch: Reading
+    charge_ma: Reading
+    discharge_ma: Reading
+    battery_max: Reading
+    battery_min: Reading
+    switch_decic: Reading
+    current_ma: int | None
+    charger_mv: int | None
+    load_mv: int | None
+
+
+def believe(
+    held: Held, measurement: Measurement | None, now_ms: int, parameters: Parameters
+) -> tuple[Values, Held]:
+    """Turn this cycle's measurement into believed values; None means no good poll."""
+    oldest_ms = now_ms - parameters.value_max_age_ms
+    raw_cells, raw_sensors, raw_singles = _raw(measurement)
+    reference_mv, still = _watch_frozen(held, raw_cells, parameters.cell_frozen_move_mv)
+    if max(still, default=0) >= _FROZEN_AFTER:
+        raw_cells = tuple(
+            None if count >= _FROZEN_AFTER else mv
+            for mv, count in zip(raw_cells, still, strict=True)
+        )
+    cells, kept_cells = _hold(held.cells, raw_cells, now_ms, oldest_ms)
+    sensors, kept_sensors = _hold(held.sensors, raw_sensors, now_ms, oldest_ms)
+    singles, kept_singles = _hold(held.singles, raw_singles, now_ms, oldest_ms)
+    frozen = tuple(n for n, count in enumerate(still, 1) if count >= _FROZEN_AFTER)
+    values = _values(cells, sensors, singles, frozen)
+    return values, Held(kept_cells, kept_sensors, kept_singles, reference_mv, still)
+
+
+def _raw(
+    m: Measurement | None,
+) -> tuple[tuple[int | None, ...], tuple[int | None, ...], tuple[int | None, ...]]:
+    """Strike out what cannot be true."""
+    if m is None:
+        return _NOTHING, _NOTHING, _NOTHING
+    cells = m.cell_mv
+    if None in cells or min(cells) < CELL_LOW_MV or max(cells) > CELL_HIGH_MV:  # type: ignore[type-var, operator]
+        cells = tuple(_within(mv, CELL_LOW_MV, CELL_HIGH_MV) for mv in cells)
+    sensors = tuple(_within(t, SENSOR_LOW_DECIC, SENSOR_HIGH_DECIC) for t in m.battery_decic)
+    switch = _within(m.switch_decic, SENSOR_LOW_DECIC, SENSOR_HIGH_DECIC)
+    return cells, sensors, (m.stack_mv, m.charger_mv, m.load_mv, m.current_ma, switch)
+
+
+def _within(value: int | None, low: int, high: int) -> int | None:
+    return value if value is not None and low <= value <= high else None
+
+
+def _hold(
+    kept: Kept, new: tuple[int | None, ...], now_ms: int, oldest_ms: int
+) -> tuple[tuple[int | None, ...], Kept]:
+    """Take new values; where one is missing, keep the last good one until it is too old."""
+    if new and None not in new:
+        return new, Kept(new, (now_ms,) * len(new))
+    old = kept.values or (None,) * len(new)
+    at_ms = kept.at_ms or (now_ms,) * len(new)
+    new = new or (None,) * len(old)
+    merged = tuple(n if n is not None else o for n, o in zip(new, old, strict=True))
+    times = tuple(now_ms if n is not None else t for n, t in zip(new, at_ms, strict=True))
+    believed = tuple(v if t >= oldest_ms else None for v, t in zip(merged, times, strict=True))
+    return believed, Kept(merged, times)
+
+
+def _watch_frozen(
+    held: Held, cells: tuple[int | None, ...], move_mv: int
+) -> tuple[tuple[int | None, ...], tuple[int, ...]]:
+    """Count, per cell, how often it stood still to the millivolt while the middle cell moved."""
+    if not cells:
+        return held.reference_mv, held.still
+    if len(held.reference_mv) != len(cells):
+        return cells, (0,) * len(cells)
+    still = held.still
+    if max(still) >= _FROZEN_AFTER:
+        still = tuple(
+            0 if count >= _FROZEN_AFTER and mv != was else count
+            for mv, was, count in zip(cells, held.reference_mv, still, strict=True)
+        )
+    middle, before = _middle(cells), _middle(held.reference_mv)
+    if middle is None or before is None or abs(middle - before) < move_mv:
+        return held.reference_mv, still
+    counts = tuple(
+        count + 1 if mv is not None and mv == was else 0
+        for mv, was, count in zip(cells, held.reference_mv, still, strict=True)
+    )
+    return cells, counts
+
+
+def _middle(cells: tuple[int | None, ...]) -> int | None:
+    known = sorted(mv for mv in cells if mv is not None)
+    return known[len(known) // 2] if known else None
+
+
+def _values(
+    cells: tuple[int | None, ...],
+    sensors: tuple[int | None, ...],
+    singles: tuple[int | None, ...],
+    frozen: tuple[int, ...],
+) -> Values:
+    stack_mv, charger_mv, load_mv, current_ma, switch_decic = singles or (None,) * 5
+    high, low = _extreme(cells, max), _extreme(cells, min)
+    pack_mv = sum(cells) if high.complete else None  # type: ignore[arg-type]
+    known = pack_mv is not None and stack_mv is not None
+    return Values(
+        cell_mv=cells,
+        battery_decic=sensors,
+        frozen=frozen,
+        cell_max=high,
+        cell_min=low,
+        cell_spread=_spread(high, low),
+        pack_mv=_single(pack_mv),
+        stack_mismatch=_single(abs(pack_mv - stack_mv) if known else None),  # type: ignore[operator]
+        charge_ma=_single(None if current_ma is None else max(current_ma, 0)),
+        discharge_ma=_single(None if current_ma is None else max(-current_ma, 0)),
+        battery_max=_extreme(sensors, max),
+        battery_min=_extreme(sensors, min),
+        switch_decic=_single(switch_decic),
+        current_ma=current_ma,
+        charger_mv=charger_mv,
+        load_mv=load_mv,
+    )
+
+
+def _single(value: int | None) -> Reading:
+    return Reading(value, value is not None)
+
+
+def _extreme(values: tuple[int | None, ...], worst: Worst) -> Reading:
+    """Find the worst known value; it is complete only when there are values and all are known."""
+    if not values:
+        return UNKNOWN
+    known = [value for value in values if value is not None]
+    if not known:
+        return UNKNOWN
+    value = worst(known)
+    return Reading(value, len(known) == len(values), values.index(value) + 1)
+
+
+def _spread(high: Reading, low: Reading) -> Reading:
+    if high.value is None or low.value is None:
+        return UNKNOWN
+    return Reading(high.value - low.value, high.complete, high.where)

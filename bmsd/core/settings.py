@@ -1,0 +1,68 @@
+"""What the core decides with: parameters, the pack, what is fitted; fixed between parameter writes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bmsd.core.alarms import Rule, rules
+from bmsd.tables.chemistries import Chemistry
+from bmsd.tables.parameters import Parameters
+
+SMALL_PACK_CELLS = 8
+SMALL_PACK_HEATER_MW = 100_000
+"""JK's 8S boards allow 100 W of heat, all larger ones 200 W (JK document B, heating note)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The pack and its fittings, with the parameters and the alarm rules made from them."""
+
+    parameters: Parameters
+    chemistry: Chemistry
+    cells: int
+    capacity_mah: int
+    battery_sensors: int
+    switch_sensor: bool
+    heater_mohm: int | None
+    """None: no heater is fitted."""
+    heater_from_pack: bool
+    precharge: bool
+    """A pre-charge relay is fitted."""
+    balancing: bool
+    """The front end can balance."""
+    table: tuple[Rule, ...]
+
+    @property
+    def heater_max_mw(self) -> int:
+        """Give the heater's power limit for this size of pack (S4)."""
+        limit = self.parameters.heater_max_mw
+        return min(limit, SMALL_PACK_HEATER_MW) if self.cells <= SMALL_PACK_CELLS else limit
+
+
+def settings(
+    parameters: Parameters,
+    chemistry: Chemistry,
+    *,
+    cells: int,
+    capacity_mah: int,
+    battery_sensors: int = 2,
+    switch_sensor: bool = True,
+    heater_mohm: int | None = None,
+    heater_from_pack: bool = False,
+    precharge: bool = True,
+    balancing: bool = True,
+) -> Settings:
+    """Build the settings of one pack, alarm rules included."""
+    return Settings(
+        parameters,
+        chemistry,
+        cells,
+        capacity_mah,
+        battery_sensors,
+        switch_sensor,
+        heater_mohm,
+        heater_from_pack,
+        precharge,
+        balancing,
+        rules(parameters),
+    )

@@ -1,0 +1,200 @@
+"""Count charge, and anchor the count where the cells say full or empty.
+
+Charge is kept in mA·ms, so that no cycle rounds anything away. An estimator that learns capacity and offset
+fits behind the same `advance`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from bmsd.core.plausible import Values
+from bmsd.core.settings import Settings
+from bmsd.core.types import Event
+from bmsd.tables.chemistries import Chemistry
+
+MAMS_PER_MAH = 3_600_000
+LONGEST_STEP_MS = 5000
+"""A longer gap between two counts is not integrated with one current."""
+GAIN_ERROR_PERMILLE = 5
+"""Shunt and chip gain together: charge moved since an anchor is known to this share."""
+FULL_ERROR_PERMILLE = 5
+EMPTY_ERROR_PERMILLE = 10
+UNKNOWN_ERROR_PERMILLE = 250
+RESTED_ERROR_PERMILLE = 80
+COLD_DECIC = 50
+"""Below this the lower knee is kinetic, not empty: no empty anchor (TU/e and A123 cold runs)."""
+ALMOST_FULL_PERMILLE = 990
+ALMOST_EMPTY_PERMILLE = 10
+
+
+@dataclass(frozen=True, slots=True)
+class SocState:
+    """The charge counter."""
+
+    charge_mams: int
+    """Charge in the pack, in mA·ms."""
+    error_permille: int
+    """Error at the last anchor, as a share of capacity."""
+    moved_mams: int = 0
+    """Charge moved either way since the last anchor: it adds to the error."""
+    full: bool = False
+    """Nothing was discharged since the full anchor."""
+    discharged_mams: int = 0
+    full_charges: int = 0
+    synchronised: bool = False
+    last_ms: int | None = None
+    full_since_ms: int | None = None
+    empty_since_ms: int | None = None
+
+
+def first(settings: Settings, cell_average_mv: int | None) -> SocState:
+    """Begin without a stored count: from the cell voltage where the curve tells, else one half, unsure."""
+    whole = settings.capacity_mah * MAMS_PER_MAH
+    permille = None if cell_average_mv is None else rested(settings.chemistry, cell_average_mv)
+    if permille is None:
+        return SocState(whole // 2, UNKNOWN_ERROR_PERMILLE)
+    return SocState(whole * permille // 1000, RESTED_ERROR_PERMILLE)
+
+
+def rested(chemistry: Chemistry, cell_mv: int) -> int | None:
+    """Read the state of charge of a rested cell, in permille; None where the curve is flat."""
+    if chemistry.flat_low_mv <= cell_mv <= chemistry.flat_high_mv:
+        return None
+    table = chemistry.rested_soc
+    if cell_mv <= table[0][0]:
+        return table[0][1]
+    for (low_mv, low), (high_mv, high) in zip(table, table[1:], strict=False):
+        if cell_mv <= high_mv:
+            return low + (high - low) * (cell_mv - low_mv) // (high_mv - low_mv)
+    return table[-1][1]
+
+
+def advance(
+    settings: Settings, state: SocState, values: Values, now_ms: int
+) -> tuple[SocState, tuple[Event, ...]]:
+    """Count one cycle and look for an anchor."""
+    state = _count(settings, state, values, now_ms)
+    return _anchor(settings, state, values, now_ms)
+
+
+def _count(settings: Settings, state: SocState, values: Values, now_ms: int) -> SocState:
+    step_ms = 0 if state.last_ms is None else min(now_ms - state.last_ms, LONGEST_STEP_MS)
+    current_ma = values.current_ma
+    if current_ma is None or step_ms == 0:
+        return replace(state, last_ms=now_ms)
+    moved = current_ma * step_ms
+    whole = settings.capacity_mah * MAMS_PER_MAH
+    return SocState(
+        min(max(state.charge_mams + moved, 0), whole),
+        state.error_permille,
+        state.moved_mams + abs(moved),
+        state.full and current_ma >= 0,
+        state.discharged_mams + max(-moved, 0),
+        state.full_charges,
+        state.synchronised,
+        now_ms,
+        state.full_since_ms,
+        state.empty_since_ms,
+    )
+
+
+def _anchor(
+    settings: Settings, state: SocState, values: Values, now_ms: int
+) -> tuple[SocState, tuple[Event, ...]]:
+    p = settings.parameters
+    full_since = _since(state.full_since_ms, _looks_full(settings, values), now_ms)
+    empty_since = _since(state.empty_since_ms, _looks_empty(settings, values), now_ms)
+    if (full_since, empty_since) != (state.full_since_ms, state.empty_since_ms):
+        state = replace(state, full_since_ms=full_since, empty_since_ms=empty_since)
+    if full_since is not None and now_ms - full_since >= p.soc_full_time_ms and not state.full:
+        return _full(settings, state, now_ms)
+    if (
+        empty_since is not None
+        and now_ms - empty_since >= p.soc_empty_time_ms
+        and state.charge_mams
+    ):
+        return _empty(state, now_ms)
+    return state, ()
+
+
+def _since(since_ms: int | None, looks: bool | None, now_ms: int) -> int | None:
+    """Run an anchor timer; an unknown value stops it, for an anchor rewrites the count."""
+    if not looks:
+        return None
+    return now_ms if since_ms is None else since_ms
+
+
+def _looks_full(settings: Settings, values: Values) -> bool:
+    p = settings.parameters
+    high, current_ma = values.cell_max, values.current_ma
+    tail_ma = settings.capacity_mah * p.soc_full_tail_permille // 1000
+    return (
+        high.complete
+        and high.value is not None
+        and p.soc_full_mv <= high.value <= p.cell_ovp_mv
+        and current_ma is not None
+        and 0 <= current_ma < tail_ma
+    )
+
+
+def _looks_empty(settings: Settings, values: Values) -> bool:
+    low, current_ma, coldest = values.cell_min, values.current_ma, values.battery_min
+    return (
+        low.complete
+        and low.value is not None
+        and low.value <= settings.parameters.soc_empty_mv
+        and current_ma is not None
+        and -settings.capacity_mah // 2 < current_ma <= 0
+        and coldest.complete
+        and coldest.value is not None
+        and coldest.value >= COLD_DECIC
+    )
+
+
+def _full(settings: Settings, state: SocState, now_ms: int) -> tuple[SocState, tuple[Event, ...]]:
+    before = permille(settings, state)
+    whole = settings.capacity_mah * MAMS_PER_MAH
+    after = replace(
+        state,
+        charge_mams=whole,
+        error_permille=FULL_ERROR_PERMILLE,
+        moved_mams=0,
+        full=True,
+        full_charges=state.full_charges + 1,
+        synchronised=True,
+    )
+    return after, (Event(now_ms, "soc", "full", "anchored", value=1000, limit=before),)
+
+
+def _empty(state: SocState, now_ms: int) -> tuple[SocState, tuple[Event, ...]]:
+    after = replace(
+        state,
+        charge_mams=0,
+        error_permille=EMPTY_ERROR_PERMILLE,
+        moved_mams=0,
+        full=False,
+        synchronised=True,
+    )
+    return after, (Event(now_ms, "soc", "empty", "anchored", value=0),)
+
+
+def permille(settings: Settings, state: SocState) -> int:
+    """Give the counted state of charge."""
+    return state.charge_mams * 1000 // (settings.capacity_mah * MAMS_PER_MAH)
+
+
+def shown_permille(settings: Settings, state: SocState, cell_min_mv: int | None) -> int:
+    """Give the state of charge to show: never 100 % before the full anchor, never 0 % above empty."""
+    value = permille(settings, state)
+    if not state.full:
+        value = min(value, ALMOST_FULL_PERMILLE)
+    if cell_min_mv is not None and cell_min_mv > settings.parameters.soc_empty_mv:
+        value = max(value, ALMOST_EMPTY_PERMILLE)
+    return value
+
+
+def error_permille(settings: Settings, state: SocState) -> int:
+    """Give how far the state of charge may be off: the anchor's error plus a share of charge moved."""
+    share = state.moved_mams * GAIN_ERROR_PERMILLE // (settings.capacity_mah * MAMS_PER_MAH)
+    return min(state.error_permille + share, 1000)

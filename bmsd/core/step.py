@@ -1,0 +1,404 @@
+"""One decision of the whole pack: `step(settings, state, inputs)` gives the next state and what to do.
+
+Pure: no clock, no input or output, no logging. The order is the order of trust: believe values, run the
+alarms, give or refuse permissions, then move heater and contactors (S1, S3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from bmsd.core import (
+    alarms,
+    balance,
+    checks,
+    contactors,
+    heater,
+    heater_watch,
+    limits,
+    permissions,
+    soc,
+)
+from bmsd.core.alarms import AlarmState
+from bmsd.core.contactors import ContactorState, PrechargeState
+from bmsd.core.heater import HeaterState
+from bmsd.core.heater_watch import WatchState
+from bmsd.core.limits import Limits
+from bmsd.core.plausible import Held, Values, believe
+from bmsd.core.settings import Settings
+from bmsd.core.soc import SocState
+from bmsd.core.types import (
+    ALL_OFF,
+    Because,
+    Commands,
+    Event,
+    Inputs,
+    Reason,
+    Request,
+)
+from bmsd.tables.alarms import Block, Severity
+
+CHARGING_MA = 500
+"""Above this the state word says charging or discharging rather than idle."""
+BUZZ_MS = 10_000
+"""How long the buzzer sounds for a new protection or fault."""
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """What the operator lets the pack do."""
+
+    charge: bool = True
+    discharge: bool = True
+    balance: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Everything the core remembers from one cycle to the next."""
+
+    alarms: tuple[AlarmState, ...]
+    soc: SocState | None = None
+    consent: Consent = Consent()
+    held: Held = Held()
+    good_cycles: int = 0
+    charge: ContactorState = ContactorState()
+    discharge: ContactorState = ContactorState()
+    precharge: PrechargeState = PrechargeState()
+    heater: HeaterState = HeaterState()
+    watch: WatchState = WatchState()
+    commands: Commands = ALL_OFF
+    resets: int = 0
+    word: str = "starting"
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """One decision: what to switch, what to tell, and why not more."""
+
+    commands: Commands
+    limits: Limits
+    charge_allowed: bool
+    discharge_allowed: bool
+    heater_demanded: bool
+    against_charge: tuple[Reason, ...]
+    against_discharge: tuple[Reason, ...]
+    against_heater: tuple[Reason, ...]
+    values: Values
+    word: str
+    events: tuple[Event, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """What is believed and what is alarmed in this cycle."""
+
+    consent: Consent
+    values: Values
+    held: Held
+    watch: WatchState
+    alarms: tuple[AlarmState, ...]
+    resets: frozenset[str]
+    soc: SocState | None
+    block: Block
+    outputs_good: bool
+    events: tuple[Event, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Permits:
+    """What is allowed in this cycle, and the reasons against."""
+
+    good_cycles: int
+    started: bool
+    unknown: tuple[Reason, ...]
+    charge: tuple[Reason, ...]
+    discharge: tuple[Reason, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Moved:
+    """Where contactors and heater go, and what they wait for."""
+
+    charge: ContactorState
+    discharge: ContactorState
+    precharge: PrechargeState
+    heater: HeaterState
+    heater_demanded: bool
+    wait_charge: Reason | None
+    wait_discharge: Reason | None
+    wait_heater: Reason | None
+
+
+def begin(
+    now_ms: int,
+    *,
+    latched: Mapping[str, tuple[int | None, int | None]] | None = None,
+    soc_state: SocState | None = None,
+    consent: Consent | None = None,
+) -> State:
+    """Make the state of a fresh start from what survived the last one (S13)."""
+    return State(alarms.start(latched or {}, now_ms), soc_state, consent or Consent())
+
+
+def step(settings: Settings, state: State, inputs: Inputs) -> tuple[State, Outputs]:
+    """Decide one cycle."""
+    judged = _judge(settings, state, inputs)
+    permits = _permit(settings, state, judged, inputs)
+    moved = _move(settings, state, judged, permits, inputs)
+    return _conclude(settings, state, judged, permits, moved, inputs)
+
+
+def _judge(settings: Settings, state: State, inputs: Inputs) -> _Judged:
+    """Believe the values, run the alarms, count the charge."""
+    now_ms = inputs.now_ms
+    consent, resets, asked = _requests(state.consent, inputs)
+    values, held = believe(state.held, inputs.afe.measurement, now_ms, settings.parameters)
+    watch, verdict = _watch_heater(settings, state, values, inputs)
+    of_outputs = checks.outputs(
+        settings, inputs, state.commands, state.charge, state.discharge, state.precharge
+    )
+    findings = {
+        **checks.lost_values(settings, values),
+        **checks.chip(inputs.afe, state.resets),
+        **of_outputs,
+        **checks.heater(verdict, _heater_over_limit(settings, state, values)),
+    }
+    states, raised = alarms.advance(settings.table, state.alarms, values, findings, resets, now_ms)
+    counted, anchored = _count(settings, state, values, now_ms)
+    return _Judged(
+        consent=consent,
+        values=values,
+        held=held,
+        watch=watch,
+        alarms=states,
+        resets=resets,
+        soc=counted,
+        block=alarms.blocked(settings.table, states),
+        outputs_good=not of_outputs,
+        events=asked + raised + anchored,
+    )
+
+
+def _requests(
+    consent: Consent, inputs: Inputs
+) -> tuple[Consent, frozenset[str], tuple[Event, ...]]:
+    """Take the operator's requests: consents to keep, alarms to reset, and what to record (S14)."""
+    if not inputs.requests:
+        return consent, frozenset(), ()
+    resets = frozenset(r.name for r in inputs.requests if r.kind == "reset")
+    switched = {r.name: bool(r.on) for r in inputs.requests if r.kind == "switch"}
+    events = tuple(_asked(request, inputs.now_ms) for request in inputs.requests)
+    return replace(consent, **switched), resets, events
+
+
+def _asked(request: Request, now_ms: int) -> Event:
+    word = request.kind if request.on is None else ("on" if request.on else "off")
+    return Event(now_ms, "request", request.name, word, who=request.who)
+
+
+def _watch_heater(
+    settings: Settings, state: State, values: Values, inputs: Inputs
+) -> tuple[WatchState, heater_watch.Verdict]:
+    p, coldest = settings.parameters, values.battery_min
+    return heater_watch.watch(
+        state.watch,
+        on=state.heater.on,
+        coldest_decic=coldest.value if coldest.complete else None,
+        measured_ma=inputs.heater_ma,
+        wanted_rise_decik=p.heater_watch_rise_decik,
+        within_ms=p.heater_watch_ms,
+        longest_run_ms=p.heater_max_run_ms,
+        max_ma=p.heater_max_ma,
+        now_ms=inputs.now_ms,
+    )
+
+
+def _heater_over_limit(settings: Settings, state: State, values: Values) -> bool:
+    """Tell whether a running heater sees more voltage than its limits allow (S4)."""
+    volts = heater.supply_mv(settings, values)
+    if not state.heater.on or settings.heater_mohm is None or volts is None:
+        return False
+    p = settings.parameters
+    return heater.exceeds(settings.heater_mohm, volts, p.heater_max_ma, settings.heater_max_mw)
+
+
+def _count(
+    settings: Settings, state: State, values: Values, now_ms: int
+) -> tuple[SocState | None, tuple[Event, ...]]:
+    counter = state.soc
+    if counter is None:
+        if not values.cell_max.complete or values.pack_mv.value is None:
+            return None, ()
+        counter = soc.first(settings, values.pack_mv.value // settings.cells)
+    return soc.advance(settings, counter, values, now_ms)
+
+
+def _permit(settings: Settings, state: State, judged: _Judged, inputs: Inputs) -> _Permits:
+    """Give or refuse charging and discharging (S1), and count good cycles after a start (S13)."""
+    unknown = permissions.unknowns(settings, judged.values, inputs.afe.state)
+    wanted = settings.parameters.start_good_cycles
+    good = state.good_cycles
+    if good < wanted:
+        complete = inputs.afe.measurement is not None and not unknown and judged.outputs_good
+        good = good + 1 if complete else 0
+    started = good >= wanted
+
+    def against(block: Block, consent: bool) -> tuple[Reason, ...]:
+        return permissions.against(
+            settings, judged.alarms, block, unknown, started=started, consent=consent
+        )
+
+    return _Permits(
+        good_cycles=good,
+        started=started,
+        unknown=unknown,
+        charge=against(Block.CHARGE, judged.consent.charge),
+        discharge=against(Block.DISCHARGE, judged.consent.discharge),
+    )
+
+
+def _move(
+    settings: Settings, state: State, judged: _Judged, permits: _Permits, inputs: Inputs
+) -> _Moved:
+    """Move heater and contactors. Charge opens before heat, heat ends before charge (S3)."""
+    now_ms, p, values = inputs.now_ms, settings.parameters, judged.values
+    demanded = settings.heater_mohm is not None and alarms.is_active(judged.alarms, "charge_utp")
+    charge_is_open = not (state.charge.on or inputs.lines.charge or inputs.feedback.charge)
+    heat, wait_heater = heater.decide(
+        settings,
+        state.heater,
+        values,
+        demanded=demanded,
+        started=permits.started and not permits.unknown,
+        block=judged.block,
+        charge_is_open=charge_is_open,
+        soc_permille=0 if judged.soc is None else soc.permille(settings, judged.soc),
+        now_ms=now_ms,
+    )
+    heat_is_off = not (state.heater.on or heat.on or inputs.lines.heater)
+    charge, wait_charge = contactors.drive(
+        p, state.charge, not permits.charge and heat_is_off, now_ms
+    )
+    if not permits.charge and not heat_is_off:
+        wait_charge = Reason(Because.HEATER_FIRST, "heater")
+    precharge = state.precharge
+    if "precharge_failed" in judged.resets:
+        precharge = replace(precharge, tries=0)
+    discharge, precharge, wait_discharge = contactors.load_side(
+        settings,
+        state.discharge,
+        precharge,
+        not permits.discharge,
+        values.pack_mv.value,
+        values.load_mv,
+        now_ms,
+    )
+    return _Moved(
+        charge, discharge, precharge, heat, demanded, wait_charge, wait_discharge, wait_heater
+    )
+
+
+def _conclude(
+    settings: Settings,
+    state: State,
+    judged: _Judged,
+    permits: _Permits,
+    moved: _Moved,
+    inputs: Inputs,
+) -> tuple[State, Outputs]:
+    """Put commands, limits and the next state together."""
+    mask = balance.mask(
+        settings,
+        judged.values,
+        state.commands.balance_mask,
+        judged.block,
+        judged.consent.balance and permits.started and not permits.unknown,
+    )
+    commands = Commands(
+        moved.charge.on,
+        moved.discharge.on,
+        moved.precharge.on,
+        moved.heater.on,
+        _buzz(settings, judged.alarms, inputs.now_ms),
+        mask,
+    )
+    after = State(
+        alarms=judged.alarms,
+        soc=judged.soc,
+        consent=judged.consent,
+        held=judged.held,
+        good_cycles=permits.good_cycles,
+        charge=moved.charge,
+        discharge=moved.discharge,
+        precharge=moved.precharge,
+        heater=moved.heater,
+        watch=judged.watch,
+        commands=commands,
+        resets=max(state.resets, inputs.afe.resets),
+        word=_word(settings, judged, permits, commands),
+    )
+    return after, Outputs(
+        commands=commands,
+        limits=limits.limits(
+            settings,
+            judged.values,
+            charge_allowed=not permits.charge,
+            discharge_allowed=not permits.discharge,
+        ),
+        charge_allowed=not permits.charge,
+        discharge_allowed=not permits.discharge,
+        heater_demanded=moved.heater_demanded,
+        against_charge=permits.charge + _optional(moved.wait_charge),
+        against_discharge=permits.discharge + _optional(moved.wait_discharge),
+        against_heater=_optional(moved.wait_heater),
+        values=judged.values,
+        word=after.word,
+        events=judged.events + _changes(state, after, inputs.now_ms),
+    )
+
+
+def _optional(reason: Reason | None) -> tuple[Reason, ...]:
+    return () if reason is None else (reason,)
+
+
+def _buzz(settings: Settings, states: tuple[AlarmState, ...], now_ms: int) -> bool:
+    return any(
+        state.active
+        and now_ms - state.since_ms < BUZZ_MS
+        and rule.alarm.severity is not Severity.WARNING
+        for rule, state in zip(settings.table, states, strict=True)
+    )
+
+
+def _word(settings: Settings, judged: _Judged, permits: _Permits, commands: Commands) -> str:
+    """Say in one word what the pack does; the worst news wins."""
+    if not permits.started:
+        return "starting"
+    for rule, state in zip(settings.table, judged.alarms, strict=True):
+        if state.active and rule.alarm.severity is Severity.FAULT:
+            return "fault"
+    if permits.unknown:
+        return "fault"
+    if commands.heater:
+        return "heating"
+    current_ma = judged.values.current_ma or 0
+    if abs(current_ma) > CHARGING_MA:
+        return "charging" if current_ma > 0 else "discharging"
+    return "idle"
+
+
+def _changes(before: State, after: State, now_ms: int) -> tuple[Event, ...]:
+    """Tell each switch that moved, and the end of the start."""
+    events = []
+    for name in ("charge", "discharge", "precharge", "heater"):
+        was, now = getattr(before.commands, name), getattr(after.commands, name)
+        if was != now:
+            events.append(Event(now_ms, "switch", name, "on" if now else "off"))
+    if bool(before.commands.balance_mask) != bool(after.commands.balance_mask):
+        word = "on" if after.commands.balance_mask else "off"
+        events.append(Event(now_ms, "switch", "balance", word))
+    if before.word == "starting" and after.word != "starting":
+        events.append(Event(now_ms, "state", "pack", "started"))
+    return tuple(events)
