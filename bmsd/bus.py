@@ -1,0 +1,123 @@
+"""What core, links and tools share: small files in the runtime directory, replaced atomically.
+
+A reader can never block the core. A snapshot carries the monotonic time and the boot it belongs to, so that
+nothing old passes as new (S7, S11).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bmsd.errors import StaleError
+
+SCHEMA = 1
+SNAPSHOT, EVENTS, PARAMETERS, SOCKET = "snapshot.json", "events.json", "parameters.json", "bmsd.sock"
+FRESH_MS = 1500
+"""A snapshot older than this is stale: the longest period plus half a second of scheduling."""
+
+
+def monotonic_ms() -> int:
+    """Read the clock that decides."""
+    return time.monotonic_ns() // 1_000_000
+
+
+def boot_id() -> str:
+    """Name this boot of the machine; monotonic times of another boot mean nothing."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return "unknown"
+
+
+def write_file(path: Path, text: str) -> None:
+    """Replace a small file atomically; readers see the old or the new one, never a half."""
+    temporary = f"{path}.new"
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o640)
+    try:
+        os.write(descriptor, text.encode())
+    finally:
+        os.close(descriptor)
+    os.replace(temporary, path)
+
+
+def read_document(path: Path) -> dict[str, Any]:
+    """Read one of the shared files; raise StaleError in words when there is none or it is broken."""
+    try:
+        document = json.loads(path.read_text())
+    except FileNotFoundError:
+        raise StaleError(
+            f"{path} does not exist: bmsd is not running, or runs with another --runtime-dir"
+        ) from None
+    except PermissionError:
+        raise StaleError(f"{path} may not be read by you: join the group bmsd") from None
+    except (OSError, ValueError) as error:
+        raise StaleError(f"{path} cannot be read: {error}") from None
+    if not isinstance(document, dict) or document.get("schema") != SCHEMA:
+        raise StaleError(f"{path} is not of schema {SCHEMA}: bmsd and this program differ in version")
+    return document
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One published cycle, as read back."""
+
+    document: Mapping[str, Any]
+
+    @property
+    def points(self) -> Mapping[str, Any]:
+        """Give the points by inside name; None is unknown."""
+        points: Mapping[str, Any] = self.document["points"]
+        return points
+
+    def age_ms(self, now_ms: int | None = None) -> int:
+        """Tell how old the snapshot is."""
+        return (monotonic_ms() if now_ms is None else now_ms) - int(self.document["at_ms"])
+
+    def is_fresh(self, now_ms: int | None = None) -> bool:
+        """Tell whether the daemon is alive behind this snapshot, in this boot."""
+        return self.document.get("boot") == boot_id() and 0 <= self.age_ms(now_ms) <= FRESH_MS
+
+
+def read_snapshot(runtime_dir: Path) -> Snapshot:
+    """Read the last snapshot, of whatever age; raise StaleError when there is none to read."""
+    document = read_document(runtime_dir / SNAPSHOT)
+    if not isinstance(document.get("points"), dict) or not isinstance(document.get("at_ms"), int):
+        raise StaleError(f"{runtime_dir / SNAPSHOT} is incomplete")
+    return Snapshot(document)
+
+
+def fresh_snapshot(runtime_dir: Path) -> Snapshot:
+    """Read a snapshot that is present; raise StaleError with its age when it is not."""
+    snapshot = read_snapshot(runtime_dir)
+    if snapshot.document.get("boot") != boot_id():
+        raise StaleError("the snapshot is from before the last boot: bmsd is not running")
+    if not snapshot.is_fresh():
+        raise StaleError(
+            f"the snapshot is {snapshot.age_ms() / 1000:.1f} s old: bmsd has stopped or hangs"
+        )
+    return snapshot
+
+
+class Publisher:
+    """Write the shared files of one daemon; a full or lost directory is counted, never raised (S9)."""
+
+    def __init__(self, runtime_dir: Path) -> None:
+        self._dir = runtime_dir
+        self._boot = boot_id()
+        self.failures = 0
+
+    def publish(self, name: str, body: Mapping[str, Any], now_ms: int) -> bool:
+        """Replace one shared file; tell whether it worked."""
+        document = {"schema": SCHEMA, "boot": self._boot, "at_ms": now_ms, "time": time.time(), **body}
+        try:
+            write_file(self._dir / name, json.dumps(document, separators=(",", ":")))
+        except OSError:
+            self.failures += 1
+            return False
+        return True
