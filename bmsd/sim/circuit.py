@@ -1,0 +1,270 @@
+"""What hangs on the pack: contactors, pre-charge, inverter with its capacitors, charger, heater.
+
+Split topology: the charge contactor passes charging current only, the discharge contactor discharging
+only. The pack is seen as a voltage source behind a resistance; each step is solved in closed form.
+"""
+
+from __future__ import annotations
+
+import math
+
+from bmsd.sim.contactor import Contactor
+
+INRUSH_OHM = 0.002
+"""Cable, contact and capacitor resistance that an inrush passes besides the cells [est]."""
+
+HARD_SHARE = 0.9
+"""A closing onto less than this share of the pack voltage is hard: below it the inrush doubles soon."""
+
+BLEED_S = 5.0
+"""A load side that nothing feeds loses its voltage with this time constant [est]."""
+
+INVERTER_STOP_SHARE = 0.8
+"""A running inverter empties its capacitors down to this share of the pack voltage, then stops [est]."""
+
+DEAD_V = 1e-6
+"""Below this the load side counts as empty, which keeps an endless decay out of the arithmetic."""
+
+LEFT_ON_OHM = 50.0
+"""Fault load_left_on: about 1 A of load that no pre-charge gets past."""
+
+SHORT_OHM = 0.01
+"""Fault load_short: a bolted short behind some cable."""
+
+HEATER_SHORT_SHARE = 0.3
+"""Fault heater_short: what is left of the resistance of a heater with shorted turns."""
+
+UNLIMITED_A = 1e6
+
+
+class Inverter:
+    """A charger and a load in one box. It obeys the limits it is sent, a few seconds late.
+
+    Present means: it has a charging current and voltage set, so its charger side is alive.
+    """
+
+    def __init__(self, charger_v: float) -> None:
+        self.charger_a = 0.0
+        self.charger_v = charger_v
+        self.load_w = 0.0
+        self.lag_s = 2.0
+        self.ignores_limits = False
+        self.runaway = False
+        """The charger pushes its current whatever the voltage."""
+        self.limit_v: float | None = None
+        self.limit_charge_a: float | None = None
+        self.limit_discharge_a: float | None = None
+        self._seen = [math.inf, math.inf, math.inf]
+
+    @property
+    def present(self) -> bool:
+        """Tell whether the charger side is alive."""
+        return self.charger_a > 0.0 and self.charger_v > 0.0
+
+    def advance(self, dt_s: float) -> None:
+        """Move towards the limits last sent, with a first-order lag. No limit is obeyed at once."""
+        sent = (self.limit_v, self.limit_charge_a, self.limit_discharge_a)
+        if sent == (None, None, None):
+            self._seen = [math.inf, math.inf, math.inf]
+            return
+        keep = math.exp(-dt_s / self.lag_s) if self.lag_s > 0.0 else 0.0
+        starts = (self.charger_v, self.charger_a, self.load_w / max(self.charger_v, 1.0))
+        for k, limit in enumerate(sent):
+            if limit is None:
+                self._seen[k] = math.inf
+            else:
+                seen = min(self._seen[k], max(starts[k], limit))
+                self._seen[k] = limit + (seen - limit) * keep
+
+    def effective(self) -> tuple[float, float, float]:
+        """Say what it does now: charging voltage, charging current, largest discharging current."""
+        volts, amps, draw_a = self.charger_v, self.charger_a, UNLIMITED_A
+        if not self.ignores_limits:
+            volts, amps = min(volts, self._seen[0]), min(amps, self._seen[1])
+            draw_a = min(draw_a, self._seen[2])
+        return (math.inf if self.runaway else volts), amps, draw_a
+
+
+class Heater:
+    """The heating element: its resistance, its supply, and the ways it breaks."""
+
+    def __init__(self, ohm: float, from_pack: bool) -> None:
+        self.nominal_ohm = ohm
+        self.from_pack = from_pack
+        self.burnt = False
+        self.shorted = False
+        self.current_a = 0.0
+        self.power_w = 0.0
+
+    @property
+    def ohm(self) -> float:
+        """Give the resistance as it is now; infinite when burnt through."""
+        if self.burnt:
+            return math.inf
+        return self.nominal_ohm * (HEATER_SHORT_SHARE if self.shorted else 1.0)
+
+    def feed(self, volts: float) -> None:
+        """Put a voltage on it; 0 is off."""
+        self.current_a = volts / self.ohm
+        self.power_w = volts * self.current_a
+
+
+def constant_power_a(emf_v: float, ohm: float, watts: float) -> float:
+    """Find the current at which a source yields a power; beyond its reach, the one that yields most."""
+    if watts <= 0.0 or emf_v <= 0.0:
+        return 0.0
+    reach = emf_v * emf_v - 4.0 * ohm * watts
+    if reach <= 0.0:
+        return emf_v / (2.0 * ohm)
+    return 2.0 * watts / (emf_v + math.sqrt(reach))
+
+
+class Circuit:
+    """All of it, wired. `solve` gives the pack current for a step, and moves the load side along."""
+
+    def __init__(
+        self,
+        inverter: Inverter,
+        element: Heater,
+        precharge_ohm: float,
+        capacitance_f: float,
+        pull_in_ms: int,
+        drop_out_ms: int,
+    ) -> None:
+        self.inverter = inverter
+        self.element = element
+        self.precharge_ohm = precharge_ohm
+        self.capacitance_f = capacitance_f
+        self.charge = Contactor(pull_in_ms, drop_out_ms)
+        self.discharge = Contactor(pull_in_ms, drop_out_ms)
+        self.precharge = Contactor(pull_in_ms, drop_out_ms)
+        self.heater = Contactor(pull_in_ms, drop_out_ms)
+        self.contactors = (self.charge, self.discharge, self.precharge, self.heater)
+        self.load_left_on = False
+        self.load_short = False
+        self.load_v = 0.0
+        self.charge_a = 0.0
+        self.discharge_a = 0.0
+        self.precharge_a = 0.0
+        self.inrush_a = 0.0
+        self.hard_closings = 0
+
+    def move(self, pack_v: float, pack_ohm: float) -> int:
+        """Let contactors follow their commands; give the time until the next one arrives, in ms."""
+        next_ms = 1_000_000
+        for contactor in self.contactors:
+            contactor.drive()
+            if 0 < contactor.left_ms < next_ms:
+                next_ms = contactor.left_ms
+        self.charge.settle(self.charge_a)
+        if self.discharge.settle(self.discharge_a) and self.discharge.closed:
+            self._close_on(pack_v, pack_ohm)
+        self.precharge.settle(self.precharge_a)
+        self.heater.settle(self.element.current_a)
+        return next_ms
+
+    def _close_on(self, pack_v: float, pack_ohm: float) -> None:
+        """Note the inrush of a discharge contactor that closed, and whether it was a hard one."""
+        inrush_a = max(0.0, pack_v - self.load_v) / (pack_ohm + INRUSH_OHM)
+        self.inrush_a = max(self.inrush_a, inrush_a)
+        if self.load_v < HARD_SHARE * pack_v:
+            self.hard_closings += 1
+        self.load_v = pack_v
+
+    def solve(self, emf_v: float, ohm: float, pack_v: float, dt_s: float) -> float:
+        """Find the pack current of the next step, A, from the pack as a source behind a resistance."""
+        volts, amps, draw_a = self.inverter.effective()
+        self._feed_heater(pack_v)
+        amps = max(0.0, amps - self._heater_share_a())
+        charging = self.charge.closed and self.inverter.present
+        conductance = self._conductance()
+        shrink = 1.0 / (1.0 + ohm * conductance)
+        source_v, source_ohm = emf_v * shrink, ohm * shrink
+        watts = self.inverter.load_w if self.discharge.closed else 0.0
+        charge_a, load_a = _share(source_v, source_ohm, amps if charging else 0.0, volts, watts, draw_a)
+        terminal_v = source_v + source_ohm * (charge_a - load_a)
+        self.charge_a = charge_a
+        self.discharge_a = load_a + terminal_v * self._load_conductance()
+        self.precharge_a = self._precharge_load(terminal_v, dt_s)
+        return charge_a - load_a - terminal_v * conductance - self.precharge_a
+
+    def _feed_heater(self, pack_v: float) -> None:
+        """Give the heater its supply: the pack, or a charger bus that is alive."""
+        if not self.heater.closed:
+            self.element.feed(0.0)
+        elif self.element.from_pack:
+            self.element.feed(max(pack_v, 0.0))
+        elif self.inverter.present:
+            self.element.feed(pack_v if self.charge.closed else self.inverter.charger_v)
+        else:
+            self.element.feed(0.0)
+
+    def _heater_share_a(self) -> float:
+        """Give the part of the charger's current that the heater takes before the pack.
+
+        A heater on the charger bus is fed even where the charging limit is zero: what the limit holds back
+        is the pack's current.
+        """
+        return 0.0 if self.element.from_pack else self.element.current_a
+
+    def _conductance(self) -> float:
+        """Add up the plain resistors on the pack, in siemens."""
+        siemens = self._load_conductance()
+        if self.heater.closed and self.element.from_pack:
+            siemens += 1.0 / self.element.ohm
+        return siemens
+
+    def _load_conductance(self) -> float:
+        """Give the resistors behind a closed discharge contactor, in siemens."""
+        return self._fault_conductance() if self.discharge.closed else 0.0
+
+    def _fault_conductance(self) -> float:
+        """Give what faults put across the load side, in siemens."""
+        siemens = 1.0 / LEFT_ON_OHM if self.load_left_on else 0.0
+        return siemens + 1.0 / SHORT_OHM if self.load_short else siemens
+
+    def _precharge_load(self, pack_v: float, dt_s: float) -> float:
+        """Move the load side's voltage by one step, exactly; give the mean pre-charge current, A."""
+        if self.discharge.closed:
+            self.load_v = pack_v
+            return 0.0
+        siemens = self._fault_conductance()
+        target_v = 0.0
+        if self.precharge.closed:
+            supply = 1.0 / self.precharge_ohm
+            target_v = pack_v * supply / (siemens + supply)
+            siemens += supply
+        else:
+            self._run_down(pack_v, dt_s)
+            siemens += self.capacitance_f / BLEED_S
+        tau_s = self.capacitance_f / siemens
+        gap_v = self.load_v - target_v
+        keep = math.exp(-dt_s / tau_s)
+        self.load_v = target_v + gap_v * keep
+        if self.load_v < DEAD_V:
+            self.load_v = 0.0
+        if not self.precharge.closed:
+            return 0.0
+        mean_v = target_v + gap_v * (1.0 - keep) * tau_s / dt_s
+        return (pack_v - mean_v) / self.precharge_ohm
+
+    def _run_down(self, pack_v: float, dt_s: float) -> None:
+        """Let a running inverter take its power from its capacitors until it stops."""
+        stop_v = INVERTER_STOP_SHARE * pack_v
+        if self.inverter.load_w > 0.0 and self.load_v > stop_v:
+            squared = self.load_v**2 - 2.0 * self.inverter.load_w * dt_s / self.capacitance_f
+            self.load_v = max(stop_v, math.sqrt(max(squared, 0.0)))
+
+
+def _share(
+    emf_v: float, ohm: float, amps: float, volts: float, watts: float, draw_a: float
+) -> tuple[float, float]:
+    """Split between charger and load: constant current first, constant voltage where that is reached."""
+    load_a = min(constant_power_a(emf_v + ohm * amps, ohm, watts), draw_a)
+    if amps <= 0.0 or emf_v + ohm * (amps - load_a) <= volts:
+        return amps, load_a
+    load_a = min(watts / volts, draw_a)
+    charge_a = min(amps, (volts - emf_v) / ohm + load_a)
+    if charge_a > 0.0:
+        return charge_a, load_a
+    return 0.0, min(constant_power_a(emf_v, ohm, watts), draw_a)
