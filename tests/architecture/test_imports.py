@@ -1,0 +1,264 @@
+"""Who may import what, and who may switch an output: the shape of the package, enforced.
+
+The tables below are the rules; the checks read source text and never import it. A planted bad
+source for each rule proves that the check can fail.
+"""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from fnmatch import fnmatch
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# A module may import from itself and from the rows above its own, not from its neighbours in a row.
+LAYERS = (
+    ("", "errors"),  # "" is bmsd/__init__.py
+    ("tables",),
+    ("core",),
+    ("afe", "inverters"),
+    ("hardware", "bus", "asking", "config"),
+    ("daemon", "safe_off", "links", "cli", "sim", "docgen", "demo"),
+)
+# Neighbours that may be imported all the same, each with its reason.
+NEIGHBOURS = {
+    ("asking", "bus"): "the request socket stands beside the snapshot",
+    ("daemon", "sim"): "--simulate puts the bench in place of chip and lines",
+    ("demo", "cli"): "the demo shows what bmsctl watch shows",
+    ("docgen", "links"): "the register and journal documents derive from the links' maps",
+    ("docgen", "cli"): "the command reference derives from the parsers",
+    ("docgen", "sim"): "the command reference derives from the parsers",
+}
+# The decision and everything under it: values in, values out.
+PURE = ("tables", "core", "afe", "inverters")
+IMPURE_MODULES = (
+    "asyncio", "concurrent", "ctypes", "datetime", "fcntl", "io", "logging", "multiprocessing",
+    "os", "pathlib", "random", "secrets", "select", "selectors", "shutil", "signal", "socket",
+    "subprocess", "sys", "tempfile", "threading", "time", "zoneinfo",
+)  # fmt: skip
+IMPURE_CALLS = ("open", "print", "input", "exec", "eval", "__import__")
+# Each outside library has one place; whatever is not listed has none.
+OWNERS = {
+    "smbus2": ("bmsd/hardware/i2c.py",),
+    "gpiozero": ("bmsd/hardware/outputs*.py",),
+    "gpiod": ("bmsd/hardware/outputs*.py",),
+    "sdnotify": ("bmsd/hardware/service.py",),
+    "can": ("bmsd/links/*",),
+    "serial": ("bmsd/links/*",),
+    "pymodbus": ("bmsd/links/*",),
+    "systemd": ("bmsd/links/*",),
+    "matplotlib": ("bmsd/sim/*",),
+}
+# The single writer of contactors and heater, the step after its end, and the bench's stand-in.
+DRIVERS = ("bmsd/hardware/outputs*.py", "bmsd/safe_off.py", "bmsd/sim/bench.py")
+GETTERS = ("getattr", "attrgetter", "methodcaller")
+NOT_IN_THE_CORE_PROCESS = ("can", "pymodbus", "serial", "systemd", "matplotlib", "bmsd.links")
+
+
+def part_of(module: str) -> str:
+    """Name the part of bmsd a module belongs to: `bmsd.core.step` is in `core`."""
+    return [*module.split("."), ""][1]
+
+
+def module_of(path: str) -> str:
+    return path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
+def is_one_of(path: str, patterns: tuple[str, ...]) -> bool:
+    return any(fnmatch(path, pattern) for pattern in patterns)
+
+
+def imported(path: str, tree: ast.AST) -> Iterator[str]:
+    """Yield every module named by an import, in functions too, with relative ones made absolute."""
+    package = path.removesuffix(".py").split("/")[:-1]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            source = ".".join([*base, *([node.module] if node.module else [])])
+            # `from bmsd import errors` names a module, `from bmsd import __version__` does not.
+            parts = [name.name for name in node.names if source == "bmsd" and is_part(name.name)]
+            yield from (f"bmsd.{part}" for part in parts)
+            if len(parts) < len(node.names):
+                yield source
+        elif isinstance(node, ast.Call) and called(node) == "import_module":
+            yield from map(str, texts(node))
+
+
+def is_part(name: str) -> bool:
+    return any(name in row for row in LAYERS)
+
+
+def called(node: ast.Call) -> str:
+    """Name the last word of what is called: `open` for `open()`, `send` for `a.b.send()`."""
+    if isinstance(node.func, ast.Attribute):
+        return node.func.attr
+    return node.func.id if isinstance(node.func, ast.Name) else ""
+
+
+def row_of(part: str) -> int:
+    return next(index for index, row in enumerate(LAYERS) if part in row)
+
+
+def layer_faults(path: str, tree: ast.AST) -> Iterator[str]:
+    mine = part_of(module_of(path))
+    if not is_part(mine):
+        yield f"{path}: `{mine}` has no place in LAYERS"
+        return
+    for module in imported(path, tree):
+        other = part_of(module)
+        if module.split(".")[0] != "bmsd" or other == mine:
+            continue
+        if not is_part(other):
+            yield f"{path}: imports {module}, which has no place in LAYERS"
+        elif row_of(other) >= row_of(mine) > 0 and (mine, other) not in NEIGHBOURS:
+            yield f"{path}: {mine} may not import {module}"
+        elif row_of(mine) == 0:
+            yield f"{path}: {mine or 'bmsd'} stands under everything and imports {module}"
+
+
+def purity_faults(path: str, tree: ast.AST) -> Iterator[str]:
+    if part_of(module_of(path)) not in PURE:
+        return
+    for module in imported(path, tree):
+        top = module.split(".")[0]
+        if top != "bmsd" and (top in IMPURE_MODULES or top not in sys.stdlib_module_names):
+            yield f"{path}: imports {module}; time, I/O and libraries are not for {PURE}"
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            name = node.func.id
+            if name in IMPURE_CALLS:
+                yield f"{path}:{node.lineno}: calls {name}() in a pure package"
+
+
+def owner_faults(path: str, tree: ast.AST) -> Iterator[str]:
+    for module in imported(path, tree):
+        top = module.split(".")[0]
+        if top == "bmsd" or top in sys.stdlib_module_names:
+            continue
+        if not is_one_of(path, OWNERS.get(top, ())):
+            yield f"{path}: imports {module}; only {OWNERS.get(top, 'nobody')} may"
+
+
+def writer_faults(path: str, tree: ast.AST) -> Iterator[str]:
+    """Find uses of the lines' `drive(name, on)`: called, handed on uncalled, or got by its name.
+
+    Calls with another number of arguments are something else of that name.
+    """
+    if is_one_of(path, DRIVERS):
+        return
+    harmless = set()
+    for node in ast.walk(tree):  # breadth first: a call is seen before what it calls
+        if isinstance(node, ast.Call) and called(node) == "drive" and not could_be_two(node):
+            harmless.add(node.func)
+        by_name = isinstance(node, ast.Attribute) and node.attr == "drive" and node not in harmless
+        by_text = isinstance(node, ast.Call) and called(node) in GETTERS and "drive" in texts(node)
+        if by_name or by_text:
+            yield f"{path}:{node.lineno}: uses drive(); only {DRIVERS} may"
+
+
+def could_be_two(call: ast.Call) -> bool:
+    """Tell whether a call may have two arguments; a star may hold any number."""
+    starred = any(isinstance(argument, ast.Starred) for argument in call.args)
+    return starred or any(k.arg is None for k in call.keywords) or arguments(call) == 2
+
+
+def arguments(call: ast.Call) -> int:
+    return len(call.args) + len(call.keywords)
+
+
+def texts(call: ast.Call) -> list[object]:
+    return [argument.value for argument in call.args if isinstance(argument, ast.Constant)]
+
+
+CHECKS = (layer_faults, purity_faults, owner_faults, writer_faults)
+
+
+def faults(path: str, text: str) -> list[str]:
+    tree = ast.parse(text, path)
+    return [fault for check in CHECKS for fault in check(path, tree)]
+
+
+def sources() -> list[Path]:
+    return sorted((ROOT / "bmsd").rglob("*.py"))
+
+
+def test_the_package_keeps_its_shape() -> None:
+    found = []
+    for source in sources():
+        found += faults(source.relative_to(ROOT).as_posix(), source.read_text(encoding="utf-8"))
+    assert not found, "\n".join(found)
+
+
+def test_the_walk_sees_the_package() -> None:
+    names = {source.relative_to(ROOT).as_posix() for source in sources()}
+    assert {"bmsd/errors.py", "bmsd/core/types.py", "bmsd/tables/rows.py"} <= names
+
+
+PLANTED = [
+    ("bmsd/core/bad.py", "from bmsd.hardware import i2c", "core may not import bmsd.hardware"),
+    ("bmsd/core/bad.py", "def f():\n    import bmsd.daemon", "core may not import bmsd.daemon"),
+    ("bmsd/core/bad.py", "from ..afe import transfers", "core may not import bmsd.afe"),
+    ("bmsd/tables/bad.py", "from bmsd import core", "tables may not import bmsd.core"),
+    ("bmsd/afe/bad.py", "from bmsd.inverters import frames", "afe may not import bmsd.inverters"),
+    ("bmsd/links/bad.py", "import bmsd.daemon", "links may not import bmsd.daemon"),
+    ("bmsd/errors.py", "import bmsd.tables.rows", "stands under everything"),
+    ("bmsd/extra/bad.py", "", "`extra` has no place"),
+    ("bmsd/links/bad.py", "import bmsd.extra", "which has no place"),
+    ("bmsd/core/bad.py", "import time", "imports time"),
+    ("bmsd/core/bad.py", "from os import path", "imports os"),
+    ("bmsd/afe/bad.py", "def f():\n    from threading import Lock", "imports threading"),
+    ("bmsd/afe/bad.py", "from importlib import import_module\nimport_module('random')", "random"),
+    ("bmsd/tables/bad.py", "import numpy", "imports numpy"),
+    ("bmsd/core/bad.py", "print('now')", "calls print()"),
+    ("bmsd/daemon.py", "import smbus2", "imports smbus2"),
+    ("bmsd/hardware/i2c.py", "import gpiozero", "imports gpiozero"),
+    ("bmsd/hardware/outputs.py", "from sdnotify import SystemdNotifier", "imports sdnotify"),
+    ("bmsd/cli/bad.py", "import systemd.journal", "imports systemd.journal"),
+    ("bmsd/daemon.py", "def f():\n    from can import Bus", "imports can"),
+    ("bmsd/links/bad.py", "import requests", "only nobody may"),
+    ("bmsd/daemon.py", "lines.drive('charge', True)", "uses drive()"),
+    ("bmsd/cli/bad.py", "close = self.lines.drive", "uses drive()"),
+    ("bmsd/core/bad.py", "def f(lines): lines.drive(name='heater', on=True)", "uses drive()"),
+    ("bmsd/daemon.py", "lines.drive(*command)", "uses drive()"),
+    ("bmsd/links/bad.py", "getattr(lines, 'drive')('heater', True)", "uses drive()"),
+]
+
+
+@pytest.mark.parametrize(("path", "text", "expected"), PLANTED)
+def test_a_planted_fault_is_found(path: str, text: str, expected: str) -> None:
+    assert any(expected in fault for fault in faults(path, text))
+
+
+GOOD = [
+    ("bmsd/core/good.py", "import math\nfrom bmsd.tables import rows\nfrom bmsd import errors"),
+    ("bmsd/core/good.py", "from . import types\nfrom .soc import Soc"),
+    ("bmsd/hardware/i2c.py", "import smbus2, time\nfrom bmsd.afe.transfers import Read"),
+    ("bmsd/hardware/outputs_gpiod.py", "import gpiod\nself.lines.drive('charge', False)"),
+    ("bmsd/daemon.py", "from bmsd import __version__\ndef f():\n    from bmsd.sim import bench"),
+    ("bmsd/core/good.py", "from bmsd.core import contactors\ncontactors.drive(1, 2, 3, 4)"),
+    ("bmsd/sim/good.py", "self.contactor.drive()"),
+    ("bmsd/links/can.py", "import can\nfrom bmsd import bus, config"),
+]
+
+
+@pytest.mark.parametrize(("path", "text"), GOOD)
+def test_what_is_allowed_passes(path: str, text: str) -> None:
+    assert faults(path, text) == []
+
+
+def test_the_core_process_loads_no_link_library() -> None:
+    program = "import sys, bmsd.daemon; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=30
+    )
+    assert done.returncode == 0, done.stderr
+    loaded = set(done.stdout.split())
+    assert not loaded & set(NOT_IN_THE_CORE_PROCESS)
