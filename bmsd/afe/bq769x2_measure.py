@@ -1,0 +1,146 @@
+"""One poll of a BQ769x2: which blocks to read, and what the bytes mean (TI SLUUBY2B, chapter 12).
+
+The values wanted are fixed at start, so the reads are planned once: neighbours share a transaction as
+long as the bytes between cost less than its overhead, at most 32 bytes, no value split.
+"""
+
+from __future__ import annotations
+
+import struct
+from functools import lru_cache
+
+from bmsd.afe import bq769x2_registers as reg
+from bmsd.afe.bq769x2_link import word
+from bmsd.afe.transfers import Read, Write
+from bmsd.core.types import ChipFault, Measurement
+
+_OVERHEAD_BYTES = 3
+"""Address, register and address again: what one more read transaction costs on the wire."""
+
+_KELVIN_OFFSET_DECI = 2731
+_COLDEST_DECIC = -400
+_HOTTEST_DECIC = 1200
+"""An NTC reading outside is a broken or shorted wire."""
+
+_SATURATED = 32767
+
+_FAULTS_A = (
+    (0x80, ChipFault.SHORT_CIRCUIT),
+    (0x40, ChipFault.DISCHARGE_OVER_CURRENT),
+    (0x20, ChipFault.DISCHARGE_OVER_CURRENT),
+    (0x10, ChipFault.CHARGE_OVER_CURRENT),
+    (0x08, ChipFault.CELL_OVER_VOLTAGE),
+    (0x04, ChipFault.CELL_UNDER_VOLTAGE),
+)
+_FAULTS_B = (
+    (0xF0, ChipFault.OVER_TEMPERATURE),
+    (0x07, ChipFault.UNDER_TEMPERATURE),
+)
+_FAULTS_C = (
+    (0x80, ChipFault.DISCHARGE_OVER_CURRENT),
+    (0x40, ChipFault.SHORT_CIRCUIT),
+    (0x20, ChipFault.DISCHARGE_OVER_CURRENT),
+    (0x10, ChipFault.CELL_OVER_VOLTAGE),
+    (0x04, ChipFault.OTHER),
+    (0x02, ChipFault.HOST_WATCHDOG),
+)
+
+
+class Plan:
+    """The transfers of one poll in one link mode, and how to read their bytes."""
+
+    def __init__(self, inputs: tuple[int, ...], thermistors: int, unit_ma: int, crc: bool) -> None:
+        self.alarms = Read(reg.ALARM_STATUS, 2, crc)
+        self.clear = Write(reg.ALARM_STATUS, word(reg.ADSCAN | reg.FULLSCAN), crc)
+        values = (
+            (reg.SAFETY_STATUS_A, 1),
+            (reg.SAFETY_STATUS_B, 1),
+            (reg.SAFETY_STATUS_C, 1),
+            (reg.BATTERY_STATUS, 2),
+            *((reg.CELL_1 + 2 * number, 2) for number in inputs),
+            *((register, 2) for register in (reg.STACK, reg.PACK_PIN, reg.LD_PIN, reg.CC2_CURRENT)),
+            *((register, 2) for register in (reg.TS1, reg.TS2)[:thermistors]),
+            (reg.TS3, 2),
+        )
+        self.reads = _plan(values, crc)
+        self._low = struct.Struct(f"<{len(inputs) - 1}h")
+        self._top_register = reg.CELL_1 + 2 * inputs[-1]
+        self._low_inputs = inputs[:-1]
+        self._gap = self._low_inputs != tuple(range(len(inputs) - 1))
+        self._thermistors = thermistors
+        self._unit_ma = unit_ma
+
+    def decode(self, image: bytearray) -> Measurement:
+        """Turn the register image of one poll into values; what the chip marks invalid is None (S2)."""
+        battery_status = image[reg.BATTERY_STATUS] | image[reg.BATTERY_STATUS + 1] << 8
+        stack, pack, load, current = _PINS.unpack_from(image, reg.STACK)
+        ts1, ts2, ts3 = _TEMPERATURES.unpack_from(image, reg.TS1)
+        battery = (ts1,) if self._thermistors == 1 else (ts1, ts2)
+        return Measurement(
+            cell_mv=self._cells(image, battery_status),
+            stack_mv=stack * 10 if stack >= 0 else None,
+            charger_mv=pack * 10 if pack >= 0 else None,
+            load_mv=load * 10 if load >= 0 else None,
+            current_ma=current * self._unit_ma if -_SATURATED < current < _SATURATED else None,
+            battery_decic=tuple([_decic(raw) for raw in battery]),
+            switch_decic=_decic(ts3),
+            faults=_faults(
+                image[reg.SAFETY_STATUS_A],
+                image[reg.SAFETY_STATUS_B],
+                image[reg.SAFETY_STATUS_C],
+                bool(battery_status & reg.PERMANENT_FAIL),
+            ),
+        )
+
+    def _cells(self, image: bytearray, battery_status: int) -> tuple[int | None, ...]:
+        """Take the cells, in pack order; none while the open-wire test draws its current (A.12)."""
+        if battery_status & reg.OPEN_WIRE_TEST:
+            return (None,) * (len(self._low_inputs) + 1)
+        top = _WORD.unpack_from(image, self._top_register)
+        if self._gap:
+            every = _ALL_CELLS.unpack_from(image, reg.CELL_1)
+            raw = (*(every[number] for number in self._low_inputs), *top)
+        else:
+            raw = self._low.unpack_from(image, reg.CELL_1) + top
+        if min(raw) >= 0:
+            return raw
+        return tuple([value if value >= 0 else None for value in raw])
+
+
+_PINS = struct.Struct("<4h")
+_TEMPERATURES = struct.Struct("<3h")
+_ALL_CELLS = struct.Struct("<16h")
+_WORD = struct.Struct("<h")
+
+
+def _decic(raw: int) -> int | None:
+    value = raw - _KELVIN_OFFSET_DECI
+    return value if _COLDEST_DECIC <= value <= _HOTTEST_DECIC else None
+
+
+@lru_cache(maxsize=64)
+def _faults(a: int, b: int, c: int, permanent: bool) -> ChipFault:
+    """Translate the safety status bytes; a bit without a name is OTHER, never nothing."""
+    faults = ChipFault.PERMANENT_FAILURE if permanent else ChipFault.NONE
+    for status, table in ((a, _FAULTS_A), (b, _FAULTS_B), (c, _FAULTS_C)):
+        known = 0
+        for bits, fault in table:
+            known |= bits
+            if status & bits:
+                faults |= fault
+        if status & ~known:
+            faults |= ChipFault.OTHER
+    return faults
+
+
+def _plan(values: tuple[tuple[int, int], ...], crc: bool) -> tuple[Read, ...]:
+    """Join values (register, bytes) into the fewest bytes on the wire."""
+    gap_bytes = _OVERHEAD_BYTES // (2 if crc else 1)
+    blocks: list[list[int]] = []
+    for register, length in sorted(values):
+        last = blocks[-1] if blocks else None
+        if last is not None and register - last[1] <= gap_bytes and register + length - last[0] <= reg.BLOCK:
+            last[1] = register + length
+        else:
+            blocks.append([register, register + length])
+    return tuple(Read(first, end - first, crc) for first, end in blocks)

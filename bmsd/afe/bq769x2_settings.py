@@ -1,0 +1,310 @@
+"""AfeSettings turned into BQ769x2 data memory: which row gets which value, and what that really is.
+
+The settings are the chip's backstop behind the daemon's own limits, so a value between two steps goes
+to the step further away from those limits: over-limits and delays up, under-limits down. The margin
+between daemon and chip is never eaten by rounding. What a chip cannot do is a ValueError (TI SLUUBY2B).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bmsd.afe import bq769x2_registers as reg
+from bmsd.afe.bq769x2_registers import BLOCK, Row
+from bmsd.core.types import AfeSettings
+
+SCD_MV = (10, 20, 40, 60, 80, 100, 125, 150, 175, 200, 250, 300, 350, 400, 450, 500)
+"""Short-circuit thresholds across the shunt by index (data-sheet section on SCD)."""
+
+CC_GAIN_1_MOHM = 7.4768
+"""CC Gain of a 1 mΩ shunt. The register default; another formula in the TRM gives 7.5684."""
+
+CAPACITY_PER_CC_GAIN = 298261.6178
+
+ALARM_BITS = 0xF882
+"""Alarm Enable: safety and permanent failures, FULLSCAN and ADSCAN; the scan bits prove freshness."""
+
+_TEN_MA_LIMIT_MA = 300_000
+"""Above this the 16-bit current register needs 100 mA units: ±327 A less room to see a fault."""
+
+_THERMISTOR_CELL = 0x07
+_THERMISTOR_SWITCH = 0x0F
+_INTERLOCK_PIN = 0xAA
+"""DCHG and DDSG: alternate function, driven high from REG1, active low, so that high means permitted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One row with its raw value; `field` and `real` say what it means in AfeSettings' own unit."""
+
+    row: Row
+    value: float
+    field: str = ""
+    real: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Settings at neighbouring addresses, written in one go."""
+
+    address: int
+    data: bytes
+    names: str
+
+
+def user_unit_ma(settings: AfeSettings) -> int:
+    """Choose the unit of the chip's current register: 10 mA, or 100 mA for packs beyond ±300 A.
+
+    A short circuit may saturate the register: the chip's comparator trips on the shunt voltage itself.
+    """
+    largest_ma = max(settings.charge_over_ma, settings.discharge_over_ma)
+    if largest_ma > 10 * _TEN_MA_LIMIT_MA:
+        raise ValueError(
+            f"over-current limit {largest_ma} mA: the current register ends at "
+            f"{10 * _TEN_MA_LIMIT_MA} mA; lower the limit"
+        )
+    return 10 if largest_ma <= _TEN_MA_LIMIT_MA else 100
+
+
+def data_memory(settings: AfeSettings, inputs: tuple[int, ...]) -> tuple[Setting, ...]:
+    """List every row this driver sets, in order of address.
+
+    `inputs` are the chip's cell inputs with a cell on them, counted from 0.
+    Raises ValueError naming the first value that the chip cannot express.
+    """
+    rows = [
+        *_fixed(settings),
+        *_acquisition(settings, inputs),
+        *_voltages(settings),
+        *_currents(settings),
+        *_short_circuit(settings),
+        *_temperatures(settings),
+        _watchdog(settings),
+    ]
+    return tuple(sorted(rows, key=lambda setting: setting.row.address))
+
+
+def programmed(settings: tuple[Setting, ...]) -> dict[str, int]:
+    """Tell what the chip will really do, by the names and in the units of AfeSettings."""
+    return {setting.field: setting.real for setting in settings if setting.field}
+
+
+def blocks(settings: tuple[Setting, ...]) -> tuple[Block, ...]:
+    """Join rows at neighbouring addresses into writes of at most 32 bytes, no row split."""
+    found: list[Block] = []
+    for setting in settings:
+        data = setting.row.pack(setting.value)
+        last = found[-1] if found else None
+        if (
+            last is not None
+            and setting.row.address == last.address + len(last.data)
+            and len(last.data) + len(data) <= BLOCK
+        ):
+            found[-1] = Block(last.address, last.data + data, f"{last.names}, {setting.row.name}")
+        else:
+            found.append(Block(setting.row.address, data, setting.row.name))
+    return tuple(found)
+
+
+def _fixed(settings: AfeSettings) -> list[Setting]:
+    """Choose what does not depend on limits.
+
+    SFET is off in FET Options: its body-diode rule would permit charging again while discharging, and
+    contactors have no body diode. FET_INIT_OFF keeps a chip that restarts from permitting anything.
+    The latch limits are 0: latching is the daemon's, with an operator's reset.
+    Over-current recovers once the current is about zero, else an open contactor could never recover.
+    """
+    plain: list[tuple[Row, int]] = [
+        (reg.POWER_CONFIG, 0x2882),  # default without SLEEP: values 5 s old would look fresh (A.9)
+        (reg.REG12_CONFIG, 0x0D),  # REG1 on at 3.3 V: the high level of DCHG and DDSG
+        (reg.REG0_CONFIG, 0x01),  # pre-regulator of REG1
+        (reg.HWD_REGULATOR, 0x00),  # the watchdog acts on the switches, not on the supply
+        (reg.PROTECTION_CONFIG, 0x0002),
+        (reg.ENABLED_A, 0xFC),  # SCD OCD2 OCD1 OCC COV CUV
+        (reg.ENABLED_B, 0xF7),  # OTF OTINT OTD OTC UTINT UTD UTC
+        (reg.ENABLED_C, 0x02),  # host watchdog
+        (reg.CHG_FET_A, 0x98),
+        (reg.CHG_FET_B, 0xD5),
+        (reg.CHG_FET_C, 0x56),
+        (reg.DSG_FET_A, 0xE4),
+        (reg.DSG_FET_B, 0xE6),
+        (reg.DSG_FET_C, 0xE2),
+        (reg.ALARM_MASK, ALARM_BITS),
+        (reg.CUV_HYSTERESIS, 2),
+        (reg.COV_HYSTERESIS, 2),
+        (reg.COVL_LATCH, 0),
+        (reg.COVL_DECREMENT, 10),
+        (reg.COVL_RECOVERY, 15),
+        (reg.OCC_RECOVERY, 500),
+        (reg.OCD3_THRESHOLD, -32768),  # not enabled; out of reach if it were
+        (reg.OCD3_DELAY, 255),
+        (reg.OCD_RECOVERY, -500),
+        (reg.OCDL_LATCH, 0),
+        (reg.OCDL_DECREMENT, 10),
+        (reg.OCDL_RECOVERY, 15),
+        (reg.OCDL_CURRENT, 200),
+        (reg.SCD_RECOVERY, 5),
+        (reg.SCDL_LATCH, 0),
+        (reg.SCDL_DECREMENT, 10),
+        (reg.SCDL_RECOVERY, 15),
+        (reg.SCDL_CURRENT, 200),
+        (reg.OTF_THRESHOLD, 115),  # the switches' own limit is the daemon's
+        (reg.OTF_DELAY, 2),
+        (reg.OTF_RECOVERY, 100),
+        (reg.OTINT_THRESHOLD, 85),
+        (reg.OTINT_DELAY, 2),
+        (reg.OTINT_RECOVERY, 80),
+        (reg.UTINT_THRESHOLD, -40),  # the chip's own range; a cold pack may still discharge
+        (reg.UTINT_DELAY, 2),
+        (reg.UTINT_RECOVERY, -35),
+        (reg.RECOVERY_TIME, 3),
+        (reg.OCC_PACK_TOS, 200),
+        (reg.CFETOFF_PIN, 0),
+        (reg.DFETOFF_PIN, 0),
+        (reg.ALERT_PIN, 0),
+        (reg.TS1_CONFIG, _THERMISTOR_CELL),
+        (reg.TS2_CONFIG, _THERMISTOR_CELL if settings.thermistors == 2 else 0),
+        (reg.TS3_CONFIG, _THERMISTOR_SWITCH),
+        (reg.HDQ_PIN, 0),
+        (reg.DCHG_PIN, _INTERLOCK_PIN),
+        (reg.DDSG_PIN, _INTERLOCK_PIN),
+        (reg.CC3_SAMPLES, 80),
+        (reg.FET_OPTIONS, 0x2C),  # FET_INIT_OFF FET_CTRL_EN HOST_FET_EN
+        (reg.OPEN_WIRE_TIME, 5),
+        (reg.BALANCING_CONFIG, 0),  # only on command
+        (reg.BALANCE_MIN_T, -20),
+        (reg.BALANCE_MAX_T, 60),
+        (reg.BALANCE_MAX_INTERNAL, 70),
+        (reg.BALANCE_INTERVAL, 20),  # a dead daemon stops balancing
+        (reg.BALANCE_MAX_CELLS, 8),
+    ]
+    if settings.thermistors not in (1, 2):
+        raise ValueError(
+            f"{settings.thermistors} battery thermistors: the chip has inputs for 1 or 2 (TS1, TS2)"
+        )
+    return [Setting(row, value) for row, value in plain]
+
+
+def _acquisition(settings: AfeSettings, inputs: tuple[int, ...]) -> list[Setting]:
+    """Scale current to the shunt and name the inputs in use (A.9, Vcell Mode)."""
+    if not 10 <= settings.shunt_uohm <= 100_000:
+        raise ValueError(f"shunt {settings.shunt_uohm} µΩ: the chip can do 10 to 100000 µΩ")
+    gain = CC_GAIN_1_MOHM * 1000 / settings.shunt_uohm
+    unit_bits = 2 if user_unit_ma(settings) == 10 else 3
+    return [
+        Setting(reg.CC_GAIN, gain, "shunt_uohm", settings.shunt_uohm),
+        Setting(reg.CAPACITY_GAIN, gain * CAPACITY_PER_CC_GAIN),
+        Setting(reg.DA_CONFIG, 0x04 | unit_bits),
+        Setting(reg.VCELL_MODE, sum(1 << number for number in inputs), "cells", len(inputs)),
+    ]
+
+
+def _voltages(settings: AfeSettings) -> list[Setting]:
+    """Set cell over- and under-voltage: 50.6 mV steps, delays of 3.3·(n+2) ms."""
+    over = -(-settings.cell_over_mv * 10 // 506)
+    under = settings.cell_under_mv * 10 // 506
+    _check("cell over-voltage", settings.cell_over_mv, "mV", over, (20, 1012), (110, 5566))
+    _check("cell under-voltage", settings.cell_under_mv, "mV", under, (20, 1012), (90, 4554))
+    return [
+        Setting(reg.COV_THRESHOLD, over, "cell_over_mv", over * 506 // 10),
+        Setting(reg.CUV_THRESHOLD, under, "cell_under_mv", under * 506 // 10),
+        _delay(reg.COV_DELAY, "cell_over_delay_ms", settings.cell_over_delay_ms, 2047),
+        _delay(reg.CUV_DELAY, "cell_under_delay_ms", settings.cell_under_delay_ms, 2047),
+    ]
+
+
+def _currents(settings: AfeSettings) -> list[Setting]:
+    """Set over-current: 2 mV steps across the shunt. OCD2 doubles OCD1, two comparators for one."""
+    charge = _current_steps("charge over-current", settings.charge_over_ma, settings, 62)
+    discharge = _current_steps("discharge over-current", settings.discharge_over_ma, settings, 100)
+    ocd_delay = settings.discharge_over_delay_ms
+    return [
+        Setting(reg.OCC_THRESHOLD, charge, "charge_over_ma", _current_ma(2 * charge, settings)),
+        _delay(reg.OCC_DELAY, "charge_over_delay_ms", settings.charge_over_delay_ms, 127),
+        Setting(reg.OCD1_THRESHOLD, discharge, "discharge_over_ma", _current_ma(2 * discharge, settings)),
+        _delay(reg.OCD1_DELAY, "discharge_over_delay_ms", ocd_delay, 127),
+        Setting(reg.OCD2_THRESHOLD, discharge),
+        Setting(reg.OCD2_DELAY, _delay(reg.OCD2_DELAY, "", ocd_delay, 127).value),
+    ]
+
+
+def _short_circuit(settings: AfeSettings) -> list[Setting]:
+    """Set the short-circuit comparator: the next of sixteen steps, delay in 15 µs steps."""
+    wanted_ma, delay_us = settings.short_circuit_ma, settings.short_circuit_delay_us
+    reachable = [
+        index
+        for index, shunt_mv in enumerate(SCD_MV)
+        if shunt_mv * 1_000_000 >= wanted_ma * settings.shunt_uohm
+    ]
+    lowest_ma, highest_ma = _current_ma(SCD_MV[0], settings), _current_ma(SCD_MV[-1], settings)
+    if not reachable or wanted_ma < lowest_ma:
+        raise ValueError(
+            f"short circuit {wanted_ma} mA: with a {settings.shunt_uohm} µΩ shunt the chip can do "
+            f"{lowest_ma} to {highest_ma} mA; change the limit or the shunt"
+        )
+    steps = -(-delay_us // 15) + 1
+    if delay_us < 0 or steps > 31:
+        raise ValueError(f"short-circuit delay {delay_us} µs: the chip can do 0 to 450 µs")
+    index = reachable[0]
+    return [
+        Setting(reg.SCD_THRESHOLD, index, "short_circuit_ma", _current_ma(SCD_MV[index], settings)),
+        Setting(reg.SCD_DELAY, steps, "short_circuit_delay_us", (steps - 1) * 15),
+    ]
+
+
+def _temperatures(settings: AfeSettings) -> list[Setting]:
+    """Set the battery's temperature limits in whole degrees, recovery 5 °C inside, delay 2 s."""
+    over_c, under_c = -(-settings.charge_over_decic // 10), settings.charge_under_decic // 10
+    hot_c, cold_c = -(-settings.discharge_over_decic // 10), settings.discharge_under_decic // 10
+    table = (
+        ("charge_over_decic", over_c, -5, reg.OTC_THRESHOLD, reg.OTC_DELAY, reg.OTC_RECOVERY),
+        ("charge_under_decic", under_c, 5, reg.UTC_THRESHOLD, reg.UTC_DELAY, reg.UTC_RECOVERY),
+        ("discharge_over_decic", hot_c, -5, reg.OTD_THRESHOLD, reg.OTD_DELAY, reg.OTD_RECOVERY),
+        ("discharge_under_decic", cold_c, 5, reg.UTD_THRESHOLD, reg.UTD_DELAY, reg.UTD_RECOVERY),
+    )
+    rows: list[Setting] = []
+    for field, limit_c, recovery_c, threshold, delay, recovery in table:
+        wanted_decic: int = getattr(settings, field)
+        _check(threshold.name, wanted_decic, "0.1 °C", limit_c, (-40, -400), (120, 1200))
+        rows.append(Setting(threshold, limit_c, field, limit_c * 10))
+        rows.append(Setting(delay, 2))
+        rows.append(Setting(recovery, min(120, max(-40, limit_c + recovery_c))))
+    return rows
+
+
+def _watchdog(settings: AfeSettings) -> Setting:
+    """Set the host watchdog; 0 would switch it off, and with it the answer to a dead daemon (S5)."""
+    seconds = settings.host_watchdog_s
+    _check("host watchdog", seconds, "s", seconds, (1, 1), (65535, 65535))
+    return Setting(reg.HWD_DELAY, seconds, "host_watchdog_s", seconds)
+
+
+def _current_ma(shunt_mv: int, settings: AfeSettings) -> int:
+    return shunt_mv * 1_000_000 // settings.shunt_uohm
+
+
+def _current_steps(what: str, value_ma: int, settings: AfeSettings, highest: int) -> int:
+    steps = -(-value_ma * settings.shunt_uohm // 2_000_000)
+    limits = (2, _current_ma(4, settings)), (highest, _current_ma(2 * highest, settings))
+    _check(f"{what} with a {settings.shunt_uohm} µΩ shunt", value_ma, "mA", steps, *limits)
+    return steps
+
+
+def _delay(row: Row, field: str, value_ms: int, highest: int) -> Setting:
+    """Round a delay up to 3.3·(n+2) ms; n is at least 1 because 0 switches the protection off."""
+    steps = max(1, -(-value_ms * 10 // 33) - 2) if value_ms >= 0 else 0
+    _check(row.name, value_ms, "ms", steps, (1, 10), (highest, 33 * (highest + 2) // 10))
+    return Setting(row, steps, field, 33 * (steps + 2) // 10)
+
+
+def _check(what: str, value: int, unit: str, steps: int, low: tuple[int, int], high: tuple[int, int]) -> None:
+    if steps < low[0]:
+        raise ValueError(
+            f"{what} {value} {unit}: the chip can do {low[1]} to {high[1]} {unit}; "
+            f"set at least {low[1]} {unit}"
+        )
+    if steps > high[0]:
+        raise ValueError(
+            f"{what} {value} {unit}: the chip can do {low[1]} to {high[1]} {unit}; "
+            f"set at most {high[1]} {unit}"
+        )

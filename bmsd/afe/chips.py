@@ -1,0 +1,31 @@
+"""The front-end chips bmsd knows: a chip is one driver file and one row here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from bmsd.afe.bq769x2 import BQ76942, BQ76952, BQ769142, Bq769x2
+from bmsd.afe.contract import FrontEnd
+from bmsd.core.types import AfeSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    """One supported chip: its limits and how to make its driver."""
+
+    driver: Callable[[AfeSettings], FrontEnd]
+    """Raises ValueError for settings the chip cannot do."""
+    min_cells: int
+    max_cells: int
+    max_thermistors: int
+    crc: bool
+    """The link can carry checksums."""
+
+
+CHIPS = {
+    "bq76952": Chip(partial(Bq769x2, variant=BQ76952), 3, 16, 2, True),
+    "bq76942": Chip(partial(Bq769x2, variant=BQ76942), 3, 10, 2, True),
+    "bq769142": Chip(partial(Bq769x2, variant=BQ769142), 3, 14, 2, True),
+}

@@ -1,0 +1,51 @@
+"""What every front-end driver offers, and the ways it says that a chip cannot be trusted now.
+
+A new chip implements `FrontEnd`, one procedure each, and gets a row in `bmsd.afe.chips`.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from bmsd.afe.transfers import Procedure
+from bmsd.core.types import Measurement
+from bmsd.errors import AfeError
+
+
+class SettingsLostError(AfeError):
+    """The chip no longer holds its settings: a reset, or a value that changed by itself (S6)."""
+
+
+class NoNewScanError(AfeError):
+    """The chip answers, but has measured nothing since the last poll: its values are old (S7)."""
+
+
+class FrontEnd(Protocol):
+    """One front-end chip as procedures. Every one of them may raise AfeError and its subclasses."""
+
+    def start(self) -> Procedure[None]:
+        """Find the chip, forbid its switches, and bring the link into the wanted mode.
+
+        Contactors must be open: it may switch the chip's own protection off for a moment.
+        """
+        ...
+
+    def configure(self) -> Procedure[None]:
+        """Write all settings, read them back and compare (S6). Contactors must be open."""
+        ...
+
+    def poll(self) -> Procedure[Measurement]:
+        """Read one complete new set of values."""
+        ...
+
+    def fingerprint(self) -> Procedure[None]:
+        """Check cheaply that the settings are as verified; raises SettingsLostError if not (S6)."""
+        ...
+
+    def permit(self, on: bool) -> Procedure[None]:
+        """Permit or forbid the chip's switch outputs, a hardware interlock of the contactors."""
+        ...
+
+    def balance(self, mask: int) -> Procedure[None]:
+        """Balance the cells in `mask` (bit 0 is cell 1); must be repeated, 0 stops."""
+        ...

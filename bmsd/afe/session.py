@@ -1,0 +1,161 @@
+"""The front end's life over many cycles: find, configure, measure, and start again when trust is lost.
+
+A pure state machine over a driver's procedures; it never raises for trouble on the bus and one cycle
+costs a bounded number of transfers. The chip is only configured with the contactors open, because that
+switches its protection off; a chip that lost its settings yields no measurement from then on (S6).
+"""
+
+from __future__ import annotations
+
+from bmsd.afe.contract import FrontEnd, NoNewScanError, SettingsLostError
+from bmsd.afe.transfers import BusCounter, Procedure
+from bmsd.core.types import AfeReport, AfeState, Measurement
+from bmsd.errors import AfeError, VerifyError, WrongChipError
+
+STALE_MS = 500
+"""Without a new scan for longer the chip has stopped measuring; three loops take 189 ms."""
+
+REFUSED_RETRY_MS = 10_000
+
+
+class AfeSession:
+    """One front end; run each `cycle` with the same counter the session was given."""
+
+    def __init__(
+        self, driver: FrontEnd, counter: BusCounter, check_every: int = 16, patience: int = 8
+    ) -> None:
+        """Check the settings every `check_every` polls, start over after `patience` bad cycles."""
+        self._driver = driver
+        self._counter = counter
+        self._check_every = check_every
+        self._patience = patience
+        self._state = AfeState.ABSENT
+        self._found = False
+        self._detail = ""
+        self._bad_cycles = 0
+        self._polls = 0
+        self._resets = 0
+        self._fresh_ms = 0
+        self._retry_ms = 0
+
+    @property
+    def state(self) -> AfeState:
+        """Tell how far the front end is."""
+        return self._state
+
+    def cycle(self, now_ms: int, contactors_open: bool) -> Procedure[AfeReport]:
+        """Do one cycle's work: a poll when ready, else one step of bringing the chip up."""
+        measurement: Measurement | None = None
+        try:
+            if self._state is AfeState.READY:
+                measurement = yield from self._measure(now_ms)
+            elif self._may_start(now_ms, contactors_open):
+                yield from self._bring_up(now_ms)
+        except SettingsLostError as error:
+            self._lose(str(error))
+        except (WrongChipError, VerifyError) as error:
+            self._refuse(now_ms, str(error))
+        except NoNewScanError as error:
+            self._miss_scan(now_ms, str(error))
+        except AfeError as error:
+            self._fail(str(error))
+        detail = "" if measurement else self._explain(contactors_open)
+        return AfeReport(self._state, measurement, detail, self._counter.errors, self._resets)
+
+    def permit(self, on: bool) -> Procedure[bool]:
+        """Permit or forbid the chip's own outputs; tell whether the chip took it."""
+        if self._state is not AfeState.READY:
+            return False
+        try:
+            yield from self._driver.permit(on)
+        except AfeError as error:
+            self._fail(str(error))
+            return False
+        return True
+
+    def balance(self, mask: int) -> Procedure[bool]:
+        """Balance the cells in `mask`; tell whether the chip took it."""
+        if self._state is not AfeState.READY:
+            return False
+        try:
+            yield from self._driver.balance(mask)
+        except AfeError as error:
+            self._fail(str(error))
+            return False
+        return True
+
+    def _measure(self, now_ms: int) -> Procedure[Measurement]:
+        """Poll, and check the settings when it is time; an unreadable check is due again at once."""
+        measurement = yield from self._driver.poll()
+        self._polls += 1
+        if self._polls >= self._check_every:
+            yield from self._driver.fingerprint()
+            self._polls = 0
+        self._fresh_ms = now_ms
+        self._bad_cycles = 0
+        return measurement
+
+    def _may_start(self, now_ms: int, contactors_open: bool) -> bool:
+        if not contactors_open:
+            return False
+        return self._state is not AfeState.REFUSED or now_ms >= self._retry_ms
+
+    def _bring_up(self, now_ms: int) -> Procedure[None]:
+        """Find the chip in one cycle and configure it in the next, so that none gets too long."""
+        if not self._found:
+            yield from self._driver.start()
+            self._found = True
+            self._state = AfeState.CONFIGURING
+            self._detail = "the chip is found and will be configured"
+            return
+        self._found = False
+        yield from self._driver.configure()
+        self._state = AfeState.READY
+        self._detail = "the chip is configured and has not measured yet"
+        self._fresh_ms = now_ms
+        self._polls = self._bad_cycles = 0
+
+    def _lose(self, text: str) -> None:
+        if self._state is AfeState.READY:
+            self._resets += 1
+        self._found = False
+        self._state = AfeState.CONFIGURING
+        self._detail = text
+
+    def _refuse(self, now_ms: int, text: str) -> None:
+        """Refuse a chip for a while; in operation an unreadable check is only a bad cycle."""
+        if self._state is AfeState.READY:
+            self._fail(text)
+            return
+        self._found = False
+        self._state = AfeState.REFUSED
+        self._retry_ms = now_ms + REFUSED_RETRY_MS
+        self._detail = f"{text}; tried again every {REFUSED_RETRY_MS // 1000} s"
+
+    def _miss_scan(self, now_ms: int, text: str) -> None:
+        """Bear a poll that came before the next scan, but not a chip that stopped measuring (S7)."""
+        age_ms = now_ms - self._fresh_ms
+        if age_ms > STALE_MS:
+            self._fail(f"{text}, for {age_ms} ms")
+        else:
+            self._detail = text
+
+    def _fail(self, text: str) -> None:
+        """Bear some bad cycles in a row while measuring; anything else starts over."""
+        self._bad_cycles += 1
+        self._detail = text
+        if self._state is AfeState.READY:
+            if self._bad_cycles < self._patience:
+                return
+            self._detail = f"{text}; given up after {self._bad_cycles} cycles, starting over"
+        self._found = False
+        self._state = AfeState.ABSENT
+
+    def _explain(self, contactors_open: bool) -> str:
+        """Say why there is no measurement."""
+        if self._state is AfeState.READY or contactors_open:
+            return self._detail
+        return f"{_WAITING}; {self._detail}" if self._detail else _WAITING
+
+
+_WAITING = "waiting for the contactors to open before the chip is configured"
