@@ -77,11 +77,10 @@ class Cells:
         kind = self.kind
         self._temperature_c = temperature_c
         steep = math.exp(kind.arrhenius_k * (1 / (temperature_c + KELVIN) - 1 / REFERENCE_K))
-        first = (1 + kind.r0_share * (steep - 1)) / self.nominal_ah
-        later = (1 + kind.r1_share * (steep - 1)) / self.nominal_ah
-        self.r0_ohm = kind.r0_ohm_ah * first
-        self.r1_ohm = kind.r1_ohm_ah * later
-        self.r2_ohm = kind.r2_ohm_ah * later
+        factor = (1 + kind.cold_share * (steep - 1)) / self.nominal_ah
+        self.r0_ohm = kind.r0_ohm_ah * factor
+        self.r1_ohm = kind.r1_ohm_ah * factor
+        self.r2_ohm = kind.r2_ohm_ah * factor
         self.refresh()
 
     @property

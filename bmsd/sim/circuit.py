@@ -224,9 +224,11 @@ class Circuit:
         return siemens + 1.0 / SHORT_OHM if self.load_short else siemens
 
     def _precharge_load(self, pack_v: float, dt_s: float) -> float:
-        """Move the load side's voltage by one step, exactly; give the mean pre-charge current, A."""
+        """Move the load side's voltage by one step, exactly; give the mean pre-charge current, A.
+
+        Behind a closed discharge contactor there is nothing to work out: the load side is the pack.
+        """
         if self.discharge.closed:
-            self.load_v = pack_v
             return 0.0
         siemens = self._fault_conductance()
         target_v = 0.0

@@ -126,6 +126,8 @@ class Plant:
             self._bleed()
         self.current_a = circuit.solve(source_v, source_ohm, cells.pack_v, dt_s)
         cells.advance(self.current_a, dt_s)
+        if circuit.discharge.closed:
+            circuit.load_v = cells.pack_v
         heat.advance(cells.loss_w + self.element.power_w, self.current_a, dt_s)
         cells.warm(heat.pack_c)
 
