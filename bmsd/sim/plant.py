@@ -178,8 +178,10 @@ class Plant:
 
     def balance(self, cells: Iterable[int]) -> None:
         """Put the balancing resistor across these cells, and no others. Cells count from 1."""
-        self._balanced = frozenset(self._cell_index(cell) for cell in cells)
-        self._bleed()
+        balanced = frozenset(self._cell_index(cell) for cell in cells)
+        if balanced != self._balanced:
+            self._balanced = balanced
+            self._bleed()
 
     def _bleed(self) -> None:
         """Work out what balancing takes from each cell at its present voltage."""
