@@ -1,7 +1,8 @@
 """Kinds of cells the bench can be built of: resistances, time constants, hysteresis, curve.
 
 The OCV curves are named after the files in `data/`. Fitted values come from public test data, [est] marks
-estimates between the bounds that data sheets give.
+estimates between the bounds that data sheets give. Resistances do not depend on charge: below 10 % a real
+cell sags more, by 50 mV and up at a drive cycle's currents.
 """
 
 from __future__ import annotations
@@ -68,6 +69,7 @@ CELL_TYPES = {
         plates=True,
     ),
     # 3.69 Ah: 22, 16 and 15 mOhm, and a curve 40 mV higher; its R(T) is taken from lifepo4.
+    # 5 to 7 mV rms between 90 and 20 % at 25 °C.
     "lifepo4-tue": CellType(
         ocv_table="lifepo4_tue",
         r0_ohm_ah=0.0812,
@@ -84,6 +86,7 @@ CELL_TYPES = {
         plates=True,
     ),
     # NMC of 2.87 Ah: 28.5, 13.5 and 30 mOhm, B = 3500 K (TU/e data).
+    # 14 to 15 mV rms between 90 and 20 % at 0 to 41 °C; the entropic slope, up to 5 mV, is left out.
     "li-ion": CellType(
         ocv_table="li-ion_tue",
         r0_ohm_ah=0.0818,
