@@ -47,7 +47,7 @@ def attempts(run, monkeypatch):
     """Record commands in place of running them; `fail` names words that make one fail."""
     recorded = namedtuple("Recorded", "commands fail")([], set())
 
-    def attempt(command):
+    def attempt(command, *, first_of_two=False):
         recorded.commands.append(command)
         if command[1:3] == ["-m", "venv"]:
             run.PYTHON.parent.mkdir(parents=True)
@@ -162,6 +162,16 @@ def test_a_required_failure_stops(run, attempts):
     attempts.fail.add("install")
     with pytest.raises(SystemExit, match="cannot check style"):
         run.set_up(("dev",))
+
+
+def test_an_environment_of_another_user_is_named_as_such(run, attempts, monkeypatch):
+    run.set_up(())
+    attempts.commands.clear()
+    monkeypatch.setattr(run.os, "access", lambda _, mode: mode != run.os.W_OK)
+    run.set_up(())  # it may be used ...
+    with pytest.raises(SystemExit, match="another user"):
+        run.set_up(("dev",))  # ... but not added to
+    assert attempts.commands == []
 
 
 def test_apt_says_what_and_why_and_updates_only_when_needed(run, attempts, monkeypatch, capsys):
