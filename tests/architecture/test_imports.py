@@ -23,12 +23,16 @@ LAYERS = (
     ("tables",),
     ("core",),
     ("afe", "inverters"),
-    ("hardware", "bus", "asking", "config"),
+    ("hardware", "bus", "config"),
+    ("asking", "events", "status", "store"),
+    ("texts", "backstop"),
+    ("controller", "requests"),
     ("daemon", "safe_off", "links", "cli", "sim", "docgen", "demo"),
 )
 # Neighbours that may be imported all the same, each with its reason.
 NEIGHBOURS = {
-    ("asking", "bus"): "the request socket stands beside the snapshot",
+    ("config", "hardware"): "which outputs there are is said where they are switched",
+    ("daemon", "safe_off"): "every way out of the core ends in the same last step",
     ("daemon", "sim"): "--simulate puts the bench in place of chip and lines",
     ("demo", "cli"): "the demo shows what bmsctl watch shows",
     ("docgen", "links"): "the register and journal documents derive from the links' maps",
