@@ -38,7 +38,9 @@ class Asked:
     def answer(self, reply: Mapping[str, Any]) -> None:
         """Send the answer and hang up; a peer that does not read loses it."""
         with contextlib.suppress(OSError):
-            self._connection.send(json.dumps(reply).encode() + b"\n", socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+            self._connection.send(
+                json.dumps(reply).encode() + b"\n", socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL
+            )
         self._connection.close()
 
 

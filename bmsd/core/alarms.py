@@ -70,9 +70,7 @@ def rules(parameters: Parameters) -> tuple[Rule, ...]:
     )
 
 
-def start(
-    latched: Mapping[str, tuple[int | None, int | None]], now_ms: int
-) -> tuple[AlarmState, ...]:
+def start(latched: Mapping[str, tuple[int | None, int | None]], now_ms: int) -> tuple[AlarmState, ...]:
     """Begin with the operator-latched alarms (name: value, where) that survived a restart (S13)."""
     return tuple(
         AlarmState(True, now_ms, value=latched[alarm.name][0], where=latched[alarm.name][1])

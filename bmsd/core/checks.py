@@ -12,9 +12,16 @@ from bmsd.core.plausible import Values
 from bmsd.core.settings import Settings
 from bmsd.core.types import AfeReport, AfeState, ChipFault, Commands, Inputs, Levels
 
-CHARGE_TRIPS = ChipFault.CELL_OVER_VOLTAGE | ChipFault.CHARGE_OVER_CURRENT
-DISCHARGE_TRIPS = ChipFault.CELL_UNDER_VOLTAGE | ChipFault.DISCHARGE_OVER_CURRENT
-BOTH_TRIPS = ChipFault.OVER_TEMPERATURE | ChipFault.UNDER_TEMPERATURE | ChipFault.HOST_WATCHDOG
+BOTH_TRIPS = ChipFault.BOARD_TEMPERATURE | ChipFault.HOST_WATCHDOG
+CHARGE_TRIPS = (
+    ChipFault.CELL_OVER_VOLTAGE | ChipFault.CHARGE_OVER_CURRENT | ChipFault.CHARGE_TEMPERATURE | BOTH_TRIPS
+)
+DISCHARGE_TRIPS = (
+    ChipFault.CELL_UNDER_VOLTAGE
+    | ChipFault.DISCHARGE_OVER_CURRENT
+    | ChipFault.DISCHARGE_TEMPERATURE
+    | BOTH_TRIPS
+)
 OWN_FAULTS = ChipFault.PERMANENT_FAILURE | ChipFault.OTHER
 
 BAD = Finding(True)
@@ -57,9 +64,9 @@ def chip(report: AfeReport, resets_before: int) -> dict[str, Finding]:
         return found
     if faults & ChipFault.SHORT_CIRCUIT:
         found["short_circuit"] = BAD
-    if faults & (CHARGE_TRIPS | BOTH_TRIPS):
+    if faults & CHARGE_TRIPS:
         found["chip_charge_trip"] = BAD
-    if faults & (DISCHARGE_TRIPS | BOTH_TRIPS):
+    if faults & DISCHARGE_TRIPS:
         found["chip_discharge_trip"] = BAD
     if faults & OWN_FAULTS:
         found["chip_fault"] = BAD
@@ -76,8 +83,7 @@ def outputs(
 ) -> dict[str, Finding]:
     """Compare what was commanded with what lines and auxiliary contacts read."""
     found: dict[str, Finding] = {}
-    lines = inputs.lines
-    if _differs(commands, lines):
+    if _differs(settings.wired, commands, inputs.lines):
         found["output_fault"] = BAD
     settle_ms = settings.parameters.contactor_settle_ms
     for name, state, level in (
@@ -93,18 +99,9 @@ def outputs(
     return found
 
 
-def _differs(commands: Commands, lines: Levels) -> bool:
-    """Tell whether any line that can be read stands elsewhere than commanded."""
-    return any(
-        level is not None and level != on
-        for level, on in (
-            (lines.charge, commands.charge),
-            (lines.discharge, commands.discharge),
-            (lines.precharge, commands.precharge),
-            (lines.heater, commands.heater),
-            (lines.buzzer, commands.buzzer),
-        )
-    )
+def _differs(wired: frozenset[str], commands: Commands, lines: Levels) -> bool:
+    """Tell whether any wired line stands elsewhere than commanded; one that cannot be read does (S2)."""
+    return any(getattr(lines, name) != getattr(commands, name) for name in wired)
 
 
 def heater(verdict: Verdict, over_limit: bool) -> dict[str, Finding]:

@@ -100,11 +100,7 @@ def _precharge(
     """Run an attempt: proved by voltage it closes, out of time it fails; unknown proves nothing."""
     if precharge.since_ms is None:
         return state, replace(precharge, on=True, since_ms=now_ms), Reason(Because.PRECHARGE)
-    proved = (
-        pack_mv is not None
-        and load_mv is not None
-        and load_mv * 1000 >= pack_mv * p.precharge_permille
-    )
+    proved = pack_mv is not None and load_mv is not None and load_mv * 1000 >= pack_mv * p.precharge_permille
     if proved:
         state, reason = drive(p, state, True, now_ms)
         return state, replace(precharge, tries=0, failed_ms=None), reason

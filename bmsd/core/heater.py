@@ -68,9 +68,7 @@ def decide(
     now_ms: int,
 ) -> tuple[HeaterState, Reason | None]:
     """Decide the heater; the reason says why it is off, None while it is on."""
-    reason = _against(
-        settings, state, values, demanded, started, block, charge_is_open, soc_permille, now_ms
-    )
+    reason = _against(settings, state, values, demanded, started, block, charge_is_open, soc_permille, now_ms)
     on = reason is None
     if on == state.on:
         return state, reason

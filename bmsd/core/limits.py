@@ -21,9 +21,7 @@ class Limits:
     discharge_mv: int
 
 
-def limits(
-    settings: Settings, values: Values, *, charge_allowed: bool, discharge_allowed: bool
-) -> Limits:
+def limits(settings: Settings, values: Values, *, charge_allowed: bool, discharge_allowed: bool) -> Limits:
     """Work out the limits of one cycle."""
     p = settings.parameters
     charge_mv = p.cell_charge_mv * settings.cells
@@ -50,6 +48,4 @@ def _excess_mv(values: Values, cell_charge_mv: int) -> int:
     highest = values.cell_max.value
     if highest is None or highest <= cell_charge_mv:
         return 0
-    return sum(
-        mv - cell_charge_mv for mv in values.cell_mv if mv is not None and mv > cell_charge_mv
-    )
+    return sum(mv - cell_charge_mv for mv in values.cell_mv if mv is not None and mv > cell_charge_mv)

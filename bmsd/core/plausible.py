@@ -86,8 +86,7 @@ def believe(
     reference_mv, still = _watch_frozen(held, raw_cells, parameters.cell_frozen_move_mv)
     if max(still, default=0) >= _FROZEN_AFTER:
         raw_cells = tuple(
-            None if count >= _FROZEN_AFTER else mv
-            for mv, count in zip(raw_cells, still, strict=True)
+            None if count >= _FROZEN_AFTER else mv for mv, count in zip(raw_cells, still, strict=True)
         )
     cells, kept_cells = _hold(held.cells, raw_cells, now_ms, oldest_ms)
     sensors, kept_sensors = _hold(held.sensors, raw_sensors, now_ms, oldest_ms)

@@ -30,13 +30,19 @@ class Settings:
     """A pre-charge relay is fitted."""
     balancing: bool
     """The front end can balance."""
+    wired: frozenset[str]
+    """Outputs that have a line: each must read back as commanded."""
     table: tuple[Rule, ...]
 
     @property
     def heater_max_mw(self) -> int:
         """Give the heater's power limit for this size of pack (S4)."""
-        limit = self.parameters.heater_max_mw
-        return min(limit, SMALL_PACK_HEATER_MW) if self.cells <= SMALL_PACK_CELLS else limit
+        return heater_max_mw(self.cells, self.parameters.heater_max_mw)
+
+
+def heater_max_mw(cells: int, max_mw: int) -> int:
+    """Hold the heater of a small pack to what the 8S class allows."""
+    return min(max_mw, SMALL_PACK_HEATER_MW) if cells <= SMALL_PACK_CELLS else max_mw
 
 
 def settings(
@@ -51,6 +57,7 @@ def settings(
     heater_from_pack: bool = False,
     precharge: bool = True,
     balancing: bool = True,
+    wired: frozenset[str] = frozenset(),
 ) -> Settings:
     """Build the settings of one pack, alarm rules included."""
     return Settings(
@@ -64,5 +71,6 @@ def settings(
         heater_from_pack,
         precharge,
         balancing,
+        wired,
         rules(parameters),
     )

@@ -109,11 +109,7 @@ def _anchor(
         state = replace(state, full_since_ms=full_since, empty_since_ms=empty_since)
     if full_since is not None and now_ms - full_since >= p.soc_full_time_ms and not state.full:
         return _full(settings, state, now_ms)
-    if (
-        empty_since is not None
-        and now_ms - empty_since >= p.soc_empty_time_ms
-        and state.charge_mams
-    ):
+    if empty_since is not None and now_ms - empty_since >= p.soc_empty_time_ms and state.charge_mams:
         return _empty(state, now_ms)
     return state, ()
 

@@ -181,9 +181,7 @@ def _judge(settings: Settings, state: State, inputs: Inputs) -> _Judged:
     )
 
 
-def _requests(
-    consent: Consent, inputs: Inputs
-) -> tuple[Consent, frozenset[str], tuple[Event, ...]]:
+def _requests(consent: Consent, inputs: Inputs) -> tuple[Consent, frozenset[str], tuple[Event, ...]]:
     """Take the operator's requests: consents to keep, alarms to reset, and what to record (S14)."""
     if not inputs.requests:
         return consent, frozenset(), ()
@@ -246,9 +244,7 @@ def _permit(settings: Settings, state: State, judged: _Judged, inputs: Inputs) -
     started = good >= wanted
 
     def against(block: Block, consent: bool) -> tuple[Reason, ...]:
-        return permissions.against(
-            settings, judged.alarms, block, unknown, started=started, consent=consent
-        )
+        return permissions.against(settings, judged.alarms, block, unknown, started=started, consent=consent)
 
     return _Permits(
         good_cycles=good,
@@ -259,9 +255,7 @@ def _permit(settings: Settings, state: State, judged: _Judged, inputs: Inputs) -
     )
 
 
-def _move(
-    settings: Settings, state: State, judged: _Judged, permits: _Permits, inputs: Inputs
-) -> _Moved:
+def _move(settings: Settings, state: State, judged: _Judged, permits: _Permits, inputs: Inputs) -> _Moved:
     """Move heater and contactors. Charge opens before heat, heat ends before charge (S3)."""
     now_ms, p, values = inputs.now_ms, settings.parameters, judged.values
     demanded = settings.heater_mohm is not None and alarms.is_active(judged.alarms, "charge_utp")
@@ -278,9 +272,7 @@ def _move(
         now_ms=now_ms,
     )
     heat_is_off = not (state.heater.on or heat.on or inputs.lines.heater)
-    charge, wait_charge = contactors.drive(
-        p, state.charge, not permits.charge and heat_is_off, now_ms
-    )
+    charge, wait_charge = contactors.drive(p, state.charge, not permits.charge and heat_is_off, now_ms)
     if not permits.charge and not heat_is_off:
         wait_charge = Reason(Because.HEATER_FIRST, "heater")
     precharge = state.precharge
@@ -295,9 +287,7 @@ def _move(
         values.load_mv,
         now_ms,
     )
-    return _Moved(
-        charge, discharge, precharge, heat, demanded, wait_charge, wait_discharge, wait_heater
-    )
+    return _Moved(charge, discharge, precharge, heat, demanded, wait_charge, wait_discharge, wait_heater)
 
 
 def _conclude(
@@ -365,9 +355,7 @@ def _optional(reason: Reason | None) -> tuple[Reason, ...]:
 
 def _buzz(settings: Settings, states: tuple[AlarmState, ...], now_ms: int) -> bool:
     return any(
-        state.active
-        and now_ms - state.since_ms < BUZZ_MS
-        and rule.alarm.severity is not Severity.WARNING
+        state.active and now_ms - state.since_ms < BUZZ_MS and rule.alarm.severity is not Severity.WARNING
         for rule, state in zip(settings.table, states, strict=True)
     )
 

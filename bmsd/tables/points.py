@@ -23,7 +23,6 @@ from bmsd.tables.rows import (
     Unit,
 )
 
-
 CYCLES = Unit("", "_milli", "", 1000)
 WORK_TIME = Unit("ms", "_us", "_ms", 1000)
 

@@ -1,0 +1,55 @@
+"""The front-end chip's own protection, made from our parameters with a margin (S6).
+
+The chip must not act before the daemon in ordinary trouble, and must act when the daemon does not. Margins
+are one place, here; what the chip's steps make of them is the driver's business.
+"""
+
+from __future__ import annotations
+
+from bmsd.config import Config
+from bmsd.core.types import AfeSettings
+from bmsd.tables.parameters import Parameters
+
+CELL_MARGIN_MV = 100
+"""Above over-voltage and below shutdown voltage: two of the chip's 50.6 mV steps less rounding."""
+CURRENT_MARGIN_PERMILLE = 1250
+"""Above the second over-current level."""
+CURRENT_DELAY_MS = 400
+"""The chip's longest over-current delay is 425 ms."""
+HEAT_MARGIN_DECIC = 50
+COLD_MARGIN_DECIC = 100
+"""Cold charging harms over minutes: a wider margin keeps the two layers from tripping together."""
+DELAY_MARGIN_MS = 1000
+HOST_WATCHDOG_S = 5
+"""Several periods and retries; well inside the time a cell takes from trip to harm."""
+LONGEST_CELL_DELAY_MS = 6700
+"""2047 steps of 3.3 ms."""
+
+
+def afe_settings(config: Config, p: Parameters) -> AfeSettings:
+    """Work out the chip's settings for a configuration and a set of parameters."""
+    return AfeSettings(
+        cells=config.cells,
+        thermistors=config.afe.battery_sensors,
+        shunt_uohm=config.afe.shunt_uohm,
+        crc=config.afe.crc,
+        cell_over_mv=p.cell_ovp_mv + CELL_MARGIN_MV,
+        cell_over_delay_ms=_delay_ms(p.cell_ovp_delay_ms),
+        cell_under_mv=max(p.cell_shutdown_mv - CELL_MARGIN_MV, p.cell_floor_mv),
+        cell_under_delay_ms=_delay_ms(max(p.cell_uvp_delay_ms, p.cell_shutdown_delay_ms)),
+        charge_over_ma=p.charge_ocp2_ma * CURRENT_MARGIN_PERMILLE // 1000,
+        charge_over_delay_ms=CURRENT_DELAY_MS,
+        discharge_over_ma=p.discharge_ocp2_ma * CURRENT_MARGIN_PERMILLE // 1000,
+        discharge_over_delay_ms=CURRENT_DELAY_MS,
+        short_circuit_ma=p.short_circuit_ma,
+        short_circuit_delay_us=p.short_circuit_delay_us,
+        charge_over_decic=p.charge_otp_decic + HEAT_MARGIN_DECIC,
+        charge_under_decic=max(p.charge_utp_decic - COLD_MARGIN_DECIC, -400),
+        discharge_over_decic=p.discharge_otp_decic + HEAT_MARGIN_DECIC,
+        discharge_under_decic=max(p.discharge_utp_decic - COLD_MARGIN_DECIC, -400),
+        host_watchdog_s=HOST_WATCHDOG_S,
+    )
+
+
+def _delay_ms(ours_ms: int) -> int:
+    return min(ours_ms + DELAY_MARGIN_MS, LONGEST_CELL_DELAY_MS)

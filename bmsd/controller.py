@@ -1,0 +1,149 @@
+"""One cycle from the chip's registers to the output edge: poll, decide, switch, read back.
+
+The daemon runs it in real time, the bench in virtual time; neither the chip nor the outputs can tell.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from bmsd.afe.chips import CHIPS
+from bmsd.afe.session import AfeSession
+from bmsd.afe.transfers import BusCounter, Port, Procedure, run
+from bmsd.backstop import afe_settings
+from bmsd.config import Config
+from bmsd.core.settings import Settings
+from bmsd.core.step import Outputs, State, step
+from bmsd.core.types import AfeReport, AfeState, Inputs, Levels, Request
+from bmsd.hardware import outputs
+from bmsd.hardware.outputs import Lines
+from bmsd.tables.parameters import Parameters
+
+T = TypeVar("T")
+
+BALANCE_REFRESH_MS = 5000
+"""The chip stops balancing by itself after 20 s unless it is told again."""
+
+
+@dataclass(slots=True)
+class Board:
+    """What one pack is attached to: its bus, its lines, and how to wait."""
+
+    port: Port
+    lines: Lines
+    sleep_ms: Callable[[int], None]
+    heater_ma: Callable[[], int | None] = field(default=lambda: None)
+
+
+class Controller:
+    """The running control of one pack; `state`, `out`, `inputs` and `levels` are of the last cycle."""
+
+    def __init__(self, config: Config, parameters: Parameters, board: Board, state: State) -> None:
+        self._config = config
+        self._board = board
+        self._counter = BusCounter()
+        self._session = self._new_session(parameters)
+        self._programmed = afe_settings(config, parameters)
+        self._balance = (0, 0)
+        self._permitted: bool | None = None
+        self._beat = False
+        self.parameters = parameters
+        self.settings: Settings = config.settings(parameters)
+        self.state = state
+        self.levels: Levels = outputs.all_off(board.lines)
+        self.inputs: Inputs | None = None
+        self.out: Outputs | None = None
+
+    @property
+    def backstop_is_old(self) -> bool:
+        """Tell whether the chip still holds the backstop of earlier parameters."""
+        return self._programmed != afe_settings(self._config, self.parameters)
+
+    @property
+    def wire_bytes(self) -> int:
+        """Count the bytes the bus carried since start."""
+        return self._counter.wire_bytes
+
+    def use(self, parameters: Parameters) -> None:
+        """Decide with another checked set from the next cycle on.
+
+        The chip's backstop follows when the contactors are next open: programming it switches its
+        protection off for a moment (S6). Until then both layers hold, with another margin between them.
+        """
+        self.parameters = parameters
+        self.settings = self._config.settings(parameters)
+
+    def cycle(self, now_ms: int, requests: tuple[Request, ...] = ()) -> Outputs:
+        """Run one complete cycle."""
+        is_open = self._contactors_open()
+        if self.backstop_is_old and is_open:
+            self._session = self._new_session(self.parameters)
+            self._programmed = afe_settings(self._config, self.parameters)
+            self._permitted = None
+        report = self._run(self._session.cycle(now_ms, is_open))
+        self.inputs = Inputs(
+            now_ms,
+            report,
+            self.levels,
+            outputs.contacts(self._board.lines),
+            self._board.heater_ma(),
+            requests,
+        )
+        self.state, self.out = step(self.settings, self.state, self.inputs)
+        self.levels = outputs.apply(self._board.lines, self.out.commands)
+        self._tell_chip(now_ms, report)
+        if report.measurement is not None:
+            self._beat = not self._beat
+            outputs.beat(self._board.lines, self._beat)
+        return self.out
+
+    def stop(self) -> None:
+        """Switch everything off and let go of the lines."""
+        self.levels = outputs.all_off(self._board.lines)
+        self._run(self._session.permit(False))
+        self._board.lines.close()
+
+    def _new_session(self, parameters: Parameters) -> AfeSession:
+        driver = CHIPS[self._config.afe.chip].driver(afe_settings(self._config, parameters))
+        return AfeSession(driver, self._counter)
+
+    def _contactors_open(self) -> bool:
+        """Tell whether both contactors are commanded off and nothing reads otherwise."""
+        commands, contacts = self.state.commands, outputs.contacts(self._board.lines)
+        return not (
+            commands.charge
+            or commands.discharge
+            or self.levels.charge
+            or self.levels.discharge
+            or contacts.charge
+            or contacts.discharge
+        )
+
+    def _tell_chip(self, now_ms: int, report: AfeReport) -> None:
+        """Set the chip's interlock and its balancing; both are renewed after the chip was lost."""
+        if report.state is not AfeState.READY or report.measurement is None or self.out is None:
+            self._permitted = None
+            return
+        if self._permitted is not True and self._run(self._session.permit(True)):
+            self._permitted = True
+        mask, told_ms = self.out.commands.balance_mask, self._balance[1]
+        if mask != self._balance[0] or (mask and now_ms - told_ms >= BALANCE_REFRESH_MS):
+            if self._run(self._session.balance(mask)):
+                self._balance = (mask, now_ms)
+
+    def _run(self, procedure: Procedure[T]) -> T:
+        return run(
+            procedure,
+            self._board.port,
+            self._config.afe.address,
+            self._board.sleep_ms,
+            counter=self._counter,
+        )
+
+
+def sleep_ms(duration_ms: int) -> None:
+    """Wait in real time."""
+    time.sleep(duration_ms / 1000)

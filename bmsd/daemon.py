@@ -1,0 +1,382 @@
+"""The core process: one loop that owns the pack. Time and requests in, one cycle, publish, feed the watchdog.
+
+It imports neither python-can nor pymodbus nor systemd's journal. Whatever ends it ends with all outputs off.
+"""
+
+from __future__ import annotations
+
+import argparse
+import faulthandler
+import fcntl
+import gc
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import IO
+
+from bmsd import __version__, safe_off, store
+from bmsd.asking import Asked, RequestServer
+from bmsd.bus import EVENTS, PARAMETERS, SNAPSHOT, SOCKET, Publisher, monotonic_ms
+from bmsd.config import DEFAULT_PATH, Config, load
+from bmsd.controller import Board, Controller, sleep_ms
+from bmsd.core import report
+from bmsd.core.alarms import is_active
+from bmsd.core.report import Cycle
+from bmsd.core.step import begin
+from bmsd.core.types import Event, Request
+from bmsd.errors import BmsdError, ConfigError, OutputError, ParameterError
+from bmsd.events import Ring
+from bmsd.hardware.service import Service
+from bmsd.requests import Desk, afe_settings_fit
+
+EXIT_GOOD, EXIT_FAILED, EXIT_USAGE, EXIT_UNAVAILABLE, EXIT_CONFIG = 0, 1, 2, 69, 78
+STATUS_EVERY_MS = 5000
+ADMIN_GROUP = "bmsd-admin"
+
+
+class Daemon:
+    """One running core with everything around it."""
+
+    def __init__(self, config: Config, runtime_dir: Path, state_dir: Path, simulate: bool) -> None:
+        self._config = config
+        self._simulate = simulate
+        self._started_ms = monotonic_ms()
+        stored = store.load(state_dir)
+        self._runtime_before_ms = stored.runtime_ms
+        self._bench, board = self._attach(runtime_dir)
+        self._desk, latched = self._open_desk(stored)
+        state = begin(self._started_ms, latched=latched, soc_state=stored.soc, consent=stored.consent)
+        self._controller = Controller(config, self._desk.parameters, board, state)
+        self._guard = Guard(runtime_dir, config.path)
+        self._publisher = Publisher(runtime_dir)
+        self._server = RequestServer(runtime_dir / SOCKET, may_ask(os.getuid()))
+        self._writer = store.Writer(state_dir)
+        self._service = Service()
+        self._ring = Ring()
+        self._waiting: list[tuple[Request, Asked]] = []
+        self._saved: store.Stored | None = None
+        self._saved_ms = self._status_ms = 0
+        self._sequence = self._overruns = self._last_us = self._worst_us = 0
+        self._stop = False
+
+    def _attach(self, runtime_dir: Path):  # type: ignore[no-untyped-def]
+        """Attach the real board, or the bench with the same doors."""
+        outputs = self._config.outputs
+        arguments = {
+            "backend": outputs.backend,
+            "gpio_chip": outputs.gpio_chip,
+            "lines": dict(outputs.lines),
+            "active_low": outputs.active_low,
+        }
+        safe_off.remember(runtime_dir, {**arguments, "simulated": self._simulate})
+        if self._simulate:
+            from bmsd.sim.bench import Bench
+            from bmsd.sim.scenario import plant_settings
+
+            file = runtime_dir / safe_off.BENCH_LINES_FILE
+            bench = Bench(self._config, plant_settings(self._config), file, self._started_ms)
+            return bench, bench.board(sleep_ms)
+        from bmsd.hardware.board import open_lines
+        from bmsd.hardware.i2c import I2cPort
+
+        port = I2cPort(self._config.afe.bus, self._config.afe.timeout_ms)
+        return None, Board(port, open_lines(contacts=outputs.feedback, **arguments), sleep_ms)
+
+    def _open_desk(self, stored: store.Stored) -> tuple[Desk, dict[str, tuple[int | None, int | None]]]:
+        """Take the stored parameter changes; unusable ones block until an operator has looked."""
+        latched, bench = dict(stored.latched), self._bench.request if self._bench else None
+        problem = stored.problem
+        try:
+            desk = Desk(self._config, stored.changed, bench)
+        except ParameterError as error:
+            problem = f"stored parameter changes do not fit the configuration: {error}"
+            desk = Desk(self._config, {}, bench)
+        if problem:
+            complain(problem)
+            latched["configuration_fault"] = (None, None)
+        return desk, latched
+
+    def run(self) -> None:
+        """Run until asked to stop; every way out switches off."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._asked_to_stop)
+        self._ring.add([Event(self._started_ms, "daemon", "bmsd", "started")])
+        self._publisher.publish(PARAMETERS, self._desk.body(), self._started_ms)
+        gc.collect()
+        gc.freeze()
+        gc.disable()
+        try:
+            self._loop()
+        finally:
+            self._leave()
+
+    def _asked_to_stop(self, _number: int, _frame: object) -> None:
+        self._stop = True
+
+    def _loop(self) -> None:
+        due_ms = monotonic_ms()
+        while not self._stop:
+            self._cycle(monotonic_ms())
+            due_ms += self._desk.parameters.period_ms
+            now_ms = monotonic_ms()
+            if now_ms > due_ms:
+                self._overruns += 1
+                due_ms = now_ms
+            self._receive(due_ms)
+
+    def _cycle(self, now_ms: int) -> None:
+        """Do one complete cycle, tell everyone, and only then feed the watchdogs."""
+        began = time.perf_counter_ns()
+        if self._bench is not None:
+            self._bench.advance(now_ms)
+        requests = tuple(request for request, _ in self._waiting)
+        out = self._controller.cycle(now_ms, requests)
+        if self._bench is not None:
+            self._bench.tell_inverter(out.limits)
+        self._answer()
+        if self._ring.add((*self._desk.take_events(), *out.events)):
+            self._publisher.publish(EVENTS, self._ring.body(), now_ms)
+        self._sequence += 1
+        self._publish(now_ms)
+        self._save(now_ms)
+        self._guard.beat()
+        self._tell_systemd(now_ms)
+        self._last_us = (time.perf_counter_ns() - began) // 1000
+        self._worst_us = max(self._worst_us, self._last_us)
+
+    def _receive(self, due_ms: int) -> None:
+        """Wait for the next cycle and take requests meanwhile."""
+        while not self._stop and monotonic_ms() < due_ms:
+            for asked in self._server.wait(due_ms):
+                before = self._desk.parameters
+                request = self._desk.handle(asked, monotonic_ms())
+                if request is not None:
+                    self._waiting.append((request, asked))
+                if self._desk.parameters is not before:
+                    self._controller.use(self._desk.parameters)
+                    self._publisher.publish(PARAMETERS, self._desk.body(), monotonic_ms())
+            if self._waiting:
+                # Requests for the core are decided with the next cycle; no more than it takes at once.
+                time.sleep(max(due_ms - monotonic_ms(), 0) / 1000)
+
+    def _answer(self) -> None:
+        """Tell each asker what became of his request."""
+        for request, asked in self._waiting:
+            if request.kind == "reset" and is_active(self._controller.state.alarms, request.name):
+                asked.answer(
+                    {
+                        "ok": False,
+                        "error": f"{request.name} stays: its cause is not gone, or not for long enough",
+                    }
+                )
+            else:
+                asked.answer({"ok": True})
+        self._waiting.clear()
+
+    def _publish(self, now_ms: int) -> None:
+        control = self._controller
+        if control.out is None or control.inputs is None:
+            return
+        uptime_ms = now_ms - self._started_ms
+        cycle = Cycle(
+            self._sequence,
+            uptime_ms,
+            self._runtime_before_ms + uptime_ms,
+            self._last_us,
+            self._worst_us,
+            self._overruns,
+            self._writer.bytes_written,
+        )
+        points = report.points(
+            control.settings, control.state, control.out, control.inputs, control.levels, cycle
+        )
+        body = {
+            "cells": self._config.cells,
+            "simulated": self._simulate,
+            "points": points,
+            "alarms": report.alarms(control.settings, control.state),
+            "why": report.why(control.out),
+            "afe": control.inputs.afe.detail,
+            "event_sequence": self._ring.sequence,
+        }
+        self._publisher.publish(SNAPSHOT, body, now_ms)
+
+    def _save(self, now_ms: int, *, at_once: bool = False) -> None:
+        """Keep what must survive: at once when an operator or a latch changed it, else now and then."""
+        control = self._controller
+        latched = report.latched(control.settings, control.state)
+        runtime_ms = self._runtime_before_ms + now_ms - self._started_ms
+        stored = store.Stored(
+            control.state.soc, control.state.consent, latched, self._desk.changed, runtime_ms
+        )
+        last = self._saved
+        urgent = last is None or (last.consent, last.latched, last.changed) != (
+            stored.consent,
+            stored.latched,
+            stored.changed,
+        )
+        anchored = last is not None and _anchors(last) != _anchors(stored)
+        if urgent or anchored or at_once or now_ms - self._saved_ms >= store.EVERY_MS:
+            self._writer.put(stored)
+            self._saved, self._saved_ms = stored, now_ms
+
+    def _tell_systemd(self, now_ms: int) -> None:
+        if self._sequence == 1:
+            self._service.ready("started, waiting for good cycles")
+        self._service.alive()
+        if now_ms - self._status_ms >= STATUS_EVERY_MS:
+            self._status_ms = now_ms
+            self._service.status(self._status_text())
+            gc.collect(0)
+
+    def _status_text(self) -> str:
+        control = self._controller
+        active = [alarm["name"] for alarm in report.alarms(control.settings, control.state)]
+        alarms = f"alarms: {', '.join(active)}" if active else "no alarms"
+        return f"{control.state.word}; {alarms}"
+
+    def _leave(self) -> None:
+        """Switch off first, then tell, then save."""
+        self._controller.stop()
+        self._guard.goodbye()
+        self._service.stopping()
+        now_ms = monotonic_ms()
+        if self._ring.add([Event(now_ms, "daemon", "bmsd", "stopping")]):
+            self._publisher.publish(EVENTS, self._ring.body(), now_ms)
+        self._save(now_ms, at_once=True)
+        self._writer.close()
+        self._server.close()
+
+
+def _anchors(stored: store.Stored) -> tuple[int, bool] | None:
+    return None if stored.soc is None else (stored.soc.full_charges, stored.soc.synchronised)
+
+
+class Guard:
+    """A small process that switches off when this one dies or hangs (S5)."""
+
+    def __init__(self, runtime_dir: Path, config: Path) -> None:
+        reading, self._writing = os.pipe()
+        os.set_blocking(self._writing, False)
+        command = [sys.executable, "-m", "bmsd.safe_off", "--guard", str(reading)]
+        command += ["--core", str(os.getpid()), "--runtime-dir", str(runtime_dir), "--config", str(config)]
+        self._process = subprocess.Popen(command, pass_fds=(reading,), stdin=subprocess.DEVNULL)
+        os.close(reading)
+
+    def beat(self) -> None:
+        """Tell that a cycle was finished."""
+        self._write(safe_off.BEAT)
+
+    def goodbye(self) -> None:
+        """Tell that everything is off and the end is wanted."""
+        self._write(safe_off.GOODBYE)
+        os.close(self._writing)
+
+    def _write(self, byte: bytes) -> None:
+        try:
+            os.write(self._writing, byte)
+        except OSError:
+            # A guard that is gone or slow must not stop the core; systemd and the chip still watch.
+            return
+
+
+def may_ask(own_uid: int):  # type: ignore[no-untyped-def]
+    """Make the rule who may ask: root, the daemon's own user, and the group bmsd-admin."""
+    import grp
+
+    try:
+        admin = grp.getgrnam(ADMIN_GROUP).gr_gid
+    except KeyError:
+        admin = -1
+
+    def allowed(uid: int, groups: list[int]) -> bool:
+        return uid in (0, own_uid) or admin in groups
+
+    return allowed
+
+
+def lock(runtime_dir: Path) -> IO[str]:
+    """Make sure that only one core runs on a runtime directory; raise OSError when another does."""
+    file = (runtime_dir / "bmsd.lock").open("w")
+    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return file
+
+
+def complain(text: str) -> None:
+    """Say one line on standard error, with the priority systemd reads."""
+    print(f"<3>bmsd: {text}" if os.environ.get("JOURNAL_STREAM") else f"bmsd: {text}", file=sys.stderr)
+
+
+def checked_config(path: Path) -> Config:
+    """Load the configuration and try it on the chip's driver; raise ConfigError with every problem."""
+    config = load(path)
+    try:
+        afe_settings_fit(config, config.parameters)
+    except ValueError as error:
+        raise ConfigError([f"{path}: [parameters] do not fit {config.afe.chip}: {error}"]) from None
+    return config
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the program `bmsd`."""
+    options = _parser().parse_args(arguments)
+    try:
+        config = checked_config(options.config)
+    except ConfigError as error:
+        for problem in error.problems:
+            complain(problem)
+        count = len(error.problems)
+        complain(f"configuration refused: {count} problem{'s' if count > 1 else ''}; nothing was started")
+        return EXIT_CONFIG
+    if options.check_config:
+        print(f"{options.config}: good; {config.cells} cells {config.chemistry}, {config.afe.chip}")
+        return EXIT_GOOD
+    return _run(config, options)
+
+
+def _run(config: Config, options: argparse.Namespace) -> int:
+    faulthandler.enable()
+    try:
+        for directory in (options.runtime_dir, options.state_dir):
+            directory.mkdir(parents=True, exist_ok=True)
+        held = lock(options.runtime_dir)
+    except BlockingIOError:
+        complain(f"another bmsd runs with --runtime-dir {options.runtime_dir}; only one may own a pack")
+        return EXIT_UNAVAILABLE
+    except OSError as error:
+        complain(
+            f"cannot use a directory: {error}. Run as the user bmsd, or choose --runtime-dir, --state-dir"
+        )
+        return EXIT_UNAVAILABLE
+    try:
+        with held:
+            Daemon(config, options.runtime_dir, options.state_dir, options.simulate).run()
+    except (OutputError, BmsdError) as error:
+        complain(str(error))
+        return EXIT_UNAVAILABLE
+    return EXIT_GOOD
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="bmsd",
+        description="The core of bmsd: measures, protects, heats and switches one battery pack.",
+        epilog="Exit: 0 good, 1 failed, 2 wrong usage, 69 hardware or directory not available,"
+        " 78 configuration refused.",
+    )
+    parser.add_argument("--config", type=Path, default=DEFAULT_PATH, help="default %(default)s")
+    parser.add_argument("--runtime-dir", type=Path, default=Path("/run/bmsd"), help="default %(default)s")
+    parser.add_argument("--state-dir", type=Path, default=Path("/var/lib/bmsd"), help="default %(default)s")
+    parser.add_argument("--simulate", action="store_true", help="take chip, outputs and pack from the bench")
+    parser.add_argument(
+        "--check-config", action="store_true", help="only say whether the configuration is good"
+    )
+    parser.add_argument("--version", action="version", version=f"bmsd {__version__}")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,94 @@
+"""The only writer of contactors and heater in operation: off first, then on, then read back.
+
+`Lines` is what a backend offers. Every backend starts with all lines off and leaves them off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from bmsd.core.types import ALL_OFF, Commands, Levels
+from bmsd.errors import OutputError
+
+SWITCHED = ("heater", "charge", "discharge", "precharge", "buzzer")
+"""In the order they are switched off: heat and charge first."""
+
+
+class Lines(Protocol):
+    """The wired output lines and auxiliary contacts, by name."""
+
+    @property
+    def wired(self) -> frozenset[str]:
+        """Name the outputs that have a line."""
+        ...
+
+    def drive(self, name: str, on: bool) -> None:
+        """Set one wired line; raise OutputError when it cannot be set."""
+        ...
+
+    def read(self, name: str) -> bool:
+        """Read one wired line back; raise OutputError when it cannot be read."""
+        ...
+
+    def contact(self, name: str) -> bool | None:
+        """Read a contactor's auxiliary contact; None where none is wired or it cannot be read."""
+        ...
+
+    def close(self) -> None:
+        """Switch everything off and let go of the lines."""
+        ...
+
+
+def apply(lines: Lines, commands: Commands) -> Levels:
+    """Switch off what is not commanded, then on what is; give back what the lines then read.
+
+    A line that fails to switch off does not keep the others from being switched off.
+    """
+    wanted = {name: bool(getattr(commands, name)) for name in SWITCHED if name in lines.wired}
+    failed = _drive(lines, (name for name, on in wanted.items() if not on), False)
+    if not failed:
+        failed = _drive(lines, (name for name, on in wanted.items() if on), True)
+    return levels(lines, failed)
+
+
+def all_off(lines: Lines) -> Levels:
+    """Switch everything off, each line on its own."""
+    return apply(lines, ALL_OFF)
+
+
+def beat(lines: Lines, level: bool) -> None:
+    """Toggle the heartbeat line; a line that fails simply stops beating, which is what it is for."""
+    if "heartbeat" in lines.wired:
+        _drive(lines, ("heartbeat",), level)
+
+
+def levels(lines: Lines, failed: Iterable[str] = ()) -> Levels:
+    """Read all wired lines back; a line that failed or cannot be read is unknown."""
+    found: dict[str, bool | None] = {}
+    bad = set(failed)
+    for name in SWITCHED:
+        found[name] = None if name in bad or name not in lines.wired else _read(lines, name)
+    return Levels(**found)
+
+
+def contacts(lines: Lines) -> Levels:
+    """Read the auxiliary contacts."""
+    return Levels(charge=lines.contact("charge"), discharge=lines.contact("discharge"))
+
+
+def _drive(lines: Lines, names: Iterable[str], on: bool) -> list[str]:
+    failed = []
+    for name in names:
+        try:
+            lines.drive(name, on)
+        except OutputError:
+            failed.append(name)
+    return failed
+
+
+def _read(lines: Lines, name: str) -> bool | None:
+    try:
+        return lines.read(name)
+    except OutputError:
+        return None

@@ -1,0 +1,143 @@
+"""Carry out what operators ask: narrow requests for the core, parameter writes as one set, and the bench.
+
+Whatever is refused says why and changes nothing (S8); remote requests never widen what the rules allow (S14).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from bmsd.asking import Asked
+from bmsd.backstop import afe_settings
+from bmsd.config import Config
+from bmsd.core.types import Event, Request
+from bmsd.errors import ParameterError, PeerError
+from bmsd.tables import alarms, parameters
+from bmsd.tables.chemistries import PRESETS
+from bmsd.tables.parameters import Parameters
+
+CONSENTS = ("charge", "discharge", "balance")
+Bench = Callable[[dict[str, Any]], dict[str, Any]]
+
+
+class Desk:
+    """Where requests arrive. `parameters` are in force; `changed` are those changed at run time."""
+
+    def __init__(self, config: Config, changed: Mapping[str, int], bench: Bench | None = None) -> None:
+        self._config = config
+        self._bench = bench
+        self.changed = dict(changed)
+        self.parameters = parameters.changed(config.parameters, self.changed, config.cells)
+        self.events: list[Event] = []
+        """What was changed, until `take_events`."""
+
+    def take_events(self) -> list[Event]:
+        """Give and forget the events of accepted writes."""
+        events, self.events = self.events, []
+        return events
+
+    def handle(self, asked: Asked, now_ms: int) -> Request | None:
+        """Carry out a request and answer it; a request for the core is given back, unanswered."""
+        try:
+            request = self._for_core(asked.request, asked.who)
+            if request is not None:
+                return request
+            reply = self._carry_out(asked.request, asked.who, now_ms)
+        except ParameterError as error:
+            asked.answer({"ok": False, "error": str(error), "problems": error.problems})
+        except PeerError as error:
+            asked.answer({"ok": False, "error": str(error)})
+        else:
+            asked.answer({"ok": True, **reply})
+        return None
+
+    def _for_core(self, request: Mapping[str, Any], who: str) -> Request | None:
+        if request["do"] == "switch":
+            name, on = request.get("name"), request.get("on")
+            if name not in CONSENTS or not isinstance(on, bool):
+                raise PeerError(f"switch needs a name ({', '.join(CONSENTS)}) and on true or false")
+            return Request("switch", name, on, who)
+        if request["do"] == "reset":
+            name = request.get("alarm")
+            if name not in alarms.BY_NAME:
+                raise PeerError(f"there is no alarm {name!r}; 'bmsctl alarms' lists the active ones")
+            return Request("reset", name, None, who)
+        return None
+
+    def _carry_out(self, request: dict[str, Any], who: str, now_ms: int) -> dict[str, Any]:
+        if request["do"] == "set":
+            return self._set(_integers(request.get("values")), who, now_ms)
+        if request["do"] == "preset":
+            return self._preset(request.get("name"), who, now_ms)
+        if request["do"] == "unset":
+            return self._use({}, who, now_ms)
+        if request["do"] == "sim":
+            if self._bench is None:
+                raise PeerError("this is no simulated bench: 'sim' works only with bmsd --simulate")
+            return self._bench(request)
+        raise PeerError(f"unknown request {request['do']!r}; known: switch, reset, set, preset, unset, sim")
+
+    def _set(self, values: Mapping[str, int], who: str, now_ms: int) -> dict[str, Any]:
+        return self._use({**self.changed, **values}, who, now_ms)
+
+    def _preset(self, name: object, who: str, now_ms: int) -> dict[str, Any]:
+        """Take a whole preset; what has no preset, such as current limits, stays as configured."""
+        if name not in PRESETS:
+            raise PeerError(f"there is no preset {name!r}; known: {', '.join(PRESETS)}")
+        own = {
+            row.name: self._config.parameters.get(row.name)
+            for row in parameters.ROWS
+            if row.share_of or row.preset.value(self._config.chemistry, str(name)) is None
+        }
+        values = parameters.defaults(self._config.chemistry, str(name), self._config.cells, own)
+        return self._use({key: v for key, v in values.items() if v is not None}, who, now_ms)
+
+    def _use(self, changes: Mapping[str, int], who: str, now_ms: int) -> dict[str, Any]:
+        """Check a complete set and take it, or raise ParameterError and change nothing (S8)."""
+        wanted = parameters.changed(self._config.parameters, changes, self._config.cells)
+        try:
+            afe_settings_fit(self._config, wanted)
+        except ValueError as error:
+            raise ParameterError([str(error)]) from None
+        changed = self._differences(self.parameters, wanted, who, now_ms)
+        self.events += changed
+        self.parameters = wanted
+        self.changed = {
+            name: value for name, value in changes.items() if value != self._config.parameters.get(name)
+        }
+        return {"changed": [event.name for event in changed]}
+
+    def _differences(self, old: Parameters, new: Parameters, who: str, now_ms: int) -> list[Event]:
+        return [
+            Event(now_ms, "parameter", row.name, "set", None, new.get(row.name), old.get(row.name), who)
+            for row in parameters.ROWS
+            if new.get(row.name) != old.get(row.name)
+        ]
+
+    def body(self) -> dict[str, Any]:
+        """Give the parameters as the shared file carries them."""
+        config = self._config
+        return {
+            "chemistry": config.chemistry,
+            "preset": config.preset,
+            "cells": config.cells,
+            "values": {row.name: self.parameters.get(row.name) for row in parameters.ROWS},
+            "configured": {row.name: config.parameters.get(row.name) for row in parameters.ROWS},
+        }
+
+
+def afe_settings_fit(config: Config, wanted: Parameters) -> None:
+    """Raise ValueError when the front-end chip cannot be programmed with these parameters."""
+    from bmsd.afe.chips import CHIPS
+
+    CHIPS[config.afe.chip].driver(afe_settings(config, wanted))
+
+
+def _integers(values: object) -> dict[str, int]:
+    if not isinstance(values, dict) or not values:
+        raise PeerError('set needs "values": an object of parameter names and integers')
+    for name, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise PeerError(f"{name} is {value!r}, but must be an integer in inside units")
+    return {str(name): value for name, value in values.items()}

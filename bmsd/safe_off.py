@@ -1,0 +1,132 @@
+"""Switch all outputs off when the core no longer can: after a crash, a kill, a hang (S5).
+
+Run by systemd after every stop, and by the core's own guard: a small process that waits on a pipe. When the
+core goes, the pipe closes; when the core hangs, its heartbeat on the pipe stops and the guard ends it first.
+It needs no configuration: the running core leaves the list of its lines in the runtime directory.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import select
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+OUTPUTS_FILE = "outputs.json"
+BENCH_LINES_FILE = "bench-lines.json"
+BEAT, GOODBYE = b"b", b"q"
+"""What the core writes to its guard: after each cycle, and after it has switched everything off itself."""
+HANG_S = 5
+"""A core that has not finished a cycle for this long is taken for hung."""
+
+
+def remember(runtime_dir: Path, outputs: dict[str, Any]) -> None:
+    """Leave the list of lines where safe-off finds it; `outputs` are the arguments of open_lines."""
+    (runtime_dir / OUTPUTS_FILE).write_text(json.dumps(outputs))
+
+
+def switch_off(runtime_dir: Path, config: Path | None) -> str:
+    """Switch everything off and say what was done; raise OSError or BmsdError when it cannot be."""
+    outputs = _outputs(runtime_dir, config)
+    if outputs.get("simulated"):
+        return _bench_off(runtime_dir)
+    from bmsd.hardware.board import open_lines
+
+    lines = open_lines(outputs["backend"], outputs["gpio_chip"], outputs["lines"], {}, outputs["active_low"])
+    still_on = [name for name in outputs["lines"] if lines.read(name)]
+    lines.close()
+    if still_on:
+        raise OSError(f"lines still on after safe-off: {', '.join(still_on)}")
+    return f"all outputs are off: {', '.join(outputs['lines'])}"
+
+
+def _outputs(runtime_dir: Path, config: Path | None) -> dict[str, Any]:
+    """Find the lines: what the core left, else what the configuration says."""
+    try:
+        found: dict[str, Any] = json.loads((runtime_dir / OUTPUTS_FILE).read_text())
+        return found
+    except (OSError, ValueError):
+        if config is None:
+            raise
+    from bmsd.config import load
+
+    outputs = load(config).outputs
+    return {
+        "backend": outputs.backend,
+        "gpio_chip": outputs.gpio_chip,
+        "lines": dict(outputs.lines),
+        "active_low": outputs.active_low,
+    }
+
+
+def _bench_off(runtime_dir: Path) -> str:
+    path = runtime_dir / BENCH_LINES_FILE
+    try:
+        levels = json.loads(path.read_text())
+    except FileNotFoundError:
+        return "all outputs of the bench are off: none was ever on"
+    was_on = [name for name, on in levels.items() if on]
+    temporary = path.with_suffix(".new")
+    temporary.write_text(json.dumps(dict.fromkeys(levels, False)))
+    os.replace(temporary, path)
+    return f"all outputs of the bench are off; on were: {', '.join(was_on) or 'none'}"
+
+
+def guard(descriptor: int, core: int, runtime_dir: Path, config: Path | None) -> int:
+    """Wait for the core's end or hang, then switch off."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN | select.POLLHUP)
+    last = b""
+    while poll.poll(HANG_S * 1000):
+        heard = os.read(descriptor, 4096)
+        if not heard:
+            return 0 if last == GOODBYE else _report("the core is gone", runtime_dir, config)
+        last = heard[-1:]
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(core, signal.SIGKILL)
+    return _report(f"the core hung for {HANG_S} s and was killed", runtime_dir, config)
+
+
+def _report(why: str, runtime_dir: Path, config: Path | None) -> int:
+    from bmsd.errors import BmsdError
+
+    try:
+        done = switch_off(runtime_dir, config)
+    except (OSError, ValueError, KeyError, BmsdError) as error:
+        print(f"bmsd-safe-off: {why}; outputs could NOT be switched off: {error}", file=sys.stderr)
+        return 1
+    print(f"bmsd-safe-off: {why}; {done}", file=sys.stderr)
+    return 0
+
+
+def main() -> int:
+    """Run the program `bmsd-safe-off`."""
+    parser = argparse.ArgumentParser(
+        prog="bmsd-safe-off", description="Switch all outputs of bmsd off. Exit 0 done, 1 not possible."
+    )
+    parser.add_argument("--runtime-dir", type=Path, default=Path("/run/bmsd"))
+    parser.add_argument("--config", type=Path, default=Path("/etc/bmsd/bmsd.toml"))
+    parser.add_argument("--guard", type=int, metavar="FD", help=argparse.SUPPRESS)
+    parser.add_argument("--core", type=int, metavar="PID", help=argparse.SUPPRESS)
+    parser.add_argument("--version", action="version", version=_version())
+    options = parser.parse_args()
+    if options.guard is not None:
+        return guard(options.guard, options.core, options.runtime_dir, options.config)
+    return _report("asked to", options.runtime_dir, options.config)
+
+
+def _version() -> str:
+    from bmsd import __version__
+
+    return f"bmsd-safe-off {__version__}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,186 @@
+"""The bench as a board: the plant, the chip at its pins, and output lines, behind the same doors as hardware.
+
+Output lines can be kept in a file, because a Raspberry Pi's lines keep their level when a process dies; what
+switches them off then is the same as on a real board (S5).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from pathlib import Path
+from typing import Any
+
+from bmsd.afe.bq769x2 import BQ76942, BQ76952, BQ769142
+from bmsd.bus import write_file
+from bmsd.config import Config
+from bmsd.controller import Board
+from bmsd.core.limits import Limits
+from bmsd.errors import OutputError, PeerError
+from bmsd.sim.chips.bq769x2 import Bq769x2Chip
+from bmsd.sim.faults import CELL_SETTABLES, FAULTS, SETTABLES
+from bmsd.sim.plant import SWITCHES, Plant, PlantSettings
+
+VARIANTS = {"bq76952": BQ76952, "bq76942": BQ76942, "bq769142": BQ769142}
+OPEN_DECIC, SHORTED_DECIC = -1500.0, 2000.0
+CHIP_FAULTS = {
+    "afe_nack": ("nack", "front-end chip: does not acknowledge"),
+    "afe_crc": ("crc", "front-end chip: answers with wrong checksums"),
+    "afe_stuck": ("stuck", "I2C bus: held low, every transfer times out"),
+    "afe_torn": ("torn", "front-end chip: bytes of two scans in one value"),
+    "afe_reset": ("reset", "front-end chip: resets and forgets its settings"),
+    "afe_frozen": ("frozen", "front-end chip: stops measuring, keeps answering"),
+    "afe_zeros": ("zeros", "front-end chip: reads zeros"),
+    "afe_ones": ("ones", "front-end chip: reads ones"),
+    "afe_config_flip": ("config_flip", "front-end chip: one setting changes by itself"),
+}
+
+
+class BenchLines:
+    """Output lines that move the plant, and survive their process in a file when given one."""
+
+    def __init__(self, plant: Plant, wired: frozenset[str], file: Path | None) -> None:
+        self.wired = wired
+        self._plant = plant
+        self._file = file
+        self._levels = dict.fromkeys(sorted(wired), False)
+        if file is not None:
+            for name, on in read_lines(file).items():
+                if name in self._levels:
+                    self._set(name, on)
+
+    def drive(self, name: str, on: bool) -> None:
+        """Set one line."""
+        if self._levels[name] == on:
+            return
+        self._set(name, on)
+        if self._file is not None and name != "heartbeat":
+            try:
+                write_file(self._file, json.dumps(self._levels))
+            except OSError as error:
+                raise OutputError(f"bench line {name} cannot be kept: {error}") from error
+
+    def read(self, name: str) -> bool:
+        """Read one line back."""
+        return self._levels[name]
+
+    def contact(self, name: str) -> bool | None:
+        """Read a contactor's auxiliary contact."""
+        return self._plant.feedback(name) if name in SWITCHES else None
+
+    def close(self) -> None:
+        """Switch everything off."""
+        for name in self._levels:
+            self.drive(name, False)
+
+    def _set(self, name: str, on: bool) -> None:
+        self._levels[name] = on
+        if name in SWITCHES:
+            self._plant.command(name, on)
+
+
+def read_lines(file: Path) -> dict[str, bool]:
+    """Read the levels the last process left; none when there was none."""
+    try:
+        levels = json.loads(file.read_text())
+    except (OSError, ValueError):
+        return {}
+    return {str(name): bool(on) for name, on in levels.items()}
+
+
+class Bench:
+    """One simulated pack with its chip and lines; `advance` moves all of it through time."""
+
+    def __init__(
+        self, config: Config, plant: PlantSettings, lines_file: Path | None = None, now_ms: int = 0
+    ) -> None:
+        self.plant = Plant(plant)
+        variant = VARIANTS[config.afe.chip]
+        self.chip = Bq769x2Chip(
+            config.cells,
+            config.afe.shunt_uohm,
+            config.afe.address,
+            variant.inputs,
+            max(variant.device_numbers),
+        )
+        self._inputs = variant.used_inputs(config.cells)
+        self._balanced = 0
+        self.lines = BenchLines(self.plant, frozenset(config.outputs.lines), lines_file)
+        self._now_ms = now_ms
+        self._started_ms = now_ms
+        self.advance(now_ms)
+
+    def board(self, sleep_ms: Any) -> Board:
+        """Give the board a controller is attached to."""
+        return Board(self.chip, self.lines, sleep_ms)
+
+    def advance(self, now_ms: int) -> None:
+        """Let pack and chip run until a time."""
+        if now_ms > self._now_ms:
+            self.plant.advance(now_ms - self._now_ms)
+            self._now_ms = now_ms
+        seen = self.plant.sense()
+        sensors = [_thermistor(decic) for decic in seen.ts_decic]
+        self.chip.sense(seen.cell_mv, seen.current_ma, seen.charger_mv, seen.load_mv, sensors)
+        self.chip.advance(now_ms - self._started_ms)
+        self.plant.charge_permit = self.chip.chg_permit
+        self.plant.discharge_permit = self.chip.dsg_permit
+        self._balance(self.chip.balancing_mask)
+
+    def tell_inverter(self, limits: Limits) -> None:
+        """Hand the limits to the simulated inverter, as the inverter bus would."""
+        self.plant.limits(limits.charge_mv / 1000, limits.charge_ma / 1000, limits.discharge_ma / 1000)
+
+    def request(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Carry out one `sim` request; raise PeerError in words when it cannot be."""
+        if request.get("list"):
+            return self._list()
+        with _readable_errors():
+            if isinstance(request.get("set"), dict):
+                for name, value in request["set"].items():
+                    self.plant.set(name, float(value))
+            elif "cell" in request and isinstance(request.get("values"), dict):
+                values = {name: float(value) for name, value in request["values"].items()}
+                self.plant.cell(int(request["cell"]), **values)
+            elif "fault" in request:
+                self.fault(str(request["fault"]), bool(request.get("on")), request.get("cell"))
+            else:
+                raise PeerError('a sim request needs "set", "cell" with "values", "fault" or "list"')
+        return {}
+
+    def fault(self, name: str, on: bool, cell: int | None = None) -> None:
+        """Switch a fault of the plant or of the chip on or off."""
+        if name in CHIP_FAULTS:
+            self.chip.fault(CHIP_FAULTS[name][0], on)
+        else:
+            self.plant.fault(name, on, cell)
+
+    def _list(self) -> dict[str, Any]:
+        settables = [
+            {"name": name, "unit": row.unit, "help": row.meaning, "low": row.low, "high": row.high}
+            for name, row in (*SETTABLES.items(), *CELL_SETTABLES.items())
+        ]
+        faults = [{"name": name, "help": row.meaning} for name, row in FAULTS.items()]
+        faults += [{"name": name, "help": text} for name, (_, text) in CHIP_FAULTS.items()]
+        return {"settables": settables, "faults": faults}
+
+    def _balance(self, mask: int) -> None:
+        if mask != self._balanced:
+            self._balanced = mask
+            self.plant.balance(n for n, pin in enumerate(self._inputs, 1) if mask >> pin & 1)
+
+
+def _thermistor(decic: float | None) -> float:
+    """Give what the chip makes of a thermistor: far below freezing when open, far above when shorted."""
+    if decic is None:
+        return OPEN_DECIC
+    return min(decic, SHORTED_DECIC)
+
+
+@contextlib.contextmanager
+def _readable_errors() -> Any:
+    """Turn wrong types of a request into words."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        raise PeerError(f"the request has a wrong value: {error}") from None

@@ -1,0 +1,135 @@
+"""What survives a power cut: charge counter, consents, operator-latched alarms, counters, changed parameters.
+
+One small file, replaced atomically and checked by a sum. Writing happens in a thread of its own that holds only
+the newest state, so that a slow or full disk never delays the core (S9); bytes written are counted.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import zlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bmsd.core.soc import SocState
+from bmsd.core.step import Consent
+
+STATE_FILE = "state.json"
+SCHEMA = 1
+EVERY_MS = 600_000
+"""A moving charge counter is written this often: 144 times 1 KiB a day."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """The surviving state. `problem` says in words why a file that was there could not be used."""
+
+    soc: SocState | None = None
+    consent: Consent = Consent()
+    latched: Mapping[str, tuple[int | None, int | None]] = field(default_factory=dict)
+    changed: Mapping[str, int] = field(default_factory=dict)
+    """Run-time parameter changes, by inside name."""
+    runtime_ms: int = 0
+    problem: str = ""
+
+
+def load(state_dir: Path) -> Stored:
+    """Read the surviving state; a missing file is a first start, a broken one is reported and not used."""
+    path = state_dir / STATE_FILE
+    try:
+        document = json.loads(path.read_text())
+        body = document["body"]
+        if document["schema"] != SCHEMA or document["sum"] != _sum(body):
+            raise ValueError("its checksum or schema is wrong")
+        return _stored(body)
+    except FileNotFoundError:
+        return Stored()
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        return Stored(problem=f"{path} cannot be used: {error}")
+
+
+def _stored(body: Mapping[str, Any]) -> Stored:
+    counter = body["soc"]
+    return Stored(
+        soc=None if counter is None else SocState(**counter),
+        consent=Consent(**body["consent"]),
+        latched={str(name): (pair[0], pair[1]) for name, pair in body["latched"].items()},
+        changed={str(name): int(value) for name, value in body["changed"].items()},
+        runtime_ms=int(body["runtime_ms"]),
+    )
+
+
+def _sum(body: Any) -> int:
+    return zlib.crc32(json.dumps(body, sort_keys=True, separators=(",", ":")).encode())
+
+
+def encode(stored: Stored) -> bytes:
+    """Write the surviving state as the file holds it; monotonic times do not survive."""
+    counter = stored.soc
+    body = {
+        "soc": None
+        if counter is None
+        else {**asdict(counter), "last_ms": None, "full_since_ms": None, "empty_since_ms": None},
+        "consent": asdict(stored.consent),
+        "latched": {name: list(pair) for name, pair in stored.latched.items()},
+        "changed": dict(stored.changed),
+        "runtime_ms": stored.runtime_ms,
+    }
+    return json.dumps({"schema": SCHEMA, "sum": _sum(body), "body": body}).encode()
+
+
+class Writer:
+    """Write the newest state in the background; `failed` tells of a disk that does not take it."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self._path = state_dir / STATE_FILE
+        self._next: bytes | None = None
+        self._wake = threading.Condition()
+        self._stop = False
+        self.bytes_written = 0
+        self.failed = ""
+        self._thread = threading.Thread(target=self._run, name="state", daemon=True)
+        self._thread.start()
+
+    def put(self, stored: Stored) -> None:
+        """Hand over the newest state; one that still waits is replaced."""
+        data = encode(stored)
+        with self._wake:
+            self._next = data
+            self._wake.notify()
+
+    def close(self, timeout_s: float = 2.0) -> None:
+        """Write what waits, for a bounded time."""
+        with self._wake:
+            self._stop = True
+            self._wake.notify()
+        self._thread.join(timeout_s)
+
+    def _run(self) -> None:
+        while True:
+            with self._wake:
+                self._wake.wait_for(lambda: self._next is not None or self._stop)
+                data, self._next = self._next, None
+                if data is None:
+                    return
+            self._write(data)
+
+    def _write(self, data: bytes) -> None:
+        temporary = f"{self._path}.new"
+        try:
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o640)
+            try:
+                os.write(descriptor, data)
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            os.replace(temporary, self._path)
+        except OSError as error:
+            self.failed = f"{self._path} cannot be written: {error}"
+            return
+        self.failed = ""
+        self.bytes_written += len(data)

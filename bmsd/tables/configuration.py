@@ -1,0 +1,103 @@
+"""Every key of the configuration file besides [parameters], one row each.
+
+Checks, error texts, the example file and the configuration document derive from these rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from bmsd.tables.chemistries import CHEMISTRIES, PRESETS
+
+
+class Required(Enum):
+    """Whether a key may be left out."""
+
+    YES = "required"
+    NO = "optional"
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One configuration key. A number carries its range in people's units; a text may carry choices."""
+
+    section: str
+    name: str
+    type: type
+    help: str
+    default: object = None
+    """None with Required.NO: not fitted, or not used."""
+    required: Required = Required.NO
+    low: float | None = None
+    high: float | None = None
+    choices: tuple[str, ...] = ()
+
+    @property
+    def allowed(self) -> str:
+        """Say what may stand here."""
+        if self.choices:
+            return "one of " + ", ".join(f'"{choice}"' for choice in self.choices)
+        if self.low is not None:
+            return f"{self.low:g} to {self.high:g}"
+        return {bool: "true or false", str: "a text", list: "a list of texts"}.get(self.type, "a number")
+
+
+MUST = Required.YES
+OPTIONAL_SECTIONS = ("heater", "can", "modbus", "bench")
+"""A section that may be missing altogether: then the thing is not there."""
+OPEN_SECTIONS = ("can",)
+"""Sections whose further keys go to a library as they are."""
+
+# fmt: off
+KEYS: tuple[Key, ...] = (
+    Key("pack", "chemistry", str, "Cell chemistry.", required=MUST, choices=tuple(CHEMISTRIES)),
+    Key("pack", "cells", int, "Cells in series.", required=MUST, low=3, high=32),
+    Key("pack", "capacity_ah", float, "Rated capacity.", required=MUST, low=1, high=5000),
+    Key("pack", "preset", str, "Where parameters that are not given come from.", "default", choices=PRESETS),
+    Key("afe", "chip", str, "Front-end chip.", required=MUST),
+    Key("afe", "bus", int, "Number of the I2C bus: 1 is /dev/i2c-1.", 1, low=0, high=255),
+    Key("afe", "address", int, "7-bit I2C address.", 0x08, low=0x03, high=0x77),
+    Key("afe", "crc", bool, "Checksum on every byte; keep it on.", True),
+    Key("afe", "shunt_mohm", float, "Shunt resistance in milliohm.", required=MUST, low=0.01, high=10),
+    Key("afe", "battery_sensors", int, "Battery temperature sensors fitted.", 2, low=1, high=2),
+    Key("afe", "switch_sensor", bool, "A temperature sensor on the switch board is fitted.", True),
+    Key("afe", "timeout_ms", int, "Longest time one I2C transfer may take.", 20, low=10, high=100),
+    Key("outputs", "backend", str, "Library that drives the lines; gpiod is the one for real contactors.",
+        "gpiod", choices=("gpiod", "gpiozero")),
+    Key("outputs", "gpio_chip", str, "GPIO chip by label or path; empty finds the Raspberry Pi's header.", ""),
+    Key("outputs", "charge", int, "Line of the charge contactor.", required=MUST, low=0, high=1000),
+    Key("outputs", "discharge", int, "Line of the discharge contactor.", required=MUST, low=0, high=1000),
+    Key("outputs", "precharge", int, "Line of the pre-charge relay.", low=0, high=1000),
+    Key("outputs", "heater", int, "Line of the heater relay.", low=0, high=1000),
+    Key("outputs", "buzzer", int, "Line of the buzzer.", low=0, high=1000),
+    Key("outputs", "heartbeat", int, "Line that toggles every good cycle, for a watchdog relay.", low=0, high=1000),
+    Key("outputs", "active_low", bool, "A low level switches on (only with the gpiod backend).", False),
+    Key("outputs", "charge_feedback", int, "Input of the charge contactor's auxiliary contact.", low=0, high=1000),
+    Key("outputs", "discharge_feedback", int, "Input of the discharge contactor's auxiliary contact.",
+        low=0, high=1000),
+    Key("switches", "topology", str, "How the contactors are wired.", "split", choices=("split",)),
+    Key("heater", "resistance_ohm", float, "Heater resistance.", required=MUST, low=0.1, high=10_000),
+    Key("heater", "supply", str, "Where the heater takes its current from.", "charger",
+        choices=("charger", "pack")),
+    Key("can", "protocol", str, "What the inverter is told to expect.", "pylontech"),
+    Key("can", "silence_after_s", float, "How long after the last good data frames stop altogether.", 30.0,
+        low=1, high=600),
+    Key("can", "interface", str, "python-can interface.", "socketcan"),
+    Key("can", "channel", str, "python-can channel.", "can0"),
+    Key("can", "bitrate", int, "Bits per second; must be the protocol's.", 500_000, low=10_000, high=1_000_000),
+    Key("modbus", "port", str, "Serial port.", required=MUST),
+    Key("modbus", "baudrate", int, "Baud.", 9600, low=1200, high=921_600),
+    Key("modbus", "parity", str, "Parity.", "N", choices=("N", "E", "O")),
+    Key("modbus", "stopbits", int, "Stop bits.", 1, low=1, high=2),
+    Key("modbus", "unit", int, "Unit id this pack answers to.", 1, low=1, high=247),
+    Key("modbus", "maps", list, "Register maps served.", ("bmsd",), choices=("bmsd",)),
+    Key("bench", "scenario", str, "Scenario of the simulated pack; only with --simulate.", "demo"),
+)
+# fmt: on
+SECTIONS = tuple(dict.fromkeys(key.section for key in KEYS)) + ("parameters",)
+
+
+def keys_of(section: str) -> dict[str, Key]:
+    """Give the rows of one section by name."""
+    return {key.name: key for key in KEYS if key.section == section}
