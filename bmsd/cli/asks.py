@@ -1,0 +1,96 @@
+"""bmsctl switch, reset and sim: what an operator asks of the daemon.
+
+The daemon decides and gives its reason; only what needs no daemon to be wrong is refused here.
+"""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from bmsd.asking import ask
+from bmsd.cli import reading
+from bmsd.cli.console import Console, wrapped
+from bmsd.cli.params import UsageError, assignments
+from bmsd.tables import alarms
+from bmsd.texts import DOING
+
+
+def switch(directory: Path, options: Namespace, console: Console) -> int:
+    """Let charging, discharging or balancing happen, or forbid it."""
+    on = options.position == "on"
+    ask(directory, {"do": "switch", "name": options.name, "on": on})
+    if on:
+        told = f"{DOING[options.name]} may happen again; 'bmsctl why {options.name}' tells whether it does"
+    else:
+        told = f"{DOING[options.name]} is switched off until 'bmsctl switch {options.name} on'"
+    console.paragraph(told)
+    return 0
+
+
+def reset(directory: Path, options: Namespace, console: Console) -> int:
+    """Reset one latched alarm."""
+    if options.alarm not in alarms.BY_NAME:
+        near = get_close_matches(options.alarm, alarms.BY_NAME, 3, 0.4)
+        hint = f"did you mean {' or '.join(near)}?" if near else "'bmsctl alarms' lists the active ones."
+        raise UsageError(f"there is no alarm {options.alarm}; {hint}")
+    active = any(entry["name"] == options.alarm for entry in reading.now(directory).document["alarms"])
+    ask(directory, {"do": "reset", "alarm": options.alarm})
+    console.say(f"{options.alarm} {'is reset' if active else 'was not active'}")
+    return 0
+
+
+def sim_set(directory: Path, options: Namespace, console: Console) -> int:
+    """Set quantities of the bench."""
+    return _done(
+        directory, {"do": "sim", "set": assignments(options.assignments)}, options.assignments, console
+    )
+
+
+def sim_cell(directory: Path, options: Namespace, console: Console) -> int:
+    """Set quantities of one cell of the bench."""
+    request = {"do": "sim", "cell": options.number, "values": assignments(options.assignments)}
+    return _done(directory, request, [f"cell {options.number}", *options.assignments], console)
+
+
+def sim_fault(directory: Path, options: Namespace, console: Console) -> int:
+    """Break something on the bench, or mend it."""
+    on = options.position == "on"
+    request = {"do": "sim", "fault": options.name, "on": on, "cell": options.cell}
+    words = [options.name, *([f"cell {options.cell}"] if options.cell else []), options.position]
+    return _done(directory, request, words, console)
+
+
+def sim_list(directory: Path, options: Namespace, console: Console) -> int:
+    """List what can be set and broken on the bench."""
+    reply = ask(directory, {"do": "sim", "list": True})
+    of_cells = [row for row in reply.get("settables", ()) if row.get("cell")]
+    of_pack = [row for row in reply.get("settables", ()) if not row.get("cell")]
+    for usage, table in (("set NAME=VALUE", of_pack), ("cell N NAME=VALUE", of_cells)):
+        console.say(console.paint(f"bmsctl sim {usage}", "cyan"))
+        for row in table:
+            _entry(
+                f"{row['name']} [{row['unit']}]",
+                f"{row['help']}; {row['low']:.9g} to {row['high']:.9g}",
+                console,
+            )
+    console.say(console.paint("bmsctl sim fault NAME on|off [--cell N]", "cyan"))
+    for row in reply.get("faults", ()):
+        _entry(row["name"], row["help"], console)
+    return 0
+
+
+def _entry(name: str, text: str, console: Console) -> None:
+    for line in wrapped(
+        console.encodable(text), console.width, f"  {console.encodable(name):<27} ", " " * 30
+    ):
+        console.say(line)
+
+
+def _done(directory: Path, request: Mapping[str, Any], words: list[str], console: Console) -> int:
+    ask(directory, request)
+    console.paragraph(f"bench: {', '.join(words)}")
+    return 0

@@ -1,0 +1,173 @@
+"""Explain why charging, discharging, heating or balancing is as it is.
+
+`why_json` names every rule with its value, its limit, since when, and what has to happen for it to release;
+`why_text` is the same as one readable paragraph. Both read only what the shared files say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from bmsd.cli.why_words import Points, Seen, coldest, lead, plain_reason, warmest
+from bmsd.core.types import Because
+from bmsd.status import public_alarm
+from bmsd.tables import alarms, parameters
+from bmsd.tables.alarms import Alarm, Block, Release, Sense
+from bmsd.texts import duration_text, finding_text
+
+THINGS = ("charge", "discharge", "heater", "balance")
+
+
+def _one_way(sign: int) -> Callable[[Points], int | None]:
+    def current(points: Points) -> int | None:
+        value = points.get("current_ma")
+        return None if value is None else max(sign * value, 0)
+
+    return current
+
+
+def _point(name: str) -> Callable[[Points], int | None]:
+    return lambda points: points.get(name)
+
+
+# What an alarm row compares: how people call it, and where its present value stands.
+_COMPARED: dict[str, tuple[str, Callable[[Points], int | None]]] = {
+    "cell_max": ("the highest cell", _point("cell_max_mv")),
+    "cell_min": ("the lowest cell", _point("cell_min_mv")),
+    "cell_spread": ("the difference between the cells", _point("cell_difference_mv")),
+    "pack_mv": ("the pack voltage", _point("pack_mv")),
+    "charge_ma": ("the charge current", _one_way(1)),
+    "discharge_ma": ("the discharge current", _one_way(-1)),
+    "battery_max": ("the warmest battery sensor", warmest),
+    "battery_min": ("the coldest battery sensor", coldest),
+    "switch_decic": ("the switch board", _point("switch_decic")),
+    "stack_mismatch": ("the difference", lambda points: None),
+}
+
+
+def why_text(what: str, snapshot: Mapping[str, Any], values: Mapping[str, int]) -> str:
+    """Answer in one paragraph. `values` are the parameters in force; empty where they are not known."""
+    text: str = why_json(what, snapshot, values)["text"]
+    return text
+
+
+def why_json(what: str, snapshot: Mapping[str, Any], values: Mapping[str, int]) -> dict[str, Any]:
+    """Answer for a program: permission, switch, every reason with what releases it, and the paragraph."""
+    seen = Seen(snapshot, values)
+    reasons = [_explain(what, reason, seen) for reason in _reasons(what, seen)]
+    texts = [lead(what, seen, len(reasons)), *(reason["text"] for reason in reasons)]
+    switch = {key: seen.points.get(f"{what}_{key}") for key in ("commanded", "actual")}
+    allowed = seen.points.get(f"{what}_allowed") if what in {"charge", "discharge"} else None
+    return {"what": what, "allowed": allowed, **switch, "reasons": reasons, "text": " ".join(texts)}
+
+
+def _reasons(what: str, seen: Seen) -> list[Mapping[str, Any]]:
+    """Take the core's reasons; name the alarms where it only says that there is one."""
+    told = seen.snapshot.get("why", {}).get(what)
+    if told is None:
+        told = _against_balance(seen) if what == "balance" else []
+    found: list[Mapping[str, Any]] = []
+    for reason in told:
+        if reason["because"] == Because.ALARM.value and not reason.get("name"):
+            found += [{**reason, "name": name} for name in _blocking(what, seen)]
+        else:
+            found.append(reason)
+    return found
+
+
+def _blocking(what: str, seen: Seen) -> list[str]:
+    block = Block[what.upper()]
+    names = [entry["name"] for entry in seen.snapshot.get("alarms", ())]
+    return [name for name in names if name in alarms.BY_NAME and alarms.BY_NAME[name].blocks & block]
+
+
+def _against_balance(seen: Seen) -> list[Mapping[str, Any]]:
+    """Work out what keeps the balancer off, by the rules of `core.balance`."""
+    points, values = seen.points, seen.values
+    if points.get("balance_commanded"):
+        return []
+    found: list[Mapping[str, Any]] = [
+        {"because": Because.ALARM.value, "name": name} for name in _blocking("balance", seen)
+    ]
+    spread, high, low = (points.get(f"cell_{name}_mv") for name in ("difference", "max", "min"))
+    if spread is None or high is None or low is None:
+        return [*found, {"because": Because.UNKNOWN.value, "name": "cell_mv"}]
+    trigger = values.get("balance_trigger_mv", 0)
+    if spread <= trigger:
+        found.append({"because": Because.NOT_NEEDED.value, "name": "cell_spread"})
+    elif high <= max(values.get("balance_start_mv", 0), low + trigger):
+        found.append({"because": Because.NOT_NEEDED.value, "name": "cell_max"})
+    if not found and points.get("state") == "starting":
+        found.append({"because": Because.STARTING.value})
+    return found or [{"because": Because.OPERATOR.value, "name": "balance"}]
+
+
+def _explain(what: str, reason: Mapping[str, Any], seen: Seen) -> dict[str, Any]:
+    """Write one reason out, for people and for programs."""
+    because, name, until_ms = reason["because"], reason.get("name") or "", reason.get("until_ms")
+    told: dict[str, Any] = {"because": because, "name": name or None}
+    left_ms = None if until_ms is None else max(until_ms - seen.snapshot["at_ms"], 0)
+    told["remaining_s"] = None if left_ms is None else round(left_ms / 1000, 3)
+    row = alarms.BY_NAME.get(name) if because == Because.ALARM.value else None
+    if row is None:
+        text = plain_reason(what, because, name, seen)
+        wait = "" if left_ms is None else f" {duration_text(left_ms)} are left."
+        return {**told, "text": text + wait}
+    entry = _entry(name, seen)
+    release = _release(row, seen)
+    told |= public_alarm(entry, seen.snapshot["at_ms"])
+    told |= {"release": release, "advice": row.advice}
+    text = f"{_alarm_sentence(row, entry, seen)} {release['text']} {row.advice}"
+    if name == "charge_utp" and what == "charge":
+        on = seen.points.get("heater_commanded")
+        text += " The heater is on." if on else " The heater is off: 'bmsctl why heater' tells the reason."
+    return {**told, "text": text}
+
+
+def _entry(name: str, seen: Seen) -> Mapping[str, Any]:
+    for entry in seen.snapshot.get("alarms", ()):
+        if entry["name"] == name:
+            found: Mapping[str, Any] = entry
+            return found
+    return {"name": name, "since_ms": seen.snapshot["at_ms"]}
+
+
+def _alarm_sentence(row: Alarm, entry: Mapping[str, Any], seen: Seen) -> str:
+    """Say which rule, since when, which value against which limit, and where the value stands now."""
+    since = duration_text(seen.snapshot["at_ms"] - entry["since_ms"])
+    found = finding_text(row, entry.get("where"), entry.get("value"))
+    text = f"{row.title} ({row.name}), for {since}"
+    if found:
+        text += f": {found}"
+    if row.trip and entry.get("limit") is not None:
+        name = parameters.BY_NAME[row.trip].public_name
+        side = "above" if row.sense is Sense.ABOVE else "below"
+        text += f", {side} the limit of {row.unit.text(entry['limit'])} ({name})"
+    now = _COMPARED[row.value][1](seen.points) if row.value in _COMPARED else None
+    if now is not None and now != entry.get("value"):
+        text += f"; now {_COMPARED[row.value][0]} is at {row.unit.text(now)}"
+    return text + "."
+
+
+def _release(row: Alarm, seen: Seen) -> dict[str, Any]:
+    """Say what ends an alarm: the value beyond its recovery, how long, and whether an operator must act."""
+    told: dict[str, Any] = {"parameter": None, "value": None, "after_s": None}
+    hold = f" for {seen.parameter(row.release_delay)}" if row.release_delay else ""
+    if row.release_delay and row.release_delay in seen.values:
+        told["after_s"] = seen.values[row.release_delay] / 1000
+    if row.release:
+        recovery = parameters.BY_NAME[row.release]
+        told["parameter"] = recovery.public_name
+        if row.release in seen.values:
+            told["value"] = recovery.unit.to_public(seen.values[row.release])
+        side = "below" if row.sense is Sense.ABOVE else "above"
+        good = f"{_COMPARED[row.value][0]} is {side} {seen.parameter(row.release)}{hold}"
+    else:
+        good = f"the cause has been gone{hold}" if hold else "the cause is gone"
+    told["operator"] = row.ends is Release.OPERATOR
+    if told["operator"]:
+        text = f"It is latched: once {good}, 'bmsctl reset {row.name}' ends it."
+    else:
+        text = f"It ends when {good}."
+    return {**told, "text": text}

@@ -1,0 +1,146 @@
+"""Sentences for people: every alarm and every event in one line.
+
+Journal, `bmsctl` and demo say the same thing in the same words. All functions take what the shared files hold,
+in inside units, and never fail on a name they do not know: a newer daemon may know more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from bmsd.status import place_kind
+from bmsd.tables import alarms, parameters
+from bmsd.tables.alarms import Alarm
+from bmsd.tables.rows import PERCENT, SECOND, Unit
+
+DOING = {"charge": "charging", "discharge": "discharging", "heater": "heating", "balance": "balancing"}
+"""What is done through each thing that can be blocked."""
+
+_SWITCHED = {
+    "charge": ("Charge contactor closed", "Charge contactor opened"),
+    "discharge": ("Discharge contactor closed", "Discharge contactor opened"),
+    "precharge": ("Pre-charge relay on", "Pre-charge relay off"),
+    "heater": ("Heater on", "Heater off"),
+    "balance": ("Balancing on", "Balancing off"),
+    "buzzer": ("Buzzer on", "Buzzer off"),
+}
+_DAEMON = {"started": "bmsd started", "stopping": "bmsd is stopping, all outputs go off"}
+
+
+def number_text(unit: Unit, value: int) -> str:
+    """Write a value with its unit; times without the zeros that no one reads."""
+    return f"{value / unit.scale:g} {unit.symbol}" if unit is SECOND else unit.text(value)
+
+
+def duration_text(ms: int) -> str:
+    """Write a length of time in its two largest units."""
+    seconds = max(ms, 0) // 1000
+    if seconds < 60:
+        return f"{seconds} s"
+    minutes, seconds = divmod(seconds, 60)
+    if minutes < 60:
+        return f"{minutes} min {seconds} s"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 24:
+        return f"{hours} h {minutes} min"
+    return f"{hours // 24} d {hours % 24} h"
+
+
+def listed(words: Iterable[str]) -> str:
+    """Join words as people do: a, b and c."""
+    *most, last = list(words) or [""]
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+def finding_text(row: Alarm, where: int | None, value: int | None) -> str:
+    """Say what was found and where: `cell 7 at 3.612 V`; empty when the alarm carries neither."""
+    place = "" if where is None else f"{place_kind(row.name)} {where}"
+    if value is None:
+        return place
+    if row.value == "cell_spread":
+        return f"{row.unit.text(value)} apart" + (f", {place} the highest" if place else "")
+    return f"{place} at {row.unit.text(value)}".strip()
+
+
+def alarm_text(alarm: Mapping[str, Any]) -> str:
+    """Say in one line what an active alarm is about, with value, limit and what it blocks."""
+    row = alarms.BY_NAME.get(alarm["name"])
+    if row is None:
+        return f"Alarm {alarm['name']}"
+    blocked = listed(DOING[name] for name in row.blocks.names)
+    text = _with_finding(row.title, row, alarm, "limit")
+    return f"{text}; {blocked} blocked" if blocked else text
+
+
+def event_text(event: Mapping[str, Any]) -> str:
+    """Say in one line what happened."""
+    write = _WRITERS.get(event["kind"])
+    text = write(event) if write else None
+    return text or " ".join(str(event.get(key) or "") for key in ("kind", "name", "state")).strip()
+
+
+def _with_finding(title: str, row: Alarm, entry: Mapping[str, Any], bound: str) -> str:
+    found = finding_text(row, entry.get("where"), entry.get("value"))
+    limit = entry.get("limit")
+    if found and limit is not None and entry.get("value") is not None:
+        found = f"{found}, {bound} {row.unit.text(limit)}"
+    return f"{title}: {found}" if found else title
+
+
+def _alarm(event: Mapping[str, Any]) -> str:
+    row = alarms.BY_NAME.get(event["name"])
+    if row is None or event["state"] == "raised":
+        return alarm_text(event) if row else f"Alarm {event['name']} {event['state']}"
+    return _with_finding(f"{row.title} {event['state']}", row, event, "recovery")
+
+
+def _switch(event: Mapping[str, Any]) -> str | None:
+    words = _SWITCHED.get(event["name"])
+    return words[0 if event["state"] == "on" else 1] if words else None
+
+
+def _state(event: Mapping[str, Any]) -> str | None:
+    if event["state"] == "started":
+        return "Start complete: enough good measurements in a row, contactors may close"
+    return None
+
+
+def _soc(event: Mapping[str, Any]) -> str | None:
+    if event.get("value") is None:
+        return None
+    text = f"State of charge set to {PERCENT.text(event['value'])}: the cells say {event['name']}"
+    counted = event.get("limit")
+    return text if counted is None else f"{text} (counted: {PERCENT.text(counted)})"
+
+
+def _request(event: Mapping[str, Any]) -> str:
+    who, name, state = event.get("who") or "Someone", event["name"], event["state"]
+    if state in {"on", "off"}:
+        return f"{who} asked to switch {name} {state}"
+    return f"{who} asked for {state} {name}".rstrip()
+
+
+def _parameter(event: Mapping[str, Any]) -> str | None:
+    row = parameters.BY_NAME.get(event["name"])
+    if row is None or event.get("value") is None:
+        return None
+    old = event.get("limit")
+    before = "" if old is None else f" from {number_text(row.unit, old)}"
+    by = f" by {event['who']}" if event.get("who") else ""
+    return f"Parameter {row.public_name} changed{before} to {number_text(row.unit, event['value'])}{by}"
+
+
+def _daemon(event: Mapping[str, Any]) -> str | None:
+    return _DAEMON.get(event["state"])
+
+
+_WRITERS: dict[str, Callable[[Mapping[str, Any]], str | None]] = {
+    "alarm": _alarm,
+    "switch": _switch,
+    "state": _state,
+    "soc": _soc,
+    "request": _request,
+    "parameter": _parameter,
+    "daemon": _daemon,
+}
