@@ -98,9 +98,7 @@ def fresh_snapshot(runtime_dir: Path) -> Snapshot:
     if snapshot.document.get("boot") != boot_id():
         raise StaleError("the snapshot is from before the last boot: bmsd is not running")
     if not snapshot.is_fresh():
-        raise StaleError(
-            f"the snapshot is {snapshot.age_ms() / 1000:.1f} s old: bmsd has stopped or hangs"
-        )
+        raise StaleError(f"the snapshot is {snapshot.age_ms() / 1000:.1f} s old: bmsd has stopped or hangs")
     return snapshot
 
 

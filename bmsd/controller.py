@@ -130,9 +130,9 @@ class Controller:
         if self._permitted is not True and self._run(self._session.permit(True)):
             self._permitted = True
         mask, told_ms = self.out.commands.balance_mask, self._balance[1]
-        if mask != self._balance[0] or (mask and now_ms - told_ms >= BALANCE_REFRESH_MS):
-            if self._run(self._session.balance(mask)):
-                self._balance = (mask, now_ms)
+        is_due = mask != self._balance[0] or (mask and now_ms - told_ms >= BALANCE_REFRESH_MS)
+        if is_due and self._run(self._session.balance(mask)):
+            self._balance = (mask, now_ms)
 
     def _run(self, procedure: Procedure[T]) -> T:
         return run(

@@ -14,8 +14,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from bmsd import __version__, safe_off, store
 from bmsd.asking import Asked, RequestServer
@@ -32,6 +33,9 @@ from bmsd.events import Ring
 from bmsd.hardware.service import Service
 from bmsd.requests import Desk, afe_settings_fit
 
+if TYPE_CHECKING:
+    from bmsd.sim.bench import Bench
+
 EXIT_GOOD, EXIT_FAILED, EXIT_USAGE, EXIT_UNAVAILABLE, EXIT_CONFIG = 0, 1, 2, 69, 78
 STATUS_EVERY_MS = 5000
 ADMIN_GROUP = "bmsd-admin"
@@ -46,7 +50,8 @@ class Daemon:
         self._started_ms = monotonic_ms()
         stored = store.load(state_dir)
         self._runtime_before_ms = stored.runtime_ms
-        self._bench, board = self._attach(runtime_dir)
+        self._bench: Bench | None = None
+        board = self._attach(runtime_dir)
         self._desk, latched = self._open_desk(stored)
         state = begin(self._started_ms, latched=latched, soc_state=stored.soc, consent=stored.consent)
         self._controller = Controller(config, self._desk.parameters, board, state)
@@ -62,28 +67,21 @@ class Daemon:
         self._sequence = self._overruns = self._last_us = self._worst_us = 0
         self._stop = False
 
-    def _attach(self, runtime_dir: Path):  # type: ignore[no-untyped-def]
+    def _attach(self, runtime_dir: Path) -> Board:
         """Attach the real board, or the bench with the same doors."""
-        outputs = self._config.outputs
-        arguments = {
-            "backend": outputs.backend,
-            "gpio_chip": outputs.gpio_chip,
-            "lines": dict(outputs.lines),
-            "active_low": outputs.active_low,
-        }
-        safe_off.remember(runtime_dir, {**arguments, "simulated": self._simulate})
+        safe_off.remember(runtime_dir, self._config.outputs, simulated=self._simulate)
         if self._simulate:
             from bmsd.sim.bench import Bench
             from bmsd.sim.scenario import plant_settings
 
             file = runtime_dir / safe_off.BENCH_LINES_FILE
-            bench = Bench(self._config, plant_settings(self._config), file, self._started_ms)
-            return bench, bench.board(sleep_ms)
+            self._bench = Bench(self._config, plant_settings(self._config), file, self._started_ms)
+            return self._bench.board(sleep_ms)
         from bmsd.hardware.board import open_lines
         from bmsd.hardware.i2c import I2cPort
 
         port = I2cPort(self._config.afe.bus, self._config.afe.timeout_ms)
-        return None, Board(port, open_lines(contacts=outputs.feedback, **arguments), sleep_ms)
+        return Board(port, open_lines(self._config.outputs), sleep_ms)
 
     def _open_desk(self, stored: store.Stored) -> tuple[Desk, dict[str, tuple[int | None, int | None]]]:
         """Take the stored parameter changes; unusable ones block until an operator has looked."""
@@ -149,18 +147,23 @@ class Daemon:
 
     def _receive(self, due_ms: int) -> None:
         """Wait for the next cycle and take requests meanwhile."""
-        while not self._stop and monotonic_ms() < due_ms:
+        while not self._stop:
             for asked in self._server.wait(due_ms):
-                before = self._desk.parameters
-                request = self._desk.handle(asked, monotonic_ms())
-                if request is not None:
-                    self._waiting.append((request, asked))
-                if self._desk.parameters is not before:
-                    self._controller.use(self._desk.parameters)
-                    self._publisher.publish(PARAMETERS, self._desk.body(), monotonic_ms())
+                self._handle(asked)
             if self._waiting:
-                # Requests for the core are decided with the next cycle; no more than it takes at once.
+                # Decided with the next cycle, so that a flood of them cannot fill this one.
                 time.sleep(max(due_ms - monotonic_ms(), 0) / 1000)
+            if monotonic_ms() >= due_ms:
+                return
+
+    def _handle(self, asked: Asked) -> None:
+        before = self._desk.parameters
+        request = self._desk.handle(asked, monotonic_ms())
+        if request is not None:
+            self._waiting.append((request, asked))
+        if self._desk.parameters is not before:
+            self._controller.use(self._desk.parameters)
+            self._publisher.publish(PARAMETERS, self._desk.body(), monotonic_ms())
 
     def _answer(self) -> None:
         """Tell each asker what became of his request."""
@@ -283,7 +286,7 @@ class Guard:
             return
 
 
-def may_ask(own_uid: int):  # type: ignore[no-untyped-def]
+def may_ask(own_uid: int) -> Callable[[int, list[int]], bool]:
     """Make the rule who may ask: root, the daemon's own user, and the group bmsd-admin."""
     import grp
 

@@ -21,7 +21,7 @@ class Ring:
         self._events: deque[dict[str, Any]] = deque(maxlen=KEPT)
 
     def add(self, events: Iterable[Event]) -> bool:
-        """Number and keep events; tell whether there were any."""
+        """Keep events under new numbers; tell whether there were any."""
         before = self.sequence
         for event in events:
             self.sequence += 1

@@ -14,8 +14,11 @@ import os
 import select
 import signal
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+
+from bmsd.hardware.board import OutputsConfig, open_lines
 
 OUTPUTS_FILE = "outputs.json"
 BENCH_LINES_FILE = "bench-lines.json"
@@ -25,43 +28,36 @@ HANG_S = 5
 """A core that has not finished a cycle for this long is taken for hung."""
 
 
-def remember(runtime_dir: Path, outputs: dict[str, Any]) -> None:
-    """Leave the list of lines where safe-off finds it; `outputs` are the arguments of open_lines."""
-    (runtime_dir / OUTPUTS_FILE).write_text(json.dumps(outputs))
+def remember(runtime_dir: Path, outputs: OutputsConfig, *, simulated: bool) -> None:
+    """Leave the list of lines where safe-off finds it."""
+    text = json.dumps({"simulated": simulated, "outputs": {**asdict(outputs), "feedback": {}}})
+    (runtime_dir / OUTPUTS_FILE).write_text(text)
 
 
 def switch_off(runtime_dir: Path, config: Path | None) -> str:
     """Switch everything off and say what was done; raise OSError or BmsdError when it cannot be."""
-    outputs = _outputs(runtime_dir, config)
-    if outputs.get("simulated"):
+    simulated, outputs = _outputs(runtime_dir, config)
+    if simulated:
         return _bench_off(runtime_dir)
-    from bmsd.hardware.board import open_lines
-
-    lines = open_lines(outputs["backend"], outputs["gpio_chip"], outputs["lines"], {}, outputs["active_low"])
-    still_on = [name for name in outputs["lines"] if lines.read(name)]
+    lines = open_lines(outputs)
+    still_on = [name for name in outputs.lines if lines.read(name)]
     lines.close()
     if still_on:
         raise OSError(f"lines still on after safe-off: {', '.join(still_on)}")
-    return f"all outputs are off: {', '.join(outputs['lines'])}"
+    return f"all outputs are off: {', '.join(outputs.lines)}"
 
 
-def _outputs(runtime_dir: Path, config: Path | None) -> dict[str, Any]:
+def _outputs(runtime_dir: Path, config: Path | None) -> tuple[bool, OutputsConfig]:
     """Find the lines: what the core left, else what the configuration says."""
     try:
         found: dict[str, Any] = json.loads((runtime_dir / OUTPUTS_FILE).read_text())
-        return found
-    except (OSError, ValueError):
+        return found["simulated"], OutputsConfig(**found["outputs"])
+    except (OSError, ValueError, KeyError, TypeError):
         if config is None:
             raise
     from bmsd.config import load
 
-    outputs = load(config).outputs
-    return {
-        "backend": outputs.backend,
-        "gpio_chip": outputs.gpio_chip,
-        "lines": dict(outputs.lines),
-        "active_low": outputs.active_low,
-    }
+    return False, load(config).outputs
 
 
 def _bench_off(runtime_dir: Path) -> str:

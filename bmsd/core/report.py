@@ -12,7 +12,7 @@ from bmsd.core.step import Outputs, State
 from bmsd.core.types import Inputs, Levels, Reason
 from bmsd.tables.alarms import Release
 
-Value = int | bool | str | None | list[int | None] | list[bool]
+Value = int | bool | str | list[int | None] | list[bool] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ def points(
         "state": out.word,
         **_pack(settings, state, out),
         **_cells(settings, out),
-        "battery_decic": list(out.values.battery_decic) or [None] * settings.battery_sensors,
+        "battery_decic": _all(out.values.battery_decic, settings.battery_sensors),
         "switch_decic": out.values.switch_decic.value,
         **_switches(settings, out, inputs, levels),
         "charge_allowed": out.charge_allowed,
@@ -97,7 +97,7 @@ def _pack(settings: Settings, state: State, out: Outputs) -> dict[str, Value]:
 def _cells(settings: Settings, out: Outputs) -> dict[str, Value]:
     """Show the cells; an extreme is unknown while any cell is, for the unknown one may be it (S2)."""
     values = out.values
-    cells: list[int | None] = list(values.cell_mv) or [None] * settings.cells
+    cells = _all(values.cell_mv, settings.cells)
     mask = out.commands.balance_mask
     high, low = values.cell_max, values.cell_min
     whole = high.complete and low.complete
@@ -112,8 +112,13 @@ def _cells(settings: Settings, out: Outputs) -> dict[str, Value]:
         "max_cell": high.where if whole else None,
         "balancing": [bool(mask >> n & 1) for n in range(settings.cells)],
         "balance_ma": None,
-        "wire_mohm": [None] * settings.cells,
+        "wire_mohm": _all((), settings.cells),
     }
+
+
+def _all(values: tuple[int | None, ...], count: int) -> list[int | None]:
+    """Give a full list, of unknowns where nothing was measured yet."""
+    return list(values) if values else [None] * count
 
 
 def _switches(settings: Settings, out: Outputs, inputs: Inputs, levels: Levels) -> dict[str, Value]:

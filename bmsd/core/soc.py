@@ -7,6 +7,7 @@ fits behind the same `advance`.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from bmsd.core.plausible import Values
 from bmsd.core.settings import Settings
@@ -64,7 +65,7 @@ def rested(chemistry: Chemistry, cell_mv: int) -> int | None:
     table = chemistry.rested_soc
     if cell_mv <= table[0][0]:
         return table[0][1]
-    for (low_mv, low), (high_mv, high) in zip(table, table[1:], strict=False):
+    for (low_mv, low), (high_mv, high) in pairwise(table):
         if cell_mv <= high_mv:
             return low + (high - low) * (cell_mv - low_mv) // (high_mv - low_mv)
     return table[-1][1]

@@ -1,24 +1,32 @@
-"""Attach the real board that a configuration describes: I2C bus and GPIO lines."""
+"""Attach the GPIO lines that a configuration describes, through the backend it names."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from bmsd.hardware.outputs import Lines
 
 
-def open_lines(
-    backend: str,
-    gpio_chip: str,
-    lines: Mapping[str, int],
-    contacts: Mapping[str, int],
-    active_low: bool,
-) -> Lines:
+@dataclass(frozen=True, slots=True)
+class OutputsConfig:
+    """GPIO lines; a line that is missing is not wired."""
+
+    backend: str
+    gpio_chip: str
+    active_low: bool
+    lines: Mapping[str, int]
+    """Output name (charge, discharge, precharge, heater, buzzer, heartbeat) to line number."""
+    feedback: Mapping[str, int]
+    """Contactor name to the line number of its auxiliary contact."""
+
+
+def open_lines(outputs: OutputsConfig) -> Lines:
     """Request all lines, off; raise OutputError in words when they cannot be had."""
-    if backend == "gpiozero":
+    if outputs.backend == "gpiozero":
         from bmsd.hardware.outputs_gpiozero import GpiozeroLines, default_factory
 
-        return GpiozeroLines(lines, contacts, default_factory())
+        return GpiozeroLines(outputs.lines, outputs.feedback, default_factory())
     from bmsd.hardware.outputs_gpiod import GpiodLines
 
-    return GpiodLines(lines, contacts, gpio_chip, active_low)
+    return GpiodLines(outputs.lines, outputs.feedback, outputs.gpio_chip, outputs.active_low)

@@ -95,7 +95,7 @@ KEYS: tuple[Key, ...] = (
     Key("bench", "scenario", str, "Scenario of the simulated pack; only with --simulate.", "demo"),
 )
 # fmt: on
-SECTIONS = tuple(dict.fromkeys(key.section for key in KEYS)) + ("parameters",)
+SECTIONS = (*dict.fromkeys(key.section for key in KEYS), "parameters")
 
 
 def keys_of(section: str) -> dict[str, Key]:

@@ -468,25 +468,27 @@ def problems(values: Mapping[str, int | None], cells: int) -> dict[str, str]:
     """List what is wrong with a set, by parameter name: missing, out of range, or out of order (S8)."""
     found: dict[str, str] = {}
     for row in ROWS:
-        value = values[row.name]
-        low, high = row.bounds(cells)
-        if value is None:
-            if not row.share_of:
-                found[row.name] = (
-                    f"{row.public_name} is missing: choose {row.unit.text(low)} to"
-                    f" {row.unit.text(high)}. {row.help}"
-                )
-        elif not low <= value <= high:
-            found[row.name] = (
-                f"{row.public_name} is {row.unit.text(value)},"
-                f" allowed {row.unit.text(low)} to {row.unit.text(high)}"
-            )
+        text = range_problem(row, values[row.name], cells)
+        if text:
+            found[row.name] = text
     for order in ORDERS:
         text = _order_problem(order, values)
         if text:
             name = order.lower if order.lower not in found else order.higher
             found.setdefault(name, text)
     return found
+
+
+def range_problem(row: Row, value: int | None, cells: int) -> str:
+    """Say what is wrong with one value by itself; empty when it is good."""
+    low, high = row.bounds(cells)
+    allowed = f"{row.unit.text(low)} to {row.unit.text(high)}"
+    if value is None:
+        # A share that is missing follows from a base that is missing, which is told there.
+        return "" if row.share_of else f"{row.public_name} is missing: choose {allowed}. {row.help}"
+    if low <= value <= high:
+        return ""
+    return f"{row.public_name} is {row.unit.text(value)}, allowed {allowed}"
 
 
 def _order_problem(order: Order, values: Mapping[str, int | None]) -> str:

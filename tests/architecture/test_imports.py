@@ -23,7 +23,9 @@ LAYERS = (
     ("tables",),
     ("core",),
     ("afe", "inverters"),
-    ("hardware", "bus", "config"),
+    ("hardware", "bus", "config_files"),
+    ("config_checks",),
+    ("config",),
     ("asking", "events", "status", "store"),
     ("texts", "backstop"),
     ("controller", "requests"),
@@ -31,7 +33,6 @@ LAYERS = (
 )
 # Neighbours that may be imported all the same, each with its reason.
 NEIGHBOURS = {
-    ("config", "hardware"): "which outputs there are is said where they are switched",
     ("daemon", "safe_off"): "every way out of the core ends in the same last step",
     ("daemon", "sim"): "--simulate puts the bench in place of chip and lines",
     ("demo", "cli"): "the demo shows what bmsctl watch shows",

@@ -1,0 +1,166 @@
+"""Check a configuration: every key against its row, the parameters as a set, and what is wired against it.
+
+Each check adds its problems to one list, so that the installer sees all of them at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Any
+
+from bmsd.afe.chips import CHIPS
+from bmsd.config_files import Files, Given, Place, nearest
+from bmsd.core.heater import exceeds, least_mohm
+from bmsd.core.settings import heater_max_mw
+from bmsd.tables import configuration, parameters
+from bmsd.tables.configuration import Key, Required
+
+
+def check_keys(given: Files, problems: list[str]) -> dict[str, Any]:
+    """Check every key against its row; give section.name: value, with defaults filled in."""
+    values: dict[str, Any] = {}
+    for section in configuration.SECTIONS[:-1]:
+        present = given.get(section, {})
+        rows = configuration.keys_of(section)
+        for name, (value, place) in present.items():
+            if name in rows:
+                values[f"{section}.{name}"] = _checked(rows[name], value, place, problems)
+            elif section not in configuration.OPEN_SECTIONS:
+                problems.append(f"{place}: [{section}] has no key {name}{nearest(name, rows)}")
+        if section not in given and section in configuration.OPTIONAL_SECTIONS:
+            continue
+        for name, row in rows.items():
+            if name in present:
+                continue
+            values[f"{section}.{name}"] = row.default
+            if row.required is Required.YES:
+                problems.append(f"{section}.{name} is missing: {row.help} Write {row.allowed}")
+    return values
+
+
+def _checked(row: Key, value: Any, place: Place, problems: list[str]) -> Any:
+    """Check one value; a wrong one is reported and taken as missing."""
+    name = f"{row.section}.{row.name}"
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    fits = {bool: isinstance(value, bool), int: number and float(value).is_integer(), float: number,
+            str: isinstance(value, str), list: isinstance(value, list)}[row.type]  # fmt: skip
+    if fits and row.low is not None and row.high is not None:
+        fits = row.low <= value <= row.high
+    if fits and row.choices:
+        chosen = value if row.type is list else [value]
+        fits = all(choice in row.choices for choice in chosen)
+    if fits:
+        return int(value) if row.type is int else value
+    problems.append(f"{place}: {name} is {value!r}, allowed is {row.allowed}. {row.help}")
+    return None
+
+
+def chosen_parameters(given: Mapping[str, Given], problems: list[str]) -> dict[str, int]:
+    """Turn [parameters] into inside units, by inside name."""
+    chosen: dict[str, int] = {}
+    for name, (value, place) in given.items():
+        row = parameters.BY_PUBLIC_NAME.get(name)
+        if row is None:
+            near = _nearest_parameter(name)
+            problems.append(f"{place}: there is no parameter {name}{near}")
+        elif isinstance(value, bool) or not isinstance(value, int | float) or value != value:
+            problems.append(f"{place}: {name} is {value!r}, but must be a number in {row.unit.symbol}")
+        elif abs(value) > 1e9:
+            problems.append(f"{place}: {name} is {value!r}, far outside any range")
+        else:
+            chosen[row.name] = row.unit.to_inside(value)
+    return chosen
+
+
+def _nearest_parameter(name: str) -> str:
+    near = get_close_matches(name, parameters.BY_PUBLIC_NAME, 1)
+    return f"; did you mean {near[0]}?" if near else "; docs/generated/parameters.md lists them"
+
+
+def check_chip(given: Files, values: Mapping[str, Any], problems: list[str]) -> None:
+    """Check that the front-end chip is known and measures so many cells."""
+    name, cells = values.get("afe.chip"), values.get("pack.cells")
+    if name is None:
+        return
+    place = given["afe"]["chip"].place
+    chip = CHIPS.get(name)
+    if chip is None:
+        problems.append(f"{place}: afe.chip {name!r} is not known; known are {', '.join(sorted(CHIPS))}")
+    elif cells is not None and not chip.min_cells <= cells <= chip.max_cells:
+        problems.append(
+            f"{place}: {name} measures {chip.min_cells} to {chip.max_cells} cells, pack.cells is {cells}"
+        )
+
+
+def check_parameters(
+    given: Files,
+    values: Mapping[str, Any],
+    chosen: Mapping[str, int],
+    problems: list[str],
+) -> dict[str, int | None] | None:
+    """Check the whole set: ranges and order (S8). Without a good [pack] only the ranges can be."""
+    chemistry, cells = values.get("pack.chemistry"), values.get("pack.cells")
+    preset = values.get("pack.preset")
+    merged, found = None, {}
+    if chemistry is None or cells is None or preset is None:
+        rows = [row for row in parameters.ROWS if row.name in chosen and not row.per_cell]
+        found = {row.name: parameters.range_problem(row, chosen[row.name], 1) for row in rows}
+    else:
+        merged = parameters.defaults(chemistry, preset, cells, chosen)
+        found = parameters.problems(merged, cells)
+    for name, text in found.items():
+        if text:
+            written = given.get("parameters", {}).get(parameters.BY_NAME[name].public_name)
+            problems.append(f"{written.place}: {text}" if written else f"[parameters]: {text}")
+    return merged
+
+
+def check_heater(
+    given: Files,
+    values: Mapping[str, Any],
+    merged: Mapping[str, int | None] | None,
+    problems: list[str],
+) -> None:
+    """Refuse a heater that would exceed its limits at full pack voltage (S4)."""
+    ohm, cells = values.get("heater.resistance_ohm"), values.get("pack.cells")
+    if ohm is None or merged is None or cells is None:
+        return
+    ovp_mv, max_ma, max_mw = (merged[n] for n in ("cell_ovp_mv", "heater_max_ma", "heater_max_mw"))
+    if ovp_mv is None or max_ma is None or max_mw is None or max_ma <= 0 or max_mw <= 0:
+        return
+    mohm, full_mv = round(ohm * 1000), ovp_mv * cells
+    max_mw = heater_max_mw(cells, max_mw)
+    place = given["heater"]["resistance_ohm"].place
+    if exceeds(mohm, full_mv, max_ma, max_mw):
+        enough = -(-least_mohm(full_mv, max_ma, max_mw) // 100) / 10
+        problems.append(
+            f"{place}: heater.resistance_ohm is {ohm:g}: at full pack voltage ({full_mv / 1000:.1f} V) it"
+            f" would draw {full_mv / mohm:.2f} A and {full_mv * full_mv / mohm / 1000:.0f} W;"
+            f" allowed are {max_ma / 1000:.2f} A and {max_mw / 1000:.0f} W."
+            f" Use at least {enough:.1f} ohm"
+        )
+    if values.get("outputs.heater") is None:
+        problems.append(f"{place}: [heater] needs its line: write outputs.heater = N")
+
+
+def check_lines(given: Files, values: Mapping[str, Any], problems: list[str]) -> None:
+    """Refuse a line used twice, and active-low outputs where the library would pulse them."""
+    used: dict[int, str] = {}
+    for key in configuration.keys_of("outputs").values():
+        line = values.get(f"outputs.{key.name}")
+        if key.type is not int or line is None:
+            continue
+        if line in used:
+            place = given["outputs"][key.name].place
+            problems.append(f"{place}: outputs.{key.name} uses line {line}, which is outputs.{used[line]}")
+        used[line] = key.name
+    if values.get("outputs.active_low") and values.get("outputs.backend") == "gpiozero":
+        problems.append(
+            f"{given['outputs']['active_low'].place}: gpiozero pulses active-low outputs ON at every start:"
+            ' use backend = "gpiod", or drivers that switch on with a high level'
+        )
+    if values.get("outputs.heater") is not None and "heater" not in given:
+        problems.append(
+            f"{given['outputs']['heater'].place}: outputs.heater needs [heater] with resistance_ohm"
+        )
