@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bmsd.afe import bq769x2_registers as reg
+from bmsd.afe.bq769x2_fixed import ALARM_BITS
 from bmsd.afe.bq769x2_link import (
     command,
     enter_config_update,
@@ -22,7 +23,6 @@ from bmsd.afe.bq769x2_link import (
 )
 from bmsd.afe.bq769x2_measure import Plan
 from bmsd.afe.bq769x2_settings import (
-    ALARM_BITS,
     Block,
     blocks,
     data_memory,
@@ -133,7 +133,7 @@ class Bq769x2:
         except CrcError:
             yield from self._check_plain_reset()
             raise
-        # The first set needs a full scan: stack and pins are measured only once in three loops (A.9).
+        # The first set needs a full scan: stack and pins are measured only once in three loops.
         wanted = reg.FULLSCAN if self._first_scan else reg.ADSCAN
         if not answer[0] & wanted:
             self._check_status((yield from read_word(reg.BATTERY_STATUS, self._crc)))
@@ -166,7 +166,7 @@ class Bq769x2:
     def balance(self, mask: int) -> Procedure[None]:
         """Balance the cells in `mask` (bit 0 is cell 1) for 20 s; repeat within 10 s, 0 stops.
 
-        Raises ValueError for a cell that is not there, and for neighbours: their currents add up (A.11).
+        Raises ValueError for a cell that is not there, and for neighbours: their currents add up.
         """
         if mask >> self._settings.cells or mask < 0:
             raise ValueError(f"balancing mask 0x{mask:X}: there are {self._settings.cells} cells")
@@ -267,7 +267,8 @@ class Bq769x2:
         """
         if self._crc:
             status = yield Read(reg.BATTERY_STATUS, 1, False)
-            self._check_status(status[0] & reg.POR)
+            if not status[0] & reg.CFGUPDATE:  # both bits: a line held high, not a reset
+                self._check_status(status[0] & reg.POR)
 
     @staticmethod
     def _check_status(status: int) -> None:

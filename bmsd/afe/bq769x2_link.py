@@ -16,6 +16,9 @@ _WORD = struct.Struct("<H")
 _BUSY_POLLS = 20
 """Times a busy chip is asked again, 1 ms apart; the slowest command used here takes 2 ms."""
 
+_SETTLE_MS = 50
+"""TI's advice after CONFIG_UPDATE: subcommands that come sooner can end in a reset of the chip."""
+
 _OVERHEAD = 4
 """The length byte counts two address bytes, checksum and itself."""
 
@@ -85,6 +88,7 @@ def leave_config_update(crc: bool) -> Procedure[None]:
     """Leave CONFIG_UPDATE; measurement and protection start again, POR is cleared."""
     yield from command(reg.EXIT_CFGUPDATE, crc, wait_ms=2)
     yield from _await_config_update(False, crc)
+    yield Wait(_SETTLE_MS)
 
 
 def _await_config_update(wanted: bool, crc: bool) -> Procedure[None]:

@@ -33,8 +33,9 @@ _FAULTS_A = (
     (0x04, ChipFault.CELL_UNDER_VOLTAGE),
 )
 _FAULTS_B = (
-    (0xF0, ChipFault.OVER_TEMPERATURE),
-    (0x07, ChipFault.UNDER_TEMPERATURE),
+    (0xC4, ChipFault.BOARD_TEMPERATURE),  # OTF OTINT UTINT
+    (0x22, ChipFault.DISCHARGE_TEMPERATURE),  # OTD UTD
+    (0x11, ChipFault.CHARGE_TEMPERATURE),  # OTC UTC
 )
 _FAULTS_C = (
     (0x80, ChipFault.DISCHARGE_OVER_CURRENT),
@@ -93,7 +94,7 @@ class Plan:
         )
 
     def _cells(self, image: bytearray, battery_status: int) -> tuple[int | None, ...]:
-        """Take the cells, in pack order; none while the open-wire test draws its current (A.12)."""
+        """Take the cells, in pack order; none while the open-wire test draws its current."""
         if battery_status & reg.OPEN_WIRE_TEST:
             return (None,) * (len(self._low_inputs) + 1)
         top = _WORD.unpack_from(image, self._top_register)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bmsd.afe import bq769x2_registers as reg
+from bmsd.afe.bq769x2_fixed import FIXED, THERMISTOR_CELL, THERMISTOR_SWITCH
 from bmsd.afe.bq769x2_registers import BLOCK, Row
 from bmsd.core.types import AfeSettings
 
@@ -21,16 +22,8 @@ CC_GAIN_1_MOHM = 7.4768
 
 CAPACITY_PER_CC_GAIN = 298261.6178
 
-ALARM_BITS = 0xF882
-"""Alarm Enable: safety and permanent failures, FULLSCAN and ADSCAN; the scan bits prove freshness."""
-
 _TEN_MA_LIMIT_MA = 300_000
 """Above this the 16-bit current register needs 100 mA units: ±327 A less room to see a fault."""
-
-_THERMISTOR_CELL = 0x07
-_THERMISTOR_SWITCH = 0x0F
-_INTERLOCK_PIN = 0xAA
-"""DCHG and DDSG: alternate function, driven high from REG1, active low, so that high means permitted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +66,8 @@ def data_memory(settings: AfeSettings, inputs: tuple[int, ...]) -> tuple[Setting
     Raises ValueError naming the first value that the chip cannot express.
     """
     rows = [
-        *_fixed(settings),
+        *(Setting(row, value) for row, value in FIXED),
+        *_thermistors(settings),
         *_acquisition(settings, inputs),
         *_voltages(settings),
         *_currents(settings),
@@ -106,87 +100,21 @@ def blocks(settings: tuple[Setting, ...]) -> tuple[Block, ...]:
     return tuple(found)
 
 
-def _fixed(settings: AfeSettings) -> list[Setting]:
-    """Choose what does not depend on limits.
-
-    SFET is off in FET Options: its body-diode rule would permit charging again while discharging, and
-    contactors have no body diode. FET_INIT_OFF keeps a chip that restarts from permitting anything.
-    The latch limits are 0: latching is the daemon's, with an operator's reset.
-    Over-current recovers once the current is about zero, else an open contactor could never recover.
-    """
-    plain: list[tuple[Row, int]] = [
-        (reg.POWER_CONFIG, 0x2882),  # default without SLEEP: values 5 s old would look fresh (A.9)
-        (reg.REG12_CONFIG, 0x0D),  # REG1 on at 3.3 V: the high level of DCHG and DDSG
-        (reg.REG0_CONFIG, 0x01),  # pre-regulator of REG1
-        (reg.HWD_REGULATOR, 0x00),  # the watchdog acts on the switches, not on the supply
-        (reg.PROTECTION_CONFIG, 0x0002),
-        (reg.ENABLED_A, 0xFC),  # SCD OCD2 OCD1 OCC COV CUV
-        (reg.ENABLED_B, 0xF7),  # OTF OTINT OTD OTC UTINT UTD UTC
-        (reg.ENABLED_C, 0x02),  # host watchdog
-        (reg.CHG_FET_A, 0x98),
-        (reg.CHG_FET_B, 0xD5),
-        (reg.CHG_FET_C, 0x56),
-        (reg.DSG_FET_A, 0xE4),
-        (reg.DSG_FET_B, 0xE6),
-        (reg.DSG_FET_C, 0xE2),
-        (reg.ALARM_MASK, ALARM_BITS),
-        (reg.CUV_HYSTERESIS, 2),
-        (reg.COV_HYSTERESIS, 2),
-        (reg.COVL_LATCH, 0),
-        (reg.COVL_DECREMENT, 10),
-        (reg.COVL_RECOVERY, 15),
-        (reg.OCC_RECOVERY, 500),
-        (reg.OCD3_THRESHOLD, -32768),  # not enabled; out of reach if it were
-        (reg.OCD3_DELAY, 255),
-        (reg.OCD_RECOVERY, -500),
-        (reg.OCDL_LATCH, 0),
-        (reg.OCDL_DECREMENT, 10),
-        (reg.OCDL_RECOVERY, 15),
-        (reg.OCDL_CURRENT, 200),
-        (reg.SCD_RECOVERY, 5),
-        (reg.SCDL_LATCH, 0),
-        (reg.SCDL_DECREMENT, 10),
-        (reg.SCDL_RECOVERY, 15),
-        (reg.SCDL_CURRENT, 200),
-        (reg.OTF_THRESHOLD, 115),  # the switches' own limit is the daemon's
-        (reg.OTF_DELAY, 2),
-        (reg.OTF_RECOVERY, 100),
-        (reg.OTINT_THRESHOLD, 85),
-        (reg.OTINT_DELAY, 2),
-        (reg.OTINT_RECOVERY, 80),
-        (reg.UTINT_THRESHOLD, -40),  # the chip's own range; a cold pack may still discharge
-        (reg.UTINT_DELAY, 2),
-        (reg.UTINT_RECOVERY, -35),
-        (reg.RECOVERY_TIME, 3),
-        (reg.OCC_PACK_TOS, 200),
-        (reg.CFETOFF_PIN, 0),
-        (reg.DFETOFF_PIN, 0),
-        (reg.ALERT_PIN, 0),
-        (reg.TS1_CONFIG, _THERMISTOR_CELL),
-        (reg.TS2_CONFIG, _THERMISTOR_CELL if settings.thermistors == 2 else 0),
-        (reg.TS3_CONFIG, _THERMISTOR_SWITCH),
-        (reg.HDQ_PIN, 0),
-        (reg.DCHG_PIN, _INTERLOCK_PIN),
-        (reg.DDSG_PIN, _INTERLOCK_PIN),
-        (reg.CC3_SAMPLES, 80),
-        (reg.FET_OPTIONS, 0x2C),  # FET_INIT_OFF FET_CTRL_EN HOST_FET_EN
-        (reg.OPEN_WIRE_TIME, 5),
-        (reg.BALANCING_CONFIG, 0),  # only on command
-        (reg.BALANCE_MIN_T, -20),
-        (reg.BALANCE_MAX_T, 60),
-        (reg.BALANCE_MAX_INTERNAL, 70),
-        (reg.BALANCE_INTERVAL, 20),  # a dead daemon stops balancing
-        (reg.BALANCE_MAX_CELLS, 8),
-    ]
+def _thermistors(settings: AfeSettings) -> list[Setting]:
+    """Set up the pins with an NTC: battery on TS1 and TS2, switches on TS3."""
     if settings.thermistors not in (1, 2):
         raise ValueError(
             f"{settings.thermistors} battery thermistors: the chip has inputs for 1 or 2 (TS1, TS2)"
         )
-    return [Setting(row, value) for row, value in plain]
+    return [
+        Setting(reg.TS1_CONFIG, THERMISTOR_CELL, "thermistors", settings.thermistors),
+        Setting(reg.TS2_CONFIG, THERMISTOR_CELL if settings.thermistors == 2 else 0),
+        Setting(reg.TS3_CONFIG, THERMISTOR_SWITCH),
+    ]
 
 
 def _acquisition(settings: AfeSettings, inputs: tuple[int, ...]) -> list[Setting]:
-    """Scale current to the shunt and name the inputs in use (A.9, Vcell Mode)."""
+    """Scale current to the shunt and name the inputs in use (Vcell Mode)."""
     if not 10 <= settings.shunt_uohm <= 100_000:
         raise ValueError(f"shunt {settings.shunt_uohm} µΩ: the chip can do 10 to 100000 µΩ")
     gain = CC_GAIN_1_MOHM * 1000 / settings.shunt_uohm

@@ -18,28 +18,23 @@ def _word(value: int) -> bytes:
 
 
 def _toggle_fets(chip: Bq769x2Chip) -> None:
-    chip.fet_enabled = not chip.fet_enabled
+    chip.switches.fet_enabled = not chip.switches.fet_enabled
     chip.evaluate_switches()
 
 
 def _force(chip: Bq769x2Chip, dsg_off: bool | None, chg_off: bool | None) -> None:
-    if dsg_off is not None:
-        chip.dsg_forced_off = dsg_off
-    if chg_off is not None:
-        chip.chg_forced_off = chg_off
+    chip.switches.force(dsg_off, chg_off)
     chip.evaluate_switches()
-
-
-def _sleep(chip: Bq769x2Chip, on: bool) -> None:
-    chip.sleep_enabled = on
-    if not on:
-        chip.wake()
-    chip.show_status()
 
 
 def _seal(chip: Bq769x2Chip) -> None:
     chip.security = SEALED
     chip.show_status()
+
+
+def _refuse_otp(chip: Bq769x2Chip) -> None:
+    """Burn nothing, but remember that it was asked for: no driver may."""
+    chip.otp_writes += 1
 
 
 def _swap_link(chip: Bq769x2Chip) -> None:
@@ -59,9 +54,9 @@ COMMANDS: dict[int, Callable[[Bq769x2Chip], None]] = {
     0x0094: lambda chip: _force(chip, None, True),
     0x0095: lambda chip: _force(chip, True, True),
     0x0096: lambda chip: _force(chip, False, False),
-    0x0099: lambda chip: _sleep(chip, True),
-    0x009A: lambda chip: _sleep(chip, False),
-    0x00A1: lambda chip: chip.count_otp_write(),
+    0x0099: lambda chip: chip.allow_sleep(True),
+    0x009A: lambda chip: chip.allow_sleep(False),
+    0x00A1: _refuse_otp,
     0x29BC: _swap_link,
 }
 
@@ -70,7 +65,7 @@ ANSWERS: dict[int, Callable[[Bq769x2Chip], bytes]] = {
     0x0002: lambda chip: chip.device_number.to_bytes(2, "big") + b"\x00\x36\x00\x01",
     0x0003: lambda chip: _word(0x0001),
     0x0005: lambda chip: _word(chip.memory.signature()),
-    0x0057: lambda chip: _word(0x0040 | (0x10 if chip.fet_enabled else 0)),
+    0x0057: lambda chip: _word(0x0040 | (0x10 if chip.switches.fet_enabled else 0)),
     0x0083: lambda chip: _word(chip.balancing_mask),
     0x0085: lambda chip: _word(chip.balancing_s),
 }

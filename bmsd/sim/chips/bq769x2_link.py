@@ -15,7 +15,6 @@ from bmsd.sim.chips import bq769x2_commands as commands
 if TYPE_CHECKING:
     from bmsd.sim.chips.bq769x2 import Bq769x2Chip
 
-_READ_FAULTS = ("zeros", "ones", "crc", "flip", "torn")
 _FIRST_VALUE, _AFTER_VALUES = 0x14, 0x3C
 _BUFFER, _CHECKSUM, _LENGTH = 0x40, 0x60, 0x61
 
@@ -105,7 +104,7 @@ class Link:
         """Take the low byte of a value whose high byte is not in this read from the older scan."""
         last = register + len(data) - 1
         if last % 2 == 0 and _FIRST_VALUE <= last < _AFTER_VALUES:
-            return data[:-1] + self._chip.older[last : last + 1]
+            return data[:-1] + self._chip.engine.older[last : last + 1]
         return data
 
     def _write(self, register: int, data: bytes) -> None:

@@ -1,0 +1,216 @@
+"""The measurement engine of the simulated BQ769x2: pins into registers, one loop at a time.
+
+Cells and pins change only when a loop ends (63 ms), current with every `advance`; asleep everything
+waits for Voltage Time (TI SLUUBY2B, chapter 4). Temperatures in 0.1 °C, registers in 0.1 K.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bmsd.sim.chips.bq769x2_memory import DataMemory
+from bmsd.sim.chips.bq769x2_protection import Pins
+
+LOOP_MS = 63
+LOOPS_PER_SCAN = 3
+ADSCAN, FULLSCAN, INITCOMP = 0x0002, 0x0080, 0x0200
+
+_SLEEP_AFTER_MS = 10_000
+_KELVIN_DECI = 2731
+_ROOM_DECIC = (250.0,)
+"""What a comparator sees without any thermistor set up for it."""
+
+_WIRE_SHARE = 0.3
+"""Part of its voltage a cell still seems to have with its upper sense wire broken."""
+
+_USER_UNIT_MA = (0.1, 1, 10, 100)
+_CELLS = struct.Struct("<16h")
+_PINS = struct.Struct("<3h")
+_CURRENT = struct.Struct("<h")
+_RAW = struct.Struct("<H")
+
+
+@dataclass(slots=True)
+class Inputs:
+    """What the bench applies to the pins; positive current charges."""
+
+    cell_mv: Sequence[float]
+    current_ma: float
+    charger_mv: float
+    load_mv: float
+    temperatures_decic: Sequence[float]
+    internal_decic: float
+
+
+class Engine:
+    """Scans the pins; `wired` are the inputs that carry a cell on this board, from 0."""
+
+    def __init__(
+        self,
+        registers: bytearray,
+        memory: DataMemory,
+        faults: dict[str, int],
+        wired: tuple[int, ...],
+        shunt_uohm: int,
+    ) -> None:
+        self._registers = registers
+        self._memory = memory
+        self._faults = faults
+        self._wired = wired
+        self._shunt_uohm = shunt_uohm
+        self.older = bytes(registers)
+        """The registers one scan earlier, kept for torn reads."""
+        self.sleep_enabled = True
+        self.asleep = False
+        self._loops = 0
+        self._next_loop_ms = 0
+        self._idle_since_ms = 0
+        self._inputs = Inputs([3300.0] * len(wired), 0, 0, 0, (250, 250, 250), 250)
+        self._input_mv: Sequence[float] = ()
+        self.load()
+
+    def load(self) -> None:
+        """Take over the settings."""
+        memory = self._memory
+        used = memory.unsigned(0x9304, 2) or 0xFFFF
+        self._used = tuple(number for number in range(16) if used >> number & 1)
+        self._direct = self._wired == self._used == tuple(range(16))
+        unit_ma = _USER_UNIT_MA[memory.unsigned(0x9303) & 3]
+        self._per_ma = memory.real(0x91A8) * self._shunt_uohm / 7476.8 / unit_ma
+        configs = [memory.unsigned(0x92FD + pin) for pin in range(3)]
+        self._measured = tuple(config & 3 == 3 for config in configs)
+        self._cell_pins = tuple(n for n, config in enumerate(configs) if config & 0x0F == 0x07)
+        self._switch_pins = tuple(n for n, config in enumerate(configs) if config & 0x0F == 0x0F)
+        self._sleep_configured = bool(memory.unsigned(0x9234, 2) & 0x0100)
+        self._input_mv = self._spread()
+
+    @property
+    def may_sleep(self) -> bool:
+        """Tell whether SLEEP is allowed."""
+        return self._sleep_configured and self.sleep_enabled
+
+    def restart(self, now_ms: int) -> None:
+        """Begin scanning from the first loop on."""
+        self.asleep = False
+        self._loops = 0
+        self._next_loop_ms = now_ms + LOOP_MS
+        self._idle_since_ms = now_ms
+
+    def sense(self, inputs: Inputs) -> None:
+        """Apply new values to the pins; registers follow at the next loop."""
+        self._inputs = inputs
+        self._input_mv = self._spread()
+
+    def pins(self) -> Pins:
+        """Show what the comparators see."""
+        inputs = self._inputs
+        seen = self._input_mv
+        if not self._direct:
+            seen = [seen[number] for number in self._used]
+        temperatures = inputs.temperatures_decic
+        cells = [temperatures[pin] for pin in self._cell_pins] or _ROOM_DECIC
+        switches = [temperatures[pin] for pin in self._switch_pins] or _ROOM_DECIC
+        return Pins(
+            max(seen),
+            min(seen),
+            inputs.current_ma,
+            max(cells),
+            min(cells),
+            max(switches),
+            inputs.internal_decic,
+        )
+
+    def advance(self, now_ms: int) -> int:
+        """Finish the loops that fit into the time passed; return their alarm flags."""
+        if "frozen" in self._faults:
+            return 0
+        flags = 0
+        if now_ms >= self._next_loop_ms:
+            flags = self._scan(now_ms)
+        elif not self.asleep:
+            self._show_current()
+        if self.may_sleep:
+            self._consider_sleep(now_ms)
+        return flags
+
+    def _scan(self, now_ms: int) -> int:
+        if "torn" in self._faults:
+            self.older = bytes(self._registers)
+        loop_ms = max(1, 1000 * self._memory.unsigned(0x924A)) if self.asleep else LOOP_MS
+        loops = (now_ms - self._next_loop_ms) // loop_ms + 1
+        self._next_loop_ms += loops * loop_ms
+        before = self._loops // LOOPS_PER_SCAN
+        self._loops += loops
+        self._show_values()
+        if self._loops // LOOPS_PER_SCAN == before:
+            return ADSCAN
+        return ADSCAN | FULLSCAN | (0 if before else INITCOMP)
+
+    def wake(self, now_ms: int) -> None:
+        """Leave SLEEP and scan again."""
+        self._idle_since_ms = now_ms
+        if self.asleep:
+            self.asleep = False
+            self._next_loop_ms = now_ms + LOOP_MS
+
+    def _consider_sleep(self, now_ms: int) -> None:
+        if abs(self._inputs.current_ma) >= self._memory.signed(0x9248, 2):
+            self.wake(now_ms)
+        elif not self.asleep and now_ms - self._idle_since_ms >= _SLEEP_AFTER_MS:
+            self.asleep = True
+            self._next_loop_ms = now_ms + 1000 * self._memory.unsigned(0x924A)
+
+    def _spread(self) -> Sequence[float]:
+        """Put the cells on the sixteen inputs, with a broken sense wire if there is one."""
+        cells = self._inputs.cell_mv
+        broken = self._faults.get("open_wire")
+        if broken is None and self._direct:
+            return cells
+        if broken is not None:
+            cells = _with_open_wire(cells, broken)
+        spread = [0.0] * 16
+        for number, value in zip(self._wired, cells, strict=True):
+            spread[number] = value
+        return spread
+
+    def _show_values(self) -> None:
+        inputs, registers = self._inputs, self._registers
+        try:
+            _CELLS.pack_into(registers, 0x14, *map(round, self._input_mv))
+        except struct.error:
+            limited = (_clamp(value, -200, 5500) for value in self._input_mv)
+            _CELLS.pack_into(registers, 0x14, *limited)
+        stack = _clamp(sum(self._input_mv) / 10, -32768, 32767)
+        charger = _clamp(inputs.charger_mv / 10, -32768, 32767)
+        load = _clamp(inputs.load_mv / 10, -32768, 32767)
+        _PINS.pack_into(registers, 0x34, stack, charger, load)
+        _RAW.pack_into(registers, 0x68, _deci_kelvin(inputs.internal_decic))
+        for pin, measured in enumerate(self._measured):
+            raw = _deci_kelvin(inputs.temperatures_decic[pin]) if measured else 0
+            _RAW.pack_into(registers, 0x70 + 2 * pin, raw)
+        self._show_current()
+
+    def _show_current(self) -> None:
+        """Show the current, converted every 3 ms; 16 bits saturate."""
+        value = round(self._inputs.current_ma * self._per_ma)
+        _CURRENT.pack_into(self._registers, 0x3A, min(32767, max(-32768, value)))
+
+
+def _with_open_wire(cells: Sequence[float], broken: int) -> list[float]:
+    """Move voltage from a cell to its upper neighbour: the tap between them floats."""
+    found = list(cells)
+    kept = found[broken - 1] * _WIRE_SHARE
+    if broken < len(found):
+        found[broken] += found[broken - 1] - kept
+    found[broken - 1] = kept
+    return found
+
+
+def _deci_kelvin(decic: float) -> int:
+    return _clamp(decic + _KELVIN_DECI, 0, 32767)
+
+
+def _clamp(value: float, low: int, high: int) -> int:
+    return min(high, max(low, round(value)))
