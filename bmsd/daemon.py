@@ -18,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from bmsd import __version__, safe_off, store
+from bmsd import __version__, guard, safe_off, store
 from bmsd.asking import Asked, RequestServer
 from bmsd.bus import EVENTS, PARAMETERS, SNAPSHOT, SOCKET, Publisher, monotonic_ms
 from bmsd.config import DEFAULT_PATH, Config, load
@@ -264,18 +264,19 @@ class Guard:
     def __init__(self, runtime_dir: Path, config: Path) -> None:
         reading, self._writing = os.pipe()
         os.set_blocking(self._writing, False)
-        command = [sys.executable, "-m", "bmsd.safe_off", "--guard", str(reading)]
-        command += ["--core", str(os.getpid()), "--runtime-dir", str(runtime_dir), "--config", str(config)]
+        # -I -S: nothing but the standard library is needed, and half the memory.
+        command = [sys.executable, "-I", "-S", guard.__file__, str(reading), str(os.getpid())]
+        command += ["--runtime-dir", str(runtime_dir), "--config", str(config)]
         self._process = subprocess.Popen(command, pass_fds=(reading,), stdin=subprocess.DEVNULL)
         os.close(reading)
 
     def beat(self) -> None:
         """Tell that a cycle was finished."""
-        self._write(safe_off.BEAT)
+        self._write(guard.BEAT)
 
     def goodbye(self) -> None:
         """Tell that everything is off and the end is wanted."""
-        self._write(safe_off.GOODBYE)
+        self._write(guard.GOODBYE)
         os.close(self._writing)
 
     def _write(self, byte: bytes) -> None:

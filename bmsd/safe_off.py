@@ -1,18 +1,14 @@
 """Switch all outputs off when the core no longer can: after a crash, a kill, a hang (S5).
 
-Run by systemd after every stop, and by the core's own guard: a small process that waits on a pipe. When the
-core goes, the pipe closes; when the core hangs, its heartbeat on the pipe stops and the guard ends it first.
-It needs no configuration: the running core leaves the list of its lines in the runtime directory.
+Run by systemd after every stop and by the core's own guard. It needs no configuration: the running core leaves
+the list of its lines in the runtime directory.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import os
-import select
-import signal
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -22,10 +18,6 @@ from bmsd.hardware.board import OutputsConfig, open_lines
 
 OUTPUTS_FILE = "outputs.json"
 BENCH_LINES_FILE = "bench-lines.json"
-BEAT, GOODBYE = b"b", b"q"
-"""What the core writes to its guard: after each cycle, and after it has switched everything off itself."""
-HANG_S = 5
-"""A core that has not finished a cycle for this long is taken for hung."""
 
 
 def remember(runtime_dir: Path, outputs: OutputsConfig, *, simulated: bool) -> None:
@@ -73,23 +65,6 @@ def _bench_off(runtime_dir: Path) -> str:
     return f"all outputs of the bench are off; on were: {', '.join(was_on) or 'none'}"
 
 
-def guard(descriptor: int, core: int, runtime_dir: Path, config: Path | None) -> int:
-    """Wait for the core's end or hang, then switch off."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
-    poll = select.poll()
-    poll.register(descriptor, select.POLLIN | select.POLLHUP)
-    last = b""
-    while poll.poll(HANG_S * 1000):
-        heard = os.read(descriptor, 4096)
-        if not heard:
-            return 0 if last == GOODBYE else _report("the core is gone", runtime_dir, config)
-        last = heard[-1:]
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(core, signal.SIGKILL)
-    return _report(f"the core hung for {HANG_S} s and was killed", runtime_dir, config)
-
-
 def _report(why: str, runtime_dir: Path, config: Path | None) -> int:
     from bmsd.errors import BmsdError
 
@@ -109,13 +84,10 @@ def main() -> int:
     )
     parser.add_argument("--runtime-dir", type=Path, default=Path("/run/bmsd"))
     parser.add_argument("--config", type=Path, default=Path("/etc/bmsd/bmsd.toml"))
-    parser.add_argument("--guard", type=int, metavar="FD", help=argparse.SUPPRESS)
-    parser.add_argument("--core", type=int, metavar="PID", help=argparse.SUPPRESS)
+    parser.add_argument("--because", default="asked to", help="why, for the message")
     parser.add_argument("--version", action="version", version=_version())
     options = parser.parse_args()
-    if options.guard is not None:
-        return guard(options.guard, options.core, options.runtime_dir, options.config)
-    return _report("asked to", options.runtime_dir, options.config)
+    return _report(options.because, options.runtime_dir, options.config)
 
 
 def _version() -> str:

@@ -29,11 +29,11 @@ LAYERS = (
     ("asking", "events", "status", "store"),
     ("texts", "backstop"),
     ("controller", "requests"),
-    ("daemon", "safe_off", "links", "cli", "sim", "docgen", "demo"),
+    ("guard", "safe_off"),
+    ("daemon", "links", "cli", "sim", "docgen", "demo"),
 )
 # Neighbours that may be imported all the same, each with its reason.
 NEIGHBOURS = {
-    ("daemon", "safe_off"): "every way out of the core ends in the same last step",
     ("daemon", "sim"): "--simulate puts the bench in place of chip and lines",
     ("demo", "cli"): "the demo shows what bmsctl watch shows",
     ("docgen", "links"): "the register and journal documents derive from the links' maps",
