@@ -271,3 +271,25 @@ def settings_of_driver():
     for procedure in (driver.start(), driver.configure()):
         run(procedure, chip, 0x08, lambda ms: None)
     return chip, driver.programmed
+
+
+# Rows whose default is 0, which the chip's table of defaults leaves out.
+ZERO_BY_DEFAULT = {
+    0x9236, 0x9237, 0x9238, 0x9239, 0x9262, 0x9263, 0x927D, 0x9286, 0x928F, 0x9295, 0x92FA, 0x92FB,
+    0x92FC, 0x92FE, 0x92FF, 0x9300, 0x9301, 0x9302, 0x9304, 0x9335,
+}  # fmt: skip
+# Rows of latched recovery: they have a default, but no part in the simulation.
+NOT_SIMULATED = {0x9290, 0x9291, 0x9292, 0x9296, 0x9297, 0x9298}
+
+
+def test_every_row_of_the_driver_lies_where_the_chip_has_one_of_that_size() -> None:
+    """S6: one transcription of the data sheet checks the other, row by row."""
+    from bmsd.afe import bq769x2_registers as reg
+    from bmsd.sim.chips.bq769x2_memory import _DEFAULTS
+
+    sizes = {address: struct.calcsize(form) for address, form, _ in _DEFAULTS}
+    rows = [value for value in vars(reg).values() if isinstance(value, reg.Row)]
+    assert len(rows) > 80
+    for row in rows:
+        if row.address not in ZERO_BY_DEFAULT | NOT_SIMULATED:
+            assert sizes.get(row.address) == int(row.type[1]), row.name
