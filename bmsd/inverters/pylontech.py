@@ -1,0 +1,80 @@
+"""Pylontech low-voltage protocol 1.2 (2018-04-08): what most hybrid inverters understand.
+
+500 kbit/s, 11-bit identifiers, little-endian; every frame once a second in this order, at least 5 ms apart.
+Positive current charges; both current limits are positive numbers. Bits that the document leaves free stay
+zero.
+"""
+
+from __future__ import annotations
+
+from bmsd.inverters.frames import Bit, Frame, Rounding, Signal, Text
+from bmsd.inverters.view import DATA_LOST
+
+ALIVE_ID = 0x305
+"""Eight zero bytes that the inverter sends once a second."""
+
+_MEASURING_FAULTS = (
+    "cell_lost", "cell_frozen", "temperature_lost", "switch_temperature_lost", "current_lost",
+    "stack_mismatch", "afe_lost", "afe_reset", "afe_refused", DATA_LOST,
+)  # fmt: skip
+_OTHER_FAULTS = (
+    "chip_charge_trip", "chip_discharge_trip", "chip_fault", "precharge_failed",
+    "charge_contactor_welded", "charge_contactor_open", "discharge_contactor_welded",
+    "discharge_contactor_open", "output_fault", "heater_stuck_on", "configuration_fault",
+)  # fmt: skip
+
+# One field per line, in the order of the vendor's document.
+# fmt: off
+LIMITS = Frame(0x351, 8, signals=(
+    # Currents round down: an inverter is never told more than is allowed. Unknown limits are none.
+    Signal("charge_limit_mv", 0, 2, 1, 100, rounding=Rounding.DOWN),
+    Signal("charge_limit_ma", 2, 2, 1, 100, signed=True, low=0, rounding=Rounding.DOWN, unknown=0),
+    Signal("discharge_limit_ma", 4, 2, 1, 100, signed=True, low=0, rounding=Rounding.DOWN, unknown=0),
+    # Not named in the document, but sent by genuine US3000 and US5000 and read by several makes.
+    Signal("discharge_limit_mv", 6, 2, 1, 100, rounding=Rounding.UP),
+))
+CHARGE = Frame(0x355, 4, signals=(
+    # Without a state of charge there is no frame: inverters switch on this number.
+    Signal("soc_permille", 0, 2, 1, 10, rounding=Rounding.DOWN),
+    # The protocol has no word for a health that is not known yet. It is only shown; 100 is what others send.
+    Signal("soh_permille", 2, 2, 1, 10, unknown=1000),
+))
+MEASUREMENTS = Frame(0x356, 6, signals=(
+    Signal("pack_mv", 0, 2, 1, 10, signed=True),
+    Signal("current_ma", 2, 2, 1, 100, signed=True),
+    Signal("temperature_decic", 4, 2, signed=True),
+))
+ALARMS = Frame(0x359, 7,
+    bits=(
+        Bit("protection_discharge_current", 0, 7, ("discharge_ocp", "discharge_ocp2", "short_circuit")),
+        Bit("protection_low_temperature", 0, 4, ("discharge_utp",)),
+        Bit("protection_high_temperature", 0, 3, ("charge_otp", "discharge_otp", "switch_otp")),
+        Bit("protection_low_voltage", 0, 2, ("cell_uvp", "cell_shutdown", "cell_floor", "pack_uvp")),
+        Bit("protection_high_voltage", 0, 1, ("cell_ovp", "pack_ovp")),
+        Bit("protection_system_error", 1, 3, _MEASURING_FAULTS + _OTHER_FAULTS),
+        Bit("protection_charge_current", 1, 0, ("charge_ocp", "charge_ocp2")),
+        Bit("warning_discharge_current", 2, 7),
+        # A pack too cold to charge is winter, not a trip: it still discharges, and the protection bit stops
+        # some inverters altogether.
+        Bit("warning_low_temperature", 2, 4, ("charge_utp",)),
+        Bit("warning_high_temperature", 2, 3),
+        Bit("warning_low_voltage", 2, 2),
+        Bit("warning_high_voltage", 2, 1),
+        Bit("warning_internal_communication", 3, 3, _MEASURING_FAULTS),
+        Bit("warning_charge_current", 3, 0),
+    ),
+    signals=(Signal("modules", 4, 1, unknown=1),),
+    texts=(Text("trailer", 5, "PN"),),
+)
+REQUESTS = Frame(0x35C, 2, bits=(
+    Bit("charge_enable", 0, 7),
+    Bit("discharge_enable", 0, 6),
+    # Sources disagree which of the next two is the stronger request, so they go by their place.
+    Bit("force_charge_bit_5", 0, 5),
+    Bit("force_charge_bit_4", 0, 4),
+    Bit("full_charge_request", 0, 3),
+))
+NAME = Frame(0x35E, 8, texts=(Text("manufacturer", 0, "PYLON   "),))
+# fmt: on
+
+FRAMES = (LIMITS, CHARGE, MEASUREMENTS, ALARMS, REQUESTS, NAME)

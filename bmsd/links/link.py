@@ -1,0 +1,115 @@
+"""What all links share: stopping, waiting, telling how they are, and patience with what is gone.
+
+A link is a process of its own. It reaches the core through the request socket only, and tells how it is in its
+own file in the runtime directory, about once a second.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bmsd.bus import Publisher, monotonic_ms
+from bmsd.config import Config
+from bmsd.hardware.service import Service
+
+REPORT_MS = 1000
+NOTICE, WARNING, ERROR = 5, 4, 3
+
+
+class Link:
+    """One running link: its configuration, its state file, and its end."""
+
+    def __init__(self, name: str, config: Config, runtime_dir: Path) -> None:
+        self.name = name
+        self.config = config
+        self.runtime_dir = runtime_dir
+        self.stopping = False
+        self._publisher = Publisher(runtime_dir)
+        self._service = Service()
+        self._reported: tuple[str, str] | None = None
+        self._next_report_ms = 0
+        self._woken, self._wake = os.pipe()
+        os.set_blocking(self._wake, False)
+
+    def end_on_signals(self) -> None:
+        """Let SIGTERM and SIGINT end the link in good order."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self.stop())
+
+    def stop(self) -> None:
+        """Ask the link to end; a wait ends at once."""
+        self.stopping = True
+        try:
+            os.write(self._wake, b"x")
+        except BlockingIOError:
+            return  # it is awake already
+
+    def wait(self, timeout_s: float, descriptor: int | None = None) -> bool:
+        """Wait for a time, the end of the link, or something to read; tell whether there is something."""
+        watched = [self._woken] if descriptor is None else [self._woken, descriptor]
+        readable, _, _ = select.select(watched, [], [], max(timeout_s, 0))
+        return descriptor in readable
+
+    def report(self, state: str, detail: str = "", **counters: Any) -> None:
+        """Tell how the link is: a change at once, the same again once a second."""
+        now_ms = monotonic_ms()
+        if (state, detail) == self._reported and now_ms < self._next_report_ms:
+            return
+        if self._reported is None:
+            self._service.ready(detail)
+        elif (state, detail) != self._reported:
+            self._service.status(f"{state}: {detail}")
+        self._service.alive()
+        self._reported = (state, detail)
+        self._next_report_ms = now_ms + REPORT_MS
+        body = {"state": state, "detail": detail, **counters}
+        self._publisher.publish(f"link-{self.name}.json", body, now_ms)
+
+    def say(self, priority: int, text: str) -> None:
+        """Write one line to stderr, in the form from which systemd reads the priority."""
+        print(f"<{priority}>bmsd-link {self.name}: {text}", file=sys.stderr, flush=True)
+
+
+@dataclass(slots=True)
+class Backoff:
+    """Patience: each failed attempt doubles the wait before the next, from 1 s to 30 s."""
+
+    first_s: float = 1.0
+    longest_s: float = 30.0
+    _next_s: float = field(default=0.0, init=False)
+
+    def failed(self) -> float:
+        """Give the time to wait after a failure."""
+        self._next_s = min(self._next_s * 2, self.longest_s) if self._next_s else self.first_s
+        return self._next_s
+
+    def worked(self) -> None:
+        """Start from the shortest wait again."""
+        self._next_s = 0.0
+
+
+@dataclass(slots=True)
+class Lost:
+    """Says once that something is lost and once that it is back."""
+
+    link: Link
+    what: str
+    lost: bool = False
+
+    def since(self, reason: str, priority: int = WARNING) -> None:
+        """Note that it is lost."""
+        if not self.lost:
+            self.link.say(priority, f"{self.what} lost: {reason}")
+        self.lost = True
+
+    def back(self) -> None:
+        """Note that it is there."""
+        if self.lost:
+            self.link.say(NOTICE, f"{self.what} is back")
+        self.lost = False

@@ -1,0 +1,156 @@
+"""The Modbus link: answer a master on RS485 (or any serial line) from the core's snapshot.
+
+One line, one unit, read-only. Waiting is for bytes or for the silence that ends a frame, never by polling.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import termios
+import time
+from collections.abc import Iterator
+
+import serial
+
+from bmsd.config import ModbusConfig
+from bmsd.links.link import Backoff, Link, Lost
+from bmsd.links.modbus_map import OwnMap
+from bmsd.links.modbus_rtu import Framer, answer
+from bmsd.links.snapshots import Snapshots
+
+WRITE_TIMEOUT_S = 1.0
+"""Longer than any answer takes on the slowest line but the very slow ones; a stuck line is not waited for."""
+
+
+class PortLostError(Exception):
+    """The serial port is gone or refuses to work."""
+
+
+def run(link: Link) -> None:
+    """Serve the line until the link is told to end."""
+    settings = link.config.modbus
+    assert settings is not None
+    slave = Slave(link, settings)
+    patience = Backoff()
+    while not link.stopping:
+        try:
+            with _opened(settings) as port:
+                slave.serve(port, patience)
+        except PortLostError as error:
+            slave.port_lost(str(error), patience.failed())
+
+
+@contextlib.contextmanager
+def _opened(settings: ModbusConfig) -> Iterator[serial.Serial]:
+    """Open the line for a time, for us alone."""
+    try:
+        port = serial.Serial(
+            settings.port,
+            settings.baudrate,
+            parity=settings.parity,
+            stopbits=settings.stopbits,
+            timeout=0,
+            write_timeout=_write_timeout_s(settings.baudrate),
+            exclusive=True,
+        )
+    except (OSError, ValueError, termios.error) as error:
+        raise PortLostError(str(error)) from error
+    with contextlib.suppress(Exception):
+        port.set_low_latency_mode(True)  # where the driver has it: FTDI adapters hold bytes back for 16 ms
+    try:
+        yield port
+    finally:
+        with contextlib.suppress(OSError):
+            port.close()
+
+
+def _write_timeout_s(baudrate: int) -> float:
+    """Give twice the time the longest answer takes."""
+    return max(WRITE_TIMEOUT_S, 2 * 256 * 11 / baudrate)
+
+
+class Slave:
+    """One unit on one line."""
+
+    def __init__(self, link: Link, settings: ModbusConfig) -> None:
+        self._link = link
+        self._settings = settings
+        self._framer = Framer(settings.unit, settings.baudrate)
+        self._snapshots = Snapshots(link.runtime_dir)
+        self._map = OwnMap(self._snapshots, link.config.cells, link.config.battery_sensors)
+        self._port = Lost(link, f"port {settings.port}")
+        self._refused = 0
+        self._unsent = 0
+        self._failures = 0
+
+    def serve(self, port: serial.Serial, patience: Backoff) -> None:
+        """Answer until the link ends or the port is lost."""
+        self._port.back()
+        descriptor = port.fileno()
+        next_report_us = 0
+        while not self._link.stopping:
+            now_us = time.monotonic_ns() // 1000
+            if now_us >= next_report_us:
+                self._report()
+                next_report_us = now_us + 1_000_000
+            due_us = self._framer.due_us()
+            until_us = next_report_us if due_us is None else min(due_us, next_report_us)
+            if self._link.wait((until_us - now_us) / 1e6, descriptor):
+                self._framer.feed(_read(descriptor), time.monotonic_ns() // 1000)
+                patience.worked()
+            elif request := self._framer.take(time.monotonic_ns() // 1000):
+                self._write(port, answer(request, self._map.read))
+
+    def port_lost(self, reason: str, wait_s: float) -> None:
+        """Wait for the next attempt to open the port, and go on telling how the link is."""
+        self._failures += 1
+        self._port.since(reason)
+        until_s = time.monotonic() + wait_s
+        while not self._link.stopping and (left_s := until_s - time.monotonic()) > 0:
+            self._link.report("error", f"no port: {reason}", **self._figures())
+            self._link.wait(min(left_s, 1.0))
+
+    def _write(self, port: serial.Serial, reply: bytes | None) -> None:
+        if reply is None:
+            return
+        self._map.requests += 1
+        self._refused += bool(reply[1] & 0x80)
+        try:
+            port.write(reply)
+        except serial.SerialTimeoutException:
+            self._unsent += 1
+            with contextlib.suppress(Exception):
+                port.reset_output_buffer()
+        except OSError as error:
+            raise PortLostError(str(error)) from error
+
+    def _report(self) -> None:
+        unit = f"unit {self._settings.unit} on {self._settings.port}"
+        if self._snapshots.fresh(time.monotonic_ns() // 1_000_000) is not None:
+            self._link.report("running", unit, **self._figures())
+        else:
+            self._link.report("waiting", f"{unit}; {self._snapshots.trouble}", **self._figures())
+
+    def _figures(self) -> dict[str, int]:
+        return {
+            "requests": self._map.requests,
+            "refused": self._refused,
+            "unsent": self._unsent,
+            "foreign_frames": self._framer.foreign,
+            "garbage_bytes": self._framer.garbage,
+            "port_failures": self._failures,
+        }
+
+
+def _read(descriptor: int) -> bytes:
+    """Read what is there. PortLostError: the device is gone."""
+    try:
+        data = os.read(descriptor, 4096)
+    except BlockingIOError:
+        return b""
+    except OSError as error:
+        raise PortLostError(str(error)) from error
+    if not data:
+        raise PortLostError("the device is gone")
+    return data

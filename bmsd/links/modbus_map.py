@@ -1,0 +1,100 @@
+"""bmsd's own register map: words for a range of addresses, from one snapshot per request.
+
+Old or missing data: the status block still answers and says so, every other block gives exception 04 (S7).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from bmsd import __version__
+from bmsd.bus import Snapshot, monotonic_ms
+from bmsd.links.modbus_rtu import Refusal, RefusedError
+from bmsd.links.snapshots import Snapshots
+from bmsd.tables import alarms, registers
+from bmsd.tables.registers import Block
+
+
+class OwnMap:
+    """The registers of one pack; `requests` is counted by whoever answers."""
+
+    def __init__(self, snapshots: Snapshots, cells: int, battery_sensors: int) -> None:
+        self.requests = 0
+        self._snapshots = snapshots
+        self._about = {
+            "layout_version": registers.LAYOUT_VERSION,
+            "cells": cells,
+            "battery_sensors": battery_sensors,
+            "version": _version(__version__),
+        }
+        self._laid_out: tuple[Snapshot, dict[str, list[int]]] | None = None
+
+    def read(self, address: int, count: int) -> list[int]:
+        """Give registers; RefusedError: no such address, or nothing present to tell."""
+        block = registers.block_of(address, count)
+        if block is None:
+            raise RefusedError(Refusal.ADDRESS)
+        found = self._status(block) if block.always else self._present(block)
+        start = address - block.start
+        return found[start : start + count]
+
+    def _status(self, block: Block) -> list[int]:
+        now_ms = monotonic_ms()
+        snapshot = self._snapshots.last()
+        values: dict[str, Any] = {**self._about, "requests": self.requests}
+        if snapshot is None:
+            values["core_state"] = registers.CORE_ABSENT
+        else:
+            fresh = snapshot.is_fresh(now_ms)
+            values["core_state"] = registers.CORE_FRESH if fresh else registers.CORE_OLD
+            values["age_ms"] = snapshot.age_ms(now_ms)
+            values["counter"] = _counter(snapshot)
+            values["simulated"] = snapshot.document.get("simulated")
+        return registers.words(block, values)
+
+    def _present(self, block: Block) -> list[int]:
+        snapshot = self._snapshots.fresh(monotonic_ms())
+        if snapshot is None:
+            raise RefusedError(Refusal.DEVICE)
+        if self._laid_out is None or self._laid_out[0] is not snapshot:
+            self._laid_out = (snapshot, {})
+        blocks = self._laid_out[1]
+        if block.name not in blocks:
+            blocks[block.name] = registers.words(block, _values(snapshot))
+        return blocks[block.name]
+
+
+def _values(snapshot: Snapshot) -> dict[str, Any]:
+    active = snapshot.document.get("alarms", ())
+    return {
+        **snapshot.points,
+        "counter": _counter(snapshot),
+        "balancing_mask": _mask(snapshot.points.get("balancing")),
+        "alarm_bits": _bits(active),
+        "latched_bits": _bits(alarm for alarm in active if alarm.get("latched")),
+    }
+
+
+def _counter(snapshot: Snapshot) -> int | None:
+    """Cut the cycle number to what one register holds beside its unknown value."""
+    sequence = snapshot.points.get("sequence")
+    return None if sequence is None else sequence % 0xFFFF
+
+
+def _mask(flags: list[bool | None] | None) -> int | None:
+    if flags is None or any(flag is None for flag in flags):
+        return None
+    return sum(1 << place for place, flag in enumerate(flags) if flag)
+
+
+def _bits(active: Iterable[Mapping[str, Any]]) -> list[int]:
+    out = [0] * registers.ALARM_WORDS
+    for alarm in active:
+        if row := alarms.BY_NAME.get(alarm["name"]):
+            out[row.code // 16] |= 1 << row.code % 16
+    return out
+
+
+def _version(text: str) -> list[int]:
+    return [int(part) for part in text.split(".")[:3] if part.isdigit()]

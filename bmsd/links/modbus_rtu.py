@@ -1,0 +1,173 @@
+"""Modbus RTU slave without input or output: bytes and times in, requests out, answers as bytes.
+
+A request is taken when the line has been silent for 3.5 characters. What stands before it in the buffer (noise,
+half a frame, another slave's traffic delivered in one batch) is skipped by checksum. Frames for other units and
+broadcasts are dropped before anything in them is read: this version is read-only.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import IntEnum
+
+from bmsd.errors import PeerError
+
+MOST_REGISTERS = 125
+LONGEST_FRAME = 256
+_SHORTEST_FRAME = 4
+_READ_LENGTH = 8
+_READS = (3, 4)
+_FIXED_LENGTH_FUNCTIONS = (1, 2, 3, 4, 5, 6)
+_FAST_BAUD, _FAST_SILENCE_US = 19_200, 1750
+_PATIENCE_US = 20_000
+"""A frame may arrive in pieces (USB adapters deliver in batches of up to 16 ms); older pieces are dropped."""
+
+
+class Refusal(IntEnum):
+    """Exception codes, as the master sees them."""
+
+    FUNCTION = 1
+    ADDRESS = 2
+    VALUE = 3
+    DEVICE = 4
+
+
+class RefusedError(PeerError):
+    """A request that is answered with an exception."""
+
+    def __init__(self, code: Refusal) -> None:
+        super().__init__(f"refused with exception {code:02}")
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request to this unit, its checksum already removed."""
+
+    unit: int
+    function: int
+    body: bytes
+
+
+Read = Callable[[int, int], list[int]]
+"""Gives `count` words from `address`; RefusedError when it may or can not."""
+
+
+def silence_us(baudrate: int) -> int:
+    """Give the silence that ends a frame: 3.5 characters of 11 bits, fixed on fast lines."""
+    return _FAST_SILENCE_US if baudrate > _FAST_BAUD else -(-3_500_000 * 11 // baudrate)
+
+
+class Framer:
+    """Finds requests to one unit in what arrives."""
+
+    def __init__(self, unit: int, baudrate: int) -> None:
+        self.foreign = 0
+        self.garbage = 0
+        """Bytes that belonged to no frame."""
+        self._unit = unit
+        self._silence_us = silence_us(baudrate)
+        self._patience_us = max(_PATIENCE_US, 2 * self._silence_us)
+        self._buffer = bytearray()
+        self._last_us = 0
+        self._judged = True
+
+    def feed(self, data: bytes, now_us: int) -> None:
+        """Take bytes that arrived at a time."""
+        if self._buffer and now_us - self._last_us > self._patience_us:
+            self._drop()
+        self._buffer += data
+        if len(self._buffer) > 2 * LONGEST_FRAME:
+            self.garbage += len(self._buffer) - LONGEST_FRAME
+            del self._buffer[:-LONGEST_FRAME]
+        self._last_us = now_us
+        self._judged = False
+
+    def due_us(self) -> int | None:
+        """Tell when `take` is worth calling; None while nothing new has arrived."""
+        return None if self._judged else self._last_us + self._silence_us
+
+    def take(self, now_us: int) -> Request | None:
+        """Give the request that ended before this silence, if there is one."""
+        due_us = self.due_us()
+        if due_us is None or now_us < due_us:
+            return None
+        self._judged = True
+        frame = self._whole() or self._tail()
+        if frame is None:
+            return None  # perhaps the rest is still to come
+        self.garbage += len(self._buffer) - len(frame)
+        self._buffer.clear()
+        if frame[0] != self._unit or frame[1] >= 0x80:
+            self.foreign += 1
+            return None
+        return Request(frame[0], frame[1], frame[2:-2])
+
+    def _whole(self) -> bytes | None:
+        """Take everything since the last silence as one frame, of whatever unit."""
+        frame = bytes(self._buffer)
+        return frame if _SHORTEST_FRAME <= len(frame) <= LONGEST_FRAME and crc_is_good(frame) else None
+
+    def _tail(self) -> bytes | None:
+        """Find a request to us at the end, after something else.
+
+        Only shapes of known length are believed here: in a long answer of another slave some tail will one
+        day have a good checksum by chance.
+        """
+        tail = bytes(self._buffer[-_READ_LENGTH:])
+        is_ours = len(tail) == _READ_LENGTH and tail[0] == self._unit and tail[1] in _FIXED_LENGTH_FUNCTIONS
+        return tail if is_ours and crc_is_good(tail) else None
+
+    def _drop(self) -> None:
+        self.garbage += len(self._buffer)
+        self._buffer.clear()
+
+
+def answer(request: Request, read: Read) -> bytes | None:
+    """Make the complete answer to a request; None where silence is the right one."""
+    try:
+        if request.function not in _READS:
+            raise RefusedError(Refusal.FUNCTION)
+        if len(request.body) != 4:
+            return None  # may be our own answer, echoed by the adapter
+        address, count = struct.unpack(">HH", request.body)
+        if not 1 <= count <= MOST_REGISTERS:
+            raise RefusedError(Refusal.VALUE)
+        words = read(address, count)
+    except RefusedError as refused:
+        return with_crc(bytes((request.unit, request.function | 0x80, refused.code)))
+    body = struct.pack(f">{count}H", *words)
+    return with_crc(bytes((request.unit, request.function, len(body))) + body)
+
+
+def _crc_table() -> tuple[int, ...]:
+    table = []
+    for byte in range(256):
+        crc = byte
+        for _ in range(8):
+            crc = crc >> 1 ^ 0xA001 if crc & 1 else crc >> 1
+        table.append(crc)
+    return tuple(table)
+
+
+_CRC = _crc_table()
+
+
+def crc16(data: bytes) -> int:
+    """Work out the Modbus checksum: polynomial 0xA001 reflected, start 0xFFFF."""
+    crc = 0xFFFF
+    for byte in data:
+        crc = crc >> 8 ^ _CRC[(crc ^ byte) & 0xFF]
+    return crc
+
+
+def crc_is_good(frame: bytes) -> bool:
+    """Tell whether a frame ends with its own checksum."""
+    return crc16(frame) == 0
+
+
+def with_crc(frame: bytes) -> bytes:
+    """Append the checksum, low byte first."""
+    return frame + crc16(frame).to_bytes(2, "little")

@@ -1,0 +1,201 @@
+"""The Modbus registers of bmsd's own map, one row each, at addresses that never move.
+
+Addresses are 0-based, the same for functions 03 and 04. A number wider than 16 bits has its high word first. The
+unknown value of each type is SunSpec's; a known value that does not fit is clamped, never wrapped. An address in
+a block that no row uses reads as unknown, so that a master can take a block with one request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from bmsd.tables.points import SWITCHES
+
+LAYOUT_VERSION = 1
+MOST_CELLS, MOST_SENSORS = 32, 8
+ALARM_WORDS = 8
+"""Words of alarm bits: room for the codes 0 to 127."""
+
+
+class Word(Enum):
+    """How a value is laid out: words, lowest and highest known value, unknown value."""
+
+    U16 = (1, 0, 0xFFFE, 0xFFFF)
+    S16 = (1, -0x7FFF, 0x7FFF, -0x8000)
+    U32 = (2, 0, 0xFFFF_FFFE, 0xFFFF_FFFF)
+    S32 = (2, -0x7FFF_FFFF, 0x7FFF_FFFF, -0x8000_0000)
+    BITS = (1, 0, 0xFFFF, 0)
+    """Sixteen flags; always known, since alarms that are not raised are not there."""
+
+    @property
+    def words(self) -> int:
+        """Count the registers of one value."""
+        return int(self.value[0])
+
+    def encode(self, value: int | None) -> list[int]:
+        """Give the registers of a value, high word first."""
+        words, low, high, unknown = self.value
+        number = unknown if value is None else min(max(value, low), high)
+        return [number >> 16 * place & 0xFFFF for place in reversed(range(words))]
+
+
+U16, S16, U32, S32, BITS = Word.U16, Word.S16, Word.U32, Word.S32, Word.BITS
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A stretch of addresses that one request can take as a whole."""
+
+    name: str
+    start: int
+    length: int
+    help: str
+    always: bool = False
+    """Answered also while the core's data is old; every other block then gives exception 04."""
+
+
+@dataclass(frozen=True, slots=True)
+class Register:
+    """One value: `value * numerator / denominator` at an address. `point` is a point or a name below."""
+
+    address: int
+    point: str
+    word: Word
+    numerator: int = 1
+    denominator: int = 1
+    unit: str = ""
+    """What one step is worth."""
+    index: int | None = None
+    """Which one of a list, from 0."""
+
+
+STATES = {"starting": 0, "fault": 1, "heating": 2, "charging": 3, "discharging": 4, "idle": 5}
+"""The state of the pack as a number."""
+CORE_FRESH, CORE_OLD, CORE_ABSENT = 0, 1, 2
+
+DERIVED = {
+    "counter": "Low bits of the snapshot's number; the same at both ends means one snapshot.",
+    "balancing_mask": "Which cells are being balanced: bit 0 is cell 1.",
+    "alarm_bits": "Active alarms by code: code 16 w + b is bit b of word w.",
+    "latched_bits": "Alarms that wait for the operator, likewise.",
+    "layout_version": "Version of this map; it rises when a register changes its meaning.",
+    "core_state": "0 the data is present, 1 it is old, 2 there is none.",
+    "age_ms": "Age of the core's data.",
+    "cells": "Cells in series.",
+    "battery_sensors": "Battery temperature sensors.",
+    "simulated": "1 if the pack is simulated.",
+    "version": "Version of bmsd: major, minor, patch.",
+    "requests": "Requests answered since the link started.",
+}
+"""Values that are no points of the core, with their meaning."""
+
+BLOCKS = (
+    Block("status", 0, 20, "About this device and the age of its data.", always=True),
+    Block("live", 100, 125, "Everything that is measured, decided and switched."),
+    Block("wires", 300, 32, "Sense-wire resistance per cell."),
+    Block("cycle", 400, 20, "How the control loop does."),
+)
+
+# One value per line, by address.
+# fmt: off
+REGISTERS: tuple[Register, ...] = (
+    # Status.
+    Register(0, "layout_version", U16),
+    Register(1, "core_state", U16),
+    Register(2, "age_ms", U32, unit="ms"),
+    Register(4, "counter", U16),
+    Register(5, "cells", U16),
+    Register(6, "battery_sensors", U16),
+    Register(7, "simulated", U16),
+    Register(8, "version", U16, index=0),
+    Register(9, "version", U16, index=1),
+    Register(10, "version", U16, index=2),
+    Register(11, "requests", U32),
+    # Live: what the pack does and may do.
+    Register(100, "counter", U16),
+    Register(101, "state", U16),
+    Register(102, "charge_allowed", U16),
+    Register(103, "discharge_allowed", U16),
+    Register(104, "heater_demanded", U16),
+    Register(105, "emergency_active", U16),
+    Register(106, "emergency_remaining_ms", U16, 1, 1000, "1 s"),
+    Register(107, "full_charges", U16),
+    Register(108, "pack_mv", U16, 1, 10, "0.01 V"),
+    Register(109, "current_ma", S32, unit="0.001 A"),
+    Register(111, "power_mw", S32, 1, 1000, "1 W"),
+    Register(113, "soc_permille", U16, unit="0.1 %"),
+    Register(114, "soc_error_permille", U16, unit="0.1 %"),
+    Register(115, "soh_permille", U16, unit="0.1 %"),
+    Register(116, "balance_ma", S16, unit="0.001 A"),
+    Register(117, "capacity_mah", U32, unit="0.001 Ah"),
+    Register(119, "remaining_mah", U32, unit="0.001 Ah"),
+    Register(121, "cycles_milli", U32, unit="0.001"),
+    Register(123, "discharged_mah", U32, 1, 100, "0.1 Ah"),
+    Register(125, "uptime_ms", U32, 1, 1000, "1 s"),
+    Register(127, "runtime_ms", U32, 1, 1000, "1 s"),
+    Register(129, "charge_limit_mv", U16, 1, 10, "0.01 V"),
+    Register(130, "charge_limit_ma", U16, 1, 100, "0.1 A"),
+    Register(131, "discharge_limit_ma", U16, 1, 100, "0.1 A"),
+    Register(132, "discharge_limit_mv", U16, 1, 10, "0.01 V"),
+    Register(133, "heater_ma", U16, unit="0.001 A"),
+    Register(134, "heater_mw", U16, 1, 100, "0.1 W"),
+    *(Register(135 + n, f"{name}_commanded", U16) for n, name in enumerate(SWITCHES)),
+    *(Register(141 + n, f"{name}_actual", U16) for n, name in enumerate(SWITCHES)),
+    *(Register(147 + n, "alarm_bits", BITS, index=n) for n in range(ALARM_WORDS)),
+    *(Register(155 + n, "latched_bits", BITS, index=n) for n in range(ALARM_WORDS)),
+    # Live: cells and temperatures.
+    Register(163, "cell_min_mv", U16, unit="0.001 V"),
+    Register(164, "cell_max_mv", U16, unit="0.001 V"),
+    Register(165, "cell_average_mv", U16, unit="0.001 V"),
+    Register(166, "cell_difference_mv", U16, unit="0.001 V"),
+    Register(167, "min_cell", U16),
+    Register(168, "max_cell", U16),
+    Register(169, "balancing_mask", U32),
+    Register(171, "switch_decic", S16, unit="0.1 °C"),
+    *(Register(172 + n, "battery_decic", S16, unit="0.1 °C", index=n) for n in range(MOST_SENSORS)),
+    *(Register(180 + n, "cell_mv", U16, unit="0.001 V", index=n) for n in range(MOST_CELLS)),
+    Register(224, "counter", U16),
+    # Sense wires.
+    *(Register(300 + n, "wire_mohm", U16, unit="0.001 Ω", index=n) for n in range(MOST_CELLS)),
+    # The control loop.
+    Register(400, "period_ms", U16, unit="1 ms"),
+    Register(401, "cycle_last_us", U32, unit="1 µs"),
+    Register(403, "cycle_worst_us", U32, unit="1 µs"),
+    Register(405, "cycle_overruns", U32),
+    Register(407, "bus_errors", U32),
+    Register(409, "disk_bytes", U32, unit="1 byte"),
+)
+# fmt: on
+
+
+def block_of(address: int, count: int) -> Block | None:
+    """Find the block that holds a whole range of addresses."""
+    for block in BLOCKS:
+        if block.start <= address and address + count <= block.start + block.length:
+            return block
+    return None
+
+
+def words(block: Block, values: Mapping[str, Any]) -> list[int]:
+    """Lay out one block from values by name; what is missing is unknown."""
+    out = [0xFFFF] * block.length
+    for row in REGISTERS:
+        if block.start <= row.address < block.start + block.length:
+            place = row.address - block.start
+            out[place : place + row.word.words] = row.word.encode(_scaled(row, values))
+    return out
+
+
+def _scaled(row: Register, values: Mapping[str, Any]) -> int | None:
+    value = values.get(row.point)
+    if row.index is not None:
+        value = value[row.index] if value is not None and row.index < len(value) else None
+    if value is None:
+        return None
+    number = STATES.get(value) if isinstance(value, str) else int(value)
+    if number is None:
+        return None
+    return (2 * number * row.numerator + row.denominator) // (2 * row.denominator)

@@ -1,0 +1,393 @@
+"""The links as real processes: CAN as slcan text on a pty, Modbus RTU on a pty, read by parties not ours.
+
+The test plays the core: it publishes the snapshot, and stops doing so.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+import tty
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from bmsd.bus import Publisher, monotonic_ms
+
+pytestmark = [pytest.mark.system, pytest.mark.xdist_group("system"), pytest.mark.timeout(60)]
+
+CONFIG = """
+[pack]
+chemistry = "lifepo4"
+cells = 16
+capacity_ah = 280
+[afe]
+chip = "bq76952"
+shunt_mohm = 0.25
+[outputs]
+charge = 1
+discharge = 2
+[parameters]
+charge_ocp_a = 120
+discharge_ocp_a = 150
+"""
+CAN = '[can]\ninterface = "slcan"\nchannel = "{}"\nsleep_after_open = 0\nsilence_after_s = {}\n'
+MODBUS = '[modbus]\nport = "{}"\nbaudrate = 115200\nunit = 1\n'
+POINTS = {
+    "sequence": 7, "state": "discharging", "pack_mv": 53200, "current_ma": -12300, "power_mw": -654000,
+    "soc_permille": 605, "soh_permille": 990, "cell_mv": [3325] * 16, "cell_min_mv": 3320,
+    "cell_max_mv": 3330, "battery_decic": [235, 235], "switch_decic": 300, "charge_allowed": True,
+    "discharge_allowed": True, "charge_limit_mv": 55200, "charge_limit_ma": 50_000,
+    "discharge_limit_ma": 80_000, "discharge_limit_mv": 46400, "charge_actual": True,
+}  # fmt: skip
+HEALTHY = {
+    "351": "2802F4012003D001", "355": "3C006300", "356": "C81485FFEB00",
+    "359": "0000000001504E", "35C": "C000", "35E": "50594C4F4E202020",
+}  # fmt: skip
+NOTHING_ALLOWED = {"359": "0008000801504E", "35C": "0000", "35E": "50594C4F4E202020"}
+
+
+class Core:
+    """Publishes a snapshot every 100 ms, as the daemon does."""
+
+    def __init__(self, folder: Path) -> None:
+        self._publisher = Publisher(folder)
+        self._folder = folder
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self.points = dict(POINTS)
+        self.alarms: list[dict] = []
+        self._thread.start()
+
+    def _run(self) -> None:
+        while not self._end.is_set():
+            body = {"cells": 16, "simulated": True, "points": self.points, "alarms": self.alarms, "why": {}}
+            self._publisher.publish("snapshot.json", body, monotonic_ms())
+            self._end.wait(0.1)
+
+    def die(self) -> None:
+        self._end.set()
+        self._thread.join()
+
+
+class Slcan:
+    """The adapter's end of a slcan line: a few lines of text protocol, nothing of python-can."""
+
+    def __init__(self, master: int) -> None:
+        self._master = master
+        self._text = b""
+
+    def frames(self, seconds: float) -> list[tuple[float, str, str]]:
+        """Give (time, id, data in hex) of every frame within a time."""
+        found, until = [], time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            if not select.select([self._master], [], [], left)[0]:
+                break
+            self._text += os.read(self._master, 4096)
+            *lines, self._text = self._text.split(b"\r")
+            for line in lines:
+                if match := re.fullmatch(rb"t([0-9A-F]{3})([0-8])([0-9A-F]*)", line):
+                    assert len(match[3]) == 2 * int(match[2])
+                    found.append((time.monotonic(), match[1].decode(), match[3].decode()))
+        return found
+
+    def send(self, line: bytes) -> None:
+        os.write(self._master, line + b"\r")
+
+
+@pytest.fixture
+def core(tmp_path):
+    made = Core(tmp_path)
+    yield made
+    made.die()
+
+
+@pytest.fixture
+def line():
+    """A raw pty: the master's descriptor and the slave's path, kept open at both ends."""
+    master, slave = os.openpty()
+    tty.setraw(master)
+    tty.setraw(slave)
+    yield master, os.ttyname(slave)
+    for descriptor in (master, slave):
+        try:
+            os.close(descriptor)
+        except OSError:
+            pass
+
+
+@contextmanager
+def running(name: str, folder: Path, section: str):
+    config = folder / "bmsd.toml"
+    config.write_text(CONFIG + section)
+    command = [sys.executable, "-m", "bmsd.links.runner", name]
+    process = subprocess.Popen(
+        [*command, "--config", str(config), "--runtime-dir", str(folder)], stderr=subprocess.PIPE, text=True
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def link_state(folder: Path, name: str) -> dict:
+    return json.loads((folder / f"link-{name}.json").read_text())
+
+
+def eventually(check, seconds: float = 8.0):
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        try:
+            if found := check():
+                return found
+        except (OSError, ValueError):
+            pass
+        time.sleep(0.05)
+    raise AssertionError("it did not happen")
+
+
+def test_a_healthy_pack_is_told_in_order_once_a_second_with_pauses(tmp_path, core, line) -> None:
+    with running("can", tmp_path, CAN.format(line[1], 30)):
+        adapter = Slcan(line[0])
+        seen = adapter.frames(4.5)
+    ids = [number for _, number, _ in seen]
+    assert ids[:6] == ["351", "355", "356", "359", "35C", "35E"]
+    assert all(data == HEALTHY[number] for _, number, data in seen)
+    limits = [at for at, number, _ in seen if number == "351"]
+    assert len(limits) >= 3
+    assert all(0.85 < later - at < 1.2 for at, later in zip(limits, limits[1:], strict=False))
+    first = [at for at, _, _ in seen[:6]]
+    assert first[-1] - first[0] > 0.02
+
+
+def test_the_inverter_is_heard(tmp_path, core, line) -> None:
+    with running("can", tmp_path, CAN.format(line[1], 30)):
+        adapter = Slcan(line[0])
+        adapter.frames(1.5)
+        adapter.send(b"t30580000000000000000")
+        state = eventually(lambda: (s := link_state(tmp_path, "can"))["inverter_age_ms"] is not None and s)
+    assert state["state"] == "running"
+    assert "inverter heard" in state["detail"]
+
+
+def test_noise_on_the_adapter_does_not_end_the_link(tmp_path, core, line) -> None:
+    with running("can", tmp_path, CAN.format(line[1], 30)) as process:
+        adapter = Slcan(line[0])
+        adapter.frames(1.5)
+        adapter.send(b"tzzz\rt3\r\xff\xfe\rT1\rt3559" + b"0" * 16)
+        adapter.frames(3.0)
+        os.write(line[0], bytes(range(256)) * 4)
+        assert len(adapter.frames(4.0)) >= 6
+        assert process.poll() is None
+
+
+def test_a_dead_core_takes_the_limits_to_zero_and_the_frames_to_silence(tmp_path, core, line) -> None:
+    """S7: limits zero at once, nothing measured, then silence; back again when the data is."""
+    with running("can", tmp_path, CAN.format(line[1], 4)):
+        adapter = Slcan(line[0])
+        assert adapter.frames(1.5)
+        core.die()
+        died = time.monotonic()
+        after = adapter.frames(8.0)
+        lost = [(at, number, data) for at, number, data in after if data != HEALTHY[number]]
+        zero = next(at for at, number, _ in lost if number == "351")
+        assert zero - died < 1.9
+        late = [(number, data) for at, number, data in after if at >= zero]
+        assert {number for number, _ in late} == {"351", "359", "35C", "35E"}
+        assert all(data[4:12] == "00000000" for number, data in late if number == "351")
+        assert all(data == NOTHING_ALLOWED[number] for number, data in late if number != "351")
+        assert max(at for at, _, _ in after) - died < 6.0
+        assert "silent" in link_state(tmp_path, "can")["detail"]
+        alive = Core(tmp_path)
+        back = adapter.frames(2.0)
+        alive.die()
+    assert back
+    assert back[0][1:] == ("351", HEALTHY["351"])
+
+
+def test_an_unknown_cell_is_lost_data_too(tmp_path, core, line) -> None:
+    """S7, S2: a core that lives but does not know a cell gets no current from the inverter."""
+    core.points["cell_min_mv"] = None
+    with running("can", tmp_path, CAN.format(line[1], 30)):
+        seen = dict(frame[1:] for frame in Slcan(line[0]).frames(1.5))
+    assert seen["351"][4:12] == "00000000"
+    assert seen["35C"] == "0000"
+    assert "356" not in seen
+    assert "355" not in seen
+
+
+def test_a_lost_permission_does_not_wait_for_the_next_period(tmp_path, core, line) -> None:
+    with running("can", tmp_path, CAN.format(line[1], 30)):
+        adapter = Slcan(line[0])
+        while not any(number == "35E" for _, number, _ in adapter.frames(0.05)):
+            pass
+        core.points = {**POINTS, "charge_allowed": False, "charge_limit_ma": 0}
+        asked = time.monotonic()
+        refused = next(f for f in adapter.frames(0.9) if f[1] == "35C" and f[2] == "4000")
+    assert refused[0] - asked < 0.4
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_the_can_link_says_goodbye_with_zero_limits(tmp_path, core, line, number) -> None:
+    """S7: nothing that was allowed outlives the link."""
+    with running("can", tmp_path, CAN.format(line[1], 30)) as process:
+        adapter = Slcan(line[0])
+        adapter.frames(1.5)
+        process.send_signal(number)
+        last = dict(frame[1:] for frame in adapter.frames(1.0))
+        assert process.wait(5) == 0
+    assert last["351"][4:12] == "00000000"
+    assert last["35C"] == "0000"
+    assert link_state(tmp_path, "can")["state"] == "stopped"
+
+
+def test_a_missing_adapter_is_waited_for_and_reported_once(tmp_path, core) -> None:
+    with running("can", tmp_path, CAN.format(tmp_path / "none", 30)) as process:
+        eventually(lambda: link_state(tmp_path, "can").get("bus_failures", 0) >= 2)
+        assert link_state(tmp_path, "can")["state"] == "error"
+        process.terminate()
+        _, errors = process.communicate(timeout=5)
+    assert process.returncode == 0
+    assert errors.count("lost") == 1
+
+
+def test_an_unknown_protocol_and_a_wrong_bit_rate_are_refused(tmp_path) -> None:
+    for key, expected in (('protocol = "pylon"', "known are pylontech"), ("bitrate = 250000", "500000")):
+        with running("can", tmp_path, CAN.format("/dev/null", 30) + key) as process:
+            _, errors = process.communicate(timeout=15)
+        assert process.returncode == 78
+        assert expected in errors
+
+
+@pytest.mark.parametrize("name", ["can", "modbus"])
+def test_a_link_that_is_not_configured_says_so_and_ends_well(tmp_path, name) -> None:
+    with running(name, tmp_path, "") as process:
+        assert process.wait(15) == 0
+    assert link_state(tmp_path, name)["state"] == "off"
+
+
+# --- Modbus ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def wire():
+    """Two ptys joined like a serial cable: the paths of both ends."""
+    masters, slaves = zip(*(os.openpty() for _ in range(2)), strict=True)
+    for descriptor in (*masters, *slaves):
+        tty.setraw(descriptor)
+    end = threading.Event()
+
+    def pump() -> None:
+        while not end.is_set():
+            for ready in select.select(masters, [], [], 0.05)[0]:
+                os.write(masters[1 - masters.index(ready)], os.read(ready, 4096))
+
+    thread = threading.Thread(target=pump)
+    thread.start()
+    yield tuple(os.ttyname(slave) for slave in slaves)
+    end.set()
+    thread.join()
+    for descriptor in (*masters, *slaves):
+        os.close(descriptor)
+
+
+def mbpoll(port: str, *arguments: str) -> subprocess.CompletedProcess:
+    command = ["mbpoll", "-m", "rtu", "-b", "115200", "-P", "none", "-0", "-1", "-o", "2", *arguments, port]
+    return subprocess.run(command, capture_output=True, text=True, timeout=20)
+
+
+def values(output: str) -> dict[int, str]:
+    return {int(a): v for a, v in re.findall(r"^\[(\d+)\]:\s+(\S+)", output, re.MULTILINE)}
+
+
+@pytest.mark.skipif(not shutil.which("mbpoll"), reason="mbpoll is missing: no third-party master was tried")
+def test_mbpoll_reads_the_pack(tmp_path, core, wire) -> None:
+    ours, theirs = wire
+    with running("modbus", tmp_path, MODBUS.format(ours)):
+        eventually(lambda: link_state(tmp_path, "modbus")["state"] == "running")
+        block = mbpoll(theirs, "-a", "1", "-t", "4", "-r", "100", "-c", "125")
+        assert block.returncode == 0, block.stdout + block.stderr
+        read = values(block.stdout)
+        assert len(read) == 125
+        assert read[108] == "5320"
+        assert read[113] == "605"
+        assert read[180] == read[195] == "3325"
+        current = mbpoll(theirs, "-a", "1", "-t", "4:int", "-B", "-r", "109", "-c", "1")
+        assert values(current.stdout)[109] == "-12300"
+        inputs = mbpoll(theirs, "-a", "1", "-t", "3", "-r", "129", "-c", "4")
+        assert list(values(inputs.stdout).values()) == ["5520", "500", "800", "4640"]
+
+
+@pytest.mark.skipif(not shutil.which("mbpoll"), reason="mbpoll is missing: no third-party master was tried")
+def test_mbpoll_is_told_why_not(tmp_path, core, wire) -> None:
+    """S7: a dead core's values are refused, its age is told."""
+    ours, theirs = wire
+    with running("modbus", tmp_path, MODBUS.format(ours)):
+        eventually(lambda: link_state(tmp_path, "modbus")["state"] == "running")
+        wrong = mbpoll(theirs, "-a", "1", "-t", "4", "-r", "90", "-c", "2")
+        assert "Illegal data address" in wrong.stdout + wrong.stderr
+        core.die()
+        eventually(lambda: link_state(tmp_path, "modbus")["state"] == "waiting")
+        old = mbpoll(theirs, "-a", "1", "-t", "4", "-r", "100", "-c", "10")
+        assert "Slave device or server failure" in old.stdout + old.stderr
+        status = values(mbpoll(theirs, "-a", "1", "-t", "4", "-r", "0", "-c", "5").stdout)
+        assert status[0] == "1"
+        assert status[1] == "1"
+        assert int(status[3]) > 1500
+        nobody = mbpoll(theirs, "-a", "2", "-t", "4", "-r", "0", "-c", "1")
+        assert "timed out" in (nobody.stdout + nobody.stderr).lower()
+
+
+def test_pymodbus_and_minimalmodbus_read_the_same(tmp_path, core, wire) -> None:
+    minimalmodbus = pytest.importorskip("minimalmodbus")
+    client_module = pytest.importorskip("pymodbus.client")
+    ours, theirs = wire
+    with running("modbus", tmp_path, MODBUS.format(ours)):
+        eventually(lambda: link_state(tmp_path, "modbus")["state"] == "running")
+        client = client_module.ModbusSerialClient(theirs, baudrate=115200, timeout=1)
+        assert client.connect()
+        block = client.read_holding_registers(100, count=125).registers
+        refused = client.write_register(100, 1)
+        client.close()
+        instrument = minimalmodbus.Instrument(theirs, 1)
+        instrument.serial.baudrate = 115200
+        assert instrument.read_registers(100, 125) == block
+        assert instrument.read_long(109, signed=True) == -12300
+        assert instrument.read_register(108, functioncode=4) == 5320
+    assert refused.isError()
+    assert refused.exception_code == 1
+    assert block[0] == block[124] == 7
+
+
+def test_the_modbus_link_follows_a_port_that_goes_and_comes(tmp_path, core) -> None:
+    link_path = tmp_path / "port"
+    master, slave = os.openpty()
+    link_path.symlink_to(os.ttyname(slave))
+    with running("modbus", tmp_path, MODBUS.format(link_path)) as process:
+        eventually(lambda: link_state(tmp_path, "modbus")["state"] == "running")
+        os.close(slave)
+        os.close(master)
+        eventually(lambda: link_state(tmp_path, "modbus")["state"] == "error")
+        master, slave = os.openpty()
+        tty.setraw(master)
+        link_path.unlink()
+        link_path.symlink_to(os.ttyname(slave))
+        eventually(lambda: link_state(tmp_path, "modbus")["state"] == "running")
+        os.write(master, bytes.fromhex("01030000000184 0A".replace(" ", "")))
+        assert select.select([master], [], [], 1)[0]
+        process.terminate()
+        _, errors = process.communicate(timeout=5)
+        os.close(master)
+        os.close(slave)
+    assert errors.count("lost") == 1
+    assert errors.count("is back") == 1
