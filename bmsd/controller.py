@@ -45,8 +45,8 @@ class Controller:
         self._config = config
         self._board = board
         self._counter = BusCounter()
-        self._session = self._new_session(parameters)
-        self._programmed = afe_settings(config, parameters)
+        self._wanted = self._programmed = afe_settings(config, parameters)
+        self._session = self._new_session()
         self._balance = (0, 0)
         self._permitted: bool | None = None
         self._beat = False
@@ -60,7 +60,7 @@ class Controller:
     @property
     def backstop_is_old(self) -> bool:
         """Tell whether the chip still holds the backstop of earlier parameters."""
-        return self._programmed != afe_settings(self._config, self.parameters)
+        return self._programmed != self._wanted
 
     @property
     def wire_bytes(self) -> int:
@@ -75,13 +75,14 @@ class Controller:
         """
         self.parameters = parameters
         self.settings = self._config.settings(parameters)
+        self._wanted = afe_settings(self._config, parameters)
 
     def cycle(self, now_ms: int, requests: tuple[Request, ...] = ()) -> Outputs:
         """Run one complete cycle."""
         is_open = self._contactors_open()
         if self.backstop_is_old and is_open:
-            self._session = self._new_session(self.parameters)
-            self._programmed = afe_settings(self._config, self.parameters)
+            self._programmed = self._wanted
+            self._session = self._new_session()
             self._permitted = None
         report = self._run(self._session.cycle(now_ms, is_open))
         self.inputs = Inputs(
@@ -106,8 +107,8 @@ class Controller:
         self._run(self._session.permit(False))
         self._board.lines.close()
 
-    def _new_session(self, parameters: Parameters) -> AfeSession:
-        driver = CHIPS[self._config.afe.chip].driver(afe_settings(self._config, parameters))
+    def _new_session(self) -> AfeSession:
+        driver = CHIPS[self._config.afe.chip].driver(self._programmed)
         return AfeSession(driver, self._counter)
 
     def _contactors_open(self) -> bool:

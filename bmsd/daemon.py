@@ -210,7 +210,7 @@ class Daemon:
     def _save(self, now_ms: int, *, at_once: bool = False) -> None:
         """Keep what must survive: at once when an operator or a latch changed it, else now and then."""
         control = self._controller
-        latched = report.latched(control.settings, control.state)
+        latched = report.latched(control.state)
         runtime_ms = self._runtime_before_ms + now_ms - self._started_ms
         stored = store.Stored(
             control.state.soc, control.state.consent, latched, self._desk.changed, runtime_ms

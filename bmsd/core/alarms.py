@@ -20,6 +20,7 @@ class Rule(NamedTuple):
     """One alarm row with its parameters filled in."""
 
     alarm: Alarm
+    above: bool
     trip: int
     release: int
     delay_ms: int
@@ -61,6 +62,7 @@ def rules(parameters: Parameters) -> tuple[Rule, ...]:
     return tuple(
         Rule(
             alarm,
+            alarm.sense is Sense.ABOVE,
             parameters.get(alarm.trip) if alarm.trip else 0,
             parameters.get(alarm.release) if alarm.release else 0,
             parameters.get(alarm.delay) if alarm.delay else 0,
@@ -105,12 +107,19 @@ def advance(
             continue
         new = _next(rule, state, bad, clear, value, where, alarm.name in resets, now_ms)
         if new.active != state.active:
-            word = "raised" if new.active else "cleared"
-            told = new if new.active else AlarmState(value=value, where=where)
-            limit = (rule.trip if new.active else rule.release) if alarm.trip else None
-            events.append(Event(now_ms, "alarm", alarm.name, word, told.where, told.value, limit))
+            events.append(_event(rule, new, value, where, now_ms))
         after.append(new)
     return tuple(after), tuple(events)
+
+
+def _event(rule: Rule, state: AlarmState, value: int | None, where: int | None, now_ms: int) -> Event:
+    """Tell a raise with what tripped it, a clear with what it is now."""
+    name, compared = rule.alarm.name, bool(rule.alarm.trip)
+    if state.active:
+        limit = rule.trip if compared else None
+        return Event(now_ms, "alarm", name, "raised", state.where, state.value, limit)
+    limit = rule.release if compared else None
+    return Event(now_ms, "alarm", name, "cleared", where, value, limit)
 
 
 def compare(rule: Rule, reading: Reading) -> tuple[bool | None, bool | None]:
@@ -118,7 +127,7 @@ def compare(rule: Rule, reading: Reading) -> tuple[bool | None, bool | None]:
     value, complete, _ = reading
     if value is None:
         return None, None
-    if rule.alarm.sense is Sense.ABOVE:
+    if rule.above:
         beyond, back = value > rule.trip, value < rule.release
     else:
         beyond, back = value < rule.trip, value > rule.release
@@ -175,16 +184,24 @@ def _worst(
         return state.value, state.where
     if state.value is None:
         return value, where
-    worse = value > state.value if rule.alarm.sense is Sense.ABOVE else value < state.value
+    worse = value > state.value if rule.above else value < state.value
     return (value, where) if worse else (state.value, state.where)
 
 
-def blocked(table: tuple[Rule, ...], states: tuple[AlarmState, ...]) -> Block:
+Active = tuple[tuple[Alarm, AlarmState], ...]
+"""The alarms that are active, in table order."""
+
+
+def active(states: tuple[AlarmState, ...]) -> Active:
+    """Pick the active alarms."""
+    return tuple((ALARMS[n], state) for n, state in enumerate(states) if state.active)
+
+
+def blocked(alarms: Active) -> Block:
     """Combine what all active alarms block."""
     block = Block.NONE
-    for rule, state in zip(table, states, strict=True):
-        if state.active:
-            block |= rule.alarm.blocks
+    for alarm, _ in alarms:
+        block |= alarm.blocks
     return block
 
 

@@ -6,7 +6,7 @@ All reasons against are collected, for `bmsctl why`.
 
 from __future__ import annotations
 
-from bmsd.core.alarms import AlarmState
+from bmsd.core.alarms import Active
 from bmsd.core.plausible import Values
 from bmsd.core.settings import Settings
 from bmsd.core.types import AfeState, Because, Reason
@@ -30,8 +30,7 @@ def unknowns(settings: Settings, values: Values, afe: AfeState) -> tuple[Reason,
 
 
 def against(
-    settings: Settings,
-    alarms: tuple[AlarmState, ...],
+    alarms: Active,
     block: Block,
     unknown: tuple[Reason, ...],
     *,
@@ -39,10 +38,7 @@ def against(
     consent: bool,
 ) -> tuple[Reason, ...]:
     """Collect every reason against one permission; none means it is given."""
-    reasons: list[Reason] = []
-    for rule, state in zip(settings.table, alarms, strict=True):
-        if state.active and rule.alarm.blocks & block:
-            reasons.append(Reason(Because.ALARM, rule.alarm.name))
+    reasons = [Reason(Because.ALARM, alarm.name) for alarm, _ in alarms if alarm.blocks & block]
     reasons.extend(unknown)
     if not started:
         reasons.append(Reason(Because.STARTING))

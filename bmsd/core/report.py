@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bmsd.core import heater, soc
+from bmsd.core.alarms import active
 from bmsd.core.settings import Settings
 from bmsd.core.step import Outputs, State
 from bmsd.core.types import Inputs, Levels, Reason
@@ -175,10 +176,10 @@ def _reason(reason: Reason) -> dict[str, Any]:
     return {"because": reason.because.value, "name": reason.name, "until_ms": reason.until_ms}
 
 
-def latched(settings: Settings, state: State) -> Mapping[str, tuple[int | None, int | None]]:
+def latched(state: State) -> Mapping[str, tuple[int | None, int | None]]:
     """Give the operator-latched alarms that must survive a restart (S13)."""
     return {
-        rule.alarm.name: (alarm.value, alarm.where)
-        for rule, alarm in zip(settings.table, state.alarms, strict=True)
-        if alarm.active and rule.alarm.ends is Release.OPERATOR
+        alarm.name: (told.value, told.where)
+        for alarm, told in active(state.alarms)
+        if alarm.ends is Release.OPERATOR
     }

@@ -20,7 +20,7 @@ from bmsd.core import (
     permissions,
     soc,
 )
-from bmsd.core.alarms import AlarmState
+from bmsd.core.alarms import Active, AlarmState
 from bmsd.core.contactors import ContactorState, PrechargeState
 from bmsd.core.heater import HeaterState
 from bmsd.core.heater_watch import WatchState
@@ -99,6 +99,7 @@ class _Judged:
     held: Held
     watch: WatchState
     alarms: tuple[AlarmState, ...]
+    active: Active
     resets: frozenset[str]
     soc: SocState | None
     block: Block
@@ -166,6 +167,7 @@ def _judge(settings: Settings, state: State, inputs: Inputs) -> _Judged:
         **checks.heater(verdict, _heater_over_limit(settings, state, values)),
     }
     states, raised = alarms.advance(settings.table, state.alarms, values, findings, resets, now_ms)
+    active = alarms.active(states)
     counted, anchored = _count(settings, state, values, now_ms)
     return _Judged(
         consent=consent,
@@ -173,9 +175,10 @@ def _judge(settings: Settings, state: State, inputs: Inputs) -> _Judged:
         held=held,
         watch=watch,
         alarms=states,
+        active=active,
         resets=resets,
         soc=counted,
-        block=alarms.blocked(settings.table, states),
+        block=alarms.blocked(active),
         outputs_good=not of_outputs,
         events=asked + raised + anchored,
     )
@@ -244,7 +247,7 @@ def _permit(settings: Settings, state: State, judged: _Judged, inputs: Inputs) -
     started = good >= wanted
 
     def against(block: Block, consent: bool) -> tuple[Reason, ...]:
-        return permissions.against(settings, judged.alarms, block, unknown, started=started, consent=consent)
+        return permissions.against(judged.active, block, unknown, started=started, consent=consent)
 
     return _Permits(
         good_cycles=good,
@@ -311,7 +314,7 @@ def _conclude(
         moved.discharge.on,
         moved.precharge.on,
         moved.heater.on,
-        _buzz(settings, judged.alarms, inputs.now_ms),
+        _buzz(judged.active, inputs.now_ms),
         mask,
     )
     after = State(
@@ -327,7 +330,7 @@ def _conclude(
         watch=judged.watch,
         commands=commands,
         resets=max(state.resets, inputs.afe.resets),
-        word=_word(settings, judged, permits, commands),
+        word=_word(judged, permits, commands),
     )
     return after, Outputs(
         commands=commands,
@@ -353,20 +356,20 @@ def _optional(reason: Reason | None) -> tuple[Reason, ...]:
     return () if reason is None else (reason,)
 
 
-def _buzz(settings: Settings, states: tuple[AlarmState, ...], now_ms: int) -> bool:
+def _buzz(active: Active, now_ms: int) -> bool:
+    """Sound the buzzer for every new protection or fault."""
     return any(
-        state.active and now_ms - state.since_ms < BUZZ_MS and rule.alarm.severity is not Severity.WARNING
-        for rule, state in zip(settings.table, states, strict=True)
+        now_ms - state.since_ms < BUZZ_MS and alarm.severity is not Severity.WARNING
+        for alarm, state in active
     )
 
 
-def _word(settings: Settings, judged: _Judged, permits: _Permits, commands: Commands) -> str:
+def _word(judged: _Judged, permits: _Permits, commands: Commands) -> str:
     """Say in one word what the pack does; the worst news wins."""
     if not permits.started:
         return "starting"
-    for rule, state in zip(settings.table, judged.alarms, strict=True):
-        if state.active and rule.alarm.severity is Severity.FAULT:
-            return "fault"
+    if any(alarm.severity is Severity.FAULT for alarm, _ in judged.active):
+        return "fault"
     if permits.unknown:
         return "fault"
     if commands.heater:
