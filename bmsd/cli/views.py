@@ -90,6 +90,15 @@ def laid_out(table: list[Row], console: Console) -> list[str]:
     return lines
 
 
+def one_line(row: Row, console: Console) -> str:
+    """Set a row in exactly one line; two dots say that it goes on."""
+    label, text = row
+    text, room = console.encodable(text), console.width - LABEL
+    if len(text) > room:
+        text = f"{text[: room - 3]} .."
+    return console.paint(f"{label:<{LABEL}}", "cyan") + _highlighted(text, console)
+
+
 def _highlighted(text: str, console: Console) -> str:
     return text.replace(" ON", console.paint(" ON", "green")) if console.colour else text
 
@@ -105,8 +114,11 @@ def _cells_row(cells: Document) -> str:
 
 
 def switches_text(switches: Document) -> str:
-    """Write every switch as commanded, and what it reads where that differs."""
-    return ", ".join(f"{name} {_switch(switches[name])}" for name in SWITCHES)
+    """Group the switches by how they stand: as commanded, and what they read where that differs."""
+    groups: dict[str, list[str]] = {"ON": [], "off": []}
+    for name in SWITCHES:
+        groups.setdefault(_switch(switches[name]), []).append(name)
+    return "; ".join(f"{', '.join(names)} {how}" for how, names in groups.items() if names)
 
 
 def _switch(switch: Document) -> str:

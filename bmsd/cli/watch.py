@@ -27,7 +27,6 @@ from bmsd.texts import duration_text
 
 REDRAW_S = 0.5
 ENTER, LEAVE = "\x1b[?1049h\x1b[?25l\x1b[2J", "\x1b[?25h\x1b[?1049l"
-LINES_WITHOUT_EVENTS = 21
 MOST_ALARMS = 3
 
 
@@ -52,7 +51,7 @@ def show(lines: list[str], console: Console) -> None:
     """Put a frame on the screen in one write; what does not fit is cut."""
     size = shutil.get_terminal_size()
     fitting = [clipped(console.encodable(line), size.columns) + "\x1b[K" for line in lines[: size.lines]]
-    console.stream.write("\x1b[H" + "\r\n".join(fitting) + "\x1b[J")
+    console.stream.write("\x1b[H" + "\n".join(fitting) + "\x1b[J")
     console.stream.flush()
 
 
@@ -86,7 +85,7 @@ def _head(now: reading.Now, console: Console) -> str:
 
 def _body(now: reading.Now, console: Console, events: list[dict[str, Any]]) -> list[str]:
     """Stack the blocks: figures, cells, alarms, last events, and how to leave at the bottom."""
-    lines = [line for row in views.rows(now, console) for line in views.laid_out([row], console)[:1]]
+    lines = [views.one_line(row, console) for row in views.rows(now, console)]
     lines += ["", *views.cell_lines(now, console), ""]
     alarms = views.alarm_lines(now, console)
     lines += [console.paint(clipped(a.text, console.width), a.look) for a in alarms[:MOST_ALARMS]]
