@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from bmsd.afe.bq769x2 import BQ76942, BQ76952, BQ769142
 from bmsd.bus import write_file
@@ -18,28 +19,30 @@ from bmsd.controller import Board
 from bmsd.core.limits import Limits
 from bmsd.errors import OutputError, PeerError
 from bmsd.sim.chips.bq769x2 import Bq769x2Chip
-from bmsd.sim.faults import CELL_SETTABLES, FAULTS, SETTABLES
+from bmsd.sim.faults import CELL_SETTABLES, CHIP_FAULTS, FAULTS, SETTABLES
 from bmsd.sim.plant import SWITCHES, Plant, PlantSettings
+from bmsd.sim.scenario import Happening, load
 
 VARIANTS = {"bq76952": BQ76952, "bq76942": BQ76942, "bq769142": BQ769142}
 OPEN_DECIC, SHORTED_DECIC = -1500.0, 2000.0
-CHIP_FAULTS = {
-    "afe_nack": ("nack", "front-end chip: does not acknowledge"),
-    "afe_crc": ("crc", "front-end chip: answers with wrong checksums"),
-    "afe_stuck": ("stuck", "I2C bus: held low, every transfer times out"),
-    "afe_torn": ("torn", "front-end chip: bytes of two scans in one value"),
-    "afe_reset": ("reset", "front-end chip: resets and forgets its settings"),
-    "afe_frozen": ("frozen", "front-end chip: stops measuring, keeps answering"),
-    "afe_zeros": ("zeros", "front-end chip: reads zeros"),
-    "afe_ones": ("ones", "front-end chip: reads ones"),
-    "afe_config_flip": ("config_flip", "front-end chip: one setting changes by itself"),
-}
+
+
+class Switched(Protocol):
+    """What output lines move: the plant, or whatever stands in its place."""
+
+    def command(self, switch_name: str, on: bool) -> None:
+        """Command a switch."""
+        ...
+
+    def feedback(self, switch_name: str) -> bool:
+        """Give the auxiliary contact of a switch."""
+        ...
 
 
 class BenchLines:
     """Output lines that move the plant, and survive their process in a file when given one."""
 
-    def __init__(self, plant: Plant, wired: frozenset[str], file: Path | None) -> None:
+    def __init__(self, plant: Switched, wired: frozenset[str], file: Path | None) -> None:
         self.wired = wired
         self._plant = plant
         self._file = file
@@ -88,22 +91,32 @@ def read_lines(file: Path) -> dict[str, bool]:
     return {str(name): bool(on) for name, on in levels.items()}
 
 
+def make_chip(config: Config) -> Bq769x2Chip:
+    """Make the simulated chip that a configuration names."""
+    variant = VARIANTS[config.afe.chip]
+    afe = config.afe
+    return Bq769x2Chip(
+        config.cells, afe.shunt_uohm, afe.address, variant.inputs, max(variant.device_numbers)
+    )
+
+
 class Bench:
     """One simulated pack with its chip and lines; `advance` moves all of it through time."""
 
     def __init__(
-        self, config: Config, plant: PlantSettings, lines_file: Path | None = None, now_ms: int = 0
+        self,
+        config: Config,
+        plant: PlantSettings,
+        lines_file: Path | None = None,
+        now_ms: int = 0,
+        happenings: Sequence[Happening] | None = None,
     ) -> None:
+        """Build it; without `happenings` those of the scenario that the configuration names."""
         self.plant = Plant(plant)
-        variant = VARIANTS[config.afe.chip]
-        self.chip = Bq769x2Chip(
-            config.cells,
-            config.afe.shunt_uohm,
-            config.afe.address,
-            variant.inputs,
-            max(variant.device_numbers),
-        )
-        self._inputs = variant.used_inputs(config.cells)
+        self.chip = make_chip(config)
+        self._inputs = VARIANTS[config.afe.chip].used_inputs(config.cells)
+        due = load(config).happenings if happenings is None else happenings
+        self._due = [one for one in due if one.bench]
         self._balanced = 0
         self.lines = BenchLines(self.plant, frozenset(config.outputs.lines), lines_file)
         self._now_ms = now_ms
@@ -116,16 +129,29 @@ class Bench:
 
     def advance(self, now_ms: int) -> None:
         """Let pack and chip run until a time."""
-        if now_ms > self._now_ms:
-            self.plant.advance(now_ms - self._now_ms)
-            self._now_ms = now_ms
+        while self._due and self._due[0].at_ms <= now_ms - self._started_ms:
+            self._move_to(self._started_ms + self._due[0].at_ms)
+            self.request(dict(self._due.pop(0).bench))
+        self._move_to(now_ms)
         seen = self.plant.sense()
-        sensors = [_thermistor(decic) for decic in seen.ts_decic]
-        self.chip.sense(seen.cell_mv, seen.current_ma, seen.charger_mv, seen.load_mv, sensors)
+        sensors = [thermistor(decic) for decic in seen.ts_decic]
+        self.chip.sense(
+            seen.cell_mv,
+            seen.current_ma,
+            seen.charger_mv,
+            seen.load_mv,
+            sensors,
+            stack_mv=seen.stack_mv,
+        )
         self.chip.advance(now_ms - self._started_ms)
         self.plant.charge_permit = self.chip.chg_permit
         self.plant.discharge_permit = self.chip.dsg_permit
         self._balance(self.chip.balancing_mask)
+
+    def _move_to(self, now_ms: int) -> None:
+        if now_ms > self._now_ms:
+            self.plant.advance(now_ms - self._now_ms)
+            self._now_ms = now_ms
 
     def tell_inverter(self, limits: Limits) -> None:
         """Hand the limits to the simulated inverter, as the inverter bus would."""
@@ -170,7 +196,7 @@ class Bench:
             self.plant.balance(n for n, pin in enumerate(self._inputs, 1) if mask >> pin & 1)
 
 
-def _thermistor(decic: float | None) -> float:
+def thermistor(decic: float | None) -> float:
     """Give what the chip makes of a thermistor: far below freezing when open, far above when shorted."""
     if decic is None:
         return OPEN_DECIC

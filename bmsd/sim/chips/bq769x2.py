@@ -112,10 +112,11 @@ class Bq769x2Chip:
         load_mv: float,
         temperatures_decic: Sequence[float],
         internal_decic: float = 250.0,
+        stack_mv: float | None = None,
     ) -> None:
         """Set what the pins carry from now on; positive current charges, temperatures TS1 to TS3."""
         self.engine.sense(
-            Inputs(cell_mv, current_ma, charger_mv, load_mv, temperatures_decic, internal_decic)
+            Inputs(cell_mv, current_ma, charger_mv, load_mv, temperatures_decic, internal_decic, stack_mv)
         )
         if self._active and self.protection.sense(self._now_ms, self.engine.pins()):
             self._status_changed()

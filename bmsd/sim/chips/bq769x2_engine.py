@@ -42,6 +42,8 @@ class Inputs:
     load_mv: float
     temperatures_decic: Sequence[float]
     internal_decic: float
+    stack_mv: float | None = None
+    """At the stack's own pins; None is the sum of the cells."""
 
 
 class Engine:
@@ -182,7 +184,8 @@ class Engine:
         except struct.error:
             limited = (_clamp(value, -200, 5500) for value in self._input_mv)
             _CELLS.pack_into(registers, 0x14, *limited)
-        stack = _clamp(sum(self._input_mv) / 10, -32768, 32767)
+        stack_mv = self._inputs.stack_mv
+        stack = _clamp((sum(self._input_mv) if stack_mv is None else stack_mv) / 10, -32768, 32767)
         charger = _clamp(inputs.charger_mv / 10, -32768, 32767)
         load = _clamp(inputs.load_mv / 10, -32768, 32767)
         _PINS.pack_into(registers, 0x34, stack, charger, load)
