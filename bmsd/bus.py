@@ -119,3 +119,10 @@ class Publisher:
             self.failures += 1
             return False
         return True
+
+    def withdraw(self, name: str) -> None:
+        """Take one shared file away: its reader shall see that nobody is there, at once."""
+        try:
+            (self._dir / name).unlink(missing_ok=True)
+        except OSError:
+            self.failures += 1

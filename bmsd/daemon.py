@@ -246,6 +246,7 @@ class Daemon:
         self._controller.stop()
         self._guard.goodbye()
         self._service.stopping()
+        self._publisher.withdraw(SNAPSHOT)
         now_ms = monotonic_ms()
         if self._ring.add([Event(now_ms, "daemon", "bmsd", "stopping")]):
             self._publisher.publish(EVENTS, self._ring.body(), now_ms)

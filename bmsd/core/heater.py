@@ -26,6 +26,23 @@ class HeaterState:
     """When it last went on or off."""
 
 
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What the heater is decided from in one cycle."""
+
+    values: Values
+    demanded: bool
+    """The pack is too cold to charge."""
+    started: bool
+    unknown: tuple[Reason, ...]
+    """Values that decide and are not known."""
+    block: Block
+    charge_is_open: bool
+    """Open as commanded in the last cycle and as read back."""
+    soc_permille: int
+    now_ms: int
+
+
 def exceeds(mohm: int, voltage_mv: int, max_ma: int, max_mw: int) -> bool:
     """Tell whether U/R or U²/R is above its limit; exact in integers."""
     return voltage_mv * 1000 > max_ma * mohm or voltage_mv * voltage_mv > max_mw * mohm
@@ -55,67 +72,57 @@ def charger_present(settings: Settings, values: Values) -> bool | None:
     return values.charger_mv >= values.pack_mv.value + settings.parameters.charger_detect_mv
 
 
-def decide(
-    settings: Settings,
-    state: HeaterState,
-    values: Values,
-    *,
-    demanded: bool,
-    started: bool,
-    block: Block,
-    charge_is_open: bool,
-    soc_permille: int,
-    now_ms: int,
-) -> tuple[HeaterState, Reason | None]:
+def decide(settings: Settings, state: HeaterState, at: Situation) -> tuple[HeaterState, Reason | None]:
     """Decide the heater; the reason says why it is off, None while it is on."""
-    reason = _against(settings, state, values, demanded, started, block, charge_is_open, soc_permille, now_ms)
+    reason = (
+        _not_wanted(settings, at)
+        or _not_supplied(settings, at)
+        or _not_yet(settings.parameters.heater_min_off_ms, state, at)
+    )
     on = reason is None
     if on == state.on:
         return state, reason
-    return HeaterState(on, now_ms), reason
+    return HeaterState(on, at.now_ms), reason
 
 
-def _against(
-    settings: Settings,
-    state: HeaterState,
-    values: Values,
-    demanded: bool,
-    started: bool,
-    block: Block,
-    charge_is_open: bool,
-    soc_permille: int,
-    now_ms: int,
-) -> Reason | None:
-    p = settings.parameters
-    mohm, coldest = settings.heater_mohm, values.battery_min
-    if mohm is None:
+def _not_wanted(settings: Settings, at: Situation) -> Reason | None:
+    """Refuse what is not needed, not allowed, or cannot be judged."""
+    coldest = at.values.battery_min
+    if settings.heater_mohm is None:
         return Reason(Because.NOT_FITTED, "heater")
-    if not demanded:
+    if not at.demanded:
         return Reason(Because.NOT_NEEDED, "battery_min")
-    if not started:
+    if not at.started:
         return Reason(Because.STARTING)
-    if block & Block.HEATER:
+    if at.block & Block.HEATER:
         return Reason(Because.ALARM)
+    if at.unknown:
+        return at.unknown[0]
     if not coldest.complete or coldest.value is None:
-        return Reason(Because.UNKNOWN, "battery_min")
-    if coldest.value >= p.charge_utpr_decic:
+        return Reason(Because.UNKNOWN, "battery_decic")
+    if coldest.value >= settings.parameters.charge_utpr_decic:
         return Reason(Because.NOT_NEEDED, "battery_min")
-    volts = supply_mv(settings, values)
-    if volts is None:
+    return None
+
+
+def _not_supplied(settings: Settings, at: Situation) -> Reason | None:
+    """Refuse a supply that is unknown, too strong for the heater, or not to be spent."""
+    p, mohm = settings.parameters, settings.heater_mohm
+    volts = supply_mv(settings, at.values)
+    if volts is None or mohm is None:
         return Reason(Because.NO_SUPPLY)
     if exceeds(mohm, volts, p.heater_max_ma, settings.heater_max_mw):
         return Reason(Because.OVER_LIMIT, "heater")
     if settings.heater_from_pack:
-        if soc_permille < p.heater_min_soc_permille:
-            return Reason(Because.LOW_CHARGE, "soc_permille")
-    elif not charger_present(settings, values):
-        return Reason(Because.NO_CHARGER)
-    if not charge_is_open:
+        is_low = at.soc_permille < p.heater_min_soc_permille
+        return Reason(Because.LOW_CHARGE, "soc_permille") if is_low else None
+    return None if charger_present(settings, at.values) else Reason(Because.NO_CHARGER)
+
+
+def _not_yet(min_off_ms: int, state: HeaterState, at: Situation) -> Reason | None:
+    """Wait for the charge contactor to open (S3), and between two runs (S12)."""
+    if not at.charge_is_open:
         return Reason(Because.CHARGE_FIRST, "charge")
-    return None if state.on else _resting(p.heater_min_off_ms, state, now_ms)
-
-
-def _resting(min_off_ms: int, state: HeaterState, now_ms: int) -> Reason | None:
-    if state.changed_ms is None or now_ms - state.changed_ms >= min_off_ms:
+    if state.on or state.changed_ms is None or at.now_ms - state.changed_ms >= min_off_ms:
         return None
     return Reason(Because.MIN_OFF, "heater", state.changed_ms + min_off_ms)

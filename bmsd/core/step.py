@@ -263,17 +263,17 @@ def _move(settings: Settings, state: State, judged: _Judged, permits: _Permits, 
     now_ms, p, values = inputs.now_ms, settings.parameters, judged.values
     demanded = settings.heater_mohm is not None and alarms.is_active(judged.alarms, "charge_utp")
     charge_is_open = not (state.charge.on or inputs.lines.charge or inputs.feedback.charge)
-    heat, wait_heater = heater.decide(
-        settings,
-        state.heater,
+    situation = heater.Situation(
         values,
-        demanded=demanded,
-        started=permits.started and not permits.unknown,
-        block=judged.block,
-        charge_is_open=charge_is_open,
-        soc_permille=0 if judged.soc is None else soc.permille(settings, judged.soc),
-        now_ms=now_ms,
+        demanded,
+        permits.started,
+        permits.unknown,
+        judged.block,
+        charge_is_open,
+        0 if judged.soc is None else soc.permille(settings, judged.soc),
+        now_ms,
     )
+    heat, wait_heater = heater.decide(settings, state.heater, situation)
     heat_is_off = not (state.heater.on or heat.on or inputs.lines.heater)
     charge, wait_charge = contactors.drive(p, state.charge, not permits.charge and heat_is_off, now_ms)
     if not permits.charge and not heat_is_off:
