@@ -81,6 +81,11 @@ def wrapped(text: str, width: int, first: str = "", later: str = "") -> list[str
     ) or [first.rstrip()]
 
 
+def cut(text: str, width: int) -> str:
+    """Cut a plain text to a width; two dots say that it goes on."""
+    return text if len(text) <= width else f"{text[: width - 3]} .."
+
+
 def clipped(text: str, width: int) -> str:
     """Cut a line to what is visible in so many columns; colour codes take no room."""
     out, room, at = [], width, 0

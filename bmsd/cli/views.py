@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from bmsd.cli.console import Console, wrapped
+from bmsd.cli.console import Console, cut, wrapped
 from bmsd.cli.reading import Now
 from bmsd.tables import alarms
 from bmsd.tables.points import SWITCHES
@@ -93,9 +93,7 @@ def laid_out(table: list[Row], console: Console) -> list[str]:
 def one_line(row: Row, console: Console) -> str:
     """Set a row in exactly one line; two dots say that it goes on."""
     label, text = row
-    text, room = console.encodable(text), console.width - LABEL
-    if len(text) > room:
-        text = f"{text[: room - 3]} .."
+    text = cut(console.encodable(text), console.width - LABEL)
     return console.paint(f"{label:<{LABEL}}", "cyan") + _highlighted(text, console)
 
 
@@ -159,10 +157,11 @@ def _span(seconds: float | None) -> str:
 
 
 class AlarmLine(NamedTuple):
-    """One active alarm: how it is painted, its line, and what to do about it."""
+    """One active alarm: how it is painted, its line in full and in short, and what to do about it."""
 
     look: str
     text: str
+    short: str
     advice: str
 
 
@@ -176,9 +175,10 @@ def alarm_lines(now: Now, console: Console) -> list[AlarmLine]:
         severity = about["severity"] or "fault"
         since = duration_text(round(about["since_s"] * 1000))
         latched = ", latched" if about["latched"] else ""
-        text = console.encodable(f"{severity.upper():<10} {alarm_text(entry)} ({name}, for {since}{latched})")
+        said = console.encodable(alarm_text(entry))
+        text = f"{severity.upper():<10} {said} ({name}, for {since}{latched})"
         advice = alarms.BY_NAME[name].advice if name in alarms.BY_NAME else ""
-        told.append((-order.index(severity), AlarmLine(SEVERITY_LOOKS[severity], text, advice)))
+        told.append((-order.index(severity), AlarmLine(SEVERITY_LOOKS[severity], text, f"! {said}", advice)))
     return [line for _, line in sorted(told, key=lambda pair: pair[0])]
 
 
@@ -197,10 +197,10 @@ def _cell(n: int, now: Now, console: Console, width: int) -> str:
     cells = now.document["cells"]
     volts, balancing = cells["voltage_v"][n - 1], cells["balancing"][n - 1]
     mark = "lo" if n == cells["min_cell"] else "hi" if n == cells["max_cell"] else "  "
-    head = f"{n:2d} {number(volts, 3):>5} {'b' if balancing else ' '}{mark} "
     low, high = (now.parameters.get(name, other) / 1000 for name, other in _SCALE)
     share = None if volts is None else (volts - low) / (high - low)
     outside = share is None or not 0 <= share <= 1
+    head = f"{n:2d} {number(volts, 3):>5} {'b' if balancing else ' '}{mark}{'!' if outside else ' '}"
     bar = console.bar(share, max(width - len(head), 1))
     return head + console.paint(bar, "red" if outside else "cyan" if balancing else "green")
 

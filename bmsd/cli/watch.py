@@ -13,14 +13,13 @@ import signal
 import sys
 import time
 from argparse import Namespace
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 from bmsd import bus
 from bmsd.cli import reading, views
-from bmsd.cli.console import Console, clipped
+from bmsd.cli.console import Console, clipped, cut
 from bmsd.cli.params import UsageError
 from bmsd.errors import StaleError
 from bmsd.texts import duration_text
@@ -55,20 +54,21 @@ def show(lines: list[str], console: Console) -> None:
     console.stream.flush()
 
 
-def frame(directory: Path, console: Console) -> list[str]:
-    """Compose one frame from the shared files."""
+def frame(directory: Path, console: Console, notes: Sequence[str] = ()) -> list[str]:
+    """Compose one frame from the shared files, with notes in its last lines."""
     try:
         now = reading.now(directory, fresh=False)
     except StaleError as error:
-        return [_alert(f"NOT RUNNING  {error}", console), "", "Waiting for the daemon. q ends."]
+        return [_alert(f"NOT RUNNING  {error}", console), "", "Waiting for the daemon. q ends.", *notes]
     try:
         bus.fresh_snapshot(directory)
     except StaleError as error:
-        old = [console.paint(line, "dim") for line in _body(now, Console(console.stream, colour=False), [])]
-        return [_alert(f"STALE  {error}", console), "The last that it said, no longer true:", *old]
-    with contextlib.suppress(StaleError):
-        return [_head(now, console), *_body(now, console, reading.events(directory))]
-    return [_head(now, console), *_body(now, console, [])]
+        old = _body(now, Console(console.stream, colour=False))
+        dim = [console.paint(line, "dim") for line in ("The last that it said, no longer true:", *old)]
+        return [_alert(f"STALE  {error}", console), *dim, *notes]
+    lines = [_head(now, console), *_body(now, console)]
+    room = shutil.get_terminal_size().lines - len(lines) - len(notes)
+    return [*lines, *_last_events(directory, console, room), *notes]
 
 
 def _alert(text: str, console: Console) -> str:
@@ -83,20 +83,28 @@ def _head(now: reading.Now, console: Console) -> str:
     return console.paint(f"{left}{right:>{max(console.width - len(left), 1)}}", "bold")
 
 
-def _body(now: reading.Now, console: Console, events: list[dict[str, Any]]) -> list[str]:
-    """Stack the blocks: figures, cells, alarms, last events, and how to leave at the bottom."""
+def _body(now: reading.Now, console: Console) -> list[str]:
+    """Stack the figures, the cells and the alarms."""
     lines = [views.one_line(row, console) for row in views.rows(now, console)]
     lines += ["", *views.cell_lines(now, console), ""]
     alarms = views.alarm_lines(now, console)
-    lines += [console.paint(clipped(a.text, console.width), a.look) for a in alarms[:MOST_ALARMS]]
-    if len(alarms) > MOST_ALARMS:
-        lines[-1] = console.paint(f"and {len(alarms) - MOST_ALARMS + 1} more: 'bmsctl alarms'", "red")
-    if not alarms:
-        lines.append(console.paint("no alarms", "green"))
-    room = shutil.get_terminal_size().lines - 1 - len(lines)
-    if room > 0:
-        lines += [clipped(views.event_line(event)[11:], console.width) for event in events[-room:]]
-    return lines
+    shown = alarms if len(alarms) <= MOST_ALARMS else alarms[: MOST_ALARMS - 1]
+    lines += [console.paint(cut(alarm.short, console.width), alarm.look) for alarm in shown]
+    if len(alarms) > len(shown):
+        lines.append(console.paint(f"! and {len(alarms) - len(shown)} more: 'bmsctl alarms'", "red"))
+    return lines if alarms else [*lines, console.paint("no alarms", "green")]
+
+
+def _last_events(directory: Path, console: Console, room: int) -> list[str]:
+    """Give as many of the last events as there is room for; the date is today's and stays away."""
+    try:
+        events = reading.events(directory)[-room:] if room > 0 else []
+    except StaleError:
+        return []
+    return [
+        cut(console.encodable(views.event_line(event))[len("2026-01-01 ") :], console.width)
+        for event in events
+    ]
 
 
 @contextlib.contextmanager

@@ -56,7 +56,9 @@ def why_json(what: str, snapshot: Mapping[str, Any], values: Mapping[str, int]) 
     """Answer for a program: permission, switch, every reason with what releases it, and the paragraph."""
     seen = Seen(snapshot, values)
     reasons = [_explain(what, reason, seen) for reason in _reasons(what, seen)]
-    texts = [lead(what, seen, len(reasons)), *(reason["text"] for reason in reasons)]
+    many = len(reasons) > 1
+    numbered = [f"({n}) {r['text']}" if many else r["text"] for n, r in enumerate(reasons, 1)]
+    texts = [lead(what, seen, len(reasons)), *numbered]
     switch = {key: seen.points.get(f"{what}_{key}") for key in ("commanded", "actual")}
     allowed = seen.points.get(f"{what}_allowed") if what in {"charge", "discharge"} else None
     return {"what": what, "allowed": allowed, **switch, "reasons": reasons, "text": " ".join(texts)}
