@@ -1,0 +1,249 @@
+"""Real cores on the simulated bench: started, asked, watched, hurt, and always ended, guard included."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+from bmsd import bus
+from bmsd.asking import ask
+from bmsd.errors import StaleError
+
+T = TypeVar("T")
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE_S = 30.0
+"""Nothing here waits this long unless something is wrong; a slow machine is not a failure."""
+CONFIG = """
+[pack]
+chemistry = "lifepo4"
+cells = 16
+capacity_ah = 280
+[afe]
+chip = "bq76952"
+shunt_mohm = 0.25
+[outputs]
+charge = 17
+discharge = 27
+precharge = 22
+heater = 23
+buzzer = 24
+heartbeat = 25
+charge_feedback = 5
+discharge_feedback = 6
+[heater]
+resistance_ohm = 24.0
+[parameters]
+charge_ocp_a = 100
+discharge_ocp_a = 150
+period_s = 0.1
+start_good_cycles = 2
+unknown_grace_s = 0.5
+value_max_age_s = 0.5
+recovery_s = 1
+temperature_delay_s = 0.3
+cell_ovp_delay_s = 0.3
+contactor_min_off_s = 0.5
+contactor_operations_per_hour = 600
+heater_min_off_s = 0
+"""
+
+
+def eventually(check: Callable[[], T], seconds: float = PATIENCE_S) -> T:
+    """Give the first true answer; an answer that cannot be had yet is not true yet."""
+    until = time.monotonic() + seconds
+    found: Any = None
+    while time.monotonic() < until:
+        try:
+            if found := check():
+                return found
+        except (OSError, ValueError, StaleError) as error:
+            found = error
+        time.sleep(0.02)
+    raise AssertionError(f"it did not happen within {seconds} s; last answer: {found!r}")
+
+
+@dataclass
+class Core:
+    """One core with its directories; `start` may be called again after its end."""
+
+    folder: Path
+    section: str = ""
+    program: tuple[str, ...] = ("-m", "bmsd.daemon")
+    process: subprocess.Popen[str] | None = None
+    _started: list[int] = field(default_factory=list)
+
+    @property
+    def runtime(self) -> Path:
+        return self.folder / "run"
+
+    @property
+    def state(self) -> Path:
+        return self.folder / "state"
+
+    @property
+    def config(self) -> Path:
+        return self.folder / "bmsd.toml"
+
+    @property
+    def pid(self) -> int:
+        assert self.process
+        return self.process.pid
+
+    def start(self, *, until_closed: bool = True) -> Core:
+        """Start the core, and wait until both contactors are closed or at least a cycle is published."""
+        self.config.write_text(CONFIG + self.section)
+        self.process = self.another()
+        self._started += [self.pid, self.guard]
+        eventually(self.is_closed if until_closed else self.points)
+        return self
+
+    def another(self) -> subprocess.Popen[str]:
+        """Start a core on the same directories."""
+        command = [sys.executable, *self.program, "--simulate", "--config", str(self.config)]
+        command += ["--runtime-dir", str(self.runtime), "--state-dir", str(self.state)]
+        with (self.folder / "stderr").open("a") as errors:
+            return subprocess.Popen(command, stderr=errors, text=True, cwd=ROOT)
+
+    def end(self) -> None:
+        """Kill what still runs of all that was started here."""
+        for pid in reversed(self._started or ([self.pid] if self.process else [])):
+            if lives(pid):
+                os.kill(pid, signal.SIGKILL)
+        if self.process:
+            self.process.wait()
+
+    def kill(self, number: int = signal.SIGKILL) -> int:
+        """Send the core a signal that ends it; give its exit code."""
+        os.kill(self.pid, number)
+        assert self.process
+        return self.process.wait(PATIENCE_S)
+
+    @property
+    def guard(self) -> int:
+        """Give the process that watches the core."""
+        assert self.process
+        found = eventually(lambda: children(self.pid) or self.process.poll() is not None and [0])
+        assert self.process.poll() is None, f"the core has ended: {self.stderr()}"
+        return found[0]
+
+    def document(self) -> dict[str, Any]:
+        return dict(bus.fresh_snapshot(self.runtime).document)
+
+    def points(self) -> dict[str, Any]:
+        return self.document()["points"]
+
+    def alarms(self) -> set[str]:
+        return {alarm["name"] for alarm in self.document()["alarms"]}
+
+    def is_closed(self) -> bool:
+        points = self.points()
+        return all(points[name] for name in ("charge_actual", "discharge_actual"))
+
+    def is_open(self) -> bool:
+        points = self.points()
+        return not any(points[name] for name in ("charge_actual", "discharge_actual", "heater_actual"))
+
+    def is_well(self) -> bool:
+        return self.is_closed() and not self.alarms()
+
+    def lines(self) -> dict[str, bool]:
+        """Give the output lines of the bench as the last process left them."""
+        return json.loads((self.runtime / "bench-lines.json").read_text())
+
+    def is_off(self) -> bool:
+        return bool(self.lines()) and not any(self.lines().values())
+
+    def stderr(self) -> str:
+        return (self.folder / "stderr").read_text()
+
+    def events(self, *kinds: str) -> list[tuple[str, str]]:
+        """Give name and state of the events of some kinds, oldest first."""
+        found = bus.read_document(self.runtime / bus.EVENTS)["events"]
+        return [(event["name"], event["state"]) for event in found if event["kind"] in kinds]
+
+    def ask(self, **request: Any) -> dict[str, Any]:
+        return ask(self.runtime, request, timeout_s=PATIENCE_S)
+
+    def sim(self, **values: float) -> None:
+        self.ask(do="sim", set=values)
+
+    def fault(self, name: str, on: bool, cell: int | None = None) -> None:
+        self.ask(do="sim", fault=name, on=on, cell=cell)
+
+    def ctl(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run bmsctl."""
+        command = [sys.executable, "-m", "bmsd.cli.main", *words, "--runtime-dir", str(self.runtime)]
+        return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, cwd=ROOT)
+
+    def cycles(self, count: int) -> None:
+        """Wait for so many further cycles."""
+        before = self.points()["sequence"]
+        eventually(lambda: self.points()["sequence"] >= before + count)
+
+
+def children(pid: int) -> list[int]:
+    """Find the processes whose parent this one is."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parent = path.read_text().rpartition(")")[2].split()[1]
+        except OSError:
+            continue
+        if int(parent) == pid:
+            found.append(int(path.parent.name))
+    return found
+
+
+def lives(pid: int) -> bool:
+    """Tell a process from one that is gone or only waits to be buried."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+@contextmanager
+def running(folder: Path, **options: Any) -> Iterator[Core]:
+    core = Core(folder, **options)
+    try:
+        yield core
+    finally:
+        core.end()
+
+
+@pytest.fixture
+def core(tmp_path) -> Iterator[Core]:
+    """A core of this test alone; not started yet."""
+    with running(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory) -> Iterator[Core]:
+    """A running core for all tests of a module; each has to leave it as it was."""
+    with running(tmp_path_factory.mktemp("core")) as made:
+        yield made.start()
+
+
+@pytest.fixture(scope="session")
+def tools() -> Any:
+    """What else tests of processes need: importing a conftest is no good way."""
+
+    class Tools:
+        eventually = staticmethod(eventually)
+        lives = staticmethod(lives)
+        children = staticmethod(children)
+        running = staticmethod(running)
+
+    return Tools
