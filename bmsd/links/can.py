@@ -87,7 +87,7 @@ class Inverter:
         self._protocol: Protocol = PROTOCOLS[settings.protocol]
         self._silence_ms = round(settings.silence_after_s * 1000)
         self._snapshots = Snapshots(link.runtime_dir)
-        self._core = Lost(link, "measurements")
+        self._core = Lost(link, "core data")
         self._bus = Lost(link, f"CAN bus {settings.bus.get('channel')}")
         self._peer = Lost(link, "inverter")
         self._good_ms = monotonic_ms()
@@ -96,17 +96,25 @@ class Inverter:
         self._urgent: tuple[bool, ...] = ()
 
     def serve(self, bus: can.BusABC, patience: Backoff) -> None:
-        """Tell and listen until the link ends or the bus is lost; say goodbye with zero limits."""
+        """Tell and listen until the link ends or the bus is lost."""
         while not self._link.stopping:
-            now_ms = monotonic_ms()
-            told = self._look(now_ms)
-            if not self._is_silent(now_ms) and (now_ms >= self._next_ms or told.urgent != self._urgent):
-                self._tell(bus, told, now_ms)
-            self._listen(bus)
+            self.cycle(bus)
             self._bus.back()
             patience.worked()
-            self._report(now_ms, told)
             self._link.wait(TICK_S)
+        self.goodbye(bus)
+
+    def cycle(self, bus: can.BusABC) -> None:
+        """Look at the core, tell what is due, listen. BusLostError: the bus is gone."""
+        now_ms = monotonic_ms()
+        told = self._look(now_ms)
+        if not self._is_silent(now_ms) and (now_ms >= self._next_ms or told.urgent != self._urgent):
+            self._tell(bus, told, now_ms)
+        self._listen(bus)
+        self._report(now_ms, told)
+
+    def goodbye(self, bus: can.BusABC) -> None:
+        """Take back what was allowed; an inverter that already hears nothing goes on hearing nothing."""
         if not self._is_silent(monotonic_ms()):
             self._send_all(bus, view(None, self._configured()))
 

@@ -60,14 +60,15 @@ class Follower:
 
     def look(self, now_ms: int) -> None:
         """Tell everything that is new."""
-        for event in new_events(self._read(), self._mark):
+        found = new_events(self._read(), self._mark)
+        for event in found:
             self._tell(event_text(event), fields(event))
             self._mark = Mark(event["at_ms"], event["n"])
         self._watch_core(now_ms)
         state = "running" if self._present else "waiting"
         detail = "follows events" if self._present else self._snapshots.trouble
-        self._link.report(state, detail, told=self._told, failed=self._failed,
-                          last_at_ms=self._mark.at_ms, last_n=self._mark.n)  # fmt: skip
+        mark = {"last_at_ms": self._mark.at_ms, "last_n": self._mark.n}
+        self._link.report(state, detail, at_once=bool(found), told=self._told, failed=self._failed, **mark)
 
     def _read(self) -> Mapping[str, Any]:
         try:

@@ -33,6 +33,7 @@ class Link:
         self._publisher = Publisher(runtime_dir)
         self._service = Service()
         self._reported: tuple[str, str] | None = None
+        self._figures: dict[str, Any] = {}
         self._next_report_ms = 0
         self._woken, self._wake = os.pipe()
         os.set_blocking(self._wake, False)
@@ -56,10 +57,11 @@ class Link:
         readable, _, _ = select.select(watched, [], [], max(timeout_s, 0))
         return descriptor in readable
 
-    def report(self, state: str, detail: str = "", **counters: Any) -> None:
-        """Tell how the link is: a change at once, the same again once a second."""
+    def report(self, state: str, detail: str = "", *, at_once: bool = False, **figures: Any) -> None:
+        """Tell how the link is: a change at once, the same again once a second. Figures are kept."""
+        self._figures |= figures
         now_ms = monotonic_ms()
-        if (state, detail) == self._reported and now_ms < self._next_report_ms:
+        if (state, detail) == self._reported and now_ms < self._next_report_ms and not at_once:
             return
         if self._reported is None:
             self._service.ready(detail)
@@ -68,7 +70,7 @@ class Link:
         self._service.alive()
         self._reported = (state, detail)
         self._next_report_ms = now_ms + REPORT_MS
-        body = {"state": state, "detail": detail, **counters}
+        body = {"state": state, "detail": detail, **self._figures}
         self._publisher.publish(f"link-{self.name}.json", body, now_ms)
 
     def say(self, priority: int, text: str) -> None:

@@ -10,6 +10,7 @@ import os
 import termios
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import serial
 
@@ -132,7 +133,7 @@ class Slave:
         else:
             self._link.report("waiting", f"{unit}; {self._snapshots.trouble}", **self._figures())
 
-    def _figures(self) -> dict[str, int]:
+    def _figures(self) -> dict[str, Any]:
         return {
             "requests": self._map.requests,
             "refused": self._refused,

@@ -17,6 +17,7 @@ import threading
 import time
 import tty
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -113,7 +114,7 @@ def core(tmp_path):
 
 @pytest.fixture
 def line():
-    """A raw pty: the master's descriptor and the slave's path, kept open at both ends."""
+    """Open a raw pty: the master's descriptor and the slave's path, kept open at both ends."""
     master, slave = os.openpty()
     tty.setraw(master)
     tty.setraw(slave)
@@ -165,7 +166,7 @@ def test_a_healthy_pack_is_told_in_order_once_a_second_with_pauses(tmp_path, cor
     assert all(data == HEALTHY[number] for _, number, data in seen)
     limits = [at for at, number, _ in seen if number == "351"]
     assert len(limits) >= 3
-    assert all(0.85 < later - at < 1.2 for at, later in zip(limits, limits[1:], strict=False))
+    assert all(0.85 < later - at < 1.2 for at, later in pairwise(limits))
     first = [at for at, _, _ in seen[:6]]
     assert first[-1] - first[0] > 0.02
 
@@ -276,12 +277,25 @@ def test_a_link_that_is_not_configured_says_so_and_ends_well(tmp_path, name) -> 
     assert link_state(tmp_path, name)["state"] == "off"
 
 
+def test_a_restarted_journal_link_repeats_nothing(tmp_path, core) -> None:
+    told = {"kind": "alarm", "name": "cell_ovp", "where": 7, "value": 3612, "limit": 3600, "who": ""}
+    events = [{**told, "n": n, "at_ms": 10 * n, "time": 0.0, "state": "raised"} for n in (1, 2)]
+    Publisher(tmp_path).publish("events.json", {"events": events}, monotonic_ms())
+    for expected in (2, 0):
+        with running("journal", tmp_path, "") as process:
+            eventually(lambda: link_state(tmp_path, "journal")["state"] == "running")
+            process.terminate()
+            assert process.wait(5) == 0
+        state = link_state(tmp_path, "journal")
+        assert (state["state"], state["told"], state["last_n"]) == ("stopped", expected, 2)
+
+
 # --- Modbus ---------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def wire():
-    """Two ptys joined like a serial cable: the paths of both ends."""
+    """Join two ptys like a serial cable: give the paths of both ends."""
     masters, slaves = zip(*(os.openpty() for _ in range(2)), strict=True)
     for descriptor in (*masters, *slaves):
         tty.setraw(descriptor)

@@ -1,0 +1,303 @@
+"""Pylontech frames: golden bytes, both ends of every range, each alarm, and what recordings say."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from bmsd.errors import PeerError
+from bmsd.inverters import pylontech
+from bmsd.inverters.frames import Frame, Signal, decode, encode, raised
+from bmsd.inverters.protocols import PROTOCOLS, messages, problems, unexpressed
+from bmsd.inverters.view import DATA_LOST, Voltages, view
+from bmsd.tables.alarms import ALARMS
+
+ROOT = Path(__file__).resolve().parents[2]
+SHARED = Path(os.environ.get("BMSD_SHARED", ROOT.parent / "shared")) / "data" / "can"
+PYLONTECH = PROTOCOLS["pylontech"]
+BY_ID = {f"{frame.id:03X}": frame for frame in pylontech.FRAMES}
+CONFIGURED = Voltages(charge_mv=55_200, discharge_mv=46_400)
+POINTS = {
+    "pack_mv": 53_200, "current_ma": -12_300, "battery_decic": [210, 260], "soc_permille": 605,
+    "soh_permille": 990, "cell_min_mv": 3320, "cell_max_mv": 3330, "charge_allowed": True,
+    "discharge_allowed": True, "charge_limit_mv": 55_200, "charge_limit_ma": 50_000,
+    "discharge_limit_ma": 80_000, "discharge_limit_mv": 46_400,
+}  # fmt: skip
+
+
+def document(alarms=(), **points) -> dict:
+    return {"points": {**POINTS, **points}, "alarms": [{"name": name} for name in alarms]}
+
+
+def told(snapshot) -> dict[str, str]:
+    """Give what goes out for a snapshot: identifier to bytes in hex."""
+    return {
+        f"{frame.id:03X}": data.hex(" ").upper()
+        for frame, data in messages(PYLONTECH, view(snapshot, CONFIGURED))
+    }
+
+
+# --- Golden frames --------------------------------------------------------------------------------------------
+
+
+def test_a_healthy_pack_gives_the_worked_frames_in_order() -> None:
+    assert list(told(document()).items()) == [
+        ("351", "28 02 F4 01 20 03 D0 01"),
+        ("355", "3C 00 63 00"),
+        ("356", "C8 14 85 FF EB 00"),
+        ("359", "00 00 00 00 01 50 4E"),
+        ("35C", "C0 00"),
+        ("35E", "50 59 4C 4F 4E 20 20 20"),
+    ]
+
+
+def test_a_pack_too_cold_to_charge_warns_and_still_discharges() -> None:
+    cold = told(document(["charge_utp"], charge_allowed=False, charge_limit_ma=0))
+    assert cold["351"] == "14 02 00 00 20 03 D0 01"
+    assert cold["359"] == "00 00 10 00 01 50 4E"
+    assert cold["35C"] == "40 00"
+
+
+NOTHING = {"351": "28 02 00 00 00 00 D0 01", "359": "00 08 00 08 01 50 4E", "35C": "00 00"}
+NOTHING["35E"] = "50 59 4C 4F 4E 20 20 20"
+
+
+def test_without_a_snapshot_nothing_is_allowed_and_nothing_measured_is_sent() -> None:
+    """S7: limits zero, system error, and no frame that would need a measurement."""
+    assert told(None) == NOTHING
+
+
+@pytest.mark.parametrize(
+    "lost",
+    ["pack_mv", "current_ma", "cell_min_mv", "cell_max_mv", "battery_decic"],
+)
+def test_any_unknown_measurement_is_as_bad_as_no_snapshot(lost) -> None:
+    """S7, S2."""
+    assert told(document(**{lost: None})) == NOTHING
+
+
+def test_one_unknown_sensor_makes_the_temperature_unknown() -> None:
+    """S2: the mean of what is left would look like a measurement."""
+    assert told(document(battery_decic=[210, None])) == NOTHING
+    assert told(document(battery_decic=[])) == NOTHING
+
+
+def test_lost_measurements_keep_the_alarms_that_are_known() -> None:
+    lost = told(document(["cell_ovp", "afe_lost"], pack_mv=None))
+    assert lost["359"] == "02 08 00 08 01 50 4E"
+
+
+def test_without_a_state_of_charge_its_frame_is_not_sent() -> None:
+    """S2: no state of charge is invented."""
+    sent = told(document(soc_permille=None))
+    assert "355" not in sent
+    assert sent["356"] == "C8 14 85 FF EB 00"
+
+
+def test_a_health_not_learned_yet_is_shown_as_100() -> None:
+    assert told(document(soh_permille=None))["355"] == "3C 00 64 00"
+
+
+@pytest.mark.parametrize(("permille", "percent"), [(0, 0), (9, 0), (10, 1), (999, 99), (1000, 100)])
+def test_the_state_of_charge_is_never_rounded_up(permille, percent) -> None:
+    assert told(document(soc_permille=permille))["355"] == f"{percent:02X} 00 63 00"
+
+
+def test_limits_are_rounded_to_the_safe_side() -> None:
+    view_ = view(document(charge_limit_mv=55_299, charge_limit_ma=99, discharge_limit_mv=46_401), CONFIGURED)
+    limits = decode(pylontech.LIMITS, encode(pylontech.LIMITS, view_.values) or b"")
+    assert limits["charge_limit_mv"] == 55_200
+    assert limits["charge_limit_ma"] == 0
+    assert limits["discharge_limit_mv"] == 46_500
+
+
+@pytest.mark.parametrize("permission", [False, None])
+def test_a_missing_permission_takes_its_current_away_whatever_the_limit_says(permission) -> None:
+    """S1, S2."""
+    sent = told(document(charge_allowed=permission, discharge_allowed=permission))
+    assert sent["351"][6:17] == "00 00 00 00"
+    assert sent["35C"] == "00 00"
+
+
+def test_an_unknown_limit_is_no_current() -> None:
+    """S2."""
+    assert told(document(charge_limit_ma=None))["351"] == "28 02 00 00 20 03 D0 01"
+
+
+def test_the_charge_voltage_never_follows_a_rising_pack() -> None:
+    high = view(document(pack_mv=57_000, charge_allowed=False), CONFIGURED)
+    assert high.values["charge_limit_mv"] == 55_200
+
+
+# --- Ends of ranges -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("frame", "name", "value", "sent"),
+    [
+        ("351", "charge_limit_ma", -10_000, 0),
+        ("351", "discharge_limit_ma", -10_000, 0),
+        ("351", "charge_limit_ma", 4_000_000, 3_276_700),
+        ("351", "charge_limit_ma", 3_276_700, 3_276_700),
+        ("351", "charge_limit_mv", 700_000, 700_000),
+        ("351", "charge_limit_mv", 6_553_500, 6_553_500),
+        ("351", "charge_limit_mv", 6_553_600, 6_553_500),
+        ("351", "charge_limit_mv", -100, 0),
+        ("356", "pack_mv", 327_670, 327_670),
+        ("356", "pack_mv", 700_000, 327_670),
+        ("356", "pack_mv", -400_000, -327_680),
+        ("356", "current_ma", 4_000_000, 3_276_700),
+        ("356", "current_ma", -4_000_000, -3_276_800),
+        ("356", "temperature_decic", -400, -400),
+        ("356", "temperature_decic", 40_000, 32_767),
+    ],
+)
+def test_a_value_beyond_its_field_is_clamped_and_never_wraps(frame, name, value, sent) -> None:
+    values = {**view(document(), CONFIGURED).values, name: value}
+    data = encode(BY_ID[frame], values)
+    assert data is not None
+    assert decode(BY_ID[frame], data)[name] == sent
+
+
+def test_halves_round_up_on_both_sides_of_zero() -> None:
+    frame = Frame(1, 2, (Signal("x", 0, 2, 1, 10, signed=True),))
+    wire = [decode(frame, encode(frame, {"x": x}) or b"")["x"] for x in (14, 15, -14, -15, -16)]
+    assert wire == [10, 20, -10, -10, -20]
+
+
+def test_a_short_frame_is_refused_and_not_read_as_zero() -> None:
+    with pytest.raises(PeerError, match="0x351 has 7 bytes"):
+        decode(pylontech.LIMITS, bytes(7))
+
+
+# --- Alarms ---------------------------------------------------------------------------------------------------
+
+PLACES = {
+    "cell_ovp": (0, 1), "pack_ovp": (0, 1), "cell_uvp": (0, 2), "pack_uvp": (0, 2),
+    "cell_shutdown": (0, 2), "cell_floor": (0, 2), "charge_otp": (0, 3), "discharge_otp": (0, 3),
+    "switch_otp": (0, 3), "discharge_utp": (0, 4), "discharge_ocp": (0, 7), "discharge_ocp2": (0, 7),
+    "short_circuit": (0, 7), "charge_ocp": (1, 0), "charge_ocp2": (1, 0), "charge_utp": (2, 4),
+}  # fmt: skip
+NOT_TOLD = ("cell_spread", "heater_over_limit", "heater_no_warming", "heater_long_run")
+
+
+@pytest.mark.parametrize("name", [alarm.name for alarm in ALARMS])
+def test_each_alarm_sets_its_own_bit_and_no_protection_beside_it(name) -> None:
+    data = bytes.fromhex(told(document([name]))["359"])
+    bits = {(byte, bit) for byte in range(4) for bit in range(8) if data[byte] >> bit & 1}
+    if name in NOT_TOLD:
+        assert bits == set()
+    elif name in PLACES:
+        assert bits == {PLACES[name]}
+    else:
+        assert (1, 3) in bits
+        assert bits <= {(1, 3), (3, 3)}
+    assert data[4:] == b"\x01PN"
+
+
+def test_the_alarms_that_pylontech_has_no_bit_for_are_known() -> None:
+    assert unexpressed(PYLONTECH) == NOT_TOLD
+
+
+def test_every_bit_names_alarms_that_exist() -> None:
+    names = {name for frame in pylontech.FRAMES for bit in frame.bits for name in bit.alarms}
+    assert names - {DATA_LOST} <= {alarm.name for alarm in ALARMS}
+
+
+def test_no_two_fields_of_a_frame_share_a_bit() -> None:
+    for frame in pylontech.FRAMES:
+        used: list[int] = [8 * bit.byte + bit.bit for bit in frame.bits]
+        for signal in frame.signals:
+            used += range(8 * signal.byte, 8 * (signal.byte + signal.size))
+        for text in frame.texts:
+            used += range(8 * text.byte, 8 * (text.byte + len(text.text)))
+        assert len(used) == len(set(used))
+        assert max(used) < 8 * frame.length
+
+
+# --- The registry ---------------------------------------------------------------------------------------------
+
+
+def test_an_unknown_protocol_is_answered_with_the_known_ones() -> None:
+    assert problems("pylon", 500_000) == ["can.protocol 'pylon' is not known; known are pylontech"]
+
+
+def test_a_bit_rate_that_is_not_the_protocols_is_a_problem() -> None:
+    assert "500000" in problems("pylontech", 250_000)[0]
+    assert problems("pylontech", 500_000) == problems("pylontech", None) == []
+
+
+# --- Recordings -----------------------------------------------------------------------------------------------
+
+NAMES = {
+    "cvl_v": ("charge_limit_mv", 1000), "ccl_a": ("charge_limit_ma", 1000),
+    "dcl_a": ("discharge_limit_ma", 1000), "dvl_v": ("discharge_limit_mv", 1000),
+    "soc_pct": ("soc_permille", 10), "soh_pct": ("soh_permille", 10), "voltage_v": ("pack_mv", 1000),
+    "current_a": ("current_ma", 1000), "temperature_c": ("temperature_decic", 10),
+    "modules": ("modules", 1), "charge_enable": ("charge_enable", 1),
+    "discharge_enable": ("discharge_enable", 1), "force_charge_1": ("force_charge_bit_5", 1),
+    "force_charge_2": ("force_charge_bit_4", 1), "full_charge_request": ("full_charge_request", 1),
+}  # fmt: skip
+
+
+def check_frame(frame: dict) -> None:
+    """Decode to the recorded values and encode back to the recorded bytes, as far as our row reaches."""
+    row, data = BY_ID[frame["id"]], bytes.fromhex(frame["data"])
+    view_ = decode(row, data)
+    for name, expected in frame["decoded"].items():
+        if name in NAMES:
+            ours, scale = NAMES[name]
+            assert view_[ours] == round(expected * scale), name
+        elif name == "manufacturer":
+            assert str(view_[name]).rstrip() == expected
+        elif name in {"protections", "warnings"}:
+            assert expected == [n for n, on in view_.items() if n.startswith(name[:-1]) and on is True]
+        elif name == "trailer" and expected:
+            assert view_[name] == expected
+    if frame["decoded"].get("trailer", "PN") == "PN":
+        assert encode(row, view_) == data[: row.length]
+
+
+def test_recorded_frames_of_the_same_layout_decode_and_encode() -> None:
+    file = ROOT / "tests" / "recordings" / "can" / "pylontech_layout.json"
+    frames = [frame for capture in json.loads(file.read_text()) for frame in capture["frames"]]
+    assert len(frames) == 6
+    for frame in frames:
+        check_frame(frame)
+
+
+@pytest.mark.needs_shared
+@pytest.mark.skipif(
+    not SHARED.is_dir(), reason=f"no recordings in {SHARED}: Pylontech captures were NOT checked"
+)
+@pytest.mark.parametrize(
+    "name", ["pylontech-us3000-x10", "jk-to-pylon-deye", "pylontech-us5000-fw-v13", "jk-esphome-goodwe"]
+)
+def test_recorded_pylontech_frames_decode_and_encode(name) -> None:
+    capture = json.loads((SHARED / f"{name}.json").read_text())
+    frames = [f for f in capture["frames"] if f["id"] in BY_ID and "decoded" in f]
+    assert len(frames) >= 4
+    for frame in frames:
+        check_frame(frame)
+
+
+@pytest.mark.needs_shared
+@pytest.mark.skipif(
+    not SHARED.is_dir(), reason=f"no recordings in {SHARED}: the faulty sender was NOT checked"
+)
+def test_the_negative_discharge_limit_of_a_faulty_sender_is_seen_and_never_sent() -> None:
+    capture = json.loads((SHARED / "diybms-negative-dcl.json").read_text())
+    limits = decode(pylontech.LIMITS, bytes.fromhex(capture["frames"][0]["data"]))
+    assert limits["discharge_limit_ma"] == -10_000
+    again = encode(pylontech.LIMITS, limits)
+    assert again is not None
+    assert again[4:6] == b"\x00\x00"
+
+
+def test_flags_follow_from_alarms_for_every_bit_that_names_any() -> None:
+    flags = raised(pylontech.FRAMES, frozenset({"charge_ocp2"}))
+    assert [name for name, on in flags.items() if on] == ["protection_charge_current"]
+    assert "charge_enable" not in flags

@@ -1,0 +1,254 @@
+"""The CAN link against buses that misbehave, in one process and without waiting."""
+
+from __future__ import annotations
+
+import errno
+import json
+from types import SimpleNamespace
+
+import can
+import pytest
+
+from bmsd.bus import FRESH_MS, Publisher, monotonic_ms
+from bmsd.config import CanConfig
+from bmsd.links import can as can_link
+from bmsd.links.can import BusLostError, Inverter
+from bmsd.links.link import Link
+
+POINTS = {
+    "pack_mv": 53_200, "current_ma": 0, "battery_decic": [200], "soc_permille": 500, "soh_permille": None,
+    "cell_min_mv": 3300, "cell_max_mv": 3300, "charge_allowed": True, "discharge_allowed": True,
+    "charge_limit_mv": 55_200, "charge_limit_ma": 1000, "discharge_limit_ma": 1000,
+    "discharge_limit_mv": 46_400,
+}  # fmt: skip
+ALL = [0x351, 0x355, 0x356, 0x359, 0x35C, 0x35E]
+NOTHING_MEASURED = [0x351, 0x359, 0x35C, 0x35E]
+ALIVE = can.Message(arbitration_id=0x305, data=bytes(8), is_extended_id=False)
+
+
+class FakeBus:
+    """A bus that fails as told."""
+
+    def __init__(self) -> None:
+        self.sent: list[can.Message] = []
+        self.failure: Exception | None = None
+        self.inbox: list = []
+
+    def send(self, message, timeout=None) -> None:
+        assert timeout is not None, "a send without a limit may hang"
+        if self.failure:
+            raise self.failure
+        self.sent.append(message)
+
+    def recv(self, timeout=None):
+        assert timeout == 0, "listening must not wait"
+        found = self.inbox.pop(0) if self.inbox else None
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+
+class Bench:
+    """One link with its clock and its bus."""
+
+    def __init__(self, folder, monkeypatch, silence_s: float = 30.0) -> None:
+        parameters = SimpleNamespace(cell_charge_mv=3450, cell_discharge_mv=2900)
+        config = SimpleNamespace(parameters=parameters, cells=16, path=folder / "bmsd.toml")
+        self.folder = folder
+        self.now_ms = monotonic_ms()
+        monkeypatch.setattr(can_link, "monotonic_ms", lambda: self.now_ms)
+        monkeypatch.setattr(can_link.time, "sleep", lambda _: None)
+        self.link = Link("can", config, folder)  # type: ignore[arg-type]
+        self.inverter = Inverter(self.link, CanConfig("pylontech", silence_s, {"channel": "fake"}))
+        self.bus = FakeBus()
+
+    def publish(self, **changed) -> None:
+        body = {"points": {**POINTS, **changed}, "alarms": []}
+        Publisher(self.folder).publish("snapshot.json", body, self.now_ms)
+
+    def cycle(self, after_ms: int = 0) -> list[int]:
+        """Let time pass and run the loop once; give the identifiers it sent."""
+        self.now_ms += after_ms
+        self.bus.sent.clear()
+        self.inverter.cycle(self.bus)  # type: ignore[arg-type]
+        return [message.arbitration_id for message in self.bus.sent]
+
+    def sent(self, identifier: int) -> bytes:
+        return next(bytes(m.data) for m in self.bus.sent if m.arbitration_id == identifier)
+
+    def state(self) -> dict:
+        self.link._reported = None
+        self.inverter.cycle(self.bus)  # type: ignore[arg-type]
+        return json.loads((self.folder / "link-can.json").read_text())
+
+
+@pytest.fixture
+def bench(tmp_path, monkeypatch):
+    made = Bench(tmp_path, monkeypatch)
+    made.publish()
+    return made
+
+
+def test_every_identifier_is_an_11_bit_one(bench) -> None:
+    assert bench.cycle() == ALL
+    assert not any(message.is_extended_id for message in bench.bus.sent)
+
+
+def test_frames_go_out_once_a_period_and_not_between(bench) -> None:
+    sent = []
+    for _ in range(31):
+        bench.publish()
+        sent.append(bench.cycle())
+        bench.now_ms += 100
+    assert [n for n, frames in enumerate(sent) if frames] == [0, 10, 20, 30]
+
+
+def test_a_link_that_was_held_up_does_not_catch_up(bench) -> None:
+    bench.cycle()
+    bench.now_ms += 10_000
+    bench.publish()
+    assert bench.cycle() == ALL
+    assert bench.cycle(100) == []
+
+
+def test_limits_go_to_zero_in_the_cycle_that_sees_old_data(bench) -> None:
+    """S7: at once, not at the next period."""
+    bench.cycle()
+    assert bench.cycle(FRESH_MS) == ALL
+    assert bench.cycle(1) == NOTHING_MEASURED
+    assert bench.sent(0x351)[2:6] == bytes(4)
+    assert bench.sent(0x35C) == bytes(2)
+    assert bench.sent(0x359)[1] == 0x08
+
+
+def test_silence_comes_after_the_stated_time_and_ends_with_good_data(bench) -> None:
+    """S7: counted from the last good snapshot."""
+    bench.cycle()
+    assert bench.cycle(29_999) == NOTHING_MEASURED
+    assert bench.cycle(1) == []
+    assert bench.cycle(100_000) == []
+    bench.publish(pack_mv=None)
+    assert bench.cycle() == []
+    assert bench.state()["detail"].startswith("silent")
+    bench.publish()
+    assert bench.cycle() == ALL
+
+
+def test_a_link_that_never_saw_data_falls_silent_from_its_start(tmp_path, monkeypatch) -> None:
+    """S7."""
+    bench = Bench(tmp_path, monkeypatch, silence_s=5)
+    assert bench.cycle() == NOTHING_MEASURED
+    assert bench.cycle(4999) == NOTHING_MEASURED
+    assert bench.cycle(1) == []
+    assert bench.state()["state"] == "waiting"
+
+
+def test_a_silent_link_says_no_goodbye(bench) -> None:
+    """S7: silence is meant to run the inverter into its own time-out."""
+    bench.cycle(40_000)
+    bench.bus.sent.clear()
+    bench.inverter.goodbye(bench.bus)
+    assert bench.bus.sent == []
+
+
+def test_the_goodbye_allows_nothing(bench) -> None:
+    bench.cycle()
+    bench.bus.sent.clear()
+    bench.inverter.goodbye(bench.bus)
+    assert [m.arbitration_id for m in bench.bus.sent] == NOTHING_MEASURED
+    assert bench.sent(0x351)[2:6] == bytes(4)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        can.CanOperationError("Failed to transmit", errno.ENOBUFS),
+        can.CanOperationError("Transmit buffer full"),
+        can.CanOperationError("Could not write to serial device: Write timeout"),
+    ],
+)
+def test_a_full_queue_drops_the_set_and_repeats_nothing(bench, error) -> None:
+    """S7: a frame kept for later would be old when it is sent."""
+    bench.bus.failure = error
+    assert bench.cycle() == []
+    bench.bus.failure = None
+    assert bench.cycle(100) == []
+    assert bench.state()["frames_dropped"] == 6
+    bench.publish()
+    bench.now_ms += 900
+    bench.publish()
+    assert bench.cycle() == ALL
+
+
+@pytest.mark.parametrize(
+    "error",
+    [can.CanOperationError("Network is down", errno.ENETDOWN), OSError(errno.ENODEV, "No such device")],
+)
+def test_a_bus_that_is_gone_is_lost(bench, error) -> None:
+    bench.bus.failure = error
+    with pytest.raises(BusLostError):
+        bench.cycle()
+
+
+def test_the_inverters_keep_alive_is_seen_and_its_absence_told_once(bench, capfd) -> None:
+    assert "not heard yet" in bench.state()["detail"]
+    bench.bus.inbox = [ALIVE]
+    assert bench.state()["inverter_age_ms"] is not None
+    for _ in range(3):
+        bench.now_ms += 3000
+        bench.publish()
+        bench.cycle()
+    assert bench.state()["detail"].endswith("inverter silent")
+    bench.bus.inbox = [ALIVE]
+    bench.cycle()
+    bench.cycle()
+    errors = capfd.readouterr().err
+    assert errors.count("inverter lost") == 1
+    assert errors.count("inverter is back") == 1
+
+
+def test_an_inverter_that_is_silent_is_still_told(bench) -> None:
+    bench.bus.inbox = [ALIVE]
+    bench.cycle()
+    bench.now_ms += 60_000
+    bench.publish()
+    assert bench.cycle() == ALL
+
+
+def test_a_flooded_bus_does_not_keep_the_link_from_its_work(bench) -> None:
+    """S9."""
+    bench.bus.inbox = [can.Message(arbitration_id=1, is_extended_id=False)] * 10_000
+    assert bench.cycle() == ALL
+    assert len(bench.bus.inbox) == 10_000 - can_link.MOST_RECEIVED
+
+
+def test_noise_is_counted_and_much_of_it_opens_the_bus_anew(bench) -> None:
+    bench.bus.inbox = [ValueError("zz"), IndexError()]
+    assert bench.cycle() == ALL
+    assert bench.state()["bad_received"] == 2
+    bench.bus.inbox = [ValueError("zz")] * 10
+    with pytest.raises(BusLostError):
+        bench.cycle()
+
+
+def test_lost_data_is_said_once_and_once_when_back(bench, capfd) -> None:
+    for pack_mv in (None, None, 53_200, 53_200):
+        bench.publish(pack_mv=pack_mv)
+        bench.cycle(100)
+    errors = capfd.readouterr().err
+    assert errors.count("core data lost") == 1
+    assert errors.count("core data is back") == 1
+
+
+def test_an_inverter_behind_python_cans_own_virtual_bus_hears_the_same(bench) -> None:
+    with (
+        can.Bus("bmsd-test", interface="virtual") as ours,
+        can.Bus("bmsd-test", interface="virtual") as inverter,
+    ):
+        bench.inverter.cycle(ours)
+        inverter.send(ALIVE)
+        heard = [inverter.recv(1) for _ in ALL]
+        bench.inverter.cycle(ours)
+    assert [message.arbitration_id for message in heard] == ALL
+    assert bytes(heard[3].data) == b"\0\0\0\0\x01PN"
+    assert bench.inverter.counters.received == 1
