@@ -1,0 +1,64 @@
+"""All generated documents: whole pages, and blocks between markers in documents written by hand."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from bmsd.docgen import inside, outside, source
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDER = "docs/generated"
+SAFETY = "docs/SAFETY.md"
+_BLOCK = re.compile(r"(<!-- tests (S\d+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def documents(root: Path = ROOT) -> dict[str, str]:
+    """Give every generated document by its path from the root of the repository."""
+    return {
+        f"{FOLDER}/parameters.md": inside.parameters_page(),
+        f"{FOLDER}/points.md": inside.points_page(),
+        f"{FOLDER}/alarms.md": inside.alarms_page(),
+        f"{FOLDER}/configuration.md": inside.configuration_page(),
+        f"{FOLDER}/modbus.md": outside.modbus_page(),
+        f"{FOLDER}/can.md": outside.can_page(),
+        f"{FOLDER}/bench.md": outside.bench_page(),
+        f"{FOLDER}/structure.md": source.structure_page(root),
+        SAFETY: safety(root),
+    }
+
+
+def safety(root: Path) -> str:
+    """Fill the lists of tests into the safety document."""
+    tests = source.tests_by_rule(root)
+
+    def block(found: re.Match[str]) -> str:
+        files = (f"[{name.removeprefix('tests/')}](../{name})" for name in tests[found[2]])
+        return f"{found[1]}Tests that cite it: {', '.join(files) or 'none yet'}.\n{found[3]}"
+
+    return _BLOCK.sub(block, (root / SAFETY).read_text(encoding="utf-8"))
+
+
+def stale(root: Path = ROOT) -> list[str]:
+    """Name the documents that differ from what would be written, and those nothing would write."""
+    wanted = documents(root)
+    present = {path.relative_to(root).as_posix() for path in (root / FOLDER).glob("*")}
+    differs = [name for name, text in wanted.items() if _read(root / name) != text]
+    return sorted({*differs, *(present - wanted.keys())})
+
+
+def _read(path: Path) -> str | None:
+    return path.read_text(encoding="utf-8") if path.exists() else None
+
+
+def write(root: Path = ROOT) -> list[str]:
+    """Write what is not current; name what changed."""
+    wanted = documents(root)
+    changed = stale(root)
+    for name in changed:
+        if name in wanted:
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            (root / name).write_text(wanted[name], encoding="utf-8")
+        else:
+            (root / name).unlink()
+    return changed

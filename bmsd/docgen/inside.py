@@ -1,0 +1,192 @@
+"""Pages about what is decided: parameters, published values, alarms, configuration keys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from itertools import groupby
+
+from bmsd.afe.chips import CHIPS
+from bmsd.docgen.markdown import code, codes, figure, page, table
+from bmsd.inverters.protocols import PROTOCOLS
+from bmsd.tables import alarms, configuration, parameters, points
+from bmsd.tables.alarms import Alarm, Release
+from bmsd.tables.chemistries import CHEMISTRIES
+from bmsd.tables.configuration import Key, Required
+from bmsd.tables.parameters import Order, Row
+from bmsd.tables.points import Kind, Point
+
+_KNOWN: Mapping[tuple[str, str], Iterable[str]] = {("afe", "chip"): CHIPS, ("can", "protocol"): PROTOCOLS}
+"""Texts whose choices are rows of another table."""
+
+
+def parameters_page() -> str:
+    """List every parameter by group, and the rules of order between them."""
+    heads = ("Name", "Unit", "Range", *(c.title for c in CHEMISTRIES.values()), "Meaning")
+    parts = [
+        "These are the names for `[parameters]` in the configuration and for `bmsctl params`. A preset value"
+        " applies where the configuration gives none; `pack.chemistry` and `pack.preset` choose it. Where the"
+        " preset `jk-compatible` differs from `default`, its value follows as *jk*. **choose** has no preset:"
+        " the configuration must give it. *per cell* is multiplied by the number of cells, range and preset"
+        " alike; what you write yourself is for the whole pack."
+    ]
+    for group, rows in groupby(parameters.ROWS, key=lambda row: row.group):
+        parts += [f"## {group.capitalize()}", table(heads, map(_parameter, rows))]
+    parts += [
+        "## Rules of order",
+        "A set that breaks one of these is refused as a whole, whether it comes from a file or from"
+        " `bmsctl params set` (rule S8).",
+        "\n".join(f"- {_order(order)}" for order in parameters.ORDERS),
+    ]
+    return page("Parameters", "`bmsd/tables/parameters.py`", *parts)
+
+
+def _parameter(row: Row) -> list[str]:
+    per_cell = " per cell" if row.per_cell else ""
+    bounds = f"{figure(row.unit, row.low)} to {figure(row.unit, row.high)}{per_cell}"
+    presets = [_presets(row, chemistry) + per_cell for chemistry in CHEMISTRIES]
+    return [code(row.public_name), row.unit.symbol, bounds, *presets, row.help]
+
+
+def _presets(row: Row, chemistry: str) -> str:
+    ours, theirs = (row.preset.value(chemistry, preset) for preset in ("default", "jk-compatible"))
+    if ours is None or theirs is None:
+        return "**choose**"
+    if row.share_of:
+        return f"{ours / 10:g} % of `{parameters.BY_NAME[row.share_of].public_name}`"
+    text = figure(row.unit, ours)
+    return text if ours == theirs else f"{text}; jk {figure(row.unit, theirs)}"
+
+
+def _order(order: Order) -> str:
+    low, high = parameters.BY_NAME[order.lower], parameters.BY_NAME[order.higher]
+    rule = f"at least {low.unit.text(order.gap)} below" if order.gap else "not above"
+    return f"`{low.public_name}` must be {rule} `{high.public_name}`"
+
+
+def points_page() -> str:
+    """List every published value."""
+    heads = ("Key", "Unit", "Kind", "Inside name", "Meaning")
+    return page(
+        "Published values",
+        "`bmsd/tables/points.py`",
+        "The keys of `bmsctl status --json`, joined with dots; also the CSV columns of `bmsim`. There a list"
+        " is counted from 1 (`cells.voltage_v.7`) and a switch is one column, as read back"
+        " (`switches.charge`). Unknown is `null` in JSON and empty in CSV. The inside name is the one in"
+        " `snapshot.json`, with the value as an integer in the unit its ending names.",
+        table(heads, map(_point, points.POINTS)),
+    )
+
+
+def _point(point: Point) -> list[str]:
+    kind = "yes or no" if point.kind is Kind.FLAG else point.kind.value
+    many = "" if point.count is points.Count.ONE else f", {point.count.value}"
+    return [code(point.path), point.unit.symbol, kind + many, code(point.name), point.help]
+
+
+def alarms_page() -> str:
+    """List every alarm: an overview, then one section each."""
+    heads = ("Code", "Name", "Title", "Severity", "Blocks", "Ends")
+    rows = (
+        [str(a.code), f"[`{a.name}`](#{a.name})", a.title, a.severity.value, _blocks(a), _ends(a)]
+        for a in alarms.ALARMS
+    )
+    details = "\n\n".join(_alarm(alarm) for alarm in alarms.ALARMS)
+    return page(
+        "Alarms",
+        "`bmsd/tables/alarms.py`",
+        "Codes and MESSAGE_IDs never change their meaning. An alarm that ends by itself does so when its"
+        " cause is gone, for its release time where it has one. The others wait for `bmsctl reset NAME`,"
+        " which is refused while the cause is there; they survive restarts and power cuts (rule S13)."
+        " Delays and limits are names of [parameters](parameters.md).",
+        table(heads, rows),
+        "## One by one",
+        details,
+    )
+
+
+def _alarm(alarm: Alarm) -> str:
+    lines = [
+        f"- Code {alarm.code}, {alarm.severity.value}, blocks {_blocks(alarm)}, ends {_ends(alarm)}",
+        f"- Raised: {_trip(alarm)}{_after(alarm.delay, ', after ')}",
+        f"- Cause gone: {_release(alarm)}{_after(alarm.release_delay, ', for ')}",
+        f"- What to do: {alarm.advice}",
+        f"- MESSAGE_ID `{alarm.message_id}`",
+    ]
+    return f"### {alarm.name}\n\n**{alarm.title}.**\n\n" + "\n".join(lines)
+
+
+def _blocks(alarm: Alarm) -> str:
+    names = alarm.blocks.names
+    return "everything" if alarm.blocks is alarms.EVERYTHING else ", ".join(names) or "nothing"
+
+
+def _ends(alarm: Alarm) -> str:
+    return "by itself" if alarm.ends is Release.ITSELF else "by the operator"
+
+
+def _trip(alarm: Alarm) -> str:
+    if not alarm.value:
+        return "by a check in `bmsd/core/checks.py`"
+    return f"`{alarm.value}` {alarm.sense.value} {_after(alarm.trip)}"
+
+
+def _release(alarm: Alarm) -> str:
+    if not alarm.value:
+        return "the check no longer finds it"
+    back = "below" if alarm.sense is alarms.Sense.ABOVE else "above"
+    return f"`{alarm.value}` {back} {_after(alarm.release)}"
+
+
+def _after(name: str, before: str = "") -> str:
+    return f"{before}`{parameters.BY_NAME[name].public_name}`" if name else ""
+
+
+def configuration_page() -> str:
+    """List every key of the configuration besides the parameters."""
+    parts = [
+        "`/etc/bmsd/bmsd.toml`, then every `conf.d/*.toml` beside it in order of name; what comes later wins,"
+        " key by key. Anything unknown, wrong or contradictory is refused with file, line and what to do."
+        " `bmsd --check-config --config FILE` only checks. Parameters are [on their own page](parameters.md)."
+    ]
+    for section, keys in groupby(configuration.KEYS, key=lambda key: key.section):
+        parts += [f"## [{section}]"]
+        if section in configuration.OPTIONAL_SECTIONS:
+            parts.append("The section may be left out: then there is no such thing.")
+        if section in configuration.OPEN_SECTIONS:
+            parts.append("Further keys go to the library behind it (python-can) as they are.")
+        parts.append(table(("Key", "Allowed", "Default", "Meaning"), map(_key, keys)))
+        if section == "afe":
+            parts += ["Chips:", table(("Chip", "Cells", "Battery sensors", "Checksums"), map(_chip, CHIPS))]
+    return page("Configuration", "`bmsd/tables/configuration.py`", *parts)
+
+
+def _key(key: Key) -> list[str]:
+    return [code(key.name), _allowed(key), _default(key), key.help]
+
+
+def _allowed(key: Key) -> str:
+    if known := _KNOWN.get((key.section, key.name)):
+        return f"one of {codes(known)}"
+    if key.name == "address":
+        return f"0x{key.low:02X} to 0x{key.high:02X}"
+    return key.allowed if key.low is None else f"{key.low:.9g} to {key.high:.9g}"
+
+
+def _chip(name: str) -> list[str]:
+    chip = CHIPS[name]
+    cells = f"{chip.min_cells} to {chip.max_cells}"
+    return [code(name), cells, f"up to {chip.max_thermistors}", "yes" if chip.crc else "no"]
+
+
+def _default(key: Key) -> str:
+    if key.required is Required.YES:
+        return "**required**"
+    if key.default is None:
+        return "not fitted"
+    if isinstance(key.default, tuple):
+        return codes(f'"{item}"' for item in key.default)
+    if isinstance(key.default, bool):
+        return code(str(key.default).lower())
+    if key.name == "address":
+        return code(f"0x{key.default:02X}")
+    return code(f'"{key.default}"' if isinstance(key.default, str) else key.default)

@@ -1,0 +1,153 @@
+"""Pages about what others see: Modbus registers, inverter frames, and what the bench can do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import groupby
+
+from bmsd.docgen.markdown import code, codes, page, table
+from bmsd.inverters.frames import Bit, Frame, Signal
+from bmsd.inverters.protocols import PROTOCOLS, Protocol, unexpressed
+from bmsd.inverters.view import Voltages, view
+from bmsd.sim.faults import CELL_SETTABLES, CHIP_FAULTS, FAULTS, SETTABLES, Settable
+from bmsd.tables import alarms, points, registers
+from bmsd.tables.registers import Block, Register, Word
+
+_TOLD = view(None, Voltages(0, 0)).values
+"""What a view tells besides alarms."""
+
+
+def modbus_page() -> str:
+    """Describe bmsd's own register map."""
+    parts = [
+        f"Layout {registers.LAYOUT_VERSION}. Addresses count from 0 and are the same for functions 03 and 04;"
+        " nothing can be written. A value of two words has its high word first. A value that does not fit is"
+        " clamped. An address inside a block that no row names reads as unknown.",
+        "## Types",
+        table(("Type", "Words", "Range", "Unknown"), map(_word, Word)),
+        "## Blocks",
+        "One request may not cross the end of a block, nor ask for more than 125 registers. While the data"
+        " of the core is old or missing, blocks other than `status` are answered with exception 04.",
+        table(("Block", "Addresses", "Answered", "Content"), map(_block, registers.BLOCKS)),
+    ]
+    for block in registers.BLOCKS:
+        heads = ("Address", "Name", "Type", "One step", "Meaning")
+        parts += [f"## Block {block.name}", table(heads, _registers(block))]
+    states = ", ".join(f"{number} {name}" for name, number in registers.STATES.items())
+    parts += ["## States", f"The value of `state`: {states}.", "## Alarm bits"]
+    parts += ["Of the words from `alarm_bits` and, for latched ones, from `latched_bits`:", _alarm_bits()]
+    return page("Modbus registers", "`bmsd/tables/registers.py`", *parts)
+
+
+def _word(word: Word) -> list[str]:
+    words, low, high, unknown = word.value
+    if word is Word.BITS:
+        return [word.name, "1", "16 flags", "never"]
+    return [word.name, str(words), f"{low} to {high}", f"0x{unknown & (1 << 16 * words) - 1:0{4 * words}X}"]
+
+
+def _block(block: Block) -> list[str]:
+    answered = "always" if block.always else "while the data is present"
+    return [code(block.name), f"{block.start} to {block.start + block.length - 1}", answered, block.help]
+
+
+def _registers(block: Block) -> Iterator[list[str]]:
+    """Write the rows of a block, lists as one row."""
+    inside = [r for r in registers.REGISTERS if block.start <= r.address < block.start + block.length]
+    for (name, _), rows in groupby(inside, key=lambda row: (row.point, row.index is not None)):
+        group = list(rows)
+        first, last = group[0], group[-1]
+        end = last.address + last.word.words - 1
+        addresses = str(first.address) if end == first.address else f"{first.address} to {end}"
+        shown = code(name) + (f", {len(group)} of them" if len(group) > 1 else "")
+        yield [addresses, shown, first.word.name, first.unit, _meaning(first)]
+
+
+def _meaning(row: Register) -> str:
+    return registers.DERIVED[row.point] if row.point in registers.DERIVED else points.BY_NAME[row.point].help
+
+
+def _alarm_bits() -> str:
+    rows = ([f"{a.code // 16}", f"{a.code % 16}", code(a.name), a.title] for a in alarms.ALARMS)
+    return table(("Word", "Bit", "Alarm", "Title"), rows)
+
+
+def can_page() -> str:
+    """Describe every inverter protocol with its frames."""
+    parts = [
+        "Which value goes into which bytes. Values come from the present snapshot. When there is none, or a"
+        " measurement in it is unknown, both current limits are sent as zero at once, measured values are"
+        " not sent at all, and after `can.silence_after_s` nothing is (rule S7). A frame that needs an"
+        " unknown value without a stand-in is left out. The ending of a name is its unit: `_mv`, `_ma`, `_decic`.",
+    ]
+    for protocol in PROTOCOLS.values():
+        parts += list(_protocol(protocol))
+    return page("Inverter CAN", "`bmsd/inverters/`", *parts)
+
+
+def _protocol(protocol: Protocol) -> Iterator[str]:
+    yield f"## {protocol.title}"
+    yield (
+        f'`protocol = "{protocol.name}"`, {protocol.bitrate} bit/s. Every frame each {protocol.period_ms} ms,'
+        f" at least {protocol.spacing_ms} ms apart; a limit that goes to zero or back is sent at once."
+        f" The inverter is taken for present while frame 0x{protocol.alive_id:03X} arrives."
+    )
+    for frame in protocol.frames:
+        yield f"### Frame 0x{frame.id:03X}, {frame.length} bytes"
+        yield from _frame(frame)
+    yield "### Alarms without a bit"
+    yield f"{codes(unexpressed(protocol))}. Limits and enable bits follow from every alarm, with a bit or without."
+
+
+def _frame(frame: Frame) -> Iterator[str]:
+    if frame.signals:
+        heads = ("Bytes", "Value", "Type", "One step in inside units", "Rounded", "If unknown")
+        yield table(heads, map(_signal, frame.signals))
+    if frame.bits:
+        yield table(("Byte", "Bit", "Flag", "Set by"), map(_bit, frame.bits))
+    for text in frame.texts:
+        yield f"Bytes {text.byte} to {text.byte + len(text.text) - 1}: the text `{text.text}`."
+
+
+def _signal(signal: Signal) -> list[str]:
+    last = signal.byte + signal.size - 1
+    place = str(signal.byte) if last == signal.byte else f"{signal.byte} to {last}"
+    kind = f"{'signed' if signal.signed else 'unsigned'}, {8 * signal.size} bit"
+    unknown = "no frame" if signal.unknown is None else f"{signal.unknown} is sent"
+    step = f"{signal.denominator / signal.numerator:g}"
+    return [place, code(signal.name), kind, step, signal.rounding.value, unknown]
+
+
+def _bit(bit: Bit) -> list[str]:
+    by = codes(bit.alarms) or ("what the core allows" if bit.name in _TOLD else "nothing yet")
+    return [str(bit.byte), str(bit.bit), code(bit.name), by]
+
+
+def bench_page() -> str:
+    """List what can be set and broken on the bench."""
+    chip = ([code(name), text] for name, (_, text) in CHIP_FAULTS.items())
+    heads = ("Name", "Unit", "Range", "Meaning")
+    return page(
+        "The bench",
+        "`bmsd/sim/faults.py` and `bmsd/sim/bench.py`",
+        "What `bmsctl sim` and scenario files can move. `bmsctl sim list` prints the same.",
+        "## Set: `bmsctl sim set NAME=VALUE`",
+        table(heads, (_settable(name, row) for name, row in SETTABLES.items())),
+        "## Set for one cell: `bmsctl sim cell N NAME=VALUE`",
+        table(heads, (_settable(name, row) for name, row in CELL_SETTABLES.items())),
+        "## Break: `bmsctl sim fault NAME on`",
+        "Those marked *cell* need `--cell N`.",
+        table(
+            ("Name", "What breaks"),
+            (
+                [code(name), row.meaning + (" (*cell*)" if row.needs_cell else "")]
+                for name, row in FAULTS.items()
+            ),
+        ),
+        "## Break the front-end chip",
+        table(("Name", "What breaks"), chip),
+    )
+
+
+def _settable(name: str, row: Settable) -> list[str]:
+    return [code(name), row.unit, f"{row.low:.9g} to {row.high:.9g}", row.meaning]
