@@ -1,0 +1,155 @@
+"""Build settings and inputs for the core's tests: a small pack whose every value a test can set or lose."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from bmsd.core.alarms import AlarmState
+from bmsd.core.settings import Settings, settings
+from bmsd.core.step import Outputs, State, begin, step
+from bmsd.core.types import AfeReport, AfeState, ChipFault, Inputs, Levels, Measurement, Request
+from bmsd.tables import parameters
+from bmsd.tables.alarms import ALARMS
+from bmsd.tables.chemistries import CHEMISTRIES
+
+WIRED = frozenset({"charge", "discharge", "precharge", "heater", "buzzer"})
+CURRENTS = {"charge_ocp_ma": 100_000, "discharge_ocp_ma": 150_000}
+PERIOD_MS = 250
+START_MS = 1_000_000
+
+
+def make_parameters(
+    chemistry: str = "lifepo4", preset: str = "default", cells: int = 4, **chosen: int
+) -> parameters.Parameters:
+    """Give a checked set of parameters: a preset with some values changed."""
+    values = parameters.defaults(chemistry, preset, cells, {**CURRENTS, **chosen})
+    return parameters.build(values, cells)
+
+
+def make_settings(
+    chemistry: str = "lifepo4",
+    *,
+    cells: int = 4,
+    preset: str = "default",
+    chosen: dict[str, int] | None = None,
+    **fittings: Any,
+) -> Settings:
+    """Give the settings of a small pack with a heater; `fittings` go to the core's own builder."""
+    given: dict[str, Any] = {"capacity_mah": 100_000, "heater_mohm": 24_000, "wired": WIRED, **fittings}
+    made = make_parameters(chemistry, preset, cells, **(chosen or {}))
+    return settings(made, CHEMISTRIES[chemistry], cells=cells, **given)
+
+
+@dataclass
+class Pack:
+    """A pack on a desk: set any value, run a cycle, look at what was decided.
+
+    Lines read back what was commanded. The load side follows its switches, unless `load_mv` is set.
+    """
+
+    settings: Settings = field(default_factory=make_settings)
+    now_ms: int = START_MS
+    cells: list[int | None] = field(default_factory=list)
+    stack: int | str | None = "sum"
+    charger_mv: int | None = 0
+    load_mv: int | str | None = "follow"
+    current_ma: int | None = 0
+    battery: list[int | None] = field(default_factory=lambda: [250, 251])
+    switch: int | None = 300
+    faults: ChipFault = ChipFault.NONE
+    afe: AfeState = AfeState.READY
+    resets: int = 0
+    polled: bool = True
+    lines: Levels | None = None
+    feedback: Levels = field(default_factory=Levels)
+    heater_ma: int | None = None
+    state: State = field(default_factory=lambda: begin(START_MS))
+    out: Outputs | None = None
+
+    def __post_init__(self) -> None:
+        if not self.cells:
+            self.cells = [3300 + n for n in range(self.settings.cells)]
+
+    def measurement(self) -> Measurement:
+        """Give what the front end would say now."""
+        known = [mv or 0 for mv in self.cells]
+        stack = sum(known) if self.stack == "sum" else self.stack
+        load = self.load_mv
+        if load == "follow":
+            commands = self.state.commands
+            load = sum(known) if commands.precharge or commands.discharge else 0
+        return Measurement(
+            tuple(self.cells),
+            stack,  # type: ignore[arg-type]
+            self.charger_mv,
+            load,  # type: ignore[arg-type]
+            self.current_ma,
+            tuple(self.battery),
+            self.switch,
+            self.faults,
+        )
+
+    def inputs(self, requests: tuple[Request, ...] = ()) -> Inputs:
+        """Give all inputs of one decision."""
+        commands = self.state.commands
+        followed = Levels(
+            commands.charge, commands.discharge, commands.precharge, commands.heater, commands.buzzer
+        )
+        measured = self.measurement() if self.polled else None
+        return Inputs(
+            self.now_ms,
+            AfeReport(self.afe, measured, resets=self.resets),
+            self.lines or followed,
+            self.feedback,
+            self.heater_ma,
+            requests,
+        )
+
+    def at(self, now_ms: int, *requests: Request) -> Outputs:
+        """Decide at a time."""
+        self.now_ms = now_ms
+        self.state, self.out = step(self.settings, self.state, self.inputs(requests))
+        return self.out
+
+    def cycle(self, *requests: Request, after_ms: int = PERIOD_MS) -> Outputs:
+        """Decide one period later."""
+        return self.at(self.now_ms + after_ms, *requests)
+
+    def run(self, duration_ms: int, every_ms: int = PERIOD_MS) -> Outputs:
+        """Decide every period for some time, the last time exactly at its end."""
+        end_ms = self.now_ms + duration_ms
+        while self.now_ms < end_ms:
+            self.cycle(after_ms=min(every_ms, end_ms - self.now_ms))
+        assert self.out is not None
+        return self.out
+
+    def started(self) -> Pack:
+        """Run until both contactors are closed and pre-charge is over."""
+        self.run(10_000)
+        commands = self.state.commands
+        assert commands.charge
+        assert commands.discharge
+        assert not commands.precharge
+        return self
+
+    def alarm(self, name: str) -> AlarmState:
+        """Give the state of one alarm."""
+        index = next(n for n, alarm in enumerate(ALARMS) if alarm.name == name)
+        return self.state.alarms[index]
+
+    def active(self) -> set[str]:
+        """Name the active alarms."""
+        return {alarm.name for alarm, state in zip(ALARMS, self.state.alarms, strict=True) if state.active}
+
+    def reset(self, name: str) -> bool:
+        """Ask for a reset once; tell whether the alarm is gone."""
+        self.cycle(Request("reset", name, None, "uid 0"))
+        return not self.alarm(name).active
+
+
+def cold(**more: Any) -> Pack:
+    """Give a started pack at -8 °C with a charger present: charge is cut and the heater is on."""
+    pack = Pack(battery=[-80, -75], charger_mv=16_000, **more)
+    pack.run(10_000)
+    return pack
