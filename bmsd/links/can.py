@@ -90,6 +90,7 @@ class Inverter:
         self._core = Lost(link, "core data")
         self._bus = Lost(link, f"CAN bus {settings.bus.get('channel')}")
         self._peer = Lost(link, "inverter")
+        self._good = False
         self._good_ms = monotonic_ms()
         self._heard_ms: int | None = None
         self._next_ms = 0
@@ -130,15 +131,16 @@ class Inverter:
     def _look(self, now_ms: int) -> View:
         snapshot = self._snapshots.fresh(now_ms)
         told = view(snapshot.document if snapshot else None, self._configured())
-        if told.good:
-            self._good_ms = now_ms
+        self._good = told.good
+        if snapshot and told.good:
+            self._good_ms = int(snapshot.document["at_ms"])
             self._core.back()
         else:
             self._core.since(self._snapshots.trouble or "the core does not know every measurement")
         return told
 
     def _is_silent(self, now_ms: int) -> bool:
-        return now_ms - self._good_ms >= self._silence_ms
+        return not self._good and now_ms - self._good_ms >= self._silence_ms
 
     def _configured(self) -> Voltages:
         parameters, cells = self._link.config.parameters, self._link.config.cells

@@ -143,6 +143,13 @@ def test_a_link_that_never_saw_data_falls_silent_from_its_start(tmp_path, monkey
     assert bench.state()["state"] == "waiting"
 
 
+def test_a_short_silence_time_does_not_silence_present_data(tmp_path, monkeypatch) -> None:
+    bench = Bench(tmp_path, monkeypatch, silence_s=1)
+    bench.publish()
+    assert bench.cycle(FRESH_MS) == ALL
+    assert bench.cycle(1) == []
+
+
 def test_a_silent_link_says_no_goodbye(bench) -> None:
     """S7: silence is meant to run the inverter into its own time-out."""
     bench.cycle(40_000)

@@ -186,20 +186,20 @@ def test_noise_on_the_adapter_does_not_end_the_link(tmp_path, core, line) -> Non
         adapter = Slcan(line[0])
         adapter.frames(1.5)
         adapter.send(b"tzzz\rt3\r\xff\xfe\rT1\rt3559" + b"0" * 16)
-        adapter.frames(3.0)
+        adapter.frames(1.0)
         os.write(line[0], bytes(range(256)) * 4)
-        assert len(adapter.frames(4.0)) >= 6
+        assert len(adapter.frames(3.0)) >= 6
         assert process.poll() is None
 
 
 def test_a_dead_core_takes_the_limits_to_zero_and_the_frames_to_silence(tmp_path, core, line) -> None:
     """S7: limits zero at once, nothing measured, then silence; back again when the data is."""
-    with running("can", tmp_path, CAN.format(line[1], 4)):
+    with running("can", tmp_path, CAN.format(line[1], 2.5)):
         adapter = Slcan(line[0])
         assert adapter.frames(1.5)
         core.die()
         died = time.monotonic()
-        after = adapter.frames(8.0)
+        after = adapter.frames(5.0)
         lost = [(at, number, data) for at, number, data in after if data != HEALTHY[number]]
         zero = next(at for at, number, _ in lost if number == "351")
         assert zero - died < 1.9
@@ -207,7 +207,7 @@ def test_a_dead_core_takes_the_limits_to_zero_and_the_frames_to_silence(tmp_path
         assert {number for number, _ in late} == {"351", "359", "35C", "35E"}
         assert all(data[4:12] == "00000000" for number, data in late if number == "351")
         assert all(data == NOTHING_ALLOWED[number] for number, data in late if number != "351")
-        assert max(at for at, _, _ in after) - died < 6.0
+        assert max(at for at, _, _ in after) - died < 3.0
         assert "silent" in link_state(tmp_path, "can")["detail"]
         alive = Core(tmp_path)
         back = adapter.frames(2.0)
@@ -381,6 +381,21 @@ def test_pymodbus_and_minimalmodbus_read_the_same(tmp_path, core, wire) -> None:
     assert refused.isError()
     assert refused.exception_code == 1
     assert block[0] == block[124] == 7
+
+
+def test_an_answer_waits_for_the_silence_and_for_nothing_else(tmp_path, core, line) -> None:
+    """The budget (5 ms for 99 of 100) is for the benchmark; a sleeping poll would show in the median."""
+    with running("modbus", tmp_path, MODBUS.format(line[1])):
+        eventually(lambda: link_state(tmp_path, "modbus")["state"] == "running")
+        took = []
+        for _ in range(101):
+            asked = time.monotonic()
+            os.write(line[0], bytes.fromhex("01030064000285d4"))
+            assert select.select([line[0]], [], [], 2)[0]
+            took.append(time.monotonic() - asked)
+            time.sleep(0.004)
+            assert len(os.read(line[0], 256)) == 9
+    assert 0.00175 <= sorted(took)[50] < 0.005
 
 
 def test_the_modbus_link_follows_a_port_that_goes_and_comes(tmp_path, core) -> None:
