@@ -17,9 +17,11 @@ from bmsd.tables.parameters import Parameters
 
 
 class Rule(NamedTuple):
-    """One alarm row with its parameters filled in."""
+    """One alarm row with its parameters filled in, and what every cycle reads of it."""
 
     alarm: Alarm
+    name: str
+    value: str
     above: bool
     trip: int
     release: int
@@ -33,9 +35,6 @@ class Finding(NamedTuple):
     bad: bool | None
     value: int | None = None
     where: int | None = None
-
-
-GOOD = Finding(False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +61,8 @@ def rules(parameters: Parameters) -> tuple[Rule, ...]:
     return tuple(
         Rule(
             alarm,
+            alarm.name,
+            alarm.value,
             alarm.sense is Sense.ABOVE,
             parameters.get(alarm.trip) if alarm.trip else 0,
             parameters.get(alarm.release) if alarm.release else 0,
@@ -94,18 +95,19 @@ def advance(
     events: list[Event] = []
     after: list[AlarmState] = []
     for rule, state in zip(table, states, strict=True):
-        alarm = rule.alarm
-        if alarm.value:
-            reading: Reading = getattr(values, alarm.value)
+        if rule.value:
+            reading: Reading = getattr(values, rule.value)
             bad, clear = compare(rule, reading)
             value, where = reading.value, reading.where
-        else:
-            bad, value, where = findings.get(alarm.name, GOOD)
+        elif rule.name in findings:
+            bad, value, where = findings[rule.name]
             clear = None if bad is None else not bad
+        else:
+            bad, clear, value, where = False, True, None, None
         if bad is False and not state.active:
             after.append(QUIET)
             continue
-        new = _next(rule, state, bad, clear, value, where, alarm.name in resets, now_ms)
+        new = _next(rule, state, bad, clear, value, where, rule.name in resets, now_ms)
         if new.active != state.active:
             events.append(_event(rule, new, value, where, now_ms))
         after.append(new)

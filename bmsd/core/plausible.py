@@ -196,11 +196,12 @@ def _extreme(values: tuple[int | None, ...], worst: Worst) -> Reading:
     """Find the worst known value; it is complete only when there are values and all are known."""
     if not values:
         return UNKNOWN
-    known = [value for value in values if value is not None]
+    complete = bool(values) and None not in values
+    known = values if complete else [value for value in values if value is not None]
     if not known:
         return UNKNOWN
-    value = worst(known)
-    return Reading(value, len(known) == len(values), values.index(value) + 1)
+    value = worst(known)  # type: ignore[arg-type]
+    return Reading(value, complete, values.index(value) + 1)
 
 
 def _spread(high: Reading, low: Reading) -> Reading:
