@@ -68,11 +68,13 @@ def rows(now: Now, console: Console) -> list[Row]:
 def more_rows(now: Now) -> list[Row]:
     """Give what matters less often: history of the pack, the override, and how the daemon itself does."""
     pack, cycle, emergency = (now.document[key] for key in ("pack", "cycle", "emergency"))
+    front_end = now.snapshot.get("afe") or "ready"
     over = f"active, {number(emergency['remaining_s'], 0, 's')} left" if emergency["active"] else "off"
     return [
         ("history", f"{number(pack['cycles'], 1)} cycles, {number(pack['full_charges'], 0)} full charges,"
                     f" {number(pack['discharged_ah'], 1, 'Ah')} discharged,"
                     f" health {number(pack['soh_percent'], 0, '%')}"),
+        ("front end", str(front_end)),
         ("override", over),
         ("daemon", f"up {_span(now.document['uptime_s'])}; every {number(cycle['period_ms'], 0, 'ms')} it works"
                    f" {number(cycle['last_ms'], 1, 'ms')}, longest {number(cycle['worst_ms'], 1, 'ms')};"

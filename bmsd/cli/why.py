@@ -92,16 +92,19 @@ def _against_balance(seen: Seen) -> list[Mapping[str, Any]]:
     found: list[Mapping[str, Any]] = [
         {"because": Because.ALARM.value, "name": name} for name in _blocking("balance", seen)
     ]
+    # The balancer waits for the same start and the same values as charging does.
+    shared = (Because.UNKNOWN.value, Because.STARTING.value)
+    found += [
+        reason for reason in seen.snapshot.get("why", {}).get("charge", ()) if reason["because"] in shared
+    ]
     spread, high, low = (points.get(f"cell_{name}_mv") for name in ("difference", "max", "min"))
     if spread is None or high is None or low is None:
-        return [*found, {"because": Because.UNKNOWN.value, "name": "cell_mv"}]
+        return found or [{"because": Because.UNKNOWN.value, "name": "cell_mv"}]
     trigger = values.get("balance_trigger_mv", 0)
     if spread <= trigger:
         found.append({"because": Because.NOT_NEEDED.value, "name": "cell_spread"})
     elif high <= max(values.get("balance_start_mv", 0), low + trigger):
         found.append({"because": Because.NOT_NEEDED.value, "name": "cell_max"})
-    if not found and points.get("state") == "starting":
-        found.append({"because": Because.STARTING.value})
     return found or [{"because": Because.OPERATOR.value, "name": "balance"}]
 
 
@@ -121,6 +124,8 @@ def _explain(what: str, reason: Mapping[str, Any], seen: Seen) -> dict[str, Any]
     told |= public_alarm(entry, seen.snapshot["at_ms"])
     told |= {"release": release, "advice": row.advice}
     text = f"{_alarm_sentence(row, entry, seen)} {release['text']} {row.advice}"
+    if name.startswith("afe_") and seen.snapshot.get("afe"):
+        text += f" The last that was seen of it: {seen.snapshot['afe']}."
     if name == "charge_utp" and what == "charge":
         on = seen.points.get("heater_commanded")
         text += " The heater is on." if on else " The heater is off: 'bmsctl why heater' tells the reason."

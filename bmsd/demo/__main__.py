@@ -25,9 +25,12 @@ from bmsd.demo.programs import DemoError, Programs
 from bmsd.demo.story import STORIES, Teller
 from bmsd.demo.wires import Wires
 from bmsd.errors import StaleError
+from bmsd.tables.registers import BLOCKS
 
 PLAIN_SECONDS = 30
 LIVE_PACE = 1.6
+LIVE_REGISTER = 1 + next(block.start for block in BLOCKS if block.name == "live")
+"""As mbpoll counts: from 1."""
 FAILED, INTERRUPTED = 1, 130
 
 
@@ -83,7 +86,10 @@ def _run(programs: Programs, options: argparse.Namespace, console: Console) -> N
     programs.wires.start()
     took_s = programs.wait_until_ready()
     hints = _hints(programs)
-    _say(console, f"Ready after {took_s:.1f} s. To look and ask from another terminal:")
+    _say(
+        console,
+        f"Ready after {took_s:.1f} s, in {programs.runtime_dir}. To look and ask from another terminal:",
+    )
     for hint in hints:
         console.say(f"  {hint}")
     console.stream.flush()
@@ -105,7 +111,7 @@ def _hints(programs: Programs) -> list[str]:
     bmsctl = shlex.quote(near) if beside.exists() else f"{shlex.quote(sys.executable)} -m bmsd.cli.main"
     return [
         f"{bmsctl} --runtime-dir {programs.runtime_dir} why",
-        f"mbpoll -m rtu -b 115200 -P none -a 1 -t 3 -c 10 {programs.wires.master.name}",
+        f"mbpoll -m rtu -b 115200 -P none -a 1 -t 3 -r {LIVE_REGISTER} -c 10 {programs.wires.master.name}",
     ]
 
 

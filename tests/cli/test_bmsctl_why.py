@@ -172,3 +172,16 @@ def test_balance(runtime, points, alarms, said) -> None:
 
 def test_blocks_and_things_are_the_same_names() -> None:
     assert {flag.name.lower() for flag in Block if flag.name} - {"none"} == set(THINGS)
+
+
+def test_balance_waits_for_what_charging_waits_for(runtime) -> None:
+    points = {"cell_difference_mv": 50, "cell_max_mv": 3500}
+    runtime.publish(**points, why={"charge": [{"because": "unknown", "name": "current_ma"}]})
+    assert "The pack current is unknown" in answer(runtime, "balance")
+    assert "operator" not in answer(runtime, "balance")
+
+
+def test_the_front_end_says_what_is_wrong() -> None:
+    snapshot = {"at_ms": 1, "points": {}, "why": {"charge": [{"because": "alarm", "name": "afe_lost"}]},
+                "afe": "no acknowledge at 0x08"}  # fmt: skip
+    assert "The last that was seen of it: no acknowledge at 0x08." in why_text("charge", snapshot, {})
