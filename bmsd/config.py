@@ -110,6 +110,7 @@ def load(path: Path) -> Config:
     merged = checks.check_parameters(given, values, chosen, problems)
     checks.check_heater(given, values, merged, problems)
     checks.check_lines(given, values, problems)
+    checks.check_can(given, values, problems)
     if problems or merged is None:
         raise ConfigError(problems)
     return _build(path, given, values, merged, chosen)

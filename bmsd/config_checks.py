@@ -13,6 +13,7 @@ from bmsd.afe.chips import CHIPS
 from bmsd.config_files import Files, Given, Place, nearest
 from bmsd.core.heater import exceeds, least_mohm
 from bmsd.core.settings import heater_max_mw
+from bmsd.inverters import protocols
 from bmsd.tables import configuration, parameters
 from bmsd.tables.configuration import Key, Required
 
@@ -164,3 +165,13 @@ def check_lines(given: Files, values: Mapping[str, Any], problems: list[str]) ->
         problems.append(
             f"{given['outputs']['heater'].place}: outputs.heater needs [heater] with resistance_ohm"
         )
+
+
+def check_can(given: Files, values: Mapping[str, Any], problems: list[str]) -> None:
+    """Check that the inverter protocol is known and runs at the given bit rate."""
+    name, bitrate = values.get("can.protocol"), values.get("can.bitrate")
+    if name is None or bitrate is None:
+        return
+    written = given["can"].get("bitrate" if name in protocols.PROTOCOLS else "protocol")
+    place = f"{written.place}: " if written else ""
+    problems.extend(f"{place}{text}" for text in protocols.problems(name, bitrate))
