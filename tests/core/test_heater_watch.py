@@ -1,0 +1,164 @@
+"""The heater's watcher: it sees relay, coldest sensor and current, and says when heating does not heat (S4)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bmsd.core.heater_watch import Verdict, WatchState, watch
+
+MINUTE_MS = 60_000
+WITHIN_MS, LONGEST_MS = 45 * MINUTE_MS, 360 * MINUTE_MS
+
+
+class Watcher:
+    """A watcher that is called every minute."""
+
+    def __init__(self) -> None:
+        self.state = WatchState()
+        self.now_ms = 5_000_000
+        self.verdict = Verdict()
+
+    def see(
+        self, minutes: float = 1, *, on: bool, coldest: int | None = -80, ma: int | None = None
+    ) -> Verdict:
+        """Let some minutes pass, a call each, then judge."""
+        whole = int(minutes * MINUTE_MS)
+        steps = [MINUTE_MS] * (whole // MINUTE_MS) + ([whole % MINUTE_MS] if whole % MINUTE_MS else [])
+        for step_ms in steps or [0]:
+            self.now_ms += step_ms
+            self.at(on=on, coldest=coldest, ma=ma)
+        return self.verdict
+
+    def at(self, **seen: Any) -> Verdict:
+        """Judge now."""
+        self.state, self.verdict = watch(
+            self.state,
+            on=seen["on"],
+            coldest_decic=seen.get("coldest", -80),
+            measured_ma=seen.get("ma"),
+            wanted_rise_decik=5,
+            within_ms=WITHIN_MS,
+            longest_run_ms=LONGEST_MS,
+            max_ma=3000,
+            now_ms=self.now_ms,
+        )
+        return self.verdict
+
+
+def started(coldest: int | None = -80) -> Watcher:
+    """Give a watcher that has just seen the relay go on."""
+    watcher = Watcher()
+    watcher.see(0, on=True, coldest=coldest)
+    return watcher
+
+
+def test_no_rise_within_the_time_is_no_warming() -> None:
+    watcher = started()
+    assert not watcher.see(44, on=True).no_warming
+    watcher.now_ms += MINUTE_MS - 1
+    assert not watcher.at(on=True).no_warming
+    watcher.now_ms += 1
+    assert watcher.at(on=True).no_warming
+
+
+def test_exactly_the_wanted_rise_is_enough() -> None:
+    watcher = started()
+    watcher.see(44, on=True)
+    assert not watcher.see(2, on=True, coldest=-75).no_warming
+    assert not watcher.see(43, on=True, coldest=-75).no_warming
+    assert watcher.see(3, on=True, coldest=-75).no_warming
+
+
+def test_a_tenth_less_is_not() -> None:
+    watcher = started()
+    assert watcher.see(45, on=True, coldest=-76).no_warming
+
+
+def test_a_pack_that_cools_under_heat_is_not_warming() -> None:
+    watcher = started()
+    watcher.see(20, on=True, coldest=-90)
+    assert watcher.see(25, on=True, coldest=-86).no_warming
+
+
+def test_an_unknown_temperature_is_no_warming() -> None:
+    """S2: time runs on while nobody knows."""
+    assert started(None).see(45, on=True, coldest=None).no_warming
+
+
+def test_a_temperature_that_comes_back_warm_counts() -> None:
+    watcher = started()
+    watcher.see(40, on=True, coldest=None)
+    assert not watcher.see(10, on=True, coldest=-70).no_warming
+
+
+def test_a_heater_that_flaps_is_judged_all_the_same() -> None:
+    """S4: off time is given back only as fast as it was used."""
+    watcher, found = started(), False
+    for _ in range(60):
+        watcher.see(3, on=True)
+        found = found or watcher.verdict.no_warming
+        watcher.see(1, on=False)
+    assert found
+
+
+def test_a_new_run_after_a_long_rest_starts_afresh() -> None:
+    watcher = started()
+    watcher.see(40, on=True)
+    watcher.see(60, on=False, coldest=-200)
+    assert not watcher.see(44, on=True, coldest=-200).no_warming
+
+
+def test_the_longest_run_is_told_at_its_end_and_not_before() -> None:
+    watcher = started()
+    for minute in range(1, 360):
+        assert not watcher.see(1, on=True, coldest=minute * 5).long_run
+    assert watcher.see(1, on=True, coldest=5000).long_run
+
+
+def test_current_at_the_limit_is_in_order_and_one_more_is_not() -> None:
+    assert not started().see(1, on=True, ma=3000).over_current
+    assert started().see(1, on=True, ma=3001).over_current
+
+
+def test_current_is_judged_whatever_the_relay_should_do() -> None:
+    assert Watcher().see(0, on=False, ma=3001).over_current
+
+
+def test_a_current_while_off_is_stuck_after_three_seconds() -> None:
+    watcher = Watcher()
+    watcher.at(on=False, ma=201)
+    watcher.now_ms += 2999
+    assert not watcher.at(on=False, ma=201).stuck_on
+    watcher.now_ms += 1
+    assert watcher.at(on=False, ma=201).stuck_on
+
+
+def test_a_small_current_while_off_is_noise() -> None:
+    assert not Watcher().see(10, on=False, ma=200).stuck_on
+
+
+def test_an_unknown_current_keeps_the_stuck_timer_running() -> None:
+    """S2: unknown is not zero."""
+    watcher = Watcher()
+    watcher.at(on=False, ma=500)
+    watcher.now_ms += 3000
+    assert watcher.at(on=False, ma=None).stuck_on
+
+
+def test_an_unknown_current_alone_is_not_stuck() -> None:
+    assert not Watcher().see(10, on=False, ma=None).stuck_on
+
+
+def test_a_current_while_on_is_what_is_wanted() -> None:
+    assert not started().see(10, on=True, ma=2500).stuck_on
+
+
+def test_one_reading_of_nothing_ends_the_stuck_timer() -> None:
+    watcher = Watcher()
+    watcher.at(on=False, ma=500)
+    watcher.now_ms += 2000
+    watcher.at(on=False, ma=0)
+    watcher.now_ms += 2000
+    watcher.at(on=False, ma=500)
+    watcher.now_ms += 2000
+    assert not watcher.at(on=False, ma=500).stuck_on

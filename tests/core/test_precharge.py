@@ -1,0 +1,176 @@
+"""Pre-charge: proved by voltage or it fails, a few tries with rests between, then an operator has to look."""
+
+from __future__ import annotations
+
+import pytest
+from bench_inputs import Pack, make_settings
+
+from bmsd.core.types import Because, Request
+
+
+def precharging(pack: Pack | None = None, **chosen: int) -> Pack:
+    """Give a pack in the cycle in which its pre-charge relay has just gone on, the load side at 0 V."""
+    pack = pack or Pack(make_settings(chosen=chosen), load_mv=0, cells=[3300] * 4)
+    while not pack.state.commands.precharge:
+        pack.cycle()
+    assert not pack.state.commands.discharge
+    return pack
+
+
+def failing(tries: int) -> Pack:
+    """Give a pack on which so many attempts have just failed."""
+    pack = precharging()
+    for n in range(tries):
+        pack.run(10_000)
+        assert not pack.state.commands.precharge
+        if n + 1 < tries:
+            pack.run(10_000)
+    return pack
+
+
+def test_exactly_the_wanted_share_of_the_pack_voltage_closes() -> None:
+    pack = precharging()
+    pack.load_mv = 13_200 * 950 // 1000
+    pack.cycle()
+    assert pack.state.commands.discharge
+
+
+def test_one_millivolt_less_does_not_close() -> None:
+    pack = precharging()
+    pack.load_mv = 13_200 * 950 // 1000 - 1
+    pack.run(9999)
+    assert not pack.state.commands.discharge
+    assert pack.state.commands.precharge
+
+
+def test_a_load_side_above_the_pack_is_proof_enough() -> None:
+    pack = precharging()
+    pack.load_mv = 14_000
+    pack.cycle()
+    assert pack.state.commands.discharge
+
+
+def test_the_relay_comes_before_the_contactor_even_when_the_load_side_is_up() -> None:
+    pack = precharging(Pack(load_mv=13_206))
+    pack.cycle()
+    assert pack.state.commands.discharge
+
+
+def test_an_unknown_load_voltage_proves_nothing() -> None:
+    """S2: unknown is never a good number."""
+    pack = precharging(Pack(load_mv=None))
+    pack.run(9999)
+    assert not pack.state.commands.discharge
+    pack.run(60_000)
+    assert not pack.state.commands.discharge
+    assert pack.alarm("precharge_failed").active
+
+
+def test_an_unknown_pack_voltage_ends_the_attempt() -> None:
+    pack = precharging()
+    pack.cells[0], pack.load_mv = None, 13_200
+    pack.run(1250)
+    assert not pack.state.commands.discharge
+    assert not pack.state.commands.precharge
+
+
+def test_the_relay_stays_on_until_the_contactor_has_settled() -> None:
+    pack = precharging()
+    pack.load_mv = 13_200
+    pack.cycle()
+    pack.cycle(after_ms=499)
+    assert pack.state.commands.precharge
+    pack.cycle(after_ms=1)
+    assert not pack.state.commands.precharge
+    assert pack.state.commands.discharge
+
+
+def test_an_attempt_ends_at_its_time_out_and_not_a_millisecond_before() -> None:
+    pack = precharging()
+    pack.cycle(after_ms=9999)
+    assert pack.state.commands.precharge
+    pack.cycle(after_ms=1)
+    assert not pack.state.commands.precharge
+    assert not pack.state.commands.discharge
+
+
+def test_the_resistor_rests_between_two_attempts() -> None:
+    pack = precharging()
+    pack.cycle(after_ms=10_000)
+    pack.cycle(after_ms=9999)
+    assert not pack.state.commands.precharge
+    pack.cycle(after_ms=1)
+    assert pack.state.commands.precharge
+
+
+def test_two_failures_are_not_yet_a_fault() -> None:
+    pack = failing(2)
+    pack.cycle()
+    assert not pack.alarm("precharge_failed").active
+
+
+def test_the_third_failure_locks_out() -> None:
+    pack = failing(3)
+    pack.cycle()
+    assert pack.alarm("precharge_failed").active
+    pack.run(3_600_000, 1000)
+    assert pack.alarm("precharge_failed").active
+    assert not pack.state.commands.precharge
+
+
+def test_a_success_forgets_earlier_failures() -> None:
+    pack = failing(2)
+    pack.run(10_000)
+    pack.load_mv = 13_200
+    pack.run(1000)
+    assert pack.state.commands.discharge
+    assert pack.state.precharge.tries == 0
+
+
+def test_a_locked_out_load_side_leaves_charging_alone() -> None:
+    pack = failing(3)
+    pack.cycle()
+    assert pack.state.commands.charge
+    assert pack.out is not None
+    assert pack.out.limits.discharge_ma == 0
+
+
+def test_a_lost_permission_ends_the_attempt_at_once() -> None:
+    """S1: the pre-charge relay joins pack and load as well."""
+    pack = precharging()
+    pack.battery = [900, 900]
+    pack.cycle()
+    pack.cycle(after_ms=2000)
+    assert not pack.state.commands.precharge
+
+
+def test_a_consent_taken_back_opens_both() -> None:
+    """S14: an operator's no is obeyed in the next cycle."""
+    pack = Pack().started()
+    pack.cycle(Request("switch", "discharge", False, "uid 0"))
+    assert not pack.state.commands.discharge
+    assert not pack.state.commands.precharge
+
+
+def test_a_pack_without_a_relay_closes_without_one() -> None:
+    pack = Pack(make_settings(precharge=False, wired=frozenset({"charge", "discharge"})), load_mv=None)
+    pack.run(5000)
+    assert pack.state.commands.discharge
+    assert not pack.state.commands.precharge
+
+
+@pytest.mark.parametrize("permille", [800, 995])
+def test_the_wanted_share_is_a_parameter(permille: int) -> None:
+    pack = precharging(precharge_permille=permille)
+    pack.load_mv = 13_200 * permille // 1000 - 1
+    pack.cycle()
+    assert not pack.state.commands.discharge
+    pack.load_mv = 13_200 * permille // 1000
+    pack.cycle()
+    assert pack.state.commands.discharge
+
+
+def test_waiting_is_explained() -> None:
+    pack = precharging()
+    assert pack.out is not None
+    assert [reason.because for reason in pack.out.against_discharge] == [Because.PRECHARGE]
