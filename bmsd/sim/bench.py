@@ -95,9 +95,7 @@ def make_chip(config: Config) -> Bq769x2Chip:
     """Make the simulated chip that a configuration names."""
     variant = VARIANTS[config.afe.chip]
     afe = config.afe
-    return Bq769x2Chip(
-        config.cells, afe.shunt_uohm, afe.address, variant.inputs, max(variant.device_numbers)
-    )
+    return Bq769x2Chip(config.cells, afe.shunt_uohm, afe.address, variant.inputs, max(variant.device_numbers))
 
 
 class Bench:

@@ -89,6 +89,19 @@ FAULTS = {
     "ntc3_short": Fault("switch sensor TS3: short circuit", "sensors"),
 }
 
+CHIP_FAULTS = {
+    "afe_nack": ("nack", "front-end chip: does not acknowledge"),
+    "afe_crc": ("crc", "front-end chip: answers with wrong checksums"),
+    "afe_stuck": ("stuck", "I2C bus: held low, every transfer times out"),
+    "afe_torn": ("torn", "front-end chip: bytes of two scans in one value"),
+    "afe_reset": ("reset", "front-end chip: resets and forgets its settings"),
+    "afe_frozen": ("frozen", "front-end chip: stops measuring, keeps answering"),
+    "afe_zeros": ("zeros", "front-end chip: reads zeros"),
+    "afe_ones": ("ones", "front-end chip: reads ones"),
+    "afe_config_flip": ("config_flip", "front-end chip: one setting changes by itself"),
+}
+"""Faults of the front-end chip: the chip's own name, and what happens."""
+
 SETTABLES = {
     "ambient_c": Settable("temperature around the pack", "°C", -60.0, 90.0, "heat", "ambient_c"),
     "pack_c": Settable("temperature of the cells, at once", "°C", -60.0, 120.0, "heat", "pack_c"),
