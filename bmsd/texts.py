@@ -47,6 +47,11 @@ def duration_text(ms: int) -> str:
     return f"{hours // 24} d {hours % 24} h"
 
 
+def since_text(ms: int) -> str:
+    """Say for how long something has lasted."""
+    return f"for {duration_text(ms)}" if ms >= 1000 else "just now"
+
+
 def listed(words: Iterable[str]) -> str:
     """Join words as people do: a, b and c."""
     *most, last = list(words) or [""]

@@ -5,20 +5,21 @@ A view takes the status document and gives (label, text) rows or plain lines; it
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from bmsd.cli.console import Console, cut, wrapped
 from bmsd.cli.reading import Now
 from bmsd.tables import alarms
 from bmsd.tables.points import SWITCHES
-from bmsd.texts import alarm_text, duration_text, event_text, listed
+from bmsd.texts import alarm_text, duration_text, event_text, listed, since_text
 
 Document = Mapping[str, Any]
 Row = tuple[str, str]
 LABEL = 11
 SEVERITY_LOOKS = {"warning": "yellow", "protection": "red", "fault": "red"}
 CELL_ROWS = 8
+MOST_REASONS = 3
 
 
 def number(value: float | None, digits: int, unit: str = "", *, signed: bool = False) -> str:
@@ -133,15 +134,23 @@ def _allowed(now: Now, what: str) -> str:
     allowed = now.document["permissions"][what]
     if allowed is None:
         return "?"
-    reasons = [_short(reason) for reason in now.snapshot.get("why", {}).get(what, ())]
+    reasons = _short(now.snapshot.get("why", {}).get(what, ()))
     why = f" ({', '.join(reasons)})" if reasons else ""
     return f"{'yes' if allowed else 'no'}{why}"
 
 
-def _short(reason: Mapping[str, Any]) -> str:
+def _short(reasons: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Name the first reasons; an unknown value only when no alarm tells about it yet."""
+    alarmed = [reason["name"] for reason in reasons if reason["because"] == "alarm"]
+    others = [_shortly(reason) for reason in reasons if reason["because"] not in {"alarm", "unknown"}]
+    unknown = [] if alarmed else [_shortly(reason) for reason in reasons if reason["because"] == "unknown"]
+    names = [*alarmed, *others, *unknown]
+    more = len(names) - MOST_REASONS
+    return [*names[:MOST_REASONS], f"{more} more"] if more > 0 else names
+
+
+def _shortly(reason: Mapping[str, Any]) -> str:
     because, name = reason["because"], reason.get("name") or ""
-    if because == "alarm":
-        return name or because
     return f"{name} {because}" if because == "unknown" else because
 
 
@@ -175,10 +184,10 @@ def alarm_lines(now: Now, console: Console) -> list[AlarmLine]:
     for entry in now.snapshot.get("alarms", ()):
         name, about = entry["name"], public[entry["name"]]
         severity = about["severity"] or "fault"
-        since = duration_text(round(about["since_s"] * 1000))
+        since = since_text(round(about["since_s"] * 1000))
         latched = ", latched" if about["latched"] else ""
         said = console.encodable(alarm_text(entry))
-        text = f"{severity.upper():<10} {said} ({name}, for {since}{latched})"
+        text = f"{severity.upper():<10} {said} ({name}, {since}{latched})"
         advice = alarms.BY_NAME[name].advice if name in alarms.BY_NAME else ""
         told.append((-order.index(severity), AlarmLine(SEVERITY_LOOKS[severity], text, f"! {said}", advice)))
     return [line for _, line in sorted(told, key=lambda pair: pair[0])]

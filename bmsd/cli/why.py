@@ -14,8 +14,18 @@ from bmsd.core.types import Because
 from bmsd.status import public_alarm
 from bmsd.tables import alarms, parameters
 from bmsd.tables.alarms import Alarm, Block, Release, Sense
-from bmsd.texts import duration_text, finding_text
+from bmsd.texts import duration_text, finding_text, listed, since_text
 
+_CHIP_ALARMS = ("afe_lost", "afe_reset", "afe_refused")
+# An unknown value, and the alarms that tell the same.
+_SAID_BY = {
+    "afe": _CHIP_ALARMS,
+    "cell_mv": ("cell_lost", "cell_frozen"),
+    "battery_decic": ("temperature_lost",),
+    "switch_decic": ("switch_temperature_lost",),
+    "current_ma": ("current_lost",),
+}
+_LOST_ALARMS = tuple(name for value, names in _SAID_BY.items() if value != "afe" for name in names)
 THINGS = ("charge", "discharge", "heater", "balance")
 
 
@@ -56,12 +66,32 @@ def why_json(what: str, snapshot: Mapping[str, Any], values: Mapping[str, int]) 
     """Answer for a program: permission, switch, every reason with what releases it, and the paragraph."""
     seen = Seen(snapshot, values)
     reasons = [_explain(what, reason, seen) for reason in _reasons(what, seen)]
-    many = len(reasons) > 1
-    numbered = [f"({n}) {r['text']}" if many else r["text"] for n, r in enumerate(reasons, 1)]
-    texts = [lead(what, seen, len(reasons)), *numbered]
+    told, follow = _told(reasons)
+    many = len(told) > 1
+    texts = [lead(what, seen, len(told))]
+    texts += [f"({n}) {reason['text']}" if many else reason["text"] for n, reason in enumerate(told, 1)]
+    if follow:
+        texts.append(f"What follows from it and ends with it: {listed(follow)}.")
     switch = {key: seen.points.get(f"{what}_{key}") for key in ("commanded", "actual")}
     allowed = seen.points.get(f"{what}_allowed") if what in {"charge", "discharge"} else None
     return {"what": what, "allowed": allowed, **switch, "reasons": reasons, "text": " ".join(texts)}
+
+
+def _told(reasons: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[str]]:
+    """Choose what the paragraph tells in full: causes first, their consequences only by name."""
+    names = [reason["name"] for reason in reasons if reason["because"] == Because.ALARM.value]
+    lost_chip = any(name in _CHIP_ALARMS for name in names)
+    told = [r for r in reasons if not (r["because"] == Because.UNKNOWN.value and _alarmed(r["name"], names))]
+    if not lost_chip:
+        return told, []
+    told = [reason for reason in told if reason["name"] not in _LOST_ALARMS]
+    told.sort(key=lambda reason: reason["name"] not in _CHIP_ALARMS)
+    return told, [name for name in names if name in _LOST_ALARMS]
+
+
+def _alarmed(value: str | None, names: list[str]) -> bool:
+    """Tell whether one of these alarms already says that a value is unknown."""
+    return any(name in _SAID_BY.get(value or "", ()) for name in names)
 
 
 def _reasons(what: str, seen: Seen) -> list[Mapping[str, Any]]:
@@ -142,9 +172,9 @@ def _entry(name: str, seen: Seen) -> Mapping[str, Any]:
 
 def _alarm_sentence(row: Alarm, entry: Mapping[str, Any], seen: Seen) -> str:
     """Say which rule, since when, which value against which limit, and where the value stands now."""
-    since = duration_text(seen.snapshot["at_ms"] - entry["since_ms"])
+    since = since_text(seen.snapshot["at_ms"] - entry["since_ms"])
     found = finding_text(row, entry.get("where"), entry.get("value"))
-    text = f"{row.title} ({row.name}), for {since}"
+    text = f"{row.title} ({row.name}), {since}"
     if found:
         text += f": {found}"
     if row.trip and entry.get("limit") is not None:

@@ -75,7 +75,7 @@ def _contactor_lead(what: str, seen: Seen) -> str:
     points, doing = seen.points, DOING[what].capitalize()
     allowed, wanted, closed = (points.get(f"{what}_{key}") for key in ("allowed", "commanded", "actual"))
     if not allowed and closed:
-        return f"{doing} is not allowed, but the {what} contactor still reads closed."
+        return f"{doing} is not allowed; the {what} contactor is told to open and still reads closed."
     if not allowed:
         return f"{doing} is not allowed."
     if wanted and closed is False:
@@ -130,6 +130,8 @@ def plain_reason(what: str, because: str, name: str, seen: Seen) -> str:
 
 def _not_needed(what: str, name: str, seen: Seen) -> str:
     points = seen.points
+    if what == "heater" and coldest(points) is None:
+        return f"A battery temperature is unknown; heat begins below a measured {seen.parameter('charge_utp_decic')}."
     if what == "heater":
         return (
             f"It is not needed: the coldest battery sensor is at {_measured(CELSIUS, coldest(points))},"

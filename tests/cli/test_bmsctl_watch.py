@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import fcntl
 import os
@@ -36,9 +37,11 @@ def alive(runtime) -> Iterator[None]:
 
     thread = threading.Thread(target=publish)
     thread.start()
-    yield
-    stop.set()
-    thread.join()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
 
 
 class Terminal:
@@ -57,6 +60,7 @@ class Terminal:
             command, stdin=theirs, stdout=theirs, stderr=theirs, env=variables, start_new_session=True
         )
         self.seen = ""
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
 
     def read_until(self, text: str, limit_s: float = 15) -> str:
         end = time.monotonic() + limit_s
@@ -67,7 +71,8 @@ class Terminal:
 
     def _take(self, wait_s: float) -> None:
         if select.select([self.ours], [], [], wait_s)[0]:
-            self.seen += os.read(self.ours, 65536).decode()
+            # A read may end in the middle of a letter.
+            self.seen += self._decoder.decode(os.read(self.ours, 65536))
 
     def end(self) -> int:
         """Wait for the end; the screen must be back and the keyboard as before."""

@@ -78,9 +78,8 @@ def test_several_reasons_are_counted(runtime) -> None:
         charge_allowed=False, alarms=[runtime.alarm("cell_lost", where=3)], why={"charge": reasons}
     )
     text = answer(runtime, "charge")
-    assert "There are 3 reasons." in text
-    assert "Cell voltage unknown (cell_lost), for 2 min 14 s: cell 3." in text
-    assert "A cell voltage is unknown; it must be measured again first." in text
+    assert "There are 2 reasons. (1) Cell voltage unknown (cell_lost), for 2 min 14 s: cell 3." in text
+    assert "A cell voltage is unknown" not in text, "the alarm says it"
     assert "'bmsctl switch charge on' allows it again" in text
 
 
@@ -97,7 +96,7 @@ def test_all_good(runtime) -> None:
     [
         ({"charge_actual": False}, "told to close, but it still reads open"),
         ({"charge_commanded": False, "charge_actual": False}, "not closed yet"),
-        ({"charge_allowed": False}, "not allowed, but the charge contactor still reads closed"),
+        ({"charge_allowed": False}, "told to open and still reads closed"),
     ],
 )
 def test_permission_and_contactor_may_differ(runtime, points, said) -> None:
@@ -185,3 +184,22 @@ def test_the_front_end_says_what_is_wrong() -> None:
     snapshot = {"at_ms": 1, "points": {}, "why": {"charge": [{"because": "alarm", "name": "afe_lost"}]},
                 "afe": "no acknowledge at 0x08"}  # fmt: skip
     assert "The last that was seen of it: no acknowledge at 0x08." in why_text("charge", snapshot, {})
+
+
+def test_a_lost_chip_is_told_as_the_cause_of_what_it_took_along(runtime) -> None:
+    names = ["cell_lost", "current_lost", "afe_lost", "chip_charge_trip"]
+    reasons = [{"because": "alarm", "name": name} for name in names]
+    reasons += [
+        {"because": "unknown", "name": name} for name in ("afe", "cell_mv", "current_ma", "switch_decic")
+    ]
+    runtime.publish(
+        charge_allowed=False, alarms=[runtime.alarm(name) for name in names], why={"charge": reasons}
+    )
+    text = answer(runtime, "charge")
+    assert "There are 3 reasons. (1) Front-end chip does not answer (afe_lost)" in text
+    assert "(3) The temperature of the switch board is unknown" in text
+    assert text.endswith("What follows from it and ends with it: cell_lost and current_lost.")
+    told = json.loads(runtime.run("why", "charge", "--json")[1])
+    assert len(told["reasons"]) == 8, "a program gets all of them"
+    status = " ".join(runtime.run("status")[1].split())
+    assert "charging no (cell_lost, current_lost, afe_lost, 1 more)" in status
