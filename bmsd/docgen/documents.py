@@ -11,6 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FOLDER = "docs/generated"
 SAFETY = "docs/SAFETY.md"
 _BLOCK = re.compile(r"(<!-- tests (S\d+) -->\n).*?(<!-- end -->)", re.DOTALL)
+_LISTED = re.compile(r"\[([^\]]+)\]\(")
 
 
 def documents(root: Path = ROOT) -> dict[str, str]:
@@ -30,7 +31,7 @@ def documents(root: Path = ROOT) -> dict[str, str]:
 
 def safety(root: Path) -> str:
     """Fill the lists of tests into the safety document."""
-    tests = source.tests_by_rule(root)
+    tests = source.citing_files(root)
 
     def block(found: re.Match[str]) -> str:
         files = (f"[{name.removeprefix('tests/')}](../{name})" for name in tests[found[2]])
@@ -39,12 +40,31 @@ def safety(root: Path) -> str:
     return _BLOCK.sub(block, (root / SAFETY).read_text(encoding="utf-8"))
 
 
-def stale(root: Path = ROOT) -> list[str]:
+def lists_are_true(root: Path) -> bool:
+    """Tell whether every test listed in the safety document cites its rule, and no list is empty for nothing.
+
+    A list that lacks a new test is still true, so that a new test alone makes no document old.
+    """
+    tests = source.citing_files(root)
+    for found in _BLOCK.finditer((root / SAFETY).read_text(encoding="utf-8")):
+        listed = {f"tests/{name}" for name in _LISTED.findall(found[0])}
+        there = set(tests[found[2]])
+        if listed - there or (there and not listed):
+            return False
+    return True
+
+
+def differs(root: Path = ROOT) -> list[str]:
     """Name the documents that differ from what would be written, and those nothing would write."""
     wanted = documents(root)
     present = {path.relative_to(root).as_posix() for path in (root / FOLDER).glob("*")}
-    differs = [name for name, text in wanted.items() if _read(root / name) != text]
-    return sorted({*differs, *(present - wanted.keys())})
+    other = [name for name, text in wanted.items() if _read(root / name) != text]
+    return sorted({*other, *(present - wanted.keys())})
+
+
+def stale(root: Path = ROOT) -> list[str]:
+    """Name the documents that say what is not so."""
+    return [name for name in differs(root) if name != SAFETY or not lists_are_true(root)]
 
 
 def _read(path: Path) -> str | None:
@@ -52,9 +72,8 @@ def _read(path: Path) -> str | None:
 
 
 def write(root: Path = ROOT) -> list[str]:
-    """Write what is not current; name what changed."""
-    wanted = documents(root)
-    changed = stale(root)
+    """Write what differs; name what changed."""
+    wanted, changed = documents(root), differs(root)
     for name in changed:
         if name in wanted:
             (root / name).parent.mkdir(parents=True, exist_ok=True)

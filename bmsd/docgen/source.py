@@ -128,7 +128,7 @@ def docstrings(path: Path) -> Iterator[tuple[str, str]]:
             yield node.name, ast.get_docstring(node) or ""
 
 
-def tests_by_rule(root: Path) -> Mapping[str, list[str]]:
+def citing_files(root: Path) -> Mapping[str, list[str]]:
     """List, per rule, the test files that cite it in a docstring; rules that do not exist are listed too."""
     found: dict[str, list[str]] = {rule: [] for rule in RULES}
     for path in sorted((root / "tests").rglob("test_*.py")):
