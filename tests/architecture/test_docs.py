@@ -160,6 +160,25 @@ def test_the_readme_has_its_two_commands() -> None:
     assert len(text.splitlines()) <= 125, "it is to fit on two screens"
 
 
+def options(name: str) -> Iterator[str]:
+    for action in PARSERS[name]()._actions:
+        yield from (word for word in action.option_strings if word.startswith("--"))
+
+
+@pytest.mark.parametrize("name", PARSERS)
+def test_the_contract_names_every_option_of_a_program(name) -> None:
+    text = (ROOT / "docs" / "CONTRACT.md").read_text(encoding="utf-8")
+    missing = [word for word in options(name) if word not in text]
+    assert not missing
+
+
+def test_the_contract_names_every_command_of_bmsctl() -> None:
+    text = (ROOT / "docs" / "CONTRACT.md").read_text(encoding="utf-8")
+    missing = [row.name for row in bmsctl.COMMANDS if f"`{row.name}" not in text]
+    missing += [row.name for row in (*bmsctl.PARAMS, *bmsctl.SIM) if not re.search(rf"[\[|`]?{row.name}", text)]
+    assert not missing
+
+
 def keys(document: object, path: str = "") -> set[str]:
     """Give the keys of a document joined with dots, those of lists by their first entry."""
     if isinstance(document, list):
