@@ -1,0 +1,148 @@
+"""Requests that parse but make no sense: each gets an error reply and changes nothing, whatever stands in it (S8)."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from bmsd.asking import Asked
+from bmsd.config import load
+from bmsd.requests import Desk
+from bmsd.tables import parameters
+
+EXAMPLE = Path(__file__).resolve().parents[1] / "etc" / "bmsd.toml"
+CONFIG = load(EXAMPLE)
+
+
+class Connection:
+    """A connection that only keeps what is sent."""
+
+    sent = b""
+
+    def send(self, data: bytes, _flags: int) -> int:
+        self.sent += data
+        return len(data)
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+def handled(desk: Desk, request: dict[str, Any]) -> dict[str, Any] | None:
+    """Let the desk handle a request; give the answer, or None when it goes to the core."""
+    connection = Connection()
+    asked = Asked(request, "uid 0", connection)  # type: ignore[arg-type]
+    if desk.handle(asked, 0) is not None:
+        assert not connection.sent
+        return None
+    answer: dict[str, Any] = json.loads(connection.sent)
+    return answer
+
+
+def refused(request: dict[str, Any]) -> str:
+    desk = Desk(CONFIG, {})
+    answer = handled(desk, request)
+    assert answer is not None
+    assert answer["ok"] is False
+    assert desk.parameters == CONFIG.parameters
+    assert desk.changed == {}
+    assert desk.take_events() == []
+    return str(answer["error"])
+
+
+NONSENSE: tuple[dict[str, Any], ...] = (
+    {"do": ""},
+    {"do": "emergency"},
+    {"do": "switch"},
+    {"do": "switch", "name": "charge"},
+    {"do": "switch", "name": "charge", "on": 1},
+    {"do": "switch", "name": "charge", "on": None},
+    {"do": "switch", "name": "heater", "on": True},
+    {"do": "switch", "name": "precharge", "on": True},
+    {"do": "switch", "name": ["charge"], "on": True},
+    {"do": "switch", "name": {}, "on": True},
+    {"do": "reset"},
+    {"do": "reset", "alarm": "nothing"},
+    {"do": "reset", "alarm": 7},
+    {"do": "set"},
+    {"do": "set", "values": None},
+    {"do": "set", "values": {}},
+    {"do": "set", "values": []},
+    {"do": "set", "values": {"cell_ovp_mv": None}},
+    {"do": "set", "values": {"cell_ovp_mv": True}},
+    {"do": "set", "values": {"cell_ovp_mv": 3600.0}},
+    {"do": "set", "values": {"cell_ovp_mv": "3600"}},
+    {"do": "set", "values": {"cell_ovp_mv": [3600]}},
+    {"do": "set", "values": {"cell_ovp_v": 3}},
+    {"do": "set", "values": {"cell_ovp_mv": -1}},
+    {"do": "set", "values": {"cell_ovp_mv": 3550, "cell_uvp_mv": 3550}},
+    {"do": "set", "values": {"cell_ovp_mv": 3550, "nonsense": 1}},
+    {"do": "set", "values": {"discharge_ocp_ma": 900_000, "discharge_ocp2_ma": 900_000, "short_circuit_ma": 900_000}},
+    {"do": "preset"},
+    {"do": "preset", "name": "jk"},
+    {"do": "preset", "name": ["default"]},
+    {"do": "preset", "name": 1},
+    {"do": "sim"},
+    {"do": "sim", "set": {}},
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("request_", NONSENSE, ids=str)
+def test_a_request_that_makes_no_sense_is_refused_in_words(request_) -> None:
+    assert refused(request_)
+
+
+names = st.sampled_from([row.name for row in parameters.ROWS])
+
+
+@hypothesis_settings(deadline=None, max_examples=300)
+@given(
+    st.dictionaries(
+        st.sampled_from([row.name for row in parameters.ROWS]),
+        st.integers(-(10**7), 10**7),
+        min_size=1,
+        max_size=4,
+    )
+)
+def test_a_write_is_taken_whole_or_not_at_all(values) -> None:
+    """S8: and what is taken is a set that is in order."""
+    desk = Desk(CONFIG, {})
+    answer = handled(desk, {"do": "set", "values": values})
+    assert answer is not None
+    if answer["ok"]:
+        assert all(desk.parameters.get(name) == value for name, value in values.items())
+        inside = {row.name: desk.parameters.get(row.name) for row in parameters.ROWS}
+        assert parameters.problems(inside, CONFIG.cells) == {}
+    else:
+        assert desk.parameters == CONFIG.parameters
+        assert desk.take_events() == []
+
+
+def test_an_accepted_write_is_recorded_with_who_what_from_and_to() -> None:
+    """S8."""
+    desk = Desk(CONFIG, {})
+    answer = handled(desk, {"do": "set", "values": {"cell_ovp_mv": 3580}})
+    assert answer == {"ok": True, "changed": ["cell_ovp_mv"]}
+    (event,) = desk.take_events()
+    assert (event.name, event.limit, event.value, event.who) == ("cell_ovp_mv", 3600, 3580, "uid 0")
+    assert desk.changed == {"cell_ovp_mv": 3580}
+
+
+def test_unset_goes_back_to_the_configuration() -> None:
+    desk = Desk(CONFIG, {"cell_ovp_mv": 3580})
+    assert desk.parameters.cell_ovp_mv == 3580
+    handled(desk, {"do": "unset"})
+    assert desk.parameters == CONFIG.parameters
+    assert desk.changed == {}
+
+
+def test_a_preset_keeps_the_current_limits_of_the_installer() -> None:
+    desk = Desk(CONFIG, {})
+    handled(desk, {"do": "preset", "name": "jk-compatible"})
+    assert desk.parameters.charge_otp_decic == 600
+    assert desk.parameters.charge_ocp_ma == 100_000
