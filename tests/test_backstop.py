@@ -1,0 +1,91 @@
+"""The chip's own thresholds stand behind ours on the safe side, for every chemistry and preset (S6)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from bmsd import backstop
+from bmsd.afe.bq769x2 import Bq769x2
+from bmsd.backstop import afe_settings
+from bmsd.config import load
+
+CONFIG = """
+[pack]
+chemistry = "{}"
+preset = "{}"
+cells = 8
+capacity_ah = 100
+[afe]
+chip = "bq76952"
+shunt_mohm = 0.25
+[outputs]
+charge = 17
+discharge = 27
+[parameters]
+charge_ocp_a = 100
+discharge_ocp_a = 150
+"""
+KINDS = [(c, p) for c in ("lifepo4", "li-ion", "lto") for p in ("default", "jk-compatible")]
+
+
+@pytest.fixture(params=KINDS, ids=" ".join)
+def config(request, tmp_path):
+    path = tmp_path / "bmsd.toml"
+    path.write_text(CONFIG.format(*request.param))
+    return load(path)
+
+
+def test_the_chip_acts_later_than_we_do_and_before_harm(config) -> None:
+    """S6: beyond our limit, so that it stays quiet in ordinary trouble; not far beyond."""
+    p, chip = config.parameters, afe_settings(config, config.parameters)
+    assert p.cell_ovp_mv < chip.cell_over_mv <= p.cell_ovp_mv + 200
+    assert p.cell_floor_mv <= chip.cell_under_mv < p.cell_uvp_mv
+    assert chip.cell_under_mv <= p.cell_shutdown_mv
+    assert chip.charge_over_ma > p.charge_ocp2_ma >= p.charge_ocp_ma
+    assert chip.discharge_over_ma > p.discharge_ocp2_ma >= p.discharge_ocp_ma
+    assert chip.charge_over_decic > p.charge_otp_decic
+    assert chip.discharge_over_decic > p.discharge_otp_decic
+    assert chip.charge_under_decic < p.charge_utp_decic
+    assert chip.discharge_under_decic <= max(p.discharge_utp_decic, -400)
+    assert chip.charge_under_decic >= -400
+    assert chip.discharge_under_decic >= -400
+    assert chip.cell_over_delay_ms > p.cell_ovp_delay_ms
+    assert chip.cell_under_delay_ms > p.cell_uvp_delay_ms
+    assert chip.short_circuit_ma == p.short_circuit_ma
+
+
+def test_what_the_chip_makes_of_it_is_still_on_the_safe_side(config) -> None:
+    """S6: rounding to the chip's steps does not take the margin away."""
+    p = config.parameters
+    real = Bq769x2(afe_settings(config, p)).programmed
+    assert real["cell_over_mv"] > p.cell_ovp_mv
+    assert real["cell_under_mv"] < p.cell_uvp_mv
+    assert real["charge_over_ma"] > p.charge_ocp_ma
+    assert real["discharge_over_ma"] > p.discharge_ocp_ma
+    assert real["charge_over_decic"] > p.charge_otp_decic
+    assert real["charge_under_decic"] < p.charge_utp_decic
+
+
+def test_a_delay_longer_than_the_chip_knows_is_cut(config) -> None:
+    slow = replace(config.parameters, cell_ovp_delay_ms=10_000, cell_uvp_delay_ms=10_000)
+    chip = afe_settings(config, slow)
+    assert chip.cell_over_delay_ms == chip.cell_under_delay_ms == backstop.LONGEST_CELL_DELAY_MS
+
+
+def test_the_host_watchdog_outlasts_several_periods(config) -> None:
+    """S5: a daemon that is gone is noticed by the chip, one that retries is not."""
+    chip = afe_settings(config, config.parameters)
+    assert 4 * config.parameters.period_ms < chip.host_watchdog_s * 1000 <= 10_000
+
+
+def test_every_parameter_of_the_backstop_moves_it(config) -> None:
+    """S6: a changed parameter leads to a chip programmed anew."""
+    p, before = config.parameters, afe_settings(config, config.parameters)
+    for name, by in {
+        "cell_ovp_mv": -10, "cell_shutdown_mv": 10, "charge_ocp2_ma": -1000, "discharge_ocp2_ma": -1000,
+        "short_circuit_ma": -1000, "charge_otp_decic": -10, "charge_utp_decic": 10, "discharge_otp_decic": -10,
+        "cell_ovp_delay_ms": 100, "short_circuit_delay_us": 15,
+    }.items():  # fmt: skip
+        assert afe_settings(config, replace(p, **{name: p.get(name) + by})) != before, name
