@@ -59,7 +59,8 @@ class BenchLines:
         self._set(name, on)
         if self._file is not None and name != "heartbeat":
             try:
-                write_file(self._file, json.dumps(self._levels))
+                kept = {line: level for line, level in self._levels.items() if line != "heartbeat"}
+                write_file(self._file, json.dumps(kept))
             except OSError as error:
                 raise OutputError(f"bench line {name} cannot be kept: {error}") from error
 
@@ -146,6 +147,10 @@ class Bench:
         self.plant.discharge_permit = self.chip.dsg_permit
         self._balance(self.chip.balancing_mask)
 
+    def pause(self, now_ms: int) -> None:
+        """Let the chip alone run, for the few milliseconds a procedure waits; the pack follows later."""
+        self.chip.advance(now_ms - self._started_ms)
+
     def _move_to(self, now_ms: int) -> None:
         if now_ms > self._now_ms:
             self.plant.advance(now_ms - self._now_ms)
@@ -181,8 +186,9 @@ class Bench:
 
     def _list(self) -> dict[str, Any]:
         settables = [
-            {"name": name, "unit": row.unit, "help": row.meaning, "low": row.low, "high": row.high}
-            for name, row in (*SETTABLES.items(), *CELL_SETTABLES.items())
+            {"name": name, "unit": row.unit, "help": row.meaning, "low": row.low, "high": row.high, "cell": cell}
+            for table, cell in ((SETTABLES, False), (CELL_SETTABLES, True))
+            for name, row in table.items()
         ]
         faults = [{"name": name, "help": row.meaning} for name, row in FAULTS.items()]
         faults += [{"name": name, "help": text} for name, (_, text) in CHIP_FAULTS.items()]

@@ -164,6 +164,10 @@ class RecordedPack:
         is_fed = self.feedback("discharge") or self.feedback("precharge")
         charger_mv = pack_mv if self.feedback("charge") else 0.0
         self._chip.sense(self._mv, self._current_ma, charger_mv, pack_mv if is_fed else 0.0, self._decic)
+        self.pause(now_ms)
+
+    def pause(self, now_ms: int) -> None:
+        """Let the chip run on what its pins carry."""
         self._chip.advance(now_ms)
 
 
