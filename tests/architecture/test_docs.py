@@ -175,7 +175,8 @@ def test_the_contract_names_every_option_of_a_program(name) -> None:
 def test_the_contract_names_every_command_of_bmsctl() -> None:
     text = (ROOT / "docs" / "CONTRACT.md").read_text(encoding="utf-8")
     missing = [row.name for row in bmsctl.COMMANDS if f"`{row.name}" not in text]
-    missing += [row.name for row in (*bmsctl.PARAMS, *bmsctl.SIM) if not re.search(rf"[\[|`]?{row.name}", text)]
+    for rows in (bmsctl.PARAMS, bmsctl.SIM):
+        missing += [] if "|".join(row.name for row in rows) in text else [row.name for row in rows]
     assert not missing
 
 
