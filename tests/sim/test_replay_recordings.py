@@ -61,6 +61,7 @@ def run(path: Path, chemistry: str, capacity_ah: float, percent: float) -> repla
 
 
 @pytest.mark.needs_shared
+@pytest.mark.timeout(600)  # a day of recording takes 15 s on an idle machine, and more beside other tests
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
 def test_a_recording_is_counted_closely(case) -> None:
     done = run(recording(case.name), case.chemistry, case.capacity_ah, case.initial_percent)
