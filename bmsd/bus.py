@@ -40,10 +40,16 @@ def write_file(path: Path, text: str) -> None:
     temporary = f"{path}.new"
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o640)
     try:
-        os.write(descriptor, text.encode())
+        write_all(descriptor, text.encode())
     finally:
         os.close(descriptor)
     os.replace(temporary, path)
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write everything: a nearly full disk may take a part and say so."""
+    while data:
+        data = data[os.write(descriptor, data) :]
 
 
 def read_document(path: Path) -> dict[str, Any]:
@@ -56,7 +62,7 @@ def read_document(path: Path) -> dict[str, Any]:
         ) from None
     except PermissionError:
         raise StaleError(f"{path} may not be read by you: join the group bmsd") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise StaleError(f"{path} cannot be read: {error}") from None
     if not isinstance(document, dict) or document.get("schema") != SCHEMA:
         raise StaleError(f"{path} is not of schema {SCHEMA}: bmsd and this program differ in version")

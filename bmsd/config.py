@@ -97,6 +97,7 @@ class Config:
             heater_from_pack=self.heater_from_pack,
             precharge="precharge" in self.outputs.lines,
             wired=frozenset(self.outputs.lines) & frozenset(SWITCHED),
+            contacts=frozenset(self.outputs.feedback),
         )
 
 
@@ -104,10 +105,10 @@ def load(path: Path) -> Config:
     """Read and check a configuration file with its drop-ins; raise ConfigError with every problem."""
     problems: list[str] = []
     given = read(path, problems)
-    values = checks.check_keys(given, problems)
+    values = checks.check_keys(path, given, problems)
     chosen = checks.chosen_parameters(given.get("parameters", {}), problems)
     checks.check_chip(given, values, problems)
-    merged = checks.check_parameters(given, values, chosen, problems)
+    merged = checks.check_parameters(path, given, values, chosen, problems)
     checks.check_heater(given, values, merged, problems)
     checks.check_lines(given, values, problems)
     checks.check_can(given, values, problems)

@@ -7,18 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 
 from bmsd.afe.chips import CHIPS
 from bmsd.config_files import Files, Given, Place, nearest
-from bmsd.core.heater import exceeds, least_mohm
+from bmsd.core.heater import misfit
 from bmsd.core.settings import heater_max_mw
 from bmsd.inverters import protocols
 from bmsd.tables import configuration, parameters
 from bmsd.tables.configuration import Key, Required
 
 
-def check_keys(given: Files, problems: list[str]) -> dict[str, Any]:
+def check_keys(path: Path, given: Files, problems: list[str]) -> dict[str, Any]:
     """Check every key against its row; give section.name: value, with defaults filled in."""
     values: dict[str, Any] = {}
     for section in configuration.SECTIONS[:-1]:
@@ -36,7 +37,7 @@ def check_keys(given: Files, problems: list[str]) -> dict[str, Any]:
                 continue
             values[f"{section}.{name}"] = row.default
             if row.required is Required.YES:
-                problems.append(f"{section}.{name} is missing: {row.help} Write {row.allowed}")
+                problems.append(f"{path}: {section}.{name} is missing: {row.help} Write {row.allowed}")
     return values
 
 
@@ -44,8 +45,9 @@ def _checked(row: Key, value: Any, place: Place, problems: list[str]) -> Any:
     """Check one value; a wrong one is reported and taken as missing."""
     name = f"{row.section}.{row.name}"
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    fits = {bool: isinstance(value, bool), int: number and float(value).is_integer(), float: number,
-            str: isinstance(value, str), list: isinstance(value, list)}[row.type]  # fmt: skip
+    whole = number and (isinstance(value, int) or value.is_integer())
+    fits = {bool: isinstance(value, bool), int: whole, float: number, str: isinstance(value, str),
+            list: isinstance(value, list)}[row.type]  # fmt: skip
     if fits and row.low is not None and row.high is not None:
         fits = row.low <= value <= row.high
     if fits and row.choices:
@@ -95,6 +97,7 @@ def check_chip(given: Files, values: Mapping[str, Any], problems: list[str]) -> 
 
 
 def check_parameters(
+    path: Path,
     given: Files,
     values: Mapping[str, Any],
     chosen: Mapping[str, int],
@@ -108,12 +111,13 @@ def check_parameters(
         rows = [row for row in parameters.ROWS if row.name in chosen and not row.per_cell]
         found = {row.name: parameters.range_problem(row, chosen[row.name], 1) for row in rows}
     else:
-        merged = parameters.defaults(chemistry, preset, cells, chosen)
-        found = parameters.problems(merged, cells)
+        capacity_mah = round((values.get("pack.capacity_ah") or 0) * 1000)
+        merged = parameters.defaults(chemistry, preset, cells, chosen, capacity_mah)
+        found = parameters.problems(merged, cells, chosen)
     for name, text in found.items():
         if text:
             written = given.get("parameters", {}).get(parameters.BY_NAME[name].public_name)
-            problems.append(f"{written.place}: {text}" if written else f"[parameters]: {text}")
+            problems.append(f"{written.place if written else f'{path}: [parameters]'}: {text}")
     return merged
 
 
@@ -133,14 +137,9 @@ def check_heater(
     mohm, full_mv = round(ohm * 1000), ovp_mv * cells
     max_mw = heater_max_mw(cells, max_mw)
     place = given["heater"]["resistance_ohm"].place
-    if exceeds(mohm, full_mv, max_ma, max_mw):
-        enough = -(-least_mohm(full_mv, max_ma, max_mw) // 100) / 10
-        problems.append(
-            f"{place}: heater.resistance_ohm is {ohm:g}: at full pack voltage ({full_mv / 1000:.1f} V) it"
-            f" would draw {full_mv / mohm:.2f} A and {full_mv * full_mv / mohm / 1000:.0f} W;"
-            f" allowed are {max_ma / 1000:.2f} A and {max_mw / 1000:.0f} W."
-            f" Use at least {enough:.1f} ohm"
-        )
+    text = misfit(mohm, full_mv, max_ma, max_mw)
+    if text:
+        problems.append(f"{place}: heater.resistance_ohm is {ohm:g}: {text}")
     if values.get("outputs.heater") is None:
         problems.append(f"{place}: [heater] needs its line: write outputs.heater = N")
 

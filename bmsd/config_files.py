@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from bmsd.tables import configuration
 
 _HEADER = re.compile(r"\s*\[\s*([A-Za-z0-9_.-]+)\s*\]")
-_ASSIGNMENT = re.compile(r"\s*([A-Za-z0-9_-]+)\s*=")
+_ASSIGNMENT = re.compile(r"\s*(?:([A-Za-z0-9_-]+)\s*\.\s*)?([A-Za-z0-9_-]+)\s*=")
 
 
 class Place(NamedTuple):
@@ -49,11 +49,14 @@ def read(path: Path, problems: list[str]) -> Files:
         except FileNotFoundError:
             problems.append(f"{file}: there is no such file. Copy the example etc/bmsd.toml and adapt it")
             continue
-        except (OSError, UnicodeDecodeError) as error:
+        except (OSError, UnicodeDecodeError, RecursionError) as error:
             problems.append(f"{file}: cannot be read: {error}")
             continue
         except tomllib.TOMLDecodeError as error:
             problems.append(f"{file}: is not valid TOML: {error}. Texts need quotes, tables need [brackets]")
+            continue
+        except ValueError as error:
+            problems.append(f"{file}: cannot be read: {error}")
             continue
         _merge(file, document, _lines(text), merged, problems)
     return merged
@@ -68,7 +71,7 @@ def _lines(text: str) -> dict[tuple[str, str], int]:
             section = header[1]
             found.setdefault((section, ""), number)
         elif key := _ASSIGNMENT.match(line):
-            found.setdefault((section, key[1]), number)
+            found.setdefault((key[1] or section, key[2]), number)
     return found
 
 

@@ -8,9 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from bmsd.afe.chips import CHIPS
 from bmsd.asking import Asked
 from bmsd.backstop import afe_settings
 from bmsd.config import Config
+from bmsd.core.heater import misfit
+from bmsd.core.settings import heater_max_mw
 from bmsd.core.types import Event, Request
 from bmsd.errors import ParameterError, PeerError
 from bmsd.tables import alarms, parameters
@@ -18,6 +21,8 @@ from bmsd.tables.chemistries import PRESETS
 from bmsd.tables.parameters import Parameters
 
 CONSENTS = ("charge", "discharge", "balance")
+LARGEST = 10**12
+"""No parameter comes near; a longer number is no number."""
 Bench = Callable[[dict[str, Any]], dict[str, Any]]
 
 
@@ -28,7 +33,7 @@ class Desk:
         self._config = config
         self._bench = bench
         self.changed = dict(changed)
-        self.parameters = parameters.changed(config.parameters, self.changed, config.cells)
+        self.parameters = self._checked(self.changed)
         self.events: list[Event] = []
         """What was changed, until `take_events`."""
 
@@ -60,7 +65,7 @@ class Desk:
             return Request("switch", name, on, who)
         if request["do"] == "reset":
             name = request.get("alarm")
-            if name not in alarms.BY_NAME:
+            if not isinstance(name, str) or name not in alarms.BY_NAME:
                 raise PeerError(f"there is no alarm {name!r}; 'bmsctl alarms' lists the active ones")
             return Request("reset", name, None, who)
         return None
@@ -90,16 +95,14 @@ class Desk:
             for row in parameters.ROWS
             if row.share_of or row.preset.value(self._config.chemistry, str(name)) is None
         }
-        values = parameters.defaults(self._config.chemistry, str(name), self._config.cells, own)
+        values = parameters.defaults(
+            self._config.chemistry, str(name), self._config.cells, own, self._config.capacity_mah
+        )
         return self._use({key: v for key, v in values.items() if v is not None}, who, now_ms)
 
     def _use(self, changes: Mapping[str, int], who: str, now_ms: int) -> dict[str, Any]:
         """Check a complete set and take it, or raise ParameterError and change nothing (S8)."""
-        wanted = parameters.changed(self._config.parameters, changes, self._config.cells)
-        try:
-            afe_settings_fit(self._config, wanted)
-        except ValueError as error:
-            raise ParameterError([str(error)]) from None
+        wanted = self._checked(changes)
         changed = self._differences(self.parameters, wanted, who, now_ms)
         self.events += changed
         self.parameters = wanted
@@ -107,6 +110,19 @@ class Desk:
             name: value for name, value in changes.items() if value != self._config.parameters.get(name)
         }
         return {"changed": [event.name for event in changed]}
+
+    def _checked(self, changes: Mapping[str, int]) -> Parameters:
+        """Make a complete set that the rows, the heater and the front-end chip allow (S4, S6, S8)."""
+        config = self._config
+        wanted = parameters.changed(config.parameters, changes, config.cells)
+        problem = heater_problem(config, wanted)
+        if problem:
+            raise ParameterError([problem])
+        try:
+            afe_settings_fit(config, wanted)
+        except ValueError as error:
+            raise ParameterError([str(error)]) from None
+        return wanted
 
     def _differences(self, old: Parameters, new: Parameters, who: str, now_ms: int) -> list[Event]:
         return [
@@ -129,9 +145,16 @@ class Desk:
 
 def afe_settings_fit(config: Config, wanted: Parameters) -> None:
     """Raise ValueError when the front-end chip cannot be programmed with these parameters."""
-    from bmsd.afe.chips import CHIPS
-
     CHIPS[config.afe.chip].driver(afe_settings(config, wanted))
+
+
+def heater_problem(config: Config, wanted: Parameters) -> str:
+    """Say why the heater does not fit a set of parameters; empty when it does (S4)."""
+    if config.heater_mohm is None:
+        return ""
+    max_mw = heater_max_mw(config.cells, wanted.heater_max_mw)
+    text = misfit(config.heater_mohm, wanted.cell_ovp_mv * config.cells, wanted.heater_max_ma, max_mw)
+    return f"the heater of {config.heater_mohm / 1000:g} ohm: {text}" if text else ""
 
 
 def _integers(values: object) -> dict[str, int]:
@@ -140,4 +163,6 @@ def _integers(values: object) -> dict[str, int]:
     for name, value in values.items():
         if isinstance(value, bool) or not isinstance(value, int):
             raise PeerError(f"{name} is {value!r}, but must be an integer in inside units")
+        if abs(value) > LARGEST:
+            raise PeerError(f"{name} is far outside any range")
     return {str(name): value for name, value in values.items()}

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bmsd.bus import write_all
 from bmsd.core.soc import SocState
 from bmsd.core.step import Consent
 
@@ -48,19 +49,56 @@ def load(state_dir: Path) -> Stored:
         return _stored(body)
     except FileNotFoundError:
         return Stored()
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         return Stored(problem=f"{path} cannot be used: {error}")
 
 
 def _stored(body: Mapping[str, Any]) -> Stored:
+    """Take the state apart; a value of a wrong type is refused here, not in the decision."""
     counter = body["soc"]
     return Stored(
-        soc=None if counter is None else SocState(**counter),
-        consent=Consent(**body["consent"]),
-        latched={str(name): (pair[0], pair[1]) for name, pair in body["latched"].items()},
-        changed={str(name): int(value) for name, value in body["changed"].items()},
-        runtime_ms=int(body["runtime_ms"]),
+        soc=None if counter is None else _counter(counter),
+        consent=Consent(**{name: _flag(on) for name, on in body["consent"].items()}),
+        latched={
+            name: (_maybe(pair[0]), _maybe(pair[1])) for name, pair in body["latched"].items() if _pair(pair)
+        },
+        changed={name: _whole(value) for name, value in body["changed"].items()},
+        runtime_ms=_whole(body["runtime_ms"]),
     )
+
+
+def _counter(raw: Mapping[str, Any]) -> SocState:
+    checked: dict[str, Any] = {name: _flag(v) if name in _FLAGS else _maybe(v) for name, v in raw.items()}
+    counter = SocState(**checked)
+    if min(_whole(getattr(counter, name)) for name in _COUNTS) < 0:
+        raise ValueError("a count is below zero")
+    return counter
+
+
+_FLAGS = ("full", "empty", "synchronised")
+_COUNTS = ("charge_mams", "error_permille", "moved_mams", "discharged_mams", "full_charges")
+
+
+def _whole(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{value!r} is no whole number")
+    return value
+
+
+def _maybe(value: object) -> int | None:
+    return None if value is None else _whole(value)
+
+
+def _flag(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(f"{value!r} is neither true nor false")
+    return value
+
+
+def _pair(value: object) -> bool:
+    if not isinstance(value, list) or len(value) != 2:
+        raise TypeError(f"{value!r} is no pair")
+    return True
 
 
 def _sum(body: Any) -> int:
@@ -123,7 +161,7 @@ class Writer:
         try:
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o640)
             try:
-                os.write(descriptor, data)
+                write_all(descriptor, data)
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)

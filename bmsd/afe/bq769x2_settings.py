@@ -63,18 +63,26 @@ def data_memory(settings: AfeSettings, inputs: tuple[int, ...]) -> tuple[Setting
     """List every row this driver sets, in order of address.
 
     `inputs` are the chip's cell inputs with a cell on them, counted from 0.
-    Raises ValueError naming the first value that the chip cannot express.
+    Raises ValueError naming every value that the chip cannot express.
     """
-    rows = [
-        *(Setting(row, value) for row, value in FIXED),
-        *_thermistors(settings),
-        *_acquisition(settings, inputs),
-        *_voltages(settings),
-        *_currents(settings),
-        *_short_circuit(settings),
-        *_temperatures(settings),
-        _watchdog(settings),
-    ]
+    rows = [Setting(row, value) for row, value in FIXED]
+    rows += [*_thermistors(settings), *_acquisition(settings, inputs)]
+    problems: list[str] = []
+    for group in (
+        _over_voltage,
+        _under_voltage,
+        _charge_current,
+        _discharge_current,
+        _short_circuit,
+        _temperatures,
+        _watchdog,
+    ):
+        try:
+            rows += group(settings)
+        except ValueError as error:
+            problems.append(str(error))
+    if problems:
+        raise ValueError("; ".join(problems))
     return tuple(sorted(rows, key=lambda setting: setting.row.address))
 
 
@@ -127,32 +135,44 @@ def _acquisition(settings: AfeSettings, inputs: tuple[int, ...]) -> list[Setting
     ]
 
 
-def _voltages(settings: AfeSettings) -> list[Setting]:
-    """Set cell over- and under-voltage: 50.6 mV steps, delays of 3.3·(n+2) ms."""
+def _over_voltage(settings: AfeSettings) -> list[Setting]:
+    """Set cell over-voltage: 50.6 mV steps, delays of 3.3·(n+2) ms."""
     over = -(-settings.cell_over_mv * 10 // 506)
-    under = settings.cell_under_mv * 10 // 506
     _check("cell over-voltage", settings.cell_over_mv, "mV", over, (20, 1012), (110, 5566))
-    _check("cell under-voltage", settings.cell_under_mv, "mV", under, (20, 1012), (90, 4554))
     return [
         Setting(reg.COV_THRESHOLD, over, "cell_over_mv", over * 506 // 10),
-        Setting(reg.CUV_THRESHOLD, under, "cell_under_mv", under * 506 // 10),
         _delay(reg.COV_DELAY, "cell_over_delay_ms", settings.cell_over_delay_ms, 2047),
+    ]
+
+
+def _under_voltage(settings: AfeSettings) -> list[Setting]:
+    """Set cell under-voltage, in the same steps."""
+    under = settings.cell_under_mv * 10 // 506
+    _check("cell under-voltage", settings.cell_under_mv, "mV", under, (20, 1012), (90, 4554))
+    return [
+        Setting(reg.CUV_THRESHOLD, under, "cell_under_mv", under * 506 // 10),
         _delay(reg.CUV_DELAY, "cell_under_delay_ms", settings.cell_under_delay_ms, 2047),
     ]
 
 
-def _currents(settings: AfeSettings) -> list[Setting]:
-    """Set over-current: 2 mV steps across the shunt. OCD2 doubles OCD1, two comparators for one."""
-    charge = _current_steps("charge over-current", settings.charge_over_ma, settings, 62)
-    discharge = _current_steps("discharge over-current", settings.discharge_over_ma, settings, 100)
-    ocd_delay = settings.discharge_over_delay_ms
+def _charge_current(settings: AfeSettings) -> list[Setting]:
+    """Set charge over-current: 2 mV steps across the shunt."""
+    steps = _current_steps("charge over-current", settings.charge_over_ma, settings, 62)
     return [
-        Setting(reg.OCC_THRESHOLD, charge, "charge_over_ma", _current_ma(2 * charge, settings)),
+        Setting(reg.OCC_THRESHOLD, steps, "charge_over_ma", _current_ma(2 * steps, settings)),
         _delay(reg.OCC_DELAY, "charge_over_delay_ms", settings.charge_over_delay_ms, 127),
-        Setting(reg.OCD1_THRESHOLD, discharge, "discharge_over_ma", _current_ma(2 * discharge, settings)),
-        _delay(reg.OCD1_DELAY, "discharge_over_delay_ms", ocd_delay, 127),
-        Setting(reg.OCD2_THRESHOLD, discharge),
-        Setting(reg.OCD2_DELAY, _delay(reg.OCD2_DELAY, "", ocd_delay, 127).value),
+    ]
+
+
+def _discharge_current(settings: AfeSettings) -> list[Setting]:
+    """Set discharge over-current. OCD2 doubles OCD1, two comparators for one."""
+    steps = _current_steps("discharge over-current", settings.discharge_over_ma, settings, 100)
+    delay_ms = settings.discharge_over_delay_ms
+    return [
+        Setting(reg.OCD1_THRESHOLD, steps, "discharge_over_ma", _current_ma(2 * steps, settings)),
+        _delay(reg.OCD1_DELAY, "discharge_over_delay_ms", delay_ms, 127),
+        Setting(reg.OCD2_THRESHOLD, steps),
+        Setting(reg.OCD2_DELAY, _delay(reg.OCD2_DELAY, "", delay_ms, 127).value),
     ]
 
 
@@ -200,11 +220,11 @@ def _temperatures(settings: AfeSettings) -> list[Setting]:
     return rows
 
 
-def _watchdog(settings: AfeSettings) -> Setting:
+def _watchdog(settings: AfeSettings) -> list[Setting]:
     """Set the host watchdog; 0 would switch it off, and with it the answer to a dead daemon (S5)."""
     seconds = settings.host_watchdog_s
     _check("host watchdog", seconds, "s", seconds, (1, 1), (65535, 65535))
-    return Setting(reg.HWD_DELAY, seconds, "host_watchdog_s", seconds)
+    return [Setting(reg.HWD_DELAY, seconds, "host_watchdog_s", seconds)]
 
 
 def _current_ma(shunt_mv: int, settings: AfeSettings) -> int:

@@ -96,11 +96,8 @@ def _alarmed(value: str | None, names: list[str]) -> bool:
 
 def _reasons(what: str, seen: Seen) -> list[Mapping[str, Any]]:
     """Take the core's reasons; name the alarms where it only says that there is one."""
-    told = seen.snapshot.get("why", {}).get(what)
-    if told is None:
-        told = _against_balance(seen) if what == "balance" else []
     found: list[Mapping[str, Any]] = []
-    for reason in told:
+    for reason in seen.snapshot.get("why", {}).get(what, ()):
         if reason["because"] == Because.ALARM.value and not reason.get("name"):
             found += [{**reason, "name": name} for name in _blocking(what, seen)]
         else:
@@ -112,30 +109,6 @@ def _blocking(what: str, seen: Seen) -> list[str]:
     block = Block[what.upper()]
     names = [entry["name"] for entry in seen.snapshot.get("alarms", ())]
     return [name for name in names if name in alarms.BY_NAME and alarms.BY_NAME[name].blocks & block]
-
-
-def _against_balance(seen: Seen) -> list[Mapping[str, Any]]:
-    """Work out what keeps the balancer off, by the rules of `core.balance`."""
-    points, values = seen.points, seen.values
-    if points.get("balance_commanded"):
-        return []
-    found: list[Mapping[str, Any]] = [
-        {"because": Because.ALARM.value, "name": name} for name in _blocking("balance", seen)
-    ]
-    # The balancer waits for the same start and the same values as charging does.
-    shared = (Because.UNKNOWN.value, Because.STARTING.value)
-    found += [
-        reason for reason in seen.snapshot.get("why", {}).get("charge", ()) if reason["because"] in shared
-    ]
-    spread, high, low = (points.get(f"cell_{name}_mv") for name in ("difference", "max", "min"))
-    if spread is None or high is None or low is None:
-        return found or [{"because": Because.UNKNOWN.value, "name": "cell_mv"}]
-    trigger = values.get("balance_trigger_mv", 0)
-    if spread <= trigger:
-        found.append({"because": Because.NOT_NEEDED.value, "name": "cell_spread"})
-    elif high <= max(values.get("balance_start_mv", 0), low + trigger):
-        found.append({"because": Because.NOT_NEEDED.value, "name": "cell_max"})
-    return found or [{"because": Because.OPERATOR.value, "name": "balance"}]
 
 
 def _explain(what: str, reason: Mapping[str, Any], seen: Seen) -> dict[str, Any]:

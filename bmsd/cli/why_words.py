@@ -150,8 +150,7 @@ def _not_needed(what: str, name: str, seen: Seen) -> str:
 
 
 def _by_operator(what: str, seen: Seen) -> str:
-    because = "Nothing measured speaks against it, so an operator" if what == "balance" else "An operator"
-    return f"{because} switched {DOING[what]} off; 'bmsctl switch {what} on' allows it again."
+    return f"An operator switched {DOING[what]} off; 'bmsctl switch {what} on' allows it again."
 
 
 def _starting(what: str, seen: Seen) -> str:

@@ -133,6 +133,7 @@ def compare(rule: Rule, reading: Reading) -> tuple[bool | None, bool | None]:
         beyond, back = value > rule.trip, value < rule.release
     else:
         beyond, back = value < rule.trip, value > rule.release
+    back = back or (value == rule.release and rule.alarm.inclusive)
     bad = True if beyond else (False if complete else None)
     clear = False if not back else (True if complete else None)
     return bad, clear

@@ -4,27 +4,65 @@ from __future__ import annotations
 
 from bmsd.core.plausible import Values
 from bmsd.core.settings import Settings
+from bmsd.core.types import Because, Reason
 from bmsd.tables.alarms import Block
 
 MOST_CELLS = 8
 """More balancing resistors at once overheat a front end (TI SLUAA81A)."""
 
 
-def mask(settings: Settings, values: Values, before: int, block: Block, wanted: bool) -> int:
-    """Give the balance mask: cells above the start voltage and above the lowest by the trigger.
+def decide(
+    settings: Settings,
+    values: Values,
+    before: int,
+    block: Block,
+    unknown: tuple[Reason, ...],
+    *,
+    consent: bool,
+    started: bool,
+) -> tuple[int, Reason | None]:
+    """Give the balance mask, and why it is empty: nobody wants it, it may not be, or it would not help."""
+    reason = _against(settings, values, block, unknown, consent, started)
+    if reason is not None:
+        return 0, reason
+    chosen = mask(settings, values, before)
+    return chosen, None if chosen else Reason(Because.NOT_NEEDED, "cell_max")
 
-    A running balance goes on until the spread is at or below the trigger. Neighbours are never chosen
-    together: they share a sense lead (TI SLUAA81A).
-    """
-    p = settings.parameters
+
+def _against(
+    settings: Settings,
+    values: Values,
+    block: Block,
+    unknown: tuple[Reason, ...],
+    consent: bool,
+    started: bool,
+) -> Reason | None:
     low, spread = values.cell_min, values.cell_spread
-    if not (settings.balancing and wanted and not block & Block.BALANCE):
+    if not settings.balancing:
+        return Reason(Because.NOT_FITTED, "balance")
+    if not consent:
+        return Reason(Because.OPERATOR, "balance")
+    if not started:
+        return Reason(Because.STARTING)
+    if block & Block.BALANCE:
+        return Reason(Because.ALARM)
+    if unknown or not low.complete or spread.value is None:
+        return unknown[0] if unknown else Reason(Because.UNKNOWN, "cell_mv")
+    if spread.value <= settings.parameters.balance_trigger_mv:
+        return Reason(Because.NOT_NEEDED, "cell_spread")
+    return None
+
+
+def mask(settings: Settings, values: Values, before: int) -> int:
+    """Choose cells above the start voltage, and above the lowest by the trigger.
+
+    Neighbours are never chosen together: they share a sense lead (TI SLUAA81A). Among equals, cells that are
+    being balanced go on.
+    """
+    p, low_mv = settings.parameters, values.cell_min.value
+    if low_mv is None:
         return 0
-    if not (low.complete and low.value is not None and spread.value is not None):
-        return 0
-    if spread.value <= p.balance_trigger_mv:
-        return 0
-    least_mv = max(p.balance_start_mv, low.value + p.balance_trigger_mv)
+    least_mv = max(p.balance_start_mv, low_mv + p.balance_trigger_mv)
     high = sorted(
         ((mv, n) for n, mv in enumerate(values.cell_mv) if mv is not None and mv > least_mv),
         key=lambda pair: (-pair[0], not before >> pair[1] & 1, pair[1]),

@@ -6,10 +6,11 @@ Each check says bad, good, or unknown; a finding that is missing means good.
 from __future__ import annotations
 
 from bmsd.core.alarms import Finding
-from bmsd.core.contactors import ContactorState, PrechargeState
+from bmsd.core.contactors import PrechargeState
 from bmsd.core.heater_watch import Verdict
 from bmsd.core.plausible import Values
 from bmsd.core.settings import Settings
+from bmsd.core.switching import SwitchState
 from bmsd.core.types import AfeReport, AfeState, ChipFault, Commands, Inputs, Levels
 
 BOTH_TRIPS = ChipFault.BOARD_TEMPERATURE | ChipFault.HOST_WATCHDOG
@@ -25,6 +26,8 @@ DISCHARGE_TRIPS = (
 OWN_FAULTS = ChipFault.PERMANENT_FAILURE | ChipFault.OTHER
 
 BAD = Finding(True)
+NOT_SEEN = Finding(None)
+"""The cause can neither be seen nor excluded: nothing starts, and nothing is released (S2)."""
 
 
 def lost_values(settings: Settings, values: Values) -> dict[str, Finding]:
@@ -40,6 +43,8 @@ def lost_values(settings: Settings, values: Values) -> dict[str, Finding]:
         found["switch_temperature_lost"] = BAD
     if values.current_ma is None:
         found["current_lost"] = BAD
+    if values.stack_mv is None:
+        found["stack_lost"] = BAD
     return found
 
 
@@ -47,17 +52,27 @@ def _first_unknown(values: tuple[int | None, ...]) -> int | None:
     return values.index(None) + 1 if None in values else None
 
 
+_TOLD_BY_A_POLL = (
+    "afe_reset",
+    "afe_refused",
+    "short_circuit",
+    "chip_charge_trip",
+    "chip_discharge_trip",
+    "chip_fault",
+)
+
+
 def chip(report: AfeReport, resets_before: int) -> dict[str, Finding]:
     """Turn the front end's state and its own trips into alarm causes (S6)."""
     found: dict[str, Finding] = {}
+    if report.state is not AfeState.READY or report.measurement is None:
+        found = dict.fromkeys(_TOLD_BY_A_POLL, NOT_SEEN)
+        found["afe_lost"] = BAD
     if report.state is AfeState.REFUSED:
         found["afe_refused"] = BAD
     if report.resets > resets_before or (report.state is AfeState.CONFIGURING and report.resets):
         found["afe_reset"] = BAD
     if report.state is not AfeState.READY or report.measurement is None:
-        found["afe_lost"] = BAD
-        for name in ("short_circuit", "chip_charge_trip", "chip_discharge_trip", "chip_fault"):
-            found[name] = Finding(None)
         return found
     faults = report.measurement.faults
     if not faults:
@@ -77,8 +92,8 @@ def outputs(
     settings: Settings,
     inputs: Inputs,
     commands: Commands,
-    charge: ContactorState,
-    discharge: ContactorState,
+    charge: SwitchState,
+    discharge: SwitchState,
     precharge: PrechargeState,
 ) -> dict[str, Finding]:
     """Compare what was commanded with what lines and auxiliary contacts read."""
@@ -90,6 +105,9 @@ def outputs(
         ("charge", charge, inputs.feedback.charge),
         ("discharge", discharge, inputs.feedback.discharge),
     ):
+        if level is None and name in settings.contacts:
+            found |= {f"{name}_contactor_open": NOT_SEEN, f"{name}_contactor_welded": NOT_SEEN}
+            found["contact_lost"] = BAD
         if level is None or level == state.on:
             continue
         if state.changed_ms is None or inputs.now_ms - state.changed_ms >= settle_ms:
@@ -107,6 +125,8 @@ def _differs(wired: frozenset[str], commands: Commands, lines: Levels) -> bool:
 def heater(verdict: Verdict, over_limit: bool) -> dict[str, Finding]:
     """Turn the watcher's verdict and the present limit check into alarm causes (S4)."""
     found: dict[str, Finding] = {}
+    if verdict.current_unknown:
+        found = {"heater_over_limit": NOT_SEEN, "heater_stuck_on": NOT_SEEN}
     if verdict.over_current or over_limit:
         found["heater_over_limit"] = BAD
     if verdict.no_warming:

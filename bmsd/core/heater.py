@@ -6,24 +6,16 @@ heater depends on must be known. Whether the pack really warms is not asked here
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bmsd.core.plausible import Values
 from bmsd.core.settings import Settings
+from bmsd.core.switching import Pace, SwitchState, turn
 from bmsd.core.types import Because, Reason
 from bmsd.tables.alarms import Block
 
 CHARGING_MA = 500
 """A charge current above this proves a charger."""
-
-
-@dataclass(frozen=True, slots=True)
-class HeaterState:
-    """The heater between cycles."""
-
-    on: bool = False
-    changed_ms: int | None = None
-    """When it last went on or off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +45,18 @@ def least_mohm(voltage_mv: int, max_ma: int, max_mw: int) -> int:
     return max(-(-voltage_mv * 1000 // max_ma), -(-voltage_mv * voltage_mv // max_mw))
 
 
+def misfit(mohm: int, full_mv: int, max_ma: int, max_mw: int) -> str:
+    """Say what a heater would draw at full pack voltage and what would do; empty when it fits (S4)."""
+    if not exceeds(mohm, full_mv, max_ma, max_mw):
+        return ""
+    enough = -(-least_mohm(full_mv, max_ma, max_mw) // 100) / 10
+    return (
+        f"at full pack voltage ({full_mv / 1000:.1f} V) it would draw {full_mv / mohm:.2f} A and"
+        f" {full_mv * full_mv / mohm / 1000:.0f} W; allowed are {max_ma / 1000:.2f} A and"
+        f" {max_mw / 1000:.0f} W. Use at least {enough:.1f} ohm"
+    )
+
+
 def supply_mv(settings: Settings, values: Values) -> int | None:
     """Give the highest voltage the heater may see now; None when it is unknown."""
     pack_mv, charger_mv = values.pack_mv.value, values.charger_mv
@@ -72,17 +76,13 @@ def charger_present(settings: Settings, values: Values) -> bool | None:
     return values.charger_mv >= values.pack_mv.value + settings.parameters.charger_detect_mv
 
 
-def decide(settings: Settings, state: HeaterState, at: Situation) -> tuple[HeaterState, Reason | None]:
+def decide(settings: Settings, state: SwitchState, at: Situation) -> tuple[SwitchState, Reason | None]:
     """Decide the heater; the reason says why it is off, None while it is on."""
-    reason = (
-        _not_wanted(settings, at)
-        or _not_supplied(settings, at)
-        or _not_yet(settings.parameters.heater_min_off_ms, state, at)
-    )
-    on = reason is None
-    if on == state.on:
-        return state, reason
-    return HeaterState(on, at.now_ms), reason
+    p = settings.parameters
+    reason = _not_wanted(settings, at) or _not_supplied(settings, at) or _not_first(at)
+    pace = Pace(p.heater_min_off_ms, p.contactor_operations_per_hour)
+    state, waiting = turn(state, reason is None, pace, at.now_ms)
+    return state, reason or (replace(waiting, name="heater") if waiting else None)
 
 
 def _not_wanted(settings: Settings, at: Situation) -> Reason | None:
@@ -119,10 +119,6 @@ def _not_supplied(settings: Settings, at: Situation) -> Reason | None:
     return None if charger_present(settings, at.values) else Reason(Because.NO_CHARGER)
 
 
-def _not_yet(min_off_ms: int, state: HeaterState, at: Situation) -> Reason | None:
-    """Wait for the charge contactor to open (S3), and between two runs (S12)."""
-    if not at.charge_is_open:
-        return Reason(Because.CHARGE_FIRST, "charge")
-    if state.on or state.changed_ms is None or at.now_ms - state.changed_ms >= min_off_ms:
-        return None
-    return Reason(Because.MIN_OFF, "heater", state.changed_ms + min_off_ms)
+def _not_first(at: Situation) -> Reason | None:
+    """Wait for the charge contactor to open (S3)."""
+    return None if at.charge_is_open else Reason(Because.CHARGE_FIRST, "charge")

@@ -24,6 +24,8 @@ class WatchState:
     run_ms: int = 0
     """Heating time of the present run, less the rest since."""
     stuck_since_ms: int | None = None
+    measured: bool = False
+    """A current sensor is fitted: it has answered at least once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,8 @@ class Verdict:
     long_run: bool = False
     stuck_on: bool = False
     over_current: bool = False
+    current_unknown: bool = False
+    """The current sensor that is fitted does not answer: the last two can be neither seen nor excluded."""
 
 
 def watch(
@@ -65,8 +69,10 @@ def watch(
         long_run=run_ms >= longest_run_ms,
         stuck_on=stuck_since is not None and now_ms - stuck_since >= STUCK_MS,
         over_current=measured_ma is not None and measured_ma > max_ma,
+        current_unknown=measured_ma is None and state.measured,
     )
-    return WatchState(now_ms, heated_ms, reference, run_ms, stuck_since), verdict
+    measured = state.measured or measured_ma is not None
+    return WatchState(now_ms, heated_ms, reference, run_ms, stuck_since, measured), verdict
 
 
 def _stuck_since(state: WatchState, on: bool, measured_ma: int | None, now_ms: int) -> int | None:

@@ -26,6 +26,8 @@ def unknowns(settings: Settings, values: Values, afe: AfeState) -> tuple[Reason,
         missing.append("switch_decic")
     if values.current_ma is None:
         missing.append("current_ma")
+    if values.stack_mv is None:
+        missing.append("stack_mv")
     return tuple(Reason(Because.UNKNOWN, name) for name in missing)
 
 

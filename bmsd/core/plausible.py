@@ -19,6 +19,8 @@ SENSOR_LOW_DECIC, SENSOR_HIGH_DECIC = -400, 1200
 """A battery or switch sensor outside this is open or shorted."""
 
 _FROZEN_AFTER = 2
+_SWITCH = 3
+"""Place of the switch sensor among the single values of a measurement; it comes last."""
 _NOTHING: tuple[None, ...] = ()
 Worst = Callable[[list[int]], int]
 
@@ -50,6 +52,8 @@ class Held:
     singles: Kept = Kept((), ())
     reference_mv: tuple[int | None, ...] = ()
     """Cell readings when the middle cell last moved far enough to judge frozen ones."""
+    moved: tuple[bool, ...] = ()
+    """Which cells have shown any other reading since then."""
     still: tuple[int, ...] = ()
     """How often in a row each cell kept its exact reading while the middle cell moved."""
 
@@ -72,28 +76,38 @@ class Values:
     battery_max: Reading
     battery_min: Reading
     switch_decic: Reading
+    stack_mv: int | None
     current_ma: int | None
     charger_mv: int | None
     load_mv: int | None
+    fresh: bool
+    """Every reading that decides is good and of this very cycle."""
 
 
 def believe(
-    held: Held, measurement: Measurement | None, now_ms: int, parameters: Parameters
+    held: Held,
+    measurement: Measurement | None,
+    now_ms: int,
+    parameters: Parameters,
+    *,
+    switch_sensor: bool = True,
 ) -> tuple[Values, Held]:
     """Turn this cycle's measurement into believed values; None means no good poll."""
     oldest_ms = now_ms - parameters.value_max_age_ms
     raw_cells, raw_sensors, raw_singles = _raw(measurement)
-    reference_mv, still = _watch_frozen(held, raw_cells, parameters.cell_frozen_move_mv)
-    if max(still, default=0) >= _FROZEN_AFTER:
-        raw_cells = tuple(
-            None if count >= _FROZEN_AFTER else mv for mv, count in zip(raw_cells, still, strict=True)
-        )
+    watched = _watch_frozen(held, raw_cells, parameters.cell_frozen_move_mv)
+    frozen = tuple(n for n, count in enumerate(watched.still, 1) if count >= _FROZEN_AFTER)
+    if frozen and raw_cells:
+        raw_cells = tuple(None if n in frozen else mv for n, mv in enumerate(raw_cells, 1))
     cells, kept_cells = _hold(held.cells, raw_cells, now_ms, oldest_ms)
     sensors, kept_sensors = _hold(held.sensors, raw_sensors, now_ms, oldest_ms)
     singles, kept_singles = _hold(held.singles, raw_singles, now_ms, oldest_ms)
-    frozen = tuple(n for n, count in enumerate(still, 1) if count >= _FROZEN_AFTER)
-    values = _values(cells, sensors, singles, frozen)
-    return values, Held(kept_cells, kept_sensors, kept_singles, reference_mv, still)
+    needed = raw_singles if switch_sensor else raw_singles[:_SWITCH]
+    fresh = bool(raw_cells) and None not in (*raw_cells, *raw_sensors, *needed)
+    # Pre-charge is proved by a reading of this cycle: an older one may be from before the attempt.
+    load_mv = measurement.load_mv if measurement else None
+    values = _values(cells, sensors, singles, frozen, load_mv, fresh)
+    return values, Held(kept_cells, kept_sensors, kept_singles, *watched)
 
 
 def _raw(
@@ -103,11 +117,11 @@ def _raw(
     if m is None:
         return _NOTHING, _NOTHING, _NOTHING
     cells = m.cell_mv
-    if None in cells or min(cells) < CELL_LOW_MV or max(cells) > CELL_HIGH_MV:  # type: ignore[type-var, operator]
+    if cells and (None in cells or min(cells) < CELL_LOW_MV or max(cells) > CELL_HIGH_MV):  # type: ignore[type-var, operator]
         cells = tuple(_within(mv, CELL_LOW_MV, CELL_HIGH_MV) for mv in cells)
     sensors = tuple(_within(t, SENSOR_LOW_DECIC, SENSOR_HIGH_DECIC) for t in m.battery_decic)
     switch = _within(m.switch_decic, SENSOR_LOW_DECIC, SENSOR_HIGH_DECIC)
-    return cells, sensors, (m.stack_mv, m.charger_mv, m.load_mv, m.current_ma, switch)
+    return cells, sensors, (m.stack_mv, m.charger_mv, m.current_ma, switch)
 
 
 def _within(value: int | None, low: int, high: int) -> int | None:
@@ -117,9 +131,14 @@ def _within(value: int | None, low: int, high: int) -> int | None:
 def _hold(
     kept: Kept, new: tuple[int | None, ...], now_ms: int, oldest_ms: int
 ) -> tuple[tuple[int | None, ...], Kept]:
-    """Take new values; where one is missing, keep the last good one until it is too old."""
+    """Take new values; where one is missing, keep the last good one until it is too old.
+
+    A measurement of another size has nothing to do with what was kept.
+    """
     if new and None not in new:
         return new, Kept(new, (now_ms,) * len(new))
+    if new and len(new) != len(kept.values):
+        kept = Kept((), ())
     old = kept.values or (None,) * len(new)
     at_ms = kept.at_ms or (now_ms,) * len(new)
     new = new or (None,) * len(old)
@@ -129,28 +148,37 @@ def _hold(
     return believed, Kept(merged, times)
 
 
-def _watch_frozen(
-    held: Held, cells: tuple[int | None, ...], move_mv: int
-) -> tuple[tuple[int | None, ...], tuple[int, ...]]:
-    """Count, per cell, how often it stood still to the millivolt while the middle cell moved."""
+class _Watched(NamedTuple):
+    reference_mv: tuple[int | None, ...]
+    moved: tuple[bool, ...]
+    still: tuple[int, ...]
+
+
+def _watch_frozen(held: Held, cells: tuple[int | None, ...], move_mv: int) -> _Watched:
+    """Count, per cell, how often it stood still to the millivolt while the middle cell moved.
+
+    Only another reading shows that a cell lives: an unknown one proves nothing (S2).
+    """
+    before = _Watched(held.reference_mv, held.moved, held.still)
     if not cells:
-        return held.reference_mv, held.still
+        return before
     if len(held.reference_mv) != len(cells):
-        return cells, (0,) * len(cells)
-    still = held.still
-    if max(still) >= _FROZEN_AFTER:
-        still = tuple(
-            0 if count >= _FROZEN_AFTER and mv != was else count
-            for mv, was, count in zip(cells, held.reference_mv, still, strict=True)
-        )
-    middle, before = _middle(cells), _middle(held.reference_mv)
-    if middle is None or before is None or abs(middle - before) < move_mv:
-        return held.reference_mv, still
-    counts = tuple(
-        count + 1 if mv is not None and mv == was else 0
-        for mv, was, count in zip(cells, held.reference_mv, still, strict=True)
+        return _Watched(cells, (False,) * len(cells), (0,) * len(cells))
+    moved = tuple(
+        other or (mv is not None and mv != was)
+        for mv, was, other in zip(cells, held.reference_mv, held.moved, strict=True)
     )
-    return cells, counts
+    still = tuple(0 if other else count for other, count in zip(moved, held.still, strict=True))
+    middle, middle_was = _middle(cells), _middle(held.reference_mv)
+    if middle is None or middle_was is None or abs(middle - middle_was) < move_mv:
+        return _Watched(held.reference_mv, moved, still)
+    counts = tuple(
+        count if other or mv is None else count + 1
+        for mv, other, count in zip(cells, moved, still, strict=True)
+    )
+    # A cell that is unknown now is compared with what it last read.
+    reference = tuple(was if mv is None else mv for mv, was in zip(cells, held.reference_mv, strict=True))
+    return _Watched(reference, (False,) * len(cells), counts)
 
 
 def _middle(cells: tuple[int | None, ...]) -> int | None:
@@ -163,8 +191,10 @@ def _values(
     sensors: tuple[int | None, ...],
     singles: tuple[int | None, ...],
     frozen: tuple[int, ...],
+    load_mv: int | None,
+    fresh: bool,
 ) -> Values:
-    stack_mv, charger_mv, load_mv, current_ma, switch_decic = singles or (None,) * 5
+    stack_mv, charger_mv, current_ma, switch_decic = singles or (None,) * 4
     high, low = _extreme(cells, max), _extreme(cells, min)
     pack_mv = sum(cells) if high.complete else None  # type: ignore[arg-type]
     known = pack_mv is not None and stack_mv is not None
@@ -182,9 +212,11 @@ def _values(
         battery_max=_extreme(sensors, max),
         battery_min=_extreme(sensors, min),
         switch_decic=_single(switch_decic),
+        stack_mv=stack_mv,
         current_ma=current_ma,
         charger_mv=charger_mv,
         load_mv=load_mv,
+        fresh=fresh,
     )
 
 

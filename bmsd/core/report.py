@@ -164,11 +164,12 @@ def alarms(settings: Settings, state: State) -> list[dict[str, Any]]:
 
 
 def why(out: Outputs) -> dict[str, list[dict[str, Any]]]:
-    """Give the reasons against charging, discharging and heating as the snapshot carries them."""
+    """Give the reasons against each thing an operator may ask about, as the snapshot carries them."""
     return {
         "charge": [_reason(reason) for reason in out.against_charge],
         "discharge": [_reason(reason) for reason in out.against_discharge],
         "heater": [_reason(reason) for reason in out.against_heater],
+        "balance": [_reason(reason) for reason in out.against_balance],
     }
 
 

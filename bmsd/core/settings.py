@@ -32,6 +32,8 @@ class Settings:
     """The front end can balance."""
     wired: frozenset[str]
     """Outputs that have a line: each must read back as commanded."""
+    contacts: frozenset[str]
+    """Contactors whose auxiliary contact is wired."""
     table: tuple[Rule, ...]
 
     @property
@@ -58,6 +60,7 @@ def settings(
     precharge: bool = True,
     balancing: bool = True,
     wired: frozenset[str] = frozenset(),
+    contacts: frozenset[str] = frozenset(("charge", "discharge")),
 ) -> Settings:
     """Build the settings of one pack, alarm rules included."""
     return Settings(
@@ -72,5 +75,6 @@ def settings(
         precharge,
         balancing,
         wired,
+        contacts,
         rules(parameters),
     )

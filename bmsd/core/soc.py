@@ -25,6 +25,8 @@ UNKNOWN_ERROR_PERMILLE = 250
 RESTED_ERROR_PERMILLE = 80
 COLD_DECIC = 50
 """Below this the lower knee is kinetic, not empty: no empty anchor (TU/e and A123 cold runs)."""
+ANCHOR_HOLD_PERMILLE = 10
+"""An anchor holds until this share has moved away from it: ripple is no new charge."""
 ALMOST_FULL_PERMILLE = 990
 ALMOST_EMPTY_PERMILLE = 10
 
@@ -40,7 +42,9 @@ class SocState:
     moved_mams: int = 0
     """Charge moved either way since the last anchor: it adds to the error."""
     full: bool = False
-    """Nothing was discharged since the full anchor."""
+    """Hardly anything was discharged since the full anchor."""
+    empty: bool = False
+    """Hardly anything was charged since the empty anchor."""
     discharged_mams: int = 0
     full_charges: int = 0
     synchronised: bool = False
@@ -72,11 +76,11 @@ def rested(chemistry: Chemistry, cell_mv: int) -> int | None:
 
 
 def advance(
-    settings: Settings, state: SocState, values: Values, now_ms: int
+    settings: Settings, state: SocState, values: Values, now_ms: int, *, charging: bool = True
 ) -> tuple[SocState, tuple[Event, ...]]:
-    """Count one cycle and look for an anchor."""
+    """Count one cycle and look for an anchor; full is only found while the charge path is closed."""
     state = _count(settings, state, values, now_ms)
-    return _anchor(settings, state, values, now_ms)
+    return _anchor(settings, state, values, now_ms, charging)
 
 
 def _count(settings: Settings, state: SocState, values: Values, now_ms: int) -> SocState:
@@ -86,11 +90,13 @@ def _count(settings: Settings, state: SocState, values: Values, now_ms: int) -> 
         return replace(state, last_ms=now_ms)
     moved = current_ma * step_ms
     whole = settings.capacity_mah * MAMS_PER_MAH
+    charge = min(max(state.charge_mams + moved, 0), whole)
     return SocState(
-        min(max(state.charge_mams + moved, 0), whole),
+        charge,
         state.error_permille,
         state.moved_mams + abs(moved),
-        state.full and current_ma >= 0,
+        state.full and (whole - charge) * 1000 <= whole * ANCHOR_HOLD_PERMILLE,
+        state.empty and charge * 1000 <= whole * ANCHOR_HOLD_PERMILLE,
         state.discharged_mams + max(-moved, 0),
         state.full_charges,
         state.synchronised,
@@ -101,16 +107,16 @@ def _count(settings: Settings, state: SocState, values: Values, now_ms: int) -> 
 
 
 def _anchor(
-    settings: Settings, state: SocState, values: Values, now_ms: int
+    settings: Settings, state: SocState, values: Values, now_ms: int, charging: bool
 ) -> tuple[SocState, tuple[Event, ...]]:
     p = settings.parameters
-    full_since = _since(state.full_since_ms, _looks_full(settings, values), now_ms)
+    full_since = _since(state.full_since_ms, charging and _looks_full(settings, values), now_ms)
     empty_since = _since(state.empty_since_ms, _looks_empty(settings, values), now_ms)
     if (full_since, empty_since) != (state.full_since_ms, state.empty_since_ms):
         state = replace(state, full_since_ms=full_since, empty_since_ms=empty_since)
     if full_since is not None and now_ms - full_since >= p.soc_full_time_ms and not state.full:
         return _full(settings, state, now_ms)
-    if empty_since is not None and now_ms - empty_since >= p.soc_empty_time_ms and state.charge_mams:
+    if empty_since is not None and now_ms - empty_since >= p.soc_empty_time_ms and not state.empty:
         return _empty(state, now_ms)
     return state, ()
 
@@ -158,6 +164,7 @@ def _full(settings: Settings, state: SocState, now_ms: int) -> tuple[SocState, t
         error_permille=FULL_ERROR_PERMILLE,
         moved_mams=0,
         full=True,
+        empty=False,
         full_charges=state.full_charges + 1,
         synchronised=True,
     )
@@ -171,14 +178,15 @@ def _empty(state: SocState, now_ms: int) -> tuple[SocState, tuple[Event, ...]]:
         error_permille=EMPTY_ERROR_PERMILLE,
         moved_mams=0,
         full=False,
+        empty=True,
         synchronised=True,
     )
     return after, (Event(now_ms, "soc", "empty", "anchored", value=0),)
 
 
 def permille(settings: Settings, state: SocState) -> int:
-    """Give the counted state of charge."""
-    return state.charge_mams * 1000 // (settings.capacity_mah * MAMS_PER_MAH)
+    """Give the counted state of charge; a count stored for a larger pack is all that this one holds."""
+    return min(state.charge_mams * 1000 // (settings.capacity_mah * MAMS_PER_MAH), 1000)
 
 
 def shown_permille(settings: Settings, state: SocState, cell_min_mv: int | None) -> int:

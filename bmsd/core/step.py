@@ -21,13 +21,13 @@ from bmsd.core import (
     soc,
 )
 from bmsd.core.alarms import Active, AlarmState
-from bmsd.core.contactors import ContactorState, PrechargeState
-from bmsd.core.heater import HeaterState
+from bmsd.core.contactors import PrechargeState
 from bmsd.core.heater_watch import WatchState
 from bmsd.core.limits import Limits
 from bmsd.core.plausible import Held, Values, believe
 from bmsd.core.settings import Settings
 from bmsd.core.soc import SocState
+from bmsd.core.switching import SwitchState
 from bmsd.core.types import (
     ALL_OFF,
     Because,
@@ -63,10 +63,11 @@ class State:
     consent: Consent = Consent()
     held: Held = Held()
     good_cycles: int = 0
-    charge: ContactorState = ContactorState()
-    discharge: ContactorState = ContactorState()
+    started: bool = False
+    charge: SwitchState = SwitchState()
+    discharge: SwitchState = SwitchState()
     precharge: PrechargeState = PrechargeState()
-    heater: HeaterState = HeaterState()
+    heater: SwitchState = SwitchState()
     watch: WatchState = WatchState()
     commands: Commands = ALL_OFF
     resets: int = 0
@@ -85,6 +86,7 @@ class Outputs:
     against_charge: tuple[Reason, ...]
     against_discharge: tuple[Reason, ...]
     against_heater: tuple[Reason, ...]
+    against_balance: tuple[Reason, ...]
     values: Values
     word: str
     events: tuple[Event, ...]
@@ -100,7 +102,7 @@ class _Judged:
     watch: WatchState
     alarms: tuple[AlarmState, ...]
     active: Active
-    resets: frozenset[str]
+    precharge: PrechargeState
     soc: SocState | None
     block: Block
     outputs_good: bool
@@ -122,10 +124,10 @@ class _Permits:
 class _Moved:
     """Where contactors and heater go, and what they wait for."""
 
-    charge: ContactorState
-    discharge: ContactorState
+    charge: SwitchState
+    discharge: SwitchState
     precharge: PrechargeState
-    heater: HeaterState
+    heater: SwitchState
     heater_demanded: bool
     wait_charge: Reason | None
     wait_discharge: Reason | None
@@ -155,11 +157,18 @@ def _judge(settings: Settings, state: State, inputs: Inputs) -> _Judged:
     """Believe the values, run the alarms, count the charge."""
     now_ms = inputs.now_ms
     consent, resets, asked = _requests(state.consent, inputs)
-    values, held = believe(state.held, inputs.afe.measurement, now_ms, settings.parameters)
-    watch, verdict = _watch_heater(settings, state, values, inputs)
-    of_outputs = checks.outputs(
-        settings, inputs, state.commands, state.charge, state.discharge, state.precharge
+    precharge = state.precharge
+    if "precharge_failed" in resets:
+        precharge = replace(precharge, tries=0)
+    values, held = believe(
+        state.held,
+        inputs.afe.measurement,
+        now_ms,
+        settings.parameters,
+        switch_sensor=settings.switch_sensor,
     )
+    watch, verdict = _watch_heater(settings, state, values, inputs)
+    of_outputs = checks.outputs(settings, inputs, state.commands, state.charge, state.discharge, precharge)
     findings = {
         **checks.lost_values(settings, values),
         **checks.chip(inputs.afe, state.resets),
@@ -176,7 +185,7 @@ def _judge(settings: Settings, state: State, inputs: Inputs) -> _Judged:
         watch=watch,
         alarms=states,
         active=active,
-        resets=resets,
+        precharge=precharge,
         soc=counted,
         block=alarms.blocked(active),
         outputs_good=not of_outputs,
@@ -233,7 +242,7 @@ def _count(
         if not values.cell_max.complete or values.pack_mv.value is None:
             return None, ()
         counter = soc.first(settings, values.pack_mv.value // settings.cells)
-    return soc.advance(settings, counter, values, now_ms)
+    return soc.advance(settings, counter, values, now_ms, charging=state.charge.on)
 
 
 def _permit(settings: Settings, state: State, judged: _Judged, inputs: Inputs) -> _Permits:
@@ -241,10 +250,10 @@ def _permit(settings: Settings, state: State, judged: _Judged, inputs: Inputs) -
     unknown = permissions.unknowns(settings, judged.values, inputs.afe.state)
     wanted = settings.parameters.start_good_cycles
     good = state.good_cycles
-    if good < wanted:
-        complete = inputs.afe.measurement is not None and not unknown and judged.outputs_good
+    if not state.started:
+        complete = judged.values.fresh and not unknown and judged.outputs_good
         good = good + 1 if complete else 0
-    started = good >= wanted
+    started = state.started or good >= wanted
 
     def against(block: Block, consent: bool) -> tuple[Reason, ...]:
         return permissions.against(judged.active, block, unknown, started=started, consent=consent)
@@ -278,13 +287,10 @@ def _move(settings: Settings, state: State, judged: _Judged, permits: _Permits, 
     charge, wait_charge = contactors.drive(p, state.charge, not permits.charge and heat_is_off, now_ms)
     if not permits.charge and not heat_is_off:
         wait_charge = Reason(Because.HEATER_FIRST, "heater")
-    precharge = state.precharge
-    if "precharge_failed" in judged.resets:
-        precharge = replace(precharge, tries=0)
     discharge, precharge, wait_discharge = contactors.load_side(
         settings,
         state.discharge,
-        precharge,
+        judged.precharge,
         not permits.discharge,
         values.pack_mv.value,
         values.load_mv,
@@ -302,17 +308,19 @@ def _conclude(
     inputs: Inputs,
 ) -> tuple[State, Outputs]:
     """Put commands, limits and the next state together."""
-    mask = balance.mask(
+    mask, wait_balance = balance.decide(
         settings,
         judged.values,
         state.commands.balance_mask,
         judged.block,
-        judged.consent.balance and permits.started and not permits.unknown,
+        permits.unknown,
+        consent=judged.consent.balance,
+        started=permits.started,
     )
     commands = Commands(
         moved.charge.on,
         moved.discharge.on,
-        moved.precharge.on,
+        moved.precharge.relay.on,
         moved.heater.on,
         _buzz(judged.active, inputs.now_ms),
         mask,
@@ -323,6 +331,7 @@ def _conclude(
         consent=judged.consent,
         held=judged.held,
         good_cycles=permits.good_cycles,
+        started=permits.started,
         charge=moved.charge,
         discharge=moved.discharge,
         precharge=moved.precharge,
@@ -346,6 +355,7 @@ def _conclude(
         against_charge=permits.charge + _optional(moved.wait_charge),
         against_discharge=permits.discharge + _optional(moved.wait_discharge),
         against_heater=_optional(moved.wait_heater),
+        against_balance=_optional(wait_balance),
         values=judged.values,
         word=after.word,
         events=judged.events + _changes(state, after, inputs.now_ms),
@@ -381,8 +391,10 @@ def _word(judged: _Judged, permits: _Permits, commands: Commands) -> str:
 
 
 def _changes(before: State, after: State, now_ms: int) -> tuple[Event, ...]:
-    """Tell each switch that moved, and the end of the start."""
+    """Tell the end of the start, and each switch that moved."""
     events = []
+    if before.word == "starting" and after.word != "starting":
+        events.append(Event(now_ms, "state", "pack", "started"))
     for name in ("charge", "discharge", "precharge", "heater"):
         was, now = getattr(before.commands, name), getattr(after.commands, name)
         if was != now:
@@ -390,6 +402,4 @@ def _changes(before: State, after: State, now_ms: int) -> tuple[Event, ...]:
     if bool(before.commands.balance_mask) != bool(after.commands.balance_mask):
         word = "on" if after.commands.balance_mask else "off"
         events.append(Event(now_ms, "switch", "balance", word))
-    if before.word == "starting" and after.word != "starting":
-        events.append(Event(now_ms, "state", "pack", "started"))
     return tuple(events)

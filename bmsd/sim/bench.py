@@ -212,5 +212,5 @@ def _readable_errors() -> Any:
     """Turn wrong types of a request into words."""
     try:
         yield
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise PeerError(f"the request has a wrong value: {error}") from None

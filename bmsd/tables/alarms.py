@@ -81,6 +81,8 @@ class Alarm:
     delay: str = ""
     release_delay: str = ""
     ends: Release = Release.ITSELF
+    inclusive: bool = False
+    """Recovery is reached at its limit, not only beyond it."""
     unit: Unit = COUNT
 
     @property
@@ -150,7 +152,8 @@ ALARMS: tuple[Alarm, ...] = (
     Alarm("charge_utp", 14, P, Block.CHARGE, "Too cold to charge",
           "Charging returns when the pack is warm; the heater helps where one is fitted.",
           "battery_min", BELOW, "charge_utp_decic", "charge_utpr_decic", "temperature_delay_ms",
-          unit=CELSIUS),
+          # The heater is off at recovery (S4): a pack that it holds there must be warm enough.
+          inclusive=True, unit=CELSIUS),
     Alarm("discharge_otp", 15, P, Block.DISCHARGE | Block.HEATER, "Too warm to discharge",
           "Let the pack cool; check the load.",
           "battery_max", ABOVE, "discharge_otp_decic", "discharge_otpr_decic",
@@ -195,11 +198,11 @@ ALARMS: tuple[Alarm, ...] = (
           "Compare afe.chip, address and crc with the board.",
           release_delay="recovery_ms"),
     Alarm("chip_charge_trip", 27, P, Block.CHARGE, "The chip's own charge protection tripped",
-          "The backstop behind bmsd's limits acted: read the other alarms and the cells.",
+          "The backstop behind bmsd's limits acted: read the other alarms, cells and sensors.",
           release_delay="recovery_ms"),
     Alarm("chip_discharge_trip", 28, P, Block.DISCHARGE,
           "The chip's own discharge protection tripped",
-          "The backstop behind bmsd's limits acted: read the other alarms and the cells.",
+          "The backstop behind bmsd's limits acted: read the other alarms, cells and sensors.",
           release_delay="recovery_ms"),
     Alarm("chip_fault", 29, F, EVERYTHING, "The chip reports a fault of its own",
           "Read 'bmsctl status'; replace the front end if it stays.",
@@ -233,6 +236,12 @@ ALARMS: tuple[Alarm, ...] = (
     Alarm("heater_long_run", 39, W, Block.HEATER, "Heater ran for its longest time",
           "It rests now. A larger heater or better insulation is needed.",
           release_delay="heater_rest_ms"),
+    Alarm("stack_lost", 41, F, BOTH, "Stack voltage unknown",
+          "The sum of cells cannot be checked: look at the front end's top-of-stack connection.",
+          delay="unknown_grace_ms", release_delay="recovery_ms"),
+    Alarm("contact_lost", 42, W, Block.NONE, "Auxiliary contact unreadable",
+          "A weld would not be found: check the contact's line and GPIO chip.",
+          delay="unknown_grace_ms", release_delay="recovery_ms"),
     # Configuration.
     Alarm("configuration_fault", 40, F, EVERYTHING, "Stored parameters are not usable",
           "Read the message, set the parameters again with 'bmsctl params', then 'bmsctl reset"

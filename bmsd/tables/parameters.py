@@ -7,7 +7,7 @@ the safer value where they differ; rows that JK does not have say so in their he
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
@@ -24,6 +24,9 @@ from bmsd.tables.rows import (
     WATT,
     Unit,
 )
+
+LARGE_PACK_MAH = 50_000
+"""JK manuals A and C advise a smaller balance trigger above this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,8 @@ class Row:
     """The preset and the range are per cell; the parameter is for the whole pack."""
     share_of: str = ""
     """Name of the parameter this one is derived from; the preset is then its share in permille."""
+    large_pack: Preset | None = None
+    """What the default preset takes for packs above 50 Ah."""
 
     @property
     def public_name(self) -> str:
@@ -83,10 +88,11 @@ def _row(
     *,
     per_cell: bool = False,
     share_of: str = "",
+    large_pack: Preset | None = None,
 ) -> Any:
     if not isinstance(preset, Preset):
         preset = Preset(preset, preset, preset)
-    return field(metadata={"row": ("", group, unit, low, high, preset, help, per_cell, share_of)})
+    return field(metadata={"row": ("", group, unit, low, high, preset, help, per_cell, share_of, large_pack)})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -269,7 +275,8 @@ class Parameters:
     )
     balance_trigger_mv: int = _row(
         "balance", VOLT, 2, 1000, 10,
-        "Balance trigger: balance while the spread is above this. JK advises 5 mV above 50 Ah.",
+        "Balance trigger: balance while the spread is above this; 5 mV by default above 50 Ah.",
+        large_pack=Preset(5, 5, 10),
     )
     # Heater. Limits of JK document B; the rest is bmsd's own.
     heater_max_ma: int = _row(
@@ -444,14 +451,18 @@ ORDERS: tuple[Order, ...] = (
     Order("discharge_otpr_decic", "discharge_otp_decic", 20),
     Order("switch_otpr_decic", "switch_otp_decic", 50),
     Order("period_ms", "value_max_age_ms", 0),
+    Order("heater_watch_ms", "heater_max_run_ms", 0),
 )
 
 
-def defaults(chemistry: str, preset: str, cells: int, chosen: Mapping[str, int]) -> dict[str, int | None]:
+def defaults(
+    chemistry: str, preset: str, cells: int, chosen: Mapping[str, int], capacity_mah: int = 0
+) -> dict[str, int | None]:
     """Fill a set from presets around the values an installer chose; None where he must choose."""
     values: dict[str, int | None] = {}
     for row in ROWS:
-        values[row.name] = chosen[row.name] if row.name in chosen else _preset(row, chemistry, preset, cells)
+        own = chosen.get(row.name)
+        values[row.name] = _preset(row, chemistry, preset, cells, capacity_mah) if own is None else own
     for row in ROWS:
         if row.share_of and row.name not in chosen:
             base, share = values[row.share_of], values[row.name]
@@ -459,13 +470,21 @@ def defaults(chemistry: str, preset: str, cells: int, chosen: Mapping[str, int])
     return values
 
 
-def _preset(row: Row, chemistry: str, preset: str, cells: int) -> int | None:
-    value = row.preset.value(chemistry, preset)
+def _preset(row: Row, chemistry: str, preset: str, cells: int, capacity_mah: int) -> int | None:
+    column = row.preset
+    if row.large_pack is not None and preset == "default" and capacity_mah > LARGE_PACK_MAH:
+        column = row.large_pack
+    value = column.value(chemistry, preset)
     return value * cells if value is not None and row.per_cell else value
 
 
-def problems(values: Mapping[str, int | None], cells: int) -> dict[str, str]:
-    """List what is wrong with a set, by parameter name: missing, out of range, or out of order (S8)."""
+def problems(
+    values: Mapping[str, int | None], cells: int, written: Container[str] = ()
+) -> dict[str, str]:
+    """List what is wrong with a set, by parameter name: missing, out of range, or out of order (S8).
+
+    A crossing of two limits goes to the one in `written`, which somebody chose; else to the lower.
+    """
     found: dict[str, str] = {}
     for row in ROWS:
         text = range_problem(row, values[row.name], cells)
@@ -474,8 +493,9 @@ def problems(values: Mapping[str, int | None], cells: int) -> dict[str, str]:
     for order in ORDERS:
         text = _order_problem(order, values)
         if text:
-            name = order.lower if order.lower not in found else order.higher
-            found.setdefault(name, text)
+            only_higher = order.higher in written and order.lower not in written
+            name = order.higher if only_higher else order.lower
+            found[name] = f"{found[name]}; {text}" if name in found else text
     return found
 
 
@@ -496,9 +516,9 @@ def _order_problem(order: Order, values: Mapping[str, int | None]) -> str:
     if lower is None or higher is None or lower + order.gap <= higher:
         return ""
     low, high = BY_NAME[order.lower], BY_NAME[order.higher]
-    rule = f"at least {low.unit.text(order.gap)} below" if order.gap else "not above"
+    rule = f"must be at least {low.unit.text(order.gap)} below" if order.gap else "must not be above"
     return (
-        f"{low.public_name} ({low.unit.text(lower)}) must be {rule}"
+        f"{low.public_name} ({low.unit.text(lower)}) {rule}"
         f" {high.public_name} ({high.unit.text(higher)}): lower the first or raise the second"
     )
 

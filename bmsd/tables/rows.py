@@ -39,8 +39,9 @@ class Unit:
 
     def text(self, value: int) -> str:
         """Write an inside value for people, with its unit: 3600 mV becomes `3.600 V`."""
-        number = str(value) if self.scale == 1 else f"{value / self.scale:.{self.digits}f}"
-        return f"{number} {self.symbol}".rstrip()
+        whole, rest = divmod(abs(value), self.scale)
+        number = f"{whole}.{rest:0{self.digits}d}" if self.digits else str(whole)
+        return f"{'-' if value < 0 else ''}{number} {self.symbol}".rstrip()
 
 
 VOLT = Unit("V", "_mv", "_v", 1000)

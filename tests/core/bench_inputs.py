@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,7 +46,8 @@ def make_settings(
 class Pack:
     """A pack on a desk: set any value, run a cycle, look at what was decided.
 
-    Lines read back what was commanded. The load side follows its switches, unless `load_mv` is set.
+    Lines and auxiliary contacts read what was commanded, and the load side follows its switches, unless a test
+    sets `lines`, `feedback` or `load_mv`.
     """
 
     settings: Settings = field(default_factory=make_settings)
@@ -62,7 +64,7 @@ class Pack:
     resets: int = 0
     polled: bool = True
     lines: Levels | None = None
-    feedback: Levels = field(default_factory=Levels)
+    feedback: Levels | None = None
     heater_ma: int | None = None
     state: State = field(default_factory=lambda: begin(START_MS))
     out: Outputs | None = None
@@ -101,7 +103,7 @@ class Pack:
             self.now_ms,
             AfeReport(self.afe, measured, resets=self.resets),
             self.lines or followed,
-            self.feedback,
+            self.feedback or Levels(commands.charge, commands.discharge),
             self.heater_ma,
             requests,
         )
@@ -123,6 +125,14 @@ class Pack:
             self.cycle(after_ms=min(every_ms, end_ms - self.now_ms))
         assert self.out is not None
         return self.out
+
+    def until(self, wanted: Callable[[Pack], bool], within_ms: int = 600_000) -> Pack:
+        """Run until it is so; a pack that never gets there fails the test."""
+        end_ms = self.now_ms + within_ms
+        while not wanted(self):
+            assert self.now_ms < end_ms, "it never came"
+            self.cycle()
+        return self
 
     def started(self) -> Pack:
         """Run until both contactors are closed and pre-charge is over."""

@@ -173,13 +173,17 @@ def test_an_unknown_value_alone_does_not_start_the_delay(case: Case) -> None:
     assert not pack.alarm(case.name).active
 
 
+# S4 turns the heater off at recovery, so a pack that only the heater warms gets there and no further.
+ENDS_AT_ITS_LIMIT = ("charge_utp",)
+
+
 @each_case
 def test_exactly_at_the_release_limit_it_stays(case: Case) -> None:
     pack = tripped(case)
     give(pack, case.value, case.release)
     pack.run(case.release_ms * 2 + 5000)
     pack.reset(case.name)
-    assert pack.alarm(case.name).active
+    assert pack.alarm(case.name).active is (case.name not in ENDS_AT_ITS_LIMIT)
 
 
 @each_case

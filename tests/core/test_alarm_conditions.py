@@ -52,6 +52,7 @@ COMES = (
     Cause("temperature_lost", set_to(battery=[250, None]), UNKNOWN_MS, GRACE_MS, RECOVERY_MS, EVERYTHING),
     Cause("switch_temperature_lost", set_to(switch=None), UNKNOWN_MS, GRACE_MS, RECOVERY_MS, EVERYTHING),
     Cause("current_lost", set_to(current_ma=None), UNKNOWN_MS, GRACE_MS, RECOVERY_MS, BOTH | HEATER),
+    Cause("stack_lost", set_to(stack=None), UNKNOWN_MS, GRACE_MS, RECOVERY_MS, BOTH),
     Cause("afe_lost", set_to(polled=False), 0, GRACE_MS, RECOVERY_MS, EVERYTHING),
     Cause("afe_lost", set_to(afe=AfeState.ABSENT), 0, GRACE_MS, RECOVERY_MS, EVERYTHING),
     Cause("afe_lost", set_to(afe=AfeState.CONFIGURING), 0, GRACE_MS, RECOVERY_MS, EVERYTHING),
@@ -71,8 +72,9 @@ COMES = (
     Cause("chip_discharge_trip", fault(ChipFault.HOST_WATCHDOG), 0, 0, RECOVERY_MS, DISCHARGE),
     Cause("chip_fault", fault(ChipFault.PERMANENT_FAILURE), 0, 0, RECOVERY_MS, EVERYTHING, latched=True),
     Cause("chip_fault", fault(ChipFault.OTHER), 0, 0, RECOVERY_MS, EVERYTHING, latched=True),
-    Cause("charge_contactor_open", set_to(feedback=Levels(charge=False)), 0, 0, 0, CHARGE, latched=True),
-    Cause("discharge_contactor_open", set_to(feedback=Levels(discharge=False)), 0, 0, 0, DISCHARGE, latched=True),
+    Cause("contact_lost", set_to(feedback=Levels(None, True)), 0, GRACE_MS, RECOVERY_MS, Block.NONE),
+    Cause("charge_contactor_open", set_to(feedback=Levels(False, True)), 0, 0, 0, CHARGE, latched=True),
+    Cause("discharge_contactor_open", set_to(feedback=Levels(True, False)), 0, 0, 0, DISCHARGE, latched=True),
     Cause("output_fault", line_stuck("heater", True), 0, 0, RECOVERY_MS, EVERYTHING),
     Cause("output_fault", line_stuck("charge", False), 0, 0, RECOVERY_MS, EVERYTHING),
     Cause("output_fault", line_stuck("discharge", None), 0, 0, RECOVERY_MS, EVERYTHING),
@@ -108,9 +110,9 @@ def raised(cause: Cause) -> Pack:
 def mend(pack: Pack) -> None:
     """Take every cause away; resets stay counted."""
     sound = Pack()
-    for name in ("cells", "battery", "switch", "current_ma", "polled", "afe", "faults", "lines"):
+    for name in ("cells", "battery", "switch", "stack", "current_ma", "polled", "afe", "faults", "lines"):
         setattr(pack, name, getattr(sound, name))
-    pack.feedback, pack.heater_ma = Levels(), 0
+    pack.feedback, pack.heater_ma = None, 0
 
 
 def test_every_condition_row_has_its_case() -> None:

@@ -26,7 +26,7 @@ def believed(cells: list[int | None], settings=EIGHT) -> Values:
 def chosen(
     cells: list[int | None], *, before: int = 0, block: Block = Block.NONE, wanted: bool = True
 ) -> set[int]:
-    mask = balance.mask(EIGHT, believed(cells), before, block, wanted)
+    mask = balance.decide(EIGHT, believed(cells), before, block, (), consent=wanted, started=True)[0]
     return {n + 1 for n in range(8) if mask >> n & 1}
 
 

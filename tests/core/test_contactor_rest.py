@@ -23,8 +23,7 @@ def opened(**chosen: int) -> Pack:
 def test_opening_is_never_delayed() -> None:
     """S1: a contactor that closed a moment ago opens in the cycle that asks for it."""
     pack = Pack()
-    while not pack.state.commands.charge:
-        pack.cycle()
+    pack.until(lambda p: p.state.commands.charge)
     pack.cycle(OFF, after_ms=1)
     assert not pack.state.commands.charge
 
@@ -45,7 +44,7 @@ def test_it_rests_for_its_time_and_not_a_millisecond_less() -> None:
 def test_it_closes_so_often_in_an_hour_and_no_more(most: int) -> None:
     """S12: a limit on operations per hour."""
     pack = opened(contactor_operations_per_hour=most)
-    first_ms = pack.state.charge.closings_ms[0]
+    first_ms = pack.state.charge.starts_ms[0]
     for _ in range(most - 1):
         pack.cycle(ON, after_ms=5000)
         assert pack.state.commands.charge

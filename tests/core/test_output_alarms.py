@@ -40,8 +40,7 @@ def test_a_contact_that_reads_closed_at_the_start_is_welded_at_once() -> None:
 
 def test_a_contact_may_lag_behind_while_it_settles() -> None:
     pack = Pack()
-    while not pack.state.commands.charge:
-        pack.cycle()
+    pack.until(lambda p: p.state.commands.charge)
     pack.feedback = Levels(charge=False)
     pack.cycle(after_ms=499)
     assert not pack.alarm("charge_contactor_open").active

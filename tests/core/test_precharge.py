@@ -11,8 +11,7 @@ from bmsd.core.types import Because, Request
 def precharging(pack: Pack | None = None, **chosen: int) -> Pack:
     """Give a pack in the cycle in which its pre-charge relay has just gone on, the load side at 0 V."""
     pack = pack or Pack(make_settings(chosen=chosen), load_mv=0, cells=[3300] * 4)
-    while not pack.state.commands.precharge:
-        pack.cycle()
+    pack.until(lambda p: p.state.commands.precharge)
     assert not pack.state.commands.discharge
     return pack
 

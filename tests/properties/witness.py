@@ -1,0 +1,207 @@
+"""An independent witness of the rules: it keeps its own record of what was measured when, and objects.
+
+It shares nothing with the core but the vocabulary and the alarm table; plausible ranges are typed out again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from bmsd.core.settings import Settings
+from bmsd.core.step import Outputs, State
+from bmsd.core.types import AfeState, Inputs
+from bmsd.tables.alarms import ALARMS, Block
+
+CELL, DEGREE = (300, 5000), (-400, 1200)
+HOUR_MS = 3_600_000
+OF_CELLS = {
+    "cell_ovp",
+    "cell_uvp",
+    "cell_shutdown",
+    "cell_floor",
+    "cell_spread",
+    "pack_ovp",
+    "pack_uvp",
+    "cell_lost",
+}
+OF_CURRENT = {"charge_ocp", "charge_ocp2", "discharge_ocp", "discharge_ocp2", "current_lost"}
+OF_BATTERY = {"charge_otp", "charge_utp", "discharge_otp", "discharge_utp", "temperature_lost"}
+OF_SWITCH = {"switch_otp", "switch_temperature_lost"}
+OF_STACK = {"stack_mismatch", "stack_lost"}
+OF_CHIP = {"short_circuit", "chip_charge_trip", "chip_discharge_trip", "chip_fault"}
+OF_CHIP |= {"afe_lost", "afe_reset", "afe_refused"}
+
+
+@dataclass
+class Witness:
+    """Sees every cycle; `seen` collects what was reached."""
+
+    settings: Settings
+    latched: frozenset[str] = frozenset()
+    last: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """Last believable reading of each value, and when."""
+    good: int = 0
+    opened_ms: dict[str, int] = field(default_factory=dict)
+    closings_ms: dict[str, list[int]] = field(default_factory=dict)
+    heater_since_ms: int | None = None
+    seen: set[str] = field(default_factory=set)
+
+    def __call__(self, _world: object, before: State, inputs: Inputs, after: State, out: Outputs) -> None:
+        """Record the measurement, then object to anything against the rules."""
+        self._record(inputs, out.values.frozen)
+        active = {a.name for a, s in zip(ALARMS, after.alarms, strict=True) if s.active}
+        cleared = {
+            a.name
+            for a, was, now in zip(ALARMS, before.alarms, after.alarms, strict=True)
+            if was.active and not now.active
+        }
+        self.seen |= active | {f"cleared {name}" for name in cleared}
+        self._s1(inputs, out, active)
+        self._s2(inputs, out, cleared)
+        self._s3(before, inputs, out)
+        self._s4(inputs, out, active)
+        self._s7(inputs, out)
+        self._s12(before, inputs, out)
+        self._s13(inputs, out, cleared)
+
+    def fresh(self, now_ms: int, prefix: str, count: int) -> list[int] | None:
+        """Give all values of a group, or None when one is unknown or too old."""
+        oldest = now_ms - self.settings.parameters.value_max_age_ms
+        found = [self.last.get(f"{prefix}{n}") for n in range(count)]
+        return None if any(f is None or f[1] < oldest for f in found) else [f[0] for f in found if f]
+
+    def _record(self, inputs: Inputs, frozen: tuple[int, ...]) -> None:
+        m, now = inputs.afe.measurement, inputs.now_ms
+        complete = m is not None and inputs.afe.state is AfeState.READY
+        self.good = self.good + 1 if complete else (0 if self.good < 8 else self.good)
+        if m is None:
+            return
+        values = {f"cell{n}": (mv, CELL) for n, mv in enumerate(m.cell_mv) if n + 1 not in frozen}
+        values |= {f"battery{n}": (t, DEGREE) for n, t in enumerate(m.battery_decic)}
+        values |= {"switch0": (m.switch_decic, DEGREE)}
+        anything = (-(10**9), 10**9)
+        values |= {"current0": (m.current_ma, anything), "stack0": (m.stack_mv, anything)}
+        values |= {"charger0": (m.charger_mv, anything)}
+        for name, (value, (low, high)) in values.items():
+            if value is not None and low <= value <= high:
+                self.last[name] = (value, now)
+
+    def _all(self, now_ms: int) -> tuple[list[int] | None, ...]:
+        groups = (("cell", self.settings.cells), ("battery", 2), ("switch", 1), ("current", 1), ("stack", 1))
+        return tuple(self.fresh(now_ms, prefix, count) for prefix, count in groups)
+
+    def _s1(self, inputs: Inputs, out: Outputs, active: set[str]) -> None:
+        limits = {Block.CHARGE: out.limits.charge_ma, Block.DISCHARGE: out.limits.discharge_ma}
+        for block, on, allowed in (
+            (Block.CHARGE, out.commands.charge, out.charge_allowed),
+            (Block.DISCHARGE, out.commands.discharge or out.commands.precharge, out.discharge_allowed),
+        ):
+            if not (on or allowed or limits[block]):
+                continue
+            self.seen.add(f"{block.name} on" if on else f"{block.name} allowed")
+            against = [alarm.name for alarm in ALARMS if alarm.name in active and alarm.blocks & block]
+            assert not against, f"S1: {block.name} beside {against}"
+            assert None not in self._all(inputs.now_ms), f"S1: {block.name} on an unknown or old value"
+            assert inputs.afe.state is AfeState.READY, f"S1: {block.name} with the chip {inputs.afe.state}"
+            assert self.good >= self.settings.parameters.start_good_cycles, f"S13: {block.name} too early"
+
+    def _s2(self, inputs: Inputs, out: Outputs, cleared: set[str]) -> None:
+        values, now = out.values, inputs.now_ms
+        cells, battery, switch, current, stack = self._all(now)
+        for reading, group in (
+            (values.cell_max, cells), (values.cell_min, cells), (values.cell_spread, cells),
+            (values.pack_mv, cells), (values.battery_max, battery), (values.battery_min, battery),
+            (values.switch_decic, switch), (values.charge_ma, current), (values.discharge_ma, current),
+        ):  # fmt: skip
+            assert group is not None or not reading.complete, (
+                "S2: an extreme without all its values is complete"
+            )
+        if cells:
+            assert not values.cell_max.complete or values.cell_max.value == max(cells)
+            assert not values.cell_min.complete or values.cell_min.value == min(cells)
+        known = {"cells": cells, "battery": battery, "switch": switch, "current": current, "stack": stack}
+        names = {
+            "cells": OF_CELLS,
+            "battery": OF_BATTERY,
+            "switch": OF_SWITCH,
+            "current": OF_CURRENT,
+            "stack": OF_STACK,
+        }
+        for group, value in known.items():
+            wrong = cleared & names[group] if value is None else set()
+            assert not wrong, f"S2: {wrong} cleared while unknown"
+        if inputs.afe.measurement is None or inputs.afe.state is not AfeState.READY:
+            assert not cleared & OF_CHIP, f"S2: {cleared & OF_CHIP} cleared without a poll"
+
+        for name in ("charge", "discharge"):
+            if getattr(inputs.feedback, name) is None:
+                wrong = cleared & {f"{name}_contactor_welded", f"{name}_contactor_open"}
+                assert not wrong, f"S2: {wrong} cleared while the contact is unknown"
+
+    def _s3(self, before: State, inputs: Inputs, out: Outputs) -> None:
+        now, was = out.commands, before.commands
+        assert not (now.charge and now.heater), "S3: charge and heater together"
+        if now.heater:
+            assert not was.charge, "S3: heater before charge was off"
+            assert inputs.lines.charge is not True, "S3: heater with the charge line on"
+            assert inputs.feedback.charge is not True, "S3: heater with the charge contactor closed"
+        if now.charge and not was.charge:
+            assert not was.heater, "S3: charge before the heater was off"
+            assert inputs.lines.heater is not True, "S3: charge with the heater line on"
+
+    def _s4(self, inputs: Inputs, out: Outputs, active: set[str]) -> None:
+        p, now = self.settings.parameters, inputs.now_ms
+        if not out.commands.heater:
+            self.heater_since_ms = None
+            return
+        self.seen.add("heater on")
+        battery, cells = self.fresh(now, "battery", 2), self.fresh(now, "cell", self.settings.cells)
+        charger, mohm = self.fresh(now, "charger", 1), self.settings.heater_mohm
+        assert battery is not None, "S4: heater with an unknown battery temperature"
+        assert min(battery) < p.charge_utpr_decic, "S4: heater at or above recovery"
+        assert cells is not None, "S4: heater with an unknown supply"
+        assert charger is not None, "S4: heater with an unknown supply"
+        assert mohm is not None
+        volts = max(sum(cells), charger[0]) / 1000
+        assert volts / (mohm / 1000) <= 3.0, f"S4: {volts} V drives too much current"
+        assert volts * volts / (mohm / 1000) <= 100.0, f"S4: {volts} V makes too much heat for a small pack"
+        assert inputs.heater_ma is None or inputs.heater_ma <= 3000, (
+            "S4: measured heater current over its limit"
+        )
+        assert not [a.name for a in ALARMS if a.name in active and a.blocks & Block.HEATER], "S4: blocked"
+        assert self.good >= p.start_good_cycles, "S13: heater too early"
+        if self.heater_since_ms is None:
+            self.heater_since_ms = now
+        assert now - self.heater_since_ms < p.heater_max_run_ms, "S4: longer than its longest run"
+
+    def _s7(self, inputs: Inputs, out: Outputs) -> None:
+        if None in self._all(inputs.now_ms):
+            assert out.limits.charge_ma == out.limits.discharge_ma == 0, "S7: limits on unknown values"
+        assert out.limits.charge_mv <= self.settings.parameters.cell_charge_mv * self.settings.cells
+
+    def _s12(self, before: State, inputs: Inputs, out: Outputs) -> None:
+        p, now = self.settings.parameters, inputs.now_ms
+        rests = {
+            "charge": p.contactor_min_off_ms, "discharge": p.contactor_min_off_ms, "heater": p.heater_min_off_ms
+        }  # fmt: skip
+        for name, rest_ms in rests.items():
+            was, is_on = getattr(before.commands, name), getattr(out.commands, name)
+            if was and not is_on:
+                self.opened_ms[name] = now
+            if is_on and not was:
+                assert now - self.opened_ms.get(name, -HOUR_MS) >= rest_ms, f"S12: {name} without its rest"
+                closings = [t for t in self.closings_ms.get(name, []) if now - t < HOUR_MS]
+                self.closings_ms[name] = [*closings, now]
+                if name != "heater":
+                    assert len(closings) < p.contactor_operations_per_hour, f"S12: {name} too often"
+
+    def _s13(self, inputs: Inputs, out: Outputs, cleared: set[str]) -> None:
+        asked = {request.name for request in inputs.requests if request.kind == "reset"}
+        latching = {alarm.name for alarm in ALARMS if alarm.ends.value == "operator"}
+        assert cleared & latching <= asked, "S13: a latched alarm went away by itself"
+        if out.commands.precharge:
+            self.seen.add("precharge on")
+        if out.commands.balance_mask:
+            self.seen.add("balance on")
+            chosen = out.commands.balance_mask
+            assert not chosen & chosen << 1, "neighbouring cells are balanced together"

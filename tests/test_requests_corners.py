@@ -1,0 +1,85 @@
+"""Requests that no one would write by hand: what JSON can say and the code does not expect (S9)."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from bmsd.asking import Asked
+from bmsd.config import load
+from bmsd.requests import Desk
+
+EXAMPLE = Path(__file__).resolve().parents[1] / "etc" / "bmsd.toml"
+CONFIG = load(EXAMPLE)
+
+
+class Connection:
+    """A connection that only keeps what is sent."""
+
+    sent = b""
+
+    def send(self, data: bytes, _flags: int) -> int:
+        self.sent += data
+        return len(data)
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+def handled(desk: Desk, request: dict[str, Any]) -> dict[str, Any] | None:
+    """Let the desk handle a request; give the answer, or None when it goes to the core."""
+    connection = Connection()
+    asked = Asked(request, "uid 0", connection)  # type: ignore[arg-type]
+    if desk.handle(asked, 0) is not None:
+        assert not connection.sent
+        return None
+    answer: dict[str, Any] = json.loads(connection.sent)
+    return answer
+
+
+def refused(request: dict[str, Any]) -> str:
+    desk = Desk(CONFIG, {})
+    answer = handled(desk, request)
+    assert answer is not None
+    assert answer["ok"] is False
+    assert desk.parameters == CONFIG.parameters
+    assert desk.changed == {}
+    assert desk.take_events() == []
+    return str(answer["error"])
+
+
+@pytest.mark.parametrize("alarm", [[], {}, ["cell_floor"], {"name": "cell_floor"}], ids=str)
+def test_a_reset_of_something_that_is_no_name_is_refused(alarm) -> None:
+    """S9: a request never ends the core, whoever asks."""
+    assert refused({"do": "reset", "alarm": alarm})
+
+
+@pytest.mark.parametrize("digits", [300, 400, 4000])
+def test_a_number_without_measure_is_refused(digits) -> None:
+    """S9: JSON knows no largest integer."""
+    assert refused({"do": "set", "values": {"cell_ovp_mv": 10**digits}})
+    assert refused({"do": "set", "values": {"heater_max_mw": -(10**digits)}})
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+verbs = st.sampled_from(("switch", "reset", "set", "preset", "unset", "sim", "", "x"))
+keys = st.sampled_from(("name", "on", "alarm", "values", "set", "cell"))
+
+
+@hypothesis_settings(deadline=None, max_examples=300)
+@given(verbs, st.dictionaries(keys, anything, max_size=4))
+def test_any_object_gets_an_answer_or_goes_to_the_core(verb, rest) -> None:
+    """S9: whatever JSON can say."""
+    desk = Desk(CONFIG, {})
+    answer = handled(desk, {**rest, "do": verb})
+    assert answer is None or isinstance(answer["ok"], bool)

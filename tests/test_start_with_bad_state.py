@@ -1,0 +1,64 @@
+"""A start with a state file that does not fit: the core runs, blocks, and says why (S13)."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from bmsd import bus
+from bmsd.core.soc import SocState
+from bmsd.errors import StaleError
+from bmsd.store import STATE_FILE, Stored, encode
+
+ROOT = Path(__file__).resolve().parents[1]
+STATES = {
+    "out of range": Stored(changed={"cell_ovp_mv": 9000}),
+    "without measure": Stored(changed={"cell_ovp_mv": 10**400}),
+    "unknown to this version": Stored(changed={"cell_wobble_mv": 1}),
+    "beyond the chip and this shunt": Stored(
+        changed={"discharge_ocp2_ma": 700_000, "short_circuit_ma": 2_000_000}
+    ),
+    "torn": b'{"schema": 1',
+}
+
+
+@pytest.mark.system
+@pytest.mark.xdist_group("system")
+@pytest.mark.parametrize("state", STATES.values(), ids=STATES)
+def test_a_state_that_does_not_fit_blocks_until_an_operator_has_looked(tmp_path, state) -> None:
+    """S8, S13: a core that never starts again protects nobody and explains nothing."""
+    alarms = {alarm["name"] for alarm in started(tmp_path, state)["alarms"]}
+    assert "configuration_fault" in alarms
+
+
+@pytest.mark.system
+@pytest.mark.xdist_group("system")
+def test_a_count_of_a_larger_pack_is_published_as_full_at_most(tmp_path) -> None:
+    whole = 280_000 * 3_600_000
+    points = started(tmp_path, Stored(soc=SocState(3 * whole, 10, full=True)))["points"]
+    assert points["soc_permille"] <= 1000
+
+
+def started(folder: Path, state: Stored | bytes) -> dict:
+    """Start a simulated core on this state and give its first snapshot."""
+    runtime, kept = folder / "run", folder / "state"
+    kept.mkdir()
+    (kept / STATE_FILE).write_bytes(state if isinstance(state, bytes) else encode(state))
+    command = [sys.executable, "-m", "bmsd.daemon", "--simulate", "--config", str(ROOT / "etc" / "bmsd.toml")]
+    command += ["--runtime-dir", str(runtime), "--state-dir", str(kept)]
+    core = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    try:
+        until = time.monotonic() + 30
+        while time.monotonic() < until and core.poll() is None:
+            try:
+                return dict(bus.read_snapshot(runtime).document)
+            except StaleError:
+                time.sleep(0.05)
+    finally:
+        core.terminate()
+        _, told = core.communicate(timeout=30)
+    raise AssertionError(f"no snapshot; exit {core.returncode}: {told[-800:]}")

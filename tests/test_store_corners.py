@@ -1,0 +1,86 @@
+"""The state file where the checksum is right and the content is not, and disks that take half of it."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from bmsd import bus, store
+from bmsd.core.soc import SocState
+from bmsd.errors import StaleError
+from bmsd.store import SCHEMA, STATE_FILE, Stored, Writer, encode, load
+
+FULL = Stored(
+    soc=SocState(1, 2), latched={"cell_floor": (1990, 3)}, changed={"cell_ovp_mv": 3580}, runtime_ms=5
+)
+BODY = json.loads(encode(FULL))["body"]
+COUNTER = BODY["soc"]
+
+WRONG = {
+    "a charge that is a text": {"soc": {**COUNTER, "charge_mams": "1"}},
+    "a charge that is missing": {"soc": {k: v for k, v in COUNTER.items() if k != "charge_mams"}},
+    "a charge that is unknown": {"soc": {**COUNTER, "charge_mams": None}},
+    "a charge below zero": {"soc": {**COUNTER, "charge_mams": -1}},
+    "an error that is a list": {"soc": {**COUNTER, "error_permille": []}},
+    "a counter that is a list": {"soc": [1, 2]},
+    "a consent that is a text": {"consent": {"charge": "no", "discharge": True, "balance": True}},
+    "a consent of something else": {"consent": {"heater": True}},
+    "a latch without its pair": {"latched": {"cell_floor": []}},
+    "a latch with a text": {"latched": {"cell_floor": ["low", 3]}},
+    "a latch that is a number": {"latched": {"cell_floor": 7}},
+    "latches as a list": {"latched": ["cell_floor"]},
+    "a parameter that is a list": {"changed": {"cell_ovp_mv": [1]}},
+    "a parameter without end": {"changed": {"cell_ovp_mv": float("inf")}},
+    "a parameter that is a text": {"changed": {"cell_ovp_mv": "3580"}},
+    "a time that is unknown": {"runtime_ms": None},
+}
+
+
+@pytest.mark.parametrize("change", WRONG.values(), ids=WRONG)
+def test_wrong_types_under_a_right_checksum_are_reported(tmp_path, change) -> None:
+    """S13: what is let in here reaches the decision, and an exception there is a core that never starts again."""
+    body = {**BODY, **change}
+    document = {"schema": SCHEMA, "sum": store._sum(body), "body": body}
+    (tmp_path / STATE_FILE).write_text(json.dumps(document))
+    assert load(tmp_path).problem
+
+
+def test_brackets_without_end_are_reported(tmp_path) -> None:
+    (tmp_path / STATE_FILE).write_text("[" * 100_000)
+    assert load(tmp_path).problem
+
+
+def half(descriptor: int, data: bytes) -> int:
+    return REAL_WRITE(descriptor, bytes(data)[: max(len(data) // 2, 1)])
+
+
+REAL_WRITE = os.write
+
+
+def test_a_disk_that_takes_half_leaves_a_whole_state(tmp_path, monkeypatch) -> None:
+    """S13: a nearly full disk takes a part and says how much; the rest must follow, or the old state stay."""
+    with Path(tmp_path / STATE_FILE).open("wb") as file:
+        file.write(encode(FULL))
+    monkeypatch.setattr(store.os, "write", half)
+    writer = Writer(tmp_path)
+    writer.put(Stored(runtime_ms=6))
+    writer.close()
+    assert load(tmp_path).problem == ""
+
+
+def test_a_runtime_directory_that_takes_half_leaves_a_whole_snapshot(tmp_path, monkeypatch) -> None:
+    """S7: readers see the old or the new one, never a half."""
+    publisher = bus.Publisher(tmp_path)
+    assert publisher.publish(bus.SNAPSHOT, {"points": {"sequence": 1}}, 1)
+    monkeypatch.setattr(bus.os, "write", half)
+    publisher.publish(bus.SNAPSHOT, {"points": {"sequence": 2}}, 2)
+    assert bus.read_snapshot(tmp_path).points["sequence"] in {1, 2}
+
+
+def test_brackets_without_end_are_no_snapshot(tmp_path) -> None:
+    (tmp_path / bus.SNAPSHOT).write_text("[" * 100_000)
+    with pytest.raises(StaleError):
+        bus.read_snapshot(tmp_path)
