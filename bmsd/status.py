@@ -16,6 +16,8 @@ from bmsd.tables.points import POINTS, Count, Kind, Point
 
 SCHEMA = 1
 LINKS = ("can", "modbus", "journal")
+FINAL_STATES = ("off", "stopped")
+"""A link that said one of these has ended as it should, and says nothing more."""
 LINK_FRESH_MS = 5000
 """A link that has not written its file for this long is not there to be believed."""
 _SWITCH, _COMMANDED, _ACTUAL = "switches.", ".commanded", ".actual"
@@ -112,7 +114,7 @@ def _public_link(link: Mapping[str, Any] | None, boot: str | None, now_ms: int) 
         }
     age_ms = now_ms - link["at_ms"]
     state, detail = str(link.get("state", "unknown")), str(link.get("detail") or "")
-    if not 0 <= age_ms <= LINK_FRESH_MS:
+    if state not in FINAL_STATES and not 0 <= age_ms <= LINK_FRESH_MS:
         told = f"silent for {age_ms / 1000:.0f} s, was {state}" + (f": {detail}" if detail else "")
         state, detail = "stale", told
     return {"state": state, "age_s": _seconds(age_ms), "detail": detail}

@@ -134,6 +134,8 @@ def test_alarms_in_people_units() -> None:
         ),
         ({"boot": "b", "at_ms": 99_000, "state": "running"}, "stale", "was running"),
         ({"boot": "another", "at_ms": 9000, "state": "running"}, "absent", "nothing"),
+        ({"boot": "b", "at_ms": 1, "state": "off", "detail": "not configured"}, "off", "not configured"),
+        ({"boot": "b", "at_ms": 1, "state": "stopped"}, "stopped", ""),
     ],
 )
 def test_links_tell_the_truth(link, state, detail) -> None:

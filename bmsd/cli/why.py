@@ -24,6 +24,7 @@ _SAID_BY = {
     "battery_decic": ("temperature_lost",),
     "switch_decic": ("switch_temperature_lost",),
     "current_ma": ("current_lost",),
+    "stack_mv": ("stack_lost",),
 }
 _LOST_ALARMS = tuple(name for value, names in _SAID_BY.items() if value != "afe" for name in names)
 THINGS = ("charge", "discharge", "heater", "balance")

@@ -59,6 +59,7 @@ _UNKNOWN = {
     "battery_min": "A battery temperature is unknown",
     "switch_decic": "The temperature of the switch board is unknown",
     "current_ma": "The pack current is unknown",
+    "stack_mv": "The stack voltage is unknown",
 }
 
 

@@ -150,34 +150,39 @@ def test_the_running_heater(runtime) -> None:
 
 
 @pytest.mark.parametrize(
-    ("points", "alarms", "said"),
+    ("points", "because", "name", "said"),
     [
-        ({"cell_difference_mv": 5}, [], "5 V apart, balancing begins above 0.010 V"),
-        ({"cell_difference_mv": 50}, [], "only cells above 3.400 V (balance_start_v) are balanced"),
-        ({"cell_difference_mv": 50, "cell_max_mv": 3500}, [], "'bmsctl switch balance on'"),
-        ({"cell_difference_mv": 50, "cell_max_mv": 3500}, ["cell_frozen"], "Cell voltage frozen"),
-        ({"cell_difference_mv": None}, [], "A cell voltage is unknown"),
+        ({"cell_difference_mv": 5}, "not needed", "cell_spread", "5 V apart, balancing begins above 0.010 V"),
         (
-            {"balance_commanded": True, "balancing": [True, False] * 8},
-            [],
-            "on for cells 1, 3, 5, 7, 9, 11, 13 and 15",
+            {"cell_difference_mv": 50},
+            "not needed",
+            "cell_max",
+            "only cells above 3.400 V (balance_start_v) are balanced",
         ),
+        ({}, "operator", "balance", "'bmsctl switch balance on'"),
+        ({}, "unknown", "cell_mv", "A cell voltage is unknown"),
+        ({}, "unknown", "current_ma", "The pack current is unknown"),
     ],
 )
-def test_balance(runtime, points, alarms, said) -> None:
-    runtime.publish(**points, alarms=[runtime.alarm(name) for name in alarms])
+def test_balance(runtime, points, because, name, said) -> None:
+    runtime.publish(**points, why={"balance": [{"because": because, "name": name}]})
     assert said in answer(runtime, "balance")
+
+
+def test_balance_names_the_alarm_that_blocks_it(runtime) -> None:
+    runtime.publish(
+        alarms=[runtime.alarm("cell_frozen")], why={"balance": [{"because": "alarm", "name": ""}]}
+    )
+    assert "Cell voltage frozen" in answer(runtime, "balance")
+
+
+def test_running_balance_names_its_cells(runtime) -> None:
+    runtime.publish(balance_commanded=True, balancing=[True, False] * 8)
+    assert "on for cells 1, 3, 5, 7, 9, 11, 13 and 15" in answer(runtime, "balance")
 
 
 def test_blocks_and_things_are_the_same_names() -> None:
     assert {flag.name.lower() for flag in Block if flag.name} - {"none"} == set(THINGS)
-
-
-def test_balance_waits_for_what_charging_waits_for(runtime) -> None:
-    points = {"cell_difference_mv": 50, "cell_max_mv": 3500}
-    runtime.publish(**points, why={"charge": [{"because": "unknown", "name": "current_ma"}]})
-    assert "The pack current is unknown" in answer(runtime, "balance")
-    assert "operator" not in answer(runtime, "balance")
 
 
 def test_the_front_end_says_what_is_wrong() -> None:

@@ -60,8 +60,8 @@ def test_cold_morning_follows_s3(cold) -> None:
         "Too cold to charge: sensor 1",
         "Charge contactor opened",
         "Heater on",
-        "Heater off",
         "Too cold to charge cleared",
+        "Heater off",
         "Charge contactor closed",
     ]
     places = []
