@@ -16,7 +16,8 @@ from bmsd.afe.transfers import BusCounter, Port, Procedure, run
 from bmsd.backstop import afe_settings
 from bmsd.config import Config
 from bmsd.core.settings import Settings
-from bmsd.core.step import Outputs, State, step
+from bmsd.core.state import Outputs, State
+from bmsd.core.step import step
 from bmsd.core.types import AfeReport, AfeState, Inputs, Levels, Request
 from bmsd.hardware import outputs
 from bmsd.hardware.outputs import Lines

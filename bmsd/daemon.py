@@ -7,18 +7,15 @@ from __future__ import annotations
 
 import argparse
 import faulthandler
-import fcntl
 import gc
 import os
 import signal
-import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
-from bmsd import __version__, guard, safe_off, store
+from bmsd import __version__, safe_off, store
 from bmsd.asking import Asked, RequestServer
 from bmsd.bus import EVENTS, PARAMETERS, SNAPSHOT, SOCKET, Publisher, monotonic_ms
 from bmsd.config import DEFAULT_PATH, Config, load
@@ -26,11 +23,12 @@ from bmsd.controller import Board, Controller, sleep_ms
 from bmsd.core import report
 from bmsd.core.alarms import is_active
 from bmsd.core.report import Cycle
-from bmsd.core.step import begin
+from bmsd.core.state import begin
 from bmsd.core.types import Event, Request
 from bmsd.errors import BmsdError, ConfigError, OutputError, ParameterError
 from bmsd.events import Ring
 from bmsd.hardware.service import Service
+from bmsd.process import Guard, lock, may_ask
 from bmsd.requests import Desk, afe_settings_fit
 
 if TYPE_CHECKING:
@@ -38,7 +36,8 @@ if TYPE_CHECKING:
 
 EXIT_GOOD, EXIT_FAILED, EXIT_USAGE, EXIT_UNAVAILABLE, EXIT_CONFIG = 0, 1, 2, 69, 78
 STATUS_EVERY_MS = 5000
-ADMIN_GROUP = "bmsd-admin"
+RETRY_MS = 10_000
+"""A state that the disk refused is offered again this often."""
 
 
 class Daemon:
@@ -63,6 +62,7 @@ class Daemon:
         self._ring = Ring()
         self._waiting: list[tuple[Request, Asked]] = []
         self._saved: store.Stored | None = None
+        self._disk_failed = False
         self._saved_ms = self._status_ms = 0
         self._sequence = self._overruns = self._last_us = self._worst_us = 0
         self._stop = False
@@ -222,9 +222,24 @@ class Daemon:
             stored.changed,
         )
         anchored = last is not None and _anchors(last) != _anchors(stored)
-        if urgent or anchored or at_once or now_ms - self._saved_ms >= store.EVERY_MS:
+        self._tell_of_disk(now_ms)
+        age_ms = now_ms - self._saved_ms
+        again = bool(self._writer.failed) and age_ms >= RETRY_MS
+        if urgent or anchored or again or at_once or age_ms >= store.EVERY_MS:
             self._writer.put(stored)
             self._saved, self._saved_ms = stored, now_ms
+
+    def _tell_of_disk(self, now_ms: int) -> None:
+        """Say once when the state can no longer be kept, and once when it can again."""
+        failed = self._writer.failed
+        if bool(failed) == self._disk_failed:
+            return
+        self._disk_failed = bool(failed)
+        if failed:
+            complain(f"{failed}; charge count, latches and consents would not survive a power cut")
+        word = "lost" if failed else "back"
+        self._ring.add([Event(now_ms, "daemon", "state file", word)])
+        self._publisher.publish(EVENTS, self._ring.body(), now_ms)
 
     def _tell_systemd(self, now_ms: int) -> None:
         if self._sequence == 1:
@@ -257,57 +272,6 @@ class Daemon:
 
 def _anchors(stored: store.Stored) -> tuple[int, bool] | None:
     return None if stored.soc is None else (stored.soc.full_charges, stored.soc.synchronised)
-
-
-class Guard:
-    """A small process that switches off when this one dies or hangs (S5)."""
-
-    def __init__(self, runtime_dir: Path, config: Path) -> None:
-        reading, self._writing = os.pipe()
-        os.set_blocking(self._writing, False)
-        # -I -S: nothing but the standard library is needed, and half the memory.
-        command = [sys.executable, "-I", "-S", guard.__file__, str(reading), str(os.getpid())]
-        command += ["--runtime-dir", str(runtime_dir), "--config", str(config)]
-        self._process = subprocess.Popen(command, pass_fds=(reading,), stdin=subprocess.DEVNULL)
-        os.close(reading)
-
-    def beat(self) -> None:
-        """Tell that a cycle was finished."""
-        self._write(guard.BEAT)
-
-    def goodbye(self) -> None:
-        """Tell that everything is off and the end is wanted."""
-        self._write(guard.GOODBYE)
-        os.close(self._writing)
-
-    def _write(self, byte: bytes) -> None:
-        try:
-            os.write(self._writing, byte)
-        except OSError:
-            # A guard that is gone or slow must not stop the core; systemd and the chip still watch.
-            return
-
-
-def may_ask(own_uid: int) -> Callable[[int, list[int]], bool]:
-    """Make the rule who may ask: root, the daemon's own user, and the group bmsd-admin."""
-    import grp
-
-    try:
-        admin = grp.getgrnam(ADMIN_GROUP).gr_gid
-    except KeyError:
-        admin = -1
-
-    def allowed(uid: int, groups: list[int]) -> bool:
-        return uid in (0, own_uid) or admin in groups
-
-    return allowed
-
-
-def lock(runtime_dir: Path) -> IO[str]:
-    """Make sure that only one core runs on a runtime directory; raise OSError when another does."""
-    file = (runtime_dir / "bmsd.lock").open("w")
-    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    return file
 
 
 def complain(text: str) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 
 from bmsd.bus import write_all
 from bmsd.core.soc import SocState
-from bmsd.core.step import Consent
+from bmsd.core.state import Consent
 
 STATE_FILE = "state.json"
 SCHEMA = 1

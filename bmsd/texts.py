@@ -25,7 +25,12 @@ _SWITCHED = {
     "balance": ("Balancing on", "Balancing off"),
     "buzzer": ("Buzzer on", "Buzzer off"),
 }
-_DAEMON = {"started": "bmsd started", "stopping": "bmsd is stopping, all outputs go off"}
+_DAEMON = {
+    "started": "bmsd started",
+    "stopping": "bmsd is stopping, all outputs go off",
+    "lost": "The state file cannot be written: the charge count would not survive a power cut",
+    "back": "The state file is written again",
+}
 
 
 def number_text(unit: Unit, value: int) -> str:

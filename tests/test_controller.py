@@ -12,7 +12,7 @@ from bmsd.afe.transfers import interleave, read_prefix
 from bmsd.config import load
 from bmsd.controller import Controller
 from bmsd.core.alarms import is_active
-from bmsd.core.step import begin
+from bmsd.core.state import begin
 from bmsd.core.types import Request
 from bmsd.sim.bench import Bench
 from bmsd.sim.plant import PlantSettings

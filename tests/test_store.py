@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from bmsd import store
 from bmsd.core.soc import SocState
-from bmsd.core.step import Consent
+from bmsd.core.state import Consent
 from bmsd.store import STATE_FILE, Stored, Writer, encode, load
 
 COUNTER = SocState(

@@ -9,7 +9,7 @@ from typing import Any
 from bmsd.core import heater, soc
 from bmsd.core.alarms import active
 from bmsd.core.settings import Settings
-from bmsd.core.step import Outputs, State
+from bmsd.core.state import Outputs, State
 from bmsd.core.types import Inputs, Levels, Reason
 from bmsd.tables.alarms import Release
 

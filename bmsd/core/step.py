@@ -6,7 +6,6 @@ alarms, give or refuse permissions, then move heater and contactors (S1, S3).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from bmsd.core import (
@@ -23,13 +22,12 @@ from bmsd.core import (
 from bmsd.core.alarms import Active, AlarmState
 from bmsd.core.contactors import PrechargeState
 from bmsd.core.heater_watch import WatchState
-from bmsd.core.limits import Limits
 from bmsd.core.plausible import Held, Values, believe
 from bmsd.core.settings import Settings
 from bmsd.core.soc import SocState
+from bmsd.core.state import Consent, Outputs, State
 from bmsd.core.switching import SwitchState
 from bmsd.core.types import (
-    ALL_OFF,
     Because,
     Commands,
     Event,
@@ -43,53 +41,6 @@ CHARGING_MA = 500
 """Above this the state word says charging or discharging rather than idle."""
 BUZZ_MS = 10_000
 """How long the buzzer sounds for a new protection or fault."""
-
-
-@dataclass(frozen=True, slots=True)
-class Consent:
-    """What the operator lets the pack do."""
-
-    charge: bool = True
-    discharge: bool = True
-    balance: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """Everything the core remembers from one cycle to the next."""
-
-    alarms: tuple[AlarmState, ...]
-    soc: SocState | None = None
-    consent: Consent = Consent()
-    held: Held = Held()
-    good_cycles: int = 0
-    started: bool = False
-    charge: SwitchState = SwitchState()
-    discharge: SwitchState = SwitchState()
-    precharge: PrechargeState = PrechargeState()
-    heater: SwitchState = SwitchState()
-    watch: WatchState = WatchState()
-    commands: Commands = ALL_OFF
-    resets: int = 0
-    word: str = "starting"
-
-
-@dataclass(frozen=True, slots=True)
-class Outputs:
-    """One decision: what to switch, what to tell, and why not more."""
-
-    commands: Commands
-    limits: Limits
-    charge_allowed: bool
-    discharge_allowed: bool
-    heater_demanded: bool
-    against_charge: tuple[Reason, ...]
-    against_discharge: tuple[Reason, ...]
-    against_heater: tuple[Reason, ...]
-    against_balance: tuple[Reason, ...]
-    values: Values
-    word: str
-    events: tuple[Event, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,17 +85,6 @@ class _Moved:
     wait_heater: Reason | None
 
 
-def begin(
-    now_ms: int,
-    *,
-    latched: Mapping[str, tuple[int | None, int | None]] | None = None,
-    soc_state: SocState | None = None,
-    consent: Consent | None = None,
-) -> State:
-    """Make the state of a fresh start from what survived the last one (S13)."""
-    return State(alarms.start(latched or {}, now_ms), soc_state, consent or Consent())
-
-
 def step(settings: Settings, state: State, inputs: Inputs) -> tuple[State, Outputs]:
     """Decide one cycle."""
     judged = _judge(settings, state, inputs)
@@ -167,7 +107,8 @@ def _judge(settings: Settings, state: State, inputs: Inputs) -> _Judged:
         settings.parameters,
         switch_sensor=settings.switch_sensor,
     )
-    watch, verdict = _watch_heater(settings, state, values, inputs)
+    before = WatchState() if "heater_no_warming" in resets else state.watch
+    watch, verdict = _watch_heater(settings, state, before, values, inputs)
     of_outputs = checks.outputs(settings, inputs, state.commands, state.charge, state.discharge, precharge)
     findings = {
         **checks.lost_values(settings, values),
@@ -209,11 +150,11 @@ def _asked(request: Request, now_ms: int) -> Event:
 
 
 def _watch_heater(
-    settings: Settings, state: State, values: Values, inputs: Inputs
+    settings: Settings, state: State, before: WatchState, values: Values, inputs: Inputs
 ) -> tuple[WatchState, heater_watch.Verdict]:
     p, coldest = settings.parameters, values.battery_min
     return heater_watch.watch(
-        state.watch,
+        before,
         on=state.heater.on,
         coldest_decic=coldest.value if coldest.complete else None,
         measured_ma=inputs.heater_ma,
@@ -325,7 +266,21 @@ def _conclude(
         _buzz(judged.active, inputs.now_ms),
         mask,
     )
-    after = State(
+    after = _after(state, judged, permits, moved, commands, inputs)
+    events = judged.events + _changes(state, after, inputs.now_ms)
+    return after, _outputs(settings, judged, permits, moved, after, wait_balance, events)
+
+
+def _after(
+    state: State,
+    judged: _Judged,
+    permits: _Permits,
+    moved: _Moved,
+    commands: Commands,
+    inputs: Inputs,
+) -> State:
+    """Remember what the next cycle needs."""
+    return State(
         alarms=judged.alarms,
         soc=judged.soc,
         consent=judged.consent,
@@ -341,13 +296,25 @@ def _conclude(
         resets=max(state.resets, inputs.afe.resets),
         word=_word(judged, permits, commands),
     )
-    return after, Outputs(
-        commands=commands,
+
+
+def _outputs(
+    settings: Settings,
+    judged: _Judged,
+    permits: _Permits,
+    moved: _Moved,
+    after: State,
+    wait_balance: Reason | None,
+    events: tuple[Event, ...],
+) -> Outputs:
+    """Say what was decided; nothing is asked of the inverter through a contactor that waits to close."""
+    return Outputs(
+        commands=after.commands,
         limits=limits.limits(
             settings,
             judged.values,
-            charge_allowed=not permits.charge,
-            discharge_allowed=not permits.discharge,
+            charge_allowed=moved.charge.on,
+            discharge_allowed=moved.discharge.on,
         ),
         charge_allowed=not permits.charge,
         discharge_allowed=not permits.discharge,
@@ -358,7 +325,7 @@ def _conclude(
         against_balance=_optional(wait_balance),
         values=judged.values,
         word=after.word,
-        events=judged.events + _changes(state, after, inputs.now_ms),
+        events=events,
     )
 
 

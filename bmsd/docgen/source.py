@@ -41,7 +41,7 @@ CYCLE = (
     ("bmsd/core/report.py", "points"),
     ("bmsd/bus.py", "Publisher.publish"),
     ("bmsd/store.py", "Writer.put"),
-    ("bmsd/daemon.py", "Guard.beat"),
+    ("bmsd/process.py", "Guard.beat"),
     ("bmsd/hardware/service.py", "Service.alive"),
 )
 """The way through one cycle, in order; each is explained by the first line of its own docstring."""

@@ -19,7 +19,7 @@ from pathlib import Path
 from bmsd.config import Config
 from bmsd.controller import Board
 from bmsd.core.soc import MAMS_PER_MAH, SocState
-from bmsd.core.step import begin
+from bmsd.core.state import begin
 from bmsd.errors import BmsdError, ConfigError, ParameterError, PeerError
 from bmsd.requests import afe_settings_fit
 from bmsd.sim.bench import BenchLines, make_chip

@@ -13,7 +13,7 @@ from bmsd.config import Config
 from bmsd.controller import Board, Controller
 from bmsd.core import report
 from bmsd.core.report import Cycle
-from bmsd.core.step import Outputs, State, begin
+from bmsd.core.state import Outputs, State, begin
 from bmsd.core.types import Event, Request
 from bmsd.sim.bench import Bench
 from bmsd.sim.expect import Checker

@@ -145,7 +145,7 @@ ALARMS: tuple[Alarm, ...] = (
           "Tripped by the chip. Find the short before the release time ends.",
           release_delay="short_circuit_release_ms"),
     # Temperature.
-    Alarm("charge_otp", 13, P, Block.CHARGE | Block.HEATER, "Too warm to charge",
+    Alarm("charge_otp", 13, P, Block.CHARGE | Block.HEATER | Block.BALANCE, "Too warm to charge",
           "Let the pack cool; check ventilation and charge current.",
           "battery_max", ABOVE, "charge_otp_decic", "charge_otpr_decic", "temperature_delay_ms",
           unit=CELSIUS),
@@ -154,7 +154,7 @@ ALARMS: tuple[Alarm, ...] = (
           "battery_min", BELOW, "charge_utp_decic", "charge_utpr_decic", "temperature_delay_ms",
           # The heater is off at recovery (S4): a pack that it holds there must be warm enough.
           inclusive=True, unit=CELSIUS),
-    Alarm("discharge_otp", 15, P, Block.DISCHARGE | Block.HEATER, "Too warm to discharge",
+    Alarm("discharge_otp", 15, P, Block.DISCHARGE | Block.HEATER | Block.BALANCE, "Too warm to discharge",
           "Let the pack cool; check the load.",
           "battery_max", ABOVE, "discharge_otp_decic", "discharge_otpr_decic",
           "temperature_delay_ms", unit=CELSIUS),

@@ -452,6 +452,7 @@ ORDERS: tuple[Order, ...] = (
     Order("switch_otpr_decic", "switch_otp_decic", 50),
     Order("period_ms", "value_max_age_ms", 0),
     Order("heater_watch_ms", "heater_max_run_ms", 0),
+    Order("precharge_tries", "contactor_operations_per_hour", 0),
 )
 
 

@@ -30,6 +30,7 @@ LAYERS = (
     ("texts", "backstop"),
     ("controller", "requests"),
     ("guard", "safe_off"),
+    ("process",),
     ("daemon", "links", "cli", "sim", "docgen", "demo"),
 )
 # Neighbours that may be imported all the same, each with its reason.

@@ -8,7 +8,8 @@ from typing import Any
 
 from bmsd.core.alarms import AlarmState
 from bmsd.core.settings import Settings, settings
-from bmsd.core.step import Outputs, State, begin, step
+from bmsd.core.state import Outputs, State, begin
+from bmsd.core.step import step
 from bmsd.core.types import AfeReport, AfeState, ChipFault, Inputs, Levels, Measurement, Request
 from bmsd.tables import parameters
 from bmsd.tables.alarms import ALARMS

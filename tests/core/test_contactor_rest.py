@@ -43,7 +43,7 @@ def test_it_rests_for_its_time_and_not_a_millisecond_less() -> None:
 @pytest.mark.parametrize("most", [2, 5])
 def test_it_closes_so_often_in_an_hour_and_no_more(most: int) -> None:
     """S12: a limit on operations per hour."""
-    pack = opened(contactor_operations_per_hour=most)
+    pack = opened(contactor_operations_per_hour=most, precharge_tries=1)
     first_ms = pack.state.charge.starts_ms[0]
     for _ in range(most - 1):
         pack.cycle(ON, after_ms=5000)
@@ -61,7 +61,7 @@ def test_it_closes_so_often_in_an_hour_and_no_more(most: int) -> None:
 
 def test_the_discharge_side_is_held_to_the_same() -> None:
     """S12: with the pre-charge relay waiting as well."""
-    pack = Pack(make_settings(chosen={"contactor_operations_per_hour": 2})).started()
+    pack = Pack(make_settings(chosen={"contactor_operations_per_hour": 2, "precharge_tries": 1})).started()
     for _ in range(4):
         pack.cycle(Request("switch", "discharge", False, "uid 0"))
         pack.cycle(Request("switch", "discharge", True, "uid 0"))

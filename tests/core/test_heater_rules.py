@@ -237,7 +237,7 @@ def test_a_charger_counts_from_two_volts_above_the_pack(charger, on) -> None:
 @pytest.mark.parametrize(("permille", "on"), [(199, False), (200, True)])
 def test_a_heater_on_the_pack_wants_enough_charge(permille, on) -> None:
     from bmsd.core.soc import MAMS_PER_MAH, SocState
-    from bmsd.core.step import begin
+    from bmsd.core.state import begin
 
     settings = make_settings(heater_from_pack=True)
     counter = SocState(settings.capacity_mah * MAMS_PER_MAH * permille // 1000, 10)

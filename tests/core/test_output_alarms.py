@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from bench_inputs import Pack, cold
 
-from bmsd.core.step import begin
+from bmsd.core.state import begin
 from bmsd.core.types import Levels
 from bmsd.tables.alarms import BOTH, BY_NAME
 

@@ -13,7 +13,7 @@ from bench_inputs import Pack, make_settings
 from hypothesis import strategies as st
 
 from bmsd.core.settings import Settings
-from bmsd.core.step import Outputs, State
+from bmsd.core.state import Outputs, State
 from bmsd.core.types import AfeState, ChipFault, Inputs, Levels, Request
 from bmsd.tables.alarms import ALARMS, Release
 

@@ -23,7 +23,8 @@ from random_worlds import (
 )
 from witness import Witness
 
-from bmsd.core.step import Consent, begin, step
+from bmsd.core.state import Consent, begin
+from bmsd.core.step import step
 from bmsd.core.types import Event
 from bmsd.tables.alarms import ALARMS
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from bmsd.core.settings import Settings
-from bmsd.core.step import Outputs, State
+from bmsd.core.state import Outputs, State
 from bmsd.core.types import AfeState, Inputs
 from bmsd.tables.alarms import ALARMS, Block
 

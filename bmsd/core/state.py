@@ -1,0 +1,74 @@
+"""What the core remembers between cycles, and what one decision says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from bmsd.core import alarms
+from bmsd.core.alarms import AlarmState
+from bmsd.core.contactors import PrechargeState
+from bmsd.core.heater_watch import WatchState
+from bmsd.core.limits import Limits
+from bmsd.core.plausible import Held, Values
+from bmsd.core.soc import SocState
+from bmsd.core.switching import SwitchState
+from bmsd.core.types import ALL_OFF, Commands, Event, Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """What the operator lets the pack do."""
+
+    charge: bool = True
+    discharge: bool = True
+    balance: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Everything the core remembers from one cycle to the next."""
+
+    alarms: tuple[AlarmState, ...]
+    soc: SocState | None = None
+    consent: Consent = Consent()
+    held: Held = Held()
+    good_cycles: int = 0
+    started: bool = False
+    charge: SwitchState = SwitchState()
+    discharge: SwitchState = SwitchState()
+    precharge: PrechargeState = PrechargeState()
+    heater: SwitchState = SwitchState()
+    watch: WatchState = WatchState()
+    commands: Commands = ALL_OFF
+    resets: int = 0
+    word: str = "starting"
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """One decision: what to switch, what to tell, and why not more."""
+
+    commands: Commands
+    limits: Limits
+    charge_allowed: bool
+    discharge_allowed: bool
+    heater_demanded: bool
+    against_charge: tuple[Reason, ...]
+    against_discharge: tuple[Reason, ...]
+    against_heater: tuple[Reason, ...]
+    against_balance: tuple[Reason, ...]
+    values: Values
+    word: str
+    events: tuple[Event, ...]
+
+
+def begin(
+    now_ms: int,
+    *,
+    latched: Mapping[str, tuple[int | None, int | None]] | None = None,
+    soc_state: SocState | None = None,
+    consent: Consent | None = None,
+) -> State:
+    """Make the state of a fresh start from what survived the last one (S13)."""
+    return State(alarms.start(latched or {}, now_ms), soc_state, consent or Consent())
