@@ -15,7 +15,7 @@ ALIVE_ID = 0x305
 
 _MEASURING_FAULTS = (
     "cell_lost", "cell_frozen", "temperature_lost", "switch_temperature_lost", "current_lost",
-    "stack_mismatch", "afe_lost", "afe_reset", "afe_refused", DATA_LOST,
+    "stack_lost", "stack_mismatch", "afe_lost", "afe_reset", "afe_refused", DATA_LOST,
 )  # fmt: skip
 _OTHER_FAULTS = (
     "chip_charge_trip", "chip_discharge_trip", "chip_fault", "precharge_failed",

@@ -181,7 +181,7 @@ PLACES = {
     "switch_otp": (0, 3), "discharge_utp": (0, 4), "discharge_ocp": (0, 7), "discharge_ocp2": (0, 7),
     "short_circuit": (0, 7), "charge_ocp": (1, 0), "charge_ocp2": (1, 0), "charge_utp": (2, 4),
 }  # fmt: skip
-NOT_TOLD = ("cell_spread", "heater_over_limit", "heater_no_warming", "heater_long_run")
+NOT_TOLD = ("cell_spread", "heater_over_limit", "heater_no_warming", "heater_long_run", "contact_lost")
 
 
 @pytest.mark.parametrize("name", [alarm.name for alarm in ALARMS])

@@ -1,6 +1,6 @@
 """Every recording outside the repository, where there is one: it runs, and the count stays close.
 
-The folder is named by the environment variable BMSD_RECORDINGS; these files do not ship, for size or licence.
+They do not ship, for size or licence; a folder `shared` beside the repository, or BMSD_SHARED, holds them.
 What is measured here is counting from a right start with anchors: the least any estimator has to reach.
 """
 
@@ -40,15 +40,15 @@ CASES = (
     Case("nmc_lghg2_mixed1_p00C", "li-ion", 2.876, 100.0, 0.15, 0.5),
     Case("nmc_lghg2_mixed3_m10C", "li-ion", 2.876, 100.0, 0.15, 0.5),
 )
+SHARED = Path(os.environ.get("BMSD_SHARED", Path(__file__).resolve().parents[3] / "shared"))
 PACK = "pack_lfp_jk16s_undervoltage"
 
 
 def recording(name: str) -> Path:
     """Find a recording, or skip loudly."""
-    folder = os.environ.get("BMSD_RECORDINGS", "")
-    path = Path(folder) / f"{name}.csv"
-    if not folder or not path.is_file():
-        pytest.skip(f"NOT RUN: {name}.csv is not there; set BMSD_RECORDINGS to the folder of recordings")
+    path = SHARED / "data" / "cells" / f"{name}.csv"
+    if not path.is_file():
+        pytest.skip(f"NOT RUN: {path} is not there; set BMSD_SHARED to the folder that holds it")
     return path
 
 
