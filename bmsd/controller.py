@@ -102,11 +102,12 @@ class Controller:
             outputs.beat(self._board.lines, self._beat)
         return self.out
 
-    def stop(self) -> None:
-        """Switch everything off and let go of the lines."""
+    def stop(self) -> bool:
+        """Switch everything off and let go of the lines; tell whether every line then read off."""
         self.levels = outputs.all_off(self._board.lines)
         self._run(self._session.permit(False))
         self._board.lines.close()
+        return all(getattr(self.levels, name) is False for name in self.settings.wired)
 
     def _new_session(self) -> AfeSession:
         driver = CHIPS[self._config.afe.chip].driver(self._programmed)

@@ -24,7 +24,7 @@ from bmsd.core import report
 from bmsd.core.alarms import is_active
 from bmsd.core.report import Cycle
 from bmsd.core.state import begin
-from bmsd.core.types import Event, Request
+from bmsd.core.types import AfeState, Event, Request
 from bmsd.errors import BmsdError, ConfigError, OutputError, ParameterError
 from bmsd.events import Ring
 from bmsd.hardware.service import Service
@@ -117,13 +117,23 @@ class Daemon:
     def _loop(self) -> None:
         due_ms = monotonic_ms()
         while not self._stop:
-            self._cycle(monotonic_ms())
+            # Decided for the time it was due, not when it woke: counted from a cycle that woke a millisecond
+            # late, a protection's delay would end a millisecond after a cycle, and cost another period.
+            self._cycle(due_ms)
+            if self._is_chip_found():
+                due_ms = monotonic_ms()
+                continue
             due_ms += self._desk.parameters.period_ms
             now_ms = monotonic_ms()
             if now_ms > due_ms:
                 self._overruns += 1
                 due_ms = now_ms
             self._receive(due_ms)
+
+    def _is_chip_found(self) -> bool:
+        """Tell whether this start has just found its chip, which is then configured without a pause."""
+        inputs = self._controller.inputs
+        return self._sequence < 3 and inputs is not None and inputs.afe.state is AfeState.CONFIGURING
 
     def _cycle(self, now_ms: int) -> None:
         """Do one complete cycle, tell everyone, and only then feed the watchdogs."""
@@ -258,8 +268,8 @@ class Daemon:
 
     def _leave(self) -> None:
         """Switch off first, then tell, then save."""
-        self._controller.stop()
-        self._guard.goodbye()
+        if self._controller.stop():
+            self._guard.goodbye()  # else it tries what we could not do
         self._service.stopping()
         self._publisher.withdraw(SNAPSHOT)
         now_ms = monotonic_ms()

@@ -14,6 +14,7 @@ from bmsd.controller import Controller
 from bmsd.core.alarms import is_active
 from bmsd.core.state import begin
 from bmsd.core.types import Request
+from bmsd.errors import OutputError
 from bmsd.sim.bench import Bench
 from bmsd.sim.plant import PlantSettings
 
@@ -283,3 +284,18 @@ def test_balancing_is_renewed_while_it_is_wanted(config) -> None:
     for _ in range(200):
         rig.cycle()
         assert bool(rig.bench.chip.balancing_mask) == bool(rig.control.state.commands.balance_mask)
+
+
+def test_a_stop_tells_whether_everything_is_off(running) -> None:
+    """S5: the guard is only sent home by a core that has read back every line as off."""
+    drive = running.bench.lines.drive
+
+    def stuck(name: str, on: bool) -> None:
+        if name == "heater":
+            raise OutputError("output heater cannot be set")
+        drive(name, on)
+
+    running.bench.lines.drive = stuck
+    assert running.control.stop() is False
+    running.bench.lines.drive = drive
+    assert running.control.stop() is True

@@ -6,6 +6,7 @@ check refuses those. The pin factory is given explicitly, never guessed.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -58,10 +59,10 @@ class GpiozeroLines:
     def close(self) -> None:
         """Write off, then let go: gpiozero turns a closed pin into an input."""
         for name, device in self._outputs.items():
-            try:
+            # Each on its own: one that fails must not keep the others on (S5).
+            with contextlib.suppress(OutputError):
                 self.drive(name, False)
-            finally:
-                device.close()
+            device.close()
         for device in self._contacts.values():
             device.close()
 

@@ -5,6 +5,7 @@ ASCII only: sdnotify sends Latin-1 and swallows what does not fit.
 
 from __future__ import annotations
 
+import contextlib
 import os
 
 
@@ -17,7 +18,8 @@ class Service:
             import sdnotify
 
             # debug=True: errors are raised and handled here instead of vanishing.
-            self._notifier = sdnotify.SystemdNotifier(debug=True)
+            with contextlib.suppress(OSError):  # a socket that is not there: systemd will miss us and act
+                self._notifier = sdnotify.SystemdNotifier(debug=True)
 
     def ready(self, text: str) -> None:
         """Say that the start is over."""

@@ -73,9 +73,10 @@ class BenchLines:
         return self._plant.feedback(name) if name in SWITCHES else None
 
     def close(self) -> None:
-        """Switch everything off."""
+        """Switch everything off, each line on its own."""
         for name in self._levels:
-            self.drive(name, False)
+            with contextlib.suppress(OutputError):
+                self.drive(name, False)
 
     def _set(self, name: str, on: bool) -> None:
         self._levels[name] = on

@@ -64,6 +64,23 @@ def test_closing_writes_off_before_it_lets_go(lines, factory) -> None:
         assert states(factory, number)[-1] is False
 
 
+def test_a_line_that_fails_to_go_off_at_the_end_keeps_no_other_one_on(lines, factory, monkeypatch) -> None:
+    """S5: every line is closed on its own."""
+    for name in OUTPUTS:
+        lines.drive(name, True)
+    drive = lines.drive
+
+    def fails_once(name: str, on: bool) -> None:
+        if name == "charge":
+            raise OutputError("output charge cannot be set")
+        drive(name, on)
+
+    monkeypatch.setattr(lines, "drive", fails_once)
+    lines.close()
+    assert states(factory, 27)[-1] is False
+    assert states(factory, 23)[-1] is False
+
+
 def test_whatever_the_pin_library_raises_is_an_output_error(lines) -> None:
     """S9: nothing a library invents passes through the control loop."""
     lines.close()

@@ -61,3 +61,11 @@ def test_a_notify_socket_that_is_gone_stops_nothing(systemd, tmp_path) -> None:
     systemd.close()
     (tmp_path / "notify").unlink()
     service.alive()
+
+
+def test_a_notify_socket_that_was_never_there_stops_nothing(monkeypatch, tmp_path) -> None:
+    """S9."""
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "none"))
+    service = Service()
+    service.ready("x")
+    service.alive()
