@@ -50,7 +50,10 @@ def judge(settings: Settings, state: State, inputs: Inputs) -> Judged:
         settings.parameters,
         switch_sensor=settings.switch_sensor,
     )
-    before = WatchState() if "heater_no_warming" in resets else state.watch
+    before = state.watch
+    if "heater_no_warming" in resets:
+        # A new chance to warm, not a new longest run (S4).
+        before = replace(before, heated_ms=0, reference_decic=None)
     watch, verdict = _watch_heater(settings, state, before, values, inputs)
     of_outputs = checks.outputs(settings, inputs, state.commands, state.charge, state.discharge, precharge)
     findings = {

@@ -187,7 +187,14 @@ class Bench:
 
     def _list(self) -> dict[str, Any]:
         settables = [
-            {"name": name, "unit": row.unit, "help": row.meaning, "low": row.low, "high": row.high, "cell": cell}
+            {
+                "name": name,
+                "unit": row.unit,
+                "help": row.meaning,
+                "low": row.low,
+                "high": row.high,
+                "cell": cell,
+            }
             for table, cell in ((SETTABLES, False), (CELL_SETTABLES, True))
             for name, row in table.items()
         ]
