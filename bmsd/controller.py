@@ -80,7 +80,8 @@ class Controller:
 
     def cycle(self, now_ms: int, requests: tuple[Request, ...] = ()) -> Outputs:
         """Run one complete cycle."""
-        is_open = self._contactors_open()
+        contacts = outputs.contacts(self._board.lines)
+        is_open = self._contactors_open(contacts)
         if self.backstop_is_old and is_open:
             self._programmed = self._wanted
             self._session = self._new_session()
@@ -90,7 +91,7 @@ class Controller:
             now_ms,
             report,
             self.levels,
-            outputs.contacts(self._board.lines),
+            contacts,
             self._board.heater_ma(),
             requests,
         )
@@ -113,9 +114,9 @@ class Controller:
         driver = CHIPS[self._config.afe.chip].driver(self._programmed)
         return AfeSession(driver, self._counter)
 
-    def _contactors_open(self) -> bool:
+    def _contactors_open(self, contacts: Levels) -> bool:
         """Tell whether both contactors are commanded off and nothing reads otherwise."""
-        commands, contacts = self.state.commands, outputs.contacts(self._board.lines)
+        commands = self.state.commands
         return not (
             commands.charge
             or commands.discharge

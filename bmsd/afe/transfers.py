@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
+from functools import cache, lru_cache
 from typing import Protocol, TypeVar
 
 from bmsd.errors import AfeError, BusError, CrcError
@@ -119,6 +120,7 @@ def crc8(data: bytes, crc: int = 0) -> int:
     return crc
 
 
+@lru_cache(maxsize=512)  # from poll to poll most registers read the same
 def interleave(data: bytes, prefix: int) -> bytes:
     """Put a CRC after each byte; the first goes on from `prefix`, each later one stands alone."""
     wire = bytearray(2 * len(data))
@@ -128,11 +130,13 @@ def interleave(data: bytes, prefix: int) -> bytes:
     return bytes(wire)
 
 
+@cache
 def write_prefix(address: int, register: int) -> int:
     """Compute the CRC over what precedes the first data byte of a write."""
     return CRC_TABLE[CRC_TABLE[address << 1] ^ register]
 
 
+@cache
 def read_prefix(address: int, register: int) -> int:
     """Compute the CRC over what precedes the first data byte of a read, repeated start included."""
     return CRC_TABLE[write_prefix(address, register) ^ (address << 1 | 1)]
@@ -155,12 +159,7 @@ def unframe_read(address: int, read: Read, wire: bytes) -> bytes:
             raise CrcError(_short(address, read, wire))
         return wire
     data = wire[0::2]
-    expected = data.translate(CRC_TABLE)
-    if (
-        len(wire) != 2 * read.length
-        or wire[3::2] != expected[1:]
-        or wire[1] != CRC_TABLE[read_prefix(address, read.register) ^ data[0]]
-    ):
+    if len(wire) != 2 * read.length or wire != interleave(data, read_prefix(address, read.register)):
         raise CrcError(_wrong_crc(address, read, wire))
     return data
 

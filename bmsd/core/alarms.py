@@ -54,6 +54,10 @@ class AlarmState:
 
 
 QUIET = AlarmState()
+ALL_QUIET = (QUIET,) * len(ALARMS)
+"""The one object for nothing active and nothing pending, so that a good cycle is known by it."""
+_QUIET_LIST = list(ALL_QUIET)
+_COMPARED = tuple(index for index, alarm in enumerate(ALARMS) if alarm.value)
 
 
 def rules(parameters: Parameters) -> tuple[Rule, ...]:
@@ -92,6 +96,8 @@ def advance(
     now_ms: int,
 ) -> tuple[tuple[AlarmState, ...], tuple[Event, ...]]:
     """Evaluate all rows once; report each raise and each clear as an event."""
+    if states is ALL_QUIET and not findings and _nothing_is_bad(table, values):
+        return ALL_QUIET, ()
     events: list[Event] = []
     after: list[AlarmState] = []
     for rule, state in zip(table, states, strict=True):
@@ -111,7 +117,12 @@ def advance(
         if new.active != state.active:
             events.append(_event(rule, new, value, where, now_ms))
         after.append(new)
-    return tuple(after), tuple(events)
+    return ALL_QUIET if after == _QUIET_LIST else tuple(after), tuple(events)
+
+
+def _nothing_is_bad(table: tuple[Rule, ...], values: Values) -> bool:
+    """Tell whether every compared value is known and within its trip limit: the short way through a good cycle."""
+    return all(compare(table[n], getattr(values, table[n].value))[0] is False for n in _COMPARED)
 
 
 def _event(rule: Rule, state: AlarmState, value: int | None, where: int | None, now_ms: int) -> Event:
@@ -197,7 +208,9 @@ Active = tuple[tuple[Alarm, AlarmState], ...]
 
 def active(states: tuple[AlarmState, ...]) -> Active:
     """Pick the active alarms."""
-    return tuple((ALARMS[n], state) for n, state in enumerate(states) if state.active)
+    if states is ALL_QUIET:
+        return ()
+    return tuple([(ALARMS[n], state) for n, state in enumerate(states) if state.active])
 
 
 def blocked(alarms: Active) -> Block:

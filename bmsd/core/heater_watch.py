@@ -7,6 +7,7 @@ heater current where there is one.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 STUCK_MA = 200
 """A measured current above this with the relay off is a stuck relay."""
@@ -28,8 +29,7 @@ class WatchState:
     """A current sensor is fitted: it has answered at least once."""
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What the watcher says; each is an alarm's cause."""
 
     no_warming: bool = False

@@ -5,7 +5,8 @@ The first half of a decision. It moves nothing; `core.step` does, from what is j
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from bmsd.core import alarms, checks, heater, heater_watch, soc
 from bmsd.core.alarms import Active, AlarmState
@@ -19,8 +20,7 @@ from bmsd.core.types import Event, Inputs, Request
 from bmsd.tables.alarms import Block
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
+class Judged(NamedTuple):
     """What is believed and what is alarmed in this cycle."""
 
     consent: Consent

@@ -6,8 +6,6 @@ A value that is missing or impossible keeps its last good reading until that is 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from bmsd.core.types import Measurement
@@ -22,7 +20,6 @@ _FROZEN_AFTER = 2
 _SWITCH = 3
 """Place of the switch sensor among the single values of a measurement; it comes last."""
 _NOTHING: tuple[None, ...] = ()
-Worst = Callable[[list[int]], int]
 
 
 class Reading(NamedTuple):
@@ -43,8 +40,7 @@ class Kept(NamedTuple):
     at_ms: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(NamedTuple):
     """What plausibility remembers between cycles."""
 
     cells: Kept = Kept((), ())
@@ -58,8 +54,7 @@ class Held:
     """How often in a row each cell kept its exact reading while the middle cell moved."""
 
 
-@dataclass(frozen=True, slots=True)
-class Values:
+class Values(NamedTuple):
     """Believed values of one cycle."""
 
     cell_mv: tuple[int | None, ...]
@@ -96,7 +91,9 @@ def believe(
     oldest_ms = now_ms - parameters.value_max_age_ms
     raw_cells, raw_sensors, raw_singles = _raw(measurement)
     watched = _watch_frozen(held, raw_cells, parameters.cell_frozen_move_mv)
-    frozen = tuple(n for n, count in enumerate(watched.still, 1) if count >= _FROZEN_AFTER)
+    frozen: tuple[int, ...] = ()
+    if max(watched.still, default=0) >= _FROZEN_AFTER:
+        frozen = tuple(n for n, count in enumerate(watched.still, 1) if count >= _FROZEN_AFTER)
     if frozen and raw_cells:
         raw_cells = tuple(None if n in frozen else mv for n, mv in enumerate(raw_cells, 1))
     cells, kept_cells = _hold(held.cells, raw_cells, now_ms, oldest_ms)
@@ -164,11 +161,13 @@ def _watch_frozen(held: Held, cells: tuple[int | None, ...], move_mv: int) -> _W
         return before
     if len(held.reference_mv) != len(cells):
         return _Watched(cells, (False,) * len(cells), (0,) * len(cells))
-    moved = tuple(
-        other or (mv is not None and mv != was)
-        for mv, was, other in zip(cells, held.reference_mv, held.moved, strict=True)
-    )
-    still = tuple(0 if other else count for other, count in zip(moved, held.still, strict=True))
+    moved, still = held.moved, held.still
+    if False in moved and cells != held.reference_mv:
+        moved = tuple([
+            other or (mv is not None and mv != was)
+            for mv, was, other in zip(cells, held.reference_mv, held.moved, strict=True)
+        ])  # fmt: skip
+        still = tuple([0 if other else count for other, count in zip(moved, still, strict=True)])
     middle, middle_was = _middle(cells), _middle(held.reference_mv)
     if middle is None or middle_was is None or abs(middle - middle_was) < move_mv:
         return _Watched(held.reference_mv, moved, still)
@@ -182,7 +181,7 @@ def _watch_frozen(held: Held, cells: tuple[int | None, ...], move_mv: int) -> _W
 
 
 def _middle(cells: tuple[int | None, ...]) -> int | None:
-    known = sorted(mv for mv in cells if mv is not None)
+    known = sorted(cells if None not in cells else [mv for mv in cells if mv is not None])  # type: ignore[type-var]
     return known[len(known) // 2] if known else None
 
 
@@ -195,7 +194,8 @@ def _values(
     fresh: bool,
 ) -> Values:
     stack_mv, charger_mv, current_ma, switch_decic = singles or (None,) * 4
-    high, low = _extreme(cells, max), _extreme(cells, min)
+    high, low = _extremes(cells)
+    warmest, coldest = _extremes(sensors)
     pack_mv = sum(cells) if high.complete else None  # type: ignore[arg-type]
     known = pack_mv is not None and stack_mv is not None
     return Values(
@@ -209,8 +209,8 @@ def _values(
         stack_mismatch=_single(abs(pack_mv - stack_mv) if known else None),  # type: ignore[operator]
         charge_ma=_single(None if current_ma is None else max(current_ma, 0)),
         discharge_ma=_single(None if current_ma is None else max(-current_ma, 0)),
-        battery_max=_extreme(sensors, max),
-        battery_min=_extreme(sensors, min),
+        battery_max=warmest,
+        battery_min=coldest,
         switch_decic=_single(switch_decic),
         stack_mv=stack_mv,
         current_ma=current_ma,
@@ -224,16 +224,17 @@ def _single(value: int | None) -> Reading:
     return Reading(value, value is not None)
 
 
-def _extreme(values: tuple[int | None, ...], worst: Worst) -> Reading:
-    """Find the worst known value; it is complete only when there are values and all are known."""
-    if not values:
-        return UNKNOWN
+def _extremes(values: tuple[int | None, ...]) -> tuple[Reading, Reading]:
+    """Find the highest and lowest known value; complete only when there are values and all are known."""
     complete = bool(values) and None not in values
     known = values if complete else [value for value in values if value is not None]
     if not known:
-        return UNKNOWN
-    value = worst(known)  # type: ignore[arg-type]
-    return Reading(value, complete, values.index(value) + 1)
+        return UNKNOWN, UNKNOWN
+    high, low = max(known), min(known)  # type: ignore[type-var]
+    return (
+        Reading(high, complete, values.index(high) + 1),
+        Reading(low, complete, values.index(low) + 1),
+    )
 
 
 def _spread(high: Reading, low: Reading) -> Reading:

@@ -6,7 +6,7 @@ alarms, give or refuse permissions, then move heater and contactors (S1, S3).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from bmsd.core import (
     alarms,
@@ -38,8 +38,7 @@ BUZZ_MS = 10_000
 """How long the buzzer sounds for a new protection or fault."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Permits:
+class _Permits(NamedTuple):
     """What is allowed in this cycle, and the reasons against."""
 
     good_cycles: int
@@ -49,8 +48,7 @@ class _Permits:
     discharge: tuple[Reason, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Moved:
+class _Moved(NamedTuple):
     """Where contactors and heater go, and what they wait for."""
 
     charge: SwitchState

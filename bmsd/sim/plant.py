@@ -154,9 +154,10 @@ class Plant:
 
     def feedback(self, switch_name: str) -> bool:
         """Give the auxiliary contact of a switch."""
-        if known(switch_name, SWITCHES, "switch") == "buzzer":
-            return self.buzzer
-        return self._contactors[switch_name].feedback
+        if contactor := self._contactors.get(switch_name):
+            return contactor.feedback
+        known(switch_name, SWITCHES, "switch")
+        return self.buzzer
 
     @property
     def charge_permit(self) -> bool:

@@ -216,4 +216,4 @@ def _deci_kelvin(decic: float) -> int:
 
 
 def _clamp(value: float, low: int, high: int) -> int:
-    return min(high, max(low, round(value)))
+    return round(value) if low <= value <= high else low if value < low else high
