@@ -1,0 +1,115 @@
+#!/usr/bin/env python3
+"""Measure bmsd against its budgets and write docs/benchmarks.md: `./run bench`, or `run.py --only cycle`.
+
+Every measurement is a function that can be run alone; nothing here fails because a figure is bad, it is told.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT), str(Path(__file__).resolve().parent)]
+
+import deciding  # noqa: E402 - the path to it is made above
+import processes  # noqa: E402
+from rig import Figure  # noqa: E402
+
+MEASUREMENTS: dict[str, Callable[[], list[Figure]]] = {
+    "cycle": deciding.cycle,
+    "edge": deciding.edge,
+    "bus": deciding.bus,
+    "bench": deciding.bench,
+    "disk": deciding.disk,
+    "start": processes.start_up,
+    "memory": processes.memory,
+    "cpu": processes.cpu,
+    "modbus": processes.modbus,
+}
+DOCUMENT = ROOT / "docs" / "benchmarks.md"
+INTRODUCTION = """\
+# Benchmarks
+
+Written by `./run bench` (`tests/benchmarks/run.py`); do not edit. One measurement alone:
+`.venv/bin/python tests/benchmarks/run.py --only cycle`.
+
+**Ratio** is the figure, loaded where it was measured loaded, over its budget: up to 1.00 it is kept.
+For a speed it is the budget over the figure. Figures are medians of several runs where nothing else is said.
+
+**Loaded** means, all at once: CAN frames arriving on a pty as fast as the CAN link reads them, Modbus requests and
+noise likewise on another, the journal link writing to a pipe that nobody reads, and one process per processor that
+never rests.
+
+**Core work** is one poll of the simulated chip, the decision, the outputs with read-back, and the published
+snapshot with the guard's beat; the bench's own physics is left out. Poll includes the simulated chip's side.
+
+**Bus bytes.** The least is worked out from the registers that one decision needs (three safety states, battery
+status, 16 cells, stack and pin voltages, current, three thermistors), grouped into block reads of at most 32 bytes in
+the best of all possible ways, each read costing three bytes of addressing and two per data byte with checksums;
+plus reading and clearing the flag that says that the chip has measured. What is above it are checks of the settings.
+
+**Register to edge** runs controller, bench and publishing in one process, with the daemon's arithmetic of cycles: from
+the first tick that shows the value in the chip's register to the first that shows the line off, less the delay of the
+protection. That delay is one period here; one that is no multiple of the period costs up to a period more.
+"""
+
+
+def machine() -> str:
+    """Describe the machine without naming it."""
+    model = platform.machine()
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith(("model name", "Model")):
+            model = line.partition(":")[2].strip()
+            break
+    memory = int(Path("/proc/meminfo").read_text().split()[1]) // 2**20
+    return (
+        f"{os.cpu_count()} processors ({model}), {memory} GiB, Linux {platform.release().split('-')[0]},"
+        f" {platform.python_implementation()} {platform.python_version()};"
+        f" load by others when it began {os.getloadavg()[0]:.1f}"
+    )
+
+
+def rows(figures: list[Figure]) -> list[str]:
+    """Give the table, one row per figure."""
+    lines = ["| what | budget | idle | loaded | ratio | |", "|---|---|---|---|---|---|"]
+    for one in figures:
+        ratio = "" if one.ratio is None else f"{one.ratio:.2f}" + (" **missed**" if one.ratio > 1 else "")
+        lines.append(f"| {one.what} | {one.budget} | {one.idle} | {one.loaded} | {ratio} | {one.note} |")
+    return lines
+
+
+def write(figures: list[Figure], measured_on: str) -> None:
+    """Write the document."""
+    today = datetime.now(UTC).date().isoformat()
+    missed = [one.what for one in figures if one.ratio is not None and one.ratio > 1]
+    verdict = f"Missed: {'; '.join(missed)}." if missed else "Every budget is kept."
+    text = [INTRODUCTION, f"Measured on {today}: {measured_on}.", "", *rows(figures), "", verdict, ""]
+    DOCUMENT.parent.mkdir(exist_ok=True)
+    DOCUMENT.write_text("\n".join(text))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Measure bmsd against its budgets.")
+    parser.add_argument("--only", nargs="+", choices=MEASUREMENTS, help="print these, and write nothing")
+    chosen = parser.parse_args().only
+    figures: list[Figure] = []
+    measured_on = machine()
+    for name in chosen or MEASUREMENTS:
+        begun = time.monotonic()
+        figures += (found := MEASUREMENTS[name]())
+        print(f"# {name}, {time.monotonic() - begun:.0f} s", *rows(found)[2:], sep="\n", flush=True)
+    if not chosen:
+        write(figures, measured_on)
+        print(f"written: {DOCUMENT.relative_to(ROOT)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
