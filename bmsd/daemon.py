@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 
 EXIT_GOOD, EXIT_FAILED, EXIT_USAGE, EXIT_UNAVAILABLE, EXIT_CONFIG = 0, 1, 2, 69, 78
 STATUS_EVERY_MS = 5000
+FIRST_CYCLES = 6
+FIRST_SCAN_MS = 70
+"""A front end has its first values one loop of 63 ms after it was configured (TI SLUUBY2B)."""
 RETRY_MS = 10_000
 """A state that the disk refused is offered again this often."""
 
@@ -120,20 +123,23 @@ class Daemon:
             # Decided for the time it was due, not when it woke: counted from a cycle that woke a millisecond
             # late, a protection's delay would end a millisecond after a cycle, and cost another period.
             self._cycle(due_ms)
-            if self._is_chip_found():
-                due_ms = monotonic_ms()
-                continue
-            due_ms += self._desk.parameters.period_ms
+            pause_ms = self._start_pause_ms()
+            if pause_ms is not None:
+                due_ms = monotonic_ms() + pause_ms
+            else:
+                due_ms += self._desk.parameters.period_ms
             now_ms = monotonic_ms()
             if now_ms > due_ms:
                 self._overruns += 1
                 due_ms = now_ms
             self._receive(due_ms)
 
-    def _is_chip_found(self) -> bool:
-        """Tell whether this start has just found its chip, which is then configured without a pause."""
+    def _start_pause_ms(self) -> int | None:
+        """Give a shorter way to the next cycle while a start waits for its chip; None is the usual period."""
         inputs = self._controller.inputs
-        return self._sequence < 3 and inputs is not None and inputs.afe.state is AfeState.CONFIGURING
+        if self._sequence >= FIRST_CYCLES or inputs is None or inputs.afe.measurement is not None:
+            return None
+        return {AfeState.CONFIGURING: 0, AfeState.READY: FIRST_SCAN_MS}.get(inputs.afe.state)
 
     def _cycle(self, now_ms: int) -> None:
         """Do one complete cycle, tell everyone, and only then feed the watchdogs."""
