@@ -58,6 +58,7 @@ cell_ovp_delay_s = 0.3
 contactor_min_off_s = 0.5
 contactor_operations_per_hour = 600
 heater_min_off_s = 0
+precharge_rest_s = 1
 """
 
 SCENARIO = """
@@ -195,10 +196,14 @@ class Core:
     def stderr(self) -> str:
         return (self.folder / "stderr").read_text()
 
-    def events(self, *kinds: str) -> list[tuple[str, str]]:
-        """Give name and state of the events of some kinds, oldest first."""
+    def events(self, *kinds: str, since: int = 0) -> list[tuple[str, str]]:
+        """Give name and state of the events of some kinds after a number, oldest first."""
         found = bus.read_document(self.runtime / bus.EVENTS)["events"]
-        return [(event["name"], event["state"]) for event in found if event["kind"] in kinds]
+        return [
+            (event["name"], event["state"])
+            for event in found
+            if event["kind"] in kinds and event["n"] > since
+        ]
 
     def ask(self, **request: Any) -> dict[str, Any]:
         return ask(self.runtime, request, timeout_s=PATIENCE_S)
