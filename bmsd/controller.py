@@ -115,11 +115,13 @@ class Controller:
         return AfeSession(driver, self._counter)
 
     def _contactors_open(self, contacts: Levels) -> bool:
-        """Tell whether both contactors are commanded off and nothing reads otherwise."""
+        """Tell whether contactors and pre-charge are commanded off and nothing reads otherwise."""
         commands = self.state.commands
         return not (
             commands.charge
             or commands.discharge
+            or commands.precharge
+            or self.levels.precharge
             or self.levels.charge
             or self.levels.discharge
             or contacts.charge

@@ -10,13 +10,17 @@ import argparse
 import json
 import os
 import sys
+import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from bmsd.errors import OutputError
 from bmsd.hardware.board import OutputsConfig, open_lines
+from bmsd.hardware.outputs import Lines
 
 OUTPUTS_FILE = "outputs.json"
+PATIENCE_S = 5.0
 BENCH_LINES_FILE = "bench-lines.json"
 
 
@@ -31,12 +35,24 @@ def switch_off(runtime_dir: Path, config: Path | None) -> str:
     simulated, outputs = _outputs(runtime_dir, config)
     if simulated:
         return _bench_off(runtime_dir)
-    lines = open_lines(outputs)
+    lines = _lines(outputs)
     still_on = [name for name in outputs.lines if lines.read(name)]
     lines.close()
     if still_on:
         raise OSError(f"lines still on after safe-off: {', '.join(still_on)}")
     return f"all outputs are off: {', '.join(outputs.lines)}"
+
+
+def _lines(outputs: OutputsConfig) -> Lines:
+    """Request the lines, again for a while: a core that was just killed may still hold them."""
+    until = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return open_lines(outputs)
+        except OutputError:
+            if time.monotonic() >= until:
+                raise
+        time.sleep(0.1)
 
 
 def _outputs(runtime_dir: Path, config: Path | None) -> tuple[bool, OutputsConfig]:

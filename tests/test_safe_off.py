@@ -1,0 +1,70 @@
+"""Safe-off on real lines: it waits for a core that was just killed to let go of them (S5)."""
+
+from __future__ import annotations
+
+import pytest
+
+from bmsd import safe_off
+from bmsd.errors import OutputError
+from bmsd.hardware.board import OutputsConfig
+
+OUTPUTS = OutputsConfig("gpiod", "", False, {"charge": 17, "heater": 23}, {})
+
+
+class Held:
+    """Lines that are busy at first, and then read off."""
+
+    wired = frozenset(OUTPUTS.lines)
+
+    def __init__(self, level: bool) -> None:
+        self.level, self.closed = level, False
+
+    def read(self, _name: str) -> bool:
+        return self.level
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def opens_after(monkeypatch, refusals: int, lines: Held) -> list[int]:
+    tries = [0]
+
+    def open_lines(_outputs: OutputsConfig) -> Held:
+        tries[0] += 1
+        if tries[0] <= refusals:
+            raise OutputError("busy")
+        return lines
+
+    monkeypatch.setattr(safe_off, "open_lines", open_lines)
+    monkeypatch.setattr(safe_off.time, "sleep", lambda _s: None)
+    return tries
+
+
+@pytest.fixture
+def runtime(tmp_path):
+    safe_off.remember(tmp_path, OUTPUTS, simulated=False)
+    return tmp_path
+
+
+def test_lines_that_are_still_held_are_asked_for_again(runtime, monkeypatch) -> None:
+    """S5: a killed core stuck in a bus transfer lets go a little later."""
+    lines = Held(level=False)
+    tries = opens_after(monkeypatch, 3, lines)
+    assert safe_off.switch_off(runtime, None) == "all outputs are off: charge, heater"
+    assert tries == [4]
+    assert lines.closed
+
+
+def test_lines_that_are_never_let_go_are_told(runtime, monkeypatch) -> None:
+    """S5: a safe-off that could not act says so."""
+    opens_after(monkeypatch, 10**9, Held(level=False))
+    monkeypatch.setattr(safe_off, "PATIENCE_S", 0.01)
+    with pytest.raises(OutputError):
+        safe_off.switch_off(runtime, None)
+
+
+def test_a_line_that_reads_on_after_all_is_told(runtime, monkeypatch) -> None:
+    """S5: off is read back, not hoped for."""
+    opens_after(monkeypatch, 0, Held(level=True))
+    with pytest.raises(OSError, match="still on"):
+        safe_off.switch_off(runtime, None)
