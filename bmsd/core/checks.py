@@ -30,21 +30,39 @@ NOT_SEEN = Finding(None)
 """The cause can neither be seen nor excluded: nothing starts, and nothing is released (S2)."""
 
 
+def unknown_values(settings: Settings, values: Values) -> list[str]:
+    """Name every value that charging and discharging depend on and that is unknown (S1, S2)."""
+    names = []
+    if not values.cell_max.complete or len(values.cell_mv) != settings.cells:
+        names.append("cell_mv")
+    if not values.battery_min.complete or len(values.battery_decic) != settings.battery_sensors:
+        names.append("battery_decic")
+    if settings.switch_sensor and values.switch_decic.value is None:
+        names.append("switch_decic")
+    if values.current_ma is None:
+        names.append("current_ma")
+    if values.stack_mv is None:
+        names.append("stack_mv")
+    return names
+
+
+_LOST = {
+    "cell_mv": "cell_lost",
+    "battery_decic": "temperature_lost",
+    "switch_decic": "switch_temperature_lost",
+    "current_ma": "current_lost",
+    "stack_mv": "stack_lost",
+}
+
+
 def lost_values(settings: Settings, values: Values) -> dict[str, Finding]:
-    """Name every value that decides and is unknown (S1, S2)."""
+    """Turn every unknown value into its alarm's cause, with the place of the first one that is missing."""
     found: dict[str, Finding] = {}
     if values.frozen:
         found["cell_frozen"] = Finding(True, None, values.frozen[0])
-    if not values.cell_max.complete or len(values.cell_mv) != settings.cells:
-        found["cell_lost"] = Finding(True, None, _first_unknown(values.cell_mv))
-    if not values.battery_min.complete or len(values.battery_decic) != settings.battery_sensors:
-        found["temperature_lost"] = Finding(True, None, _first_unknown(values.battery_decic))
-    if settings.switch_sensor and values.switch_decic.value is None:
-        found["switch_temperature_lost"] = BAD
-    if values.current_ma is None:
-        found["current_lost"] = BAD
-    if values.stack_mv is None:
-        found["stack_lost"] = BAD
+    groups = {"cell_mv": values.cell_mv, "battery_decic": values.battery_decic}
+    for name in unknown_values(settings, values):
+        found[_LOST[name]] = Finding(True, None, _first_unknown(groups.get(name, ())))
     return found
 
 

@@ -7,6 +7,7 @@ All reasons against are collected, for `bmsctl why`.
 from __future__ import annotations
 
 from bmsd.core.alarms import Active
+from bmsd.core.checks import unknown_values
 from bmsd.core.plausible import Values
 from bmsd.core.settings import Settings
 from bmsd.core.types import AfeState, Because, Reason
@@ -14,21 +15,10 @@ from bmsd.tables.alarms import Block
 
 
 def unknowns(settings: Settings, values: Values, afe: AfeState) -> tuple[Reason, ...]:
-    """List the values that charging and discharging depend on and that are unknown (S1, S2)."""
-    missing = []
-    if afe is not AfeState.READY:
-        missing.append("afe")
-    if not values.cell_max.complete or len(values.cell_mv) != settings.cells:
-        missing.append("cell_mv")
-    if not values.battery_min.complete or len(values.battery_decic) != settings.battery_sensors:
-        missing.append("battery_decic")
-    if settings.switch_sensor and values.switch_decic.value is None:
-        missing.append("switch_decic")
-    if values.current_ma is None:
-        missing.append("current_ma")
-    if values.stack_mv is None:
-        missing.append("stack_mv")
-    return tuple(Reason(Because.UNKNOWN, name) for name in missing)
+    """Give each unknown value as a reason, the front end first: without it nothing is known (S1, S2)."""
+    missing = [] if afe is AfeState.READY else ["afe"]
+    missing += unknown_values(settings, values)
+    return tuple([Reason(Because.UNKNOWN, name) for name in missing])
 
 
 def against(
