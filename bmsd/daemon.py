@@ -84,6 +84,7 @@ class Daemon:
         from bmsd.hardware.i2c import I2cPort
 
         port = I2cPort(self._config.afe.bus, self._config.afe.timeout_ms)
+        port.claim()
         return Board(port, open_lines(self._config.outputs), sleep_ms)
 
     def _open_desk(self, stored: store.Stored) -> tuple[Desk, dict[str, tuple[int | None, int | None]]]:

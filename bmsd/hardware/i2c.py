@@ -7,7 +7,10 @@ After a failure the bus is opened anew. Errors stay OSError; what they mean is s
 from __future__ import annotations
 
 import fcntl
+import os
 from typing import Any
+
+from bmsd.errors import BusError
 
 _I2C_TIMEOUT = 0x0702
 """The ioctl of linux/i2c-dev.h; its unit is 10 ms, and it holds for the whole adapter."""
@@ -22,6 +25,30 @@ class I2cPort:
         self._timeout_units = max(1, -(-timeout_ms // 10))
         self._bus: Any = None
         self._message: Any = None
+        self._claim: int | None = None
+
+    def claim(self) -> None:
+        """Make sure that the bus is there and no other bmsd has it, until the process ends.
+
+        Raises BusError with the next step.
+        """
+        path = f"/dev/i2c-{self._bus_number}"
+        try:
+            self._claim = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+            fcntl.flock(self._claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            raise BusError(
+                f"there is no {path}: switch I2C on (dtparam=i2c_arm=on in config.txt), load the module i2c-dev,"
+                " or set afe.bus to one of 'ls /dev/i2c-*'"
+            ) from None
+        except PermissionError:
+            raise BusError(
+                f"{path} may not be opened: the user that runs bmsd must be in the group i2c (ls -l {path})"
+            ) from None
+        except BlockingIOError:
+            raise BusError(f"{path} is held by another bmsd; only one may own a bus") from None
+        except OSError as error:
+            raise BusError(f"{path} cannot be opened: {error}") from error
 
     def transfer(self, address: int, out: bytes, read: int) -> bytes:
         """Write, then read, in one combined transaction; raises OSError."""

@@ -31,7 +31,7 @@ LAYERS = (
     ("controller", "requests"),
     ("guard", "safe_off"),
     ("process",),
-    ("daemon", "links", "cli", "sim", "docgen", "demo"),
+    ("daemon", "links", "cli", "sim", "docgen", "demo", "can_up"),
 )
 # Neighbours that may be imported all the same, each with its reason.
 NEIGHBOURS = {

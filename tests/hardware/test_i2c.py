@@ -9,6 +9,7 @@ from typing import ClassVar
 
 import pytest
 
+from bmsd.errors import BusError
 from bmsd.hardware import i2c
 
 
@@ -153,3 +154,46 @@ def test_the_real_messages_of_smbus2_fit(monkeypatch) -> None:
     assert [message.len for message in sent] == [1, 64]
     assert sent[0].addr == 0x08
     assert bytes(sent[0]) == b"\x14"
+
+
+class Node:
+    """A stand-in for the device node: what opening and locking it says."""
+
+    def __init__(self, monkeypatch, opening: OSError | None = None, locking: OSError | None = None) -> None:
+        def give(error: OSError | None, result: int):
+            def call(*_arguments: object) -> int:
+                if error:
+                    raise error
+                return result
+
+            return call
+
+        monkeypatch.setattr(i2c.os, "open", give(opening, 9))
+        monkeypatch.setattr(i2c.fcntl, "flock", give(locking, 0))
+
+
+def test_a_claimed_bus_is_locked_for_the_life_of_the_process(monkeypatch, tmp_path) -> None:
+    node = tmp_path / "i2c-1"
+    node.touch()
+    real = i2c.os.open
+    monkeypatch.setattr(i2c.os, "open", lambda path, flags: real(node, flags))
+    first, second = i2c.I2cPort(1), i2c.I2cPort(1)
+    first.claim()
+    first.close()
+    with pytest.raises(BusError, match="another bmsd"):
+        second.claim()
+
+
+@pytest.mark.parametrize(
+    ("opening", "locking", "word"),
+    [
+        (FileNotFoundError(), None, "there is no /dev/i2c-7.*dtparam=i2c_arm=on"),
+        (PermissionError(), None, "/dev/i2c-7 .*group i2c"),
+        (OSError(errno.EIO, "as told"), None, "/dev/i2c-7 .*as told"),
+        (None, BlockingIOError(), "/dev/i2c-7 is held by another bmsd"),
+    ],
+)
+def test_a_bus_that_cannot_be_had_is_said_in_words(monkeypatch, opening, locking, word) -> None:
+    Node(monkeypatch, opening, locking)
+    with pytest.raises(BusError, match=word):
+        i2c.I2cPort(7).claim()

@@ -1,0 +1,93 @@
+"""The test machine's board: a GPIO chip as a Raspberry Pi 4 has it, a CAN interface, and a recorder of levels.
+
+The recorder writes every change of a line to /share/out/lines.log, `monotonic_s name level`; the host moves the
+simulated pack by it. It plays the contactors' auxiliary contacts, and the two ways a kernel treats a line whose
+process is gone: /run/keep-levels there imitates a Raspberry Pi's own kernel (the level stays), without it the
+line falls back to its pull-down (upstream, and dtparam=strict_gpiod).
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+CONFIGFS = Path("/sys/kernel/config/gpio-sim/header")
+LABEL = "pinctrl-bcm2711"
+LINES = {"charge": 17, "discharge": 27, "precharge": 22, "heater": 23, "buzzer": 24, "heartbeat": 25}
+CONTACTS = {"charge": 5, "discharge": 6}
+KEEP = Path("/run/keep-levels")
+SCAN_S = 0.002
+CONTACT_S = 0.02
+LOG = Path("/share/out/lines.log")
+
+
+def run(command: str) -> None:
+    subprocess.run(command.split(), check=True)
+
+
+def make_gpio() -> Path:
+    """Make the GPIO chip; give the directory of its lines."""
+    if not CONFIGFS.parent.is_dir():
+        run("mount -t configfs none /sys/kernel/config")
+    bank = CONFIGFS / "bank0"
+    bank.mkdir(parents=True)
+    (bank / "num_lines").write_text("54")
+    (bank / "label").write_text(LABEL)
+    (CONFIGFS / "live").write_text("1")
+    device = (CONFIGFS / "dev_name").read_text().strip()
+    chip = (bank / "chip_name").read_text().strip()
+    return Path("/sys/devices/platform") / device / chip
+
+
+def make_can() -> None:
+    run("ip link add can0 type vcan")
+
+
+def tell_systemd() -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+        sock.sendto(b"READY=1", os.environ["NOTIFY_SOCKET"])
+
+
+def read(descriptor: int) -> int:
+    return int(os.pread(descriptor, 4, 0))
+
+
+def pull(lines: Path, number: int, up: bool) -> None:
+    (lines / f"sim_gpio{number}" / "pull").write_text("pull-up" if up else "pull-down")
+
+
+def record(lines: Path) -> None:
+    """Follow the lines until the machine is off."""
+    values = {n: os.open(lines / f"sim_gpio{line}" / "value", os.O_RDONLY) for n, line in LINES.items()}
+    levels = dict.fromkeys(LINES, 0)
+    due: list[tuple[float, int, bool]] = []
+    with LOG.open("a", buffering=1) as log:
+        while True:
+            now = time.monotonic()
+            for name, descriptor in values.items():
+                level = read(descriptor)
+                if level == levels[name]:
+                    continue
+                levels[name] = level
+                log.write(f"{now:.4f} {name} {level}\n")
+                pull(lines, LINES[name], bool(level) and KEEP.exists())
+                if name in CONTACTS:
+                    due.append((now + CONTACT_S, CONTACTS[name], bool(level)))
+            while due and due[0][0] <= now:
+                _, number, up = due.pop(0)
+                pull(lines, number, up)
+            time.sleep(SCAN_S)
+
+
+def main() -> None:
+    lines = make_gpio()
+    make_can()
+    tell_systemd()
+    record(lines)
+
+
+if __name__ == "__main__":
+    main()
