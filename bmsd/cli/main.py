@@ -101,6 +101,28 @@ def _fault(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cell", type=int, metavar="N", help="the cell, for a fault of one cell")
 
 
+def _config(parser: argparse.ArgumentParser) -> None:
+    default = "/etc/bmsd/bmsd.toml"
+    parser.add_argument("--config", metavar="FILE", default=default, help="default %(default)s")
+
+
+def _setup(parser: argparse.ArgumentParser) -> None:
+    _config(parser)
+    answer = "answer a question, e.g. pack.cells=16, can.protocol=none; for every key and parameter"
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help=answer)
+    parser.add_argument(
+        "--yes", action="store_true", help="ask nothing: defaults for what is not set, and write"
+    )
+    parser.add_argument("--replace", action="store_true", help="with --yes: replace a file that is there")
+    parser.add_argument("--dry-run", action="store_true", help="print the file, write nothing")
+
+
+def _doctor(parser: argparse.ArgumentParser) -> None:
+    _config(parser)
+    parser.add_argument("--root", metavar="DIR", type=Path, default=Path("/"), help=argparse.SUPPRESS)
+    _json(parser)
+
+
 PARAMS = (
     Command(
         "list", "params.show_list", "all of them: value, range, configured value where it differs", _json
@@ -138,6 +160,7 @@ COMMANDS = (
     Command("watch", "watch.watch", "the state as a live screen"),
     Command("switch", "asks.switch", "let charging, discharging or balancing happen, or forbid it", _switch),
     Command("reset", "asks.reset", "reset a latched alarm", _alarm),
+    Command("setup", "setup.setup", "write a first configuration, by asking", _setup),
     Command("sim", "", "move and break the simulated bench", _group(SIM)),
 )
 

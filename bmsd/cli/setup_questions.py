@@ -1,0 +1,160 @@
+"""What `bmsctl setup` asks, in which order. What a question says and allows is in the tables; a row here adds
+only what an installer cannot see there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from bmsd import config_checks as checks
+from bmsd.afe.chips import CHIPS
+from bmsd.config_files import Files, Given, Place
+from bmsd.inverters.protocols import PROTOCOLS
+from bmsd.tables import configuration, parameters
+from bmsd.tables.configuration import MUST, Key
+
+Answers = Mapping[str, Any]
+"""Key, as section.name, to its value; None is an answer, too: not there."""
+
+NONE = "none"
+_TOLD = "The inverter is told to stay below it."
+_FEWEST, _MOST = (
+    min(chip.min_cells for chip in CHIPS.values()),
+    max(chip.max_cells for chip in CHIPS.values()),
+)
+_DRIVER = "Its driver must be off at a low level and have a pull-down."
+_CONTACT = "Without it a contactor that is welded shut is not seen. A closed contact must read high."
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One question: the key it answers, what is offered, and when it is asked at all."""
+
+    key: str
+    more: str = ""
+    """Said below the help of the key's row."""
+    offer: Any = None
+    """What Enter takes where the key has no default of its own; only a person may take it."""
+    free: int | None = None
+    """A GPIO line to name: pulled down at power-up on a Raspberry Pi, free on the usual CAN and RS485 boards."""
+    gate: bool = False
+    """None is allowed here, and leaves the whole section out."""
+    when: Callable[[Answers], bool] = lambda answers: True
+
+
+def has(key: str) -> Callable[[Answers], bool]:
+    """Ask only where something else is there."""
+    return lambda answers: answers.get(key) is not None
+
+
+QUESTIONS: tuple[Question, ...] = (
+    Question("pack.chemistry", "A wrong one overcharges cells: look at their data sheet."),
+    Question("pack.cells", f"The front-end chips that bmsd knows measure {_FEWEST} to {_MOST}."),
+    Question("pack.capacity_ah", "In Ah: that of one cell, times the cells in parallel."),
+    Question("pack.preset", "'default' is the safer one; 'jk-compatible' takes the limits of a JK board."),
+    Question("afe.chip", "The part number on the chip itself, without its package letters."),
+    Question("afe.bus", "A Raspberry Pi's pins 3 and 5 are bus 1."),
+    Question("afe.address", "The chips come with 0x08."),
+    Question("afe.shunt_mohm", "A wrong one makes every current wrong: 0.25 gives 50 mV at 200 A."),
+    Question("afe.battery_sensors"),
+    Question("afe.switch_sensor"),
+    Question("outputs.backend"),
+    Question("outputs.charge", _DRIVER, offer=17, free=17),
+    Question("outputs.discharge", _DRIVER, offer=27, free=27),
+    Question(
+        "outputs.precharge", "Without it a contactor closes onto empty capacitors and may weld.", free=22
+    ),
+    Question("outputs.heater", f"{_DRIVER} The heater needs a thermostat in series.", free=23),
+    Question("outputs.buzzer", free=16),
+    Question(
+        "outputs.heartbeat", "Strongly advised: it opens the contactors when the machine hangs.", free=26
+    ),
+    Question("outputs.charge_feedback", _CONTACT, free=12),
+    Question("outputs.discharge_feedback", _CONTACT, free=13),
+    Question("heater.resistance_ohm", "In ohm, measured cold.", when=has("outputs.heater")),
+    Question("heater.supply", when=has("outputs.heater")),
+    Question("can.protocol", gate=True),
+    Question("can.channel", "The interface as 'ip link' names it.", when=has("can.protocol")),
+    Question("modbus.port", "As /dev/serial0 or /dev/ttyUSB0.", gate=True),
+    Question("modbus.baudrate", when=has("modbus.port")),
+    Question("modbus.unit", when=has("modbus.port")),
+    Question("parameters.charge_ocp_a", _TOLD),
+    Question("parameters.discharge_ocp_a", _TOLD),
+)
+BY_KEY = {question.key: question for question in QUESTIONS}
+_CHOICES = {"afe.chip": tuple(CHIPS), "can.protocol": tuple(PROTOCOLS)}
+"""Choices that are rows of another table."""
+
+
+def row_of(key: str) -> Key | None:
+    """Give the row behind section.name; a parameter's is put in the same form. None: there is no such key."""
+    section, _, name = key.partition(".")
+    if section == "parameters":
+        row = parameters.BY_PUBLIC_NAME.get(name)
+        if row is None:
+            return None
+        low, high = row.unit.to_public(row.low), row.unit.to_public(row.high)
+        return Key(
+            section, name, float, f"{row.help} In {row.unit.symbol}.", required=MUST, low=low, high=high
+        )
+    found = configuration.keys_of(section).get(name)
+    if found is None and section in configuration.OPEN_SECTIONS and name:
+        return Key(section, name, str, "Goes to the library as it is.")
+    return replace(found, choices=_CHOICES[key]) if found and key in _CHOICES else found
+
+
+def may_be_none(key: str) -> bool:
+    """Tell whether something may be said not to be there."""
+    row, question = row_of(key), BY_KEY.get(key)
+    optional_line = row is not None and row.type is int and row.default is None and row.required is not MUST
+    return optional_line or (question is not None and question.gate)
+
+
+def asked(answers: Answers) -> Iterable[Question]:
+    """Give the questions that these answers leave to ask, one after the other."""
+    for question in QUESTIONS:
+        if question.key not in answers and question.when(answers):
+            yield question
+
+
+def problems(answers: Answers) -> list[str]:
+    """Say what is wrong with the answers so far, by the checks of the configuration itself.
+
+    What is only missing yet is no problem: a check names the place of a value, and a missing one has none.
+    """
+    found: list[str] = []
+    given = _as_files(answers)
+    values = checks.check_keys(_NOWHERE, given, found)
+    chosen = checks.chosen_parameters(given.get("parameters", {}), found)
+    checks.check_chip(given, values, found)
+    merged = checks.check_parameters(_NOWHERE, given, values, chosen, found)
+    checks.check_heater(given, values, merged, found)
+    checks.check_lines(given, values, found)
+    checks.check_can(given, values, found)
+    found += [
+        f"{_MARK}{key} is given, but {gate.key} says that there is none"
+        for gate in QUESTIONS
+        if gate.gate and gate.key in answers and answers[gate.key] is None
+        for key in answers
+        if key.startswith(f"{gate.key.partition('.')[0]}.") and key != gate.key
+    ]
+    return [text.removeprefix(_MARK) for text in found if text.startswith(_MARK)]
+
+
+_MARK = "answer: "
+_NOWHERE = Path("nowhere")
+
+
+def _as_files(answers: Answers) -> Files:
+    """Put the answers in the form of files read."""
+    files: Files = {}
+    for key, value in answers.items():
+        section, _, name = key.partition(".")
+        if value is not None:
+            files.setdefault(section, {})[name] = Given(value, Place(_MARK.removesuffix(": "), 0))
+    if answers.get("outputs.heater") is not None:
+        files.setdefault("heater", {})  # its questions follow
+    return files
