@@ -93,16 +93,25 @@ def _report(why: str, runtime_dir: Path, config: Path | None) -> int:
     return 0
 
 
+def parser() -> argparse.ArgumentParser:
+    """Build the command line."""
+    made = argparse.ArgumentParser(
+        prog="bmsd-safe-off",
+        description="Switch all outputs of bmsd off.",
+        epilog="Exit: 0 done, 1 not possible, 2 wrong usage.",
+    )
+    made.add_argument("--runtime-dir", type=Path, default=Path("/run/bmsd"),
+                      help="where the core left the list of its lines; default %(default)s")  # fmt: skip
+    made.add_argument("--config", type=Path, default=Path("/etc/bmsd/bmsd.toml"),
+                      help="where the lines are read from if there is no list; default %(default)s")  # fmt: skip
+    made.add_argument("--because", metavar="WHY", default="asked to", help="why, for the message")
+    made.add_argument("--version", action="version", version=_version())
+    return made
+
+
 def main() -> int:
     """Run the program `bmsd-safe-off`."""
-    parser = argparse.ArgumentParser(
-        prog="bmsd-safe-off", description="Switch all outputs of bmsd off. Exit 0 done, 1 not possible."
-    )
-    parser.add_argument("--runtime-dir", type=Path, default=Path("/run/bmsd"))
-    parser.add_argument("--config", type=Path, default=Path("/etc/bmsd/bmsd.toml"))
-    parser.add_argument("--because", default="asked to", help="why, for the message")
-    parser.add_argument("--version", action="version", version=_version())
-    options = parser.parse_args()
+    options = parser().parse_args()
     return _report(options.because, options.runtime_dir, options.config)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from bmsd.status import place_kind
-from bmsd.tables import alarms, parameters
+from bmsd.tables import alarms, events, parameters
 from bmsd.tables.alarms import Alarm
 from bmsd.tables.rows import PERCENT, SECOND, Unit
 
@@ -25,12 +25,19 @@ _SWITCHED = {
     "balance": ("Balancing on", "Balancing off"),
     "buzzer": ("Buzzer on", "Buzzer off"),
 }
-_DAEMON = {
-    "started": "bmsd started",
-    "stopping": "bmsd is stopping, all outputs go off",
-    "lost": "The state file cannot be written: the charge count would not survive a power cut",
-    "back": "The state file is written again",
+CALLED = {
+    "cell_max": "the highest cell",
+    "cell_min": "the lowest cell",
+    "cell_spread": "the difference between the cells",
+    "pack_mv": "the pack voltage",
+    "charge_ma": "the charge current",
+    "discharge_ma": "the discharge current",
+    "battery_max": "the warmest battery sensor",
+    "battery_min": "the coldest battery sensor",
+    "switch_decic": "the switch board",
+    "stack_mismatch": "the difference",
 }
+"""How people call what an alarm row compares."""
 
 
 def number_text(unit: Unit, value: int) -> str:
@@ -86,7 +93,7 @@ def alarm_text(alarm: Mapping[str, Any]) -> str:
 def event_text(event: Mapping[str, Any]) -> str:
     """Say in one line what happened."""
     write = _WRITERS.get(event["kind"])
-    text = write(event) if write else None
+    text = write(event) if write else events.line(event["kind"], event["state"])
     return text or " ".join(str(event.get(key) or "") for key in ("kind", "name", "state")).strip()
 
 
@@ -108,12 +115,6 @@ def _alarm(event: Mapping[str, Any]) -> str:
 def _switch(event: Mapping[str, Any]) -> str | None:
     words = _SWITCHED.get(event["name"])
     return words[0 if event["state"] == "on" else 1] if words else None
-
-
-def _state(event: Mapping[str, Any]) -> str | None:
-    if event["state"] == "started":
-        return "Start complete: enough good measurements in a row, contactors may close"
-    return None
 
 
 def _soc(event: Mapping[str, Any]) -> str | None:
@@ -141,16 +142,10 @@ def _parameter(event: Mapping[str, Any]) -> str | None:
     return f"Parameter {row.public_name} changed{before} to {number_text(row.unit, event['value'])}{by}"
 
 
-def _daemon(event: Mapping[str, Any]) -> str | None:
-    return _DAEMON.get(event["state"])
-
-
 _WRITERS: dict[str, Callable[[Mapping[str, Any]], str | None]] = {
     "alarm": _alarm,
     "switch": _switch,
-    "state": _state,
     "soc": _soc,
     "request": _request,
     "parameter": _parameter,
-    "daemon": _daemon,
 }

@@ -14,7 +14,7 @@ from bmsd.core.types import Because
 from bmsd.status import public_alarm
 from bmsd.tables import alarms, parameters
 from bmsd.tables.alarms import Alarm, Block, Release, Sense
-from bmsd.texts import duration_text, finding_text, listed, since_text
+from bmsd.texts import CALLED, duration_text, finding_text, listed, since_text
 
 _CHIP_ALARMS = ("afe_lost", "afe_reset", "afe_refused")
 # An unknown value, and the alarms that tell the same.
@@ -42,18 +42,18 @@ def _point(name: str) -> Callable[[Points], int | None]:
     return lambda points: points.get(name)
 
 
-# What an alarm row compares: how people call it, and where its present value stands.
-_COMPARED: dict[str, tuple[str, Callable[[Points], int | None]]] = {
-    "cell_max": ("the highest cell", _point("cell_max_mv")),
-    "cell_min": ("the lowest cell", _point("cell_min_mv")),
-    "cell_spread": ("the difference between the cells", _point("cell_difference_mv")),
-    "pack_mv": ("the pack voltage", _point("pack_mv")),
-    "charge_ma": ("the charge current", _one_way(1)),
-    "discharge_ma": ("the discharge current", _one_way(-1)),
-    "battery_max": ("the warmest battery sensor", warmest),
-    "battery_min": ("the coldest battery sensor", coldest),
-    "switch_decic": ("the switch board", _point("switch_decic")),
-    "stack_mismatch": ("the difference", lambda points: None),
+# Where the present value of what an alarm row compares stands.
+_COMPARED: dict[str, Callable[[Points], int | None]] = {
+    "cell_max": _point("cell_max_mv"),
+    "cell_min": _point("cell_min_mv"),
+    "cell_spread": _point("cell_difference_mv"),
+    "pack_mv": _point("pack_mv"),
+    "charge_ma": _one_way(1),
+    "discharge_ma": _one_way(-1),
+    "battery_max": warmest,
+    "battery_min": coldest,
+    "switch_decic": _point("switch_decic"),
+    "stack_mismatch": lambda points: None,
 }
 
 
@@ -155,9 +155,9 @@ def _alarm_sentence(row: Alarm, entry: Mapping[str, Any], seen: Seen) -> str:
         name = parameters.BY_NAME[row.trip].public_name
         side = "above" if row.sense is Sense.ABOVE else "below"
         text += f", {side} the limit of {row.unit.text(entry['limit'])} ({name})"
-    now = _COMPARED[row.value][1](seen.points) if row.value in _COMPARED else None
+    now = _COMPARED[row.value](seen.points) if row.value in _COMPARED else None
     if now is not None and now != entry.get("value"):
-        text += f"; now {_COMPARED[row.value][0]} is at {row.unit.text(now)}"
+        text += f"; now {CALLED[row.value]} is at {row.unit.text(now)}"
     return text + "."
 
 
@@ -173,7 +173,7 @@ def _release(row: Alarm, seen: Seen) -> dict[str, Any]:
         if row.release in seen.values:
             told["value"] = recovery.unit.to_public(seen.values[row.release])
         side = "below" if row.sense is Sense.ABOVE else "above"
-        good = f"{_COMPARED[row.value][0]} is {side} {seen.parameter(row.release)}{hold}"
+        good = f"{CALLED[row.value]} is {side} {seen.parameter(row.release)}{hold}"
     else:
         good = f"the cause has been gone{hold}" if hold else "the cause is gone"
     told["operator"] = row.ends is Release.OPERATOR

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from bmsd.docgen import inside, outside, source
+from bmsd.docgen import catalog, commandline, completion, inside, manpages, manual, outside, source
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = "docs/generated"
@@ -25,8 +25,23 @@ def documents(root: Path = ROOT) -> dict[str, str]:
         f"{FOLDER}/can.md": outside.can_page(),
         f"{FOLDER}/bench.md": outside.bench_page(),
         f"{FOLDER}/structure.md": source.structure_page(root),
+        f"{FOLDER}/journal.md": outside.journal_page(),
+        f"{FOLDER}/bmsd.catalog": catalog.catalog(),
+        **_manual(),
         SAFETY: safety(root),
     }
+
+
+def _manual() -> dict[str, str]:
+    """Give the manual pages, and the completion of every program."""
+    made = {
+        f"{FOLDER}/man/bmsd.toml.5": manual.configuration_page(),
+        f"{FOLDER}/man/bmsd-alarms.7": manual.alarms_page(),
+    }
+    for name, program in commandline.programs().items():
+        made[f"{FOLDER}/man/{name}.{manpages.PAGES[name].section}"] = manpages.program_page(program)
+        made[f"{FOLDER}/completion/{name}.bash"] = completion.completion(program)
+    return made
 
 
 def safety(root: Path) -> str:
@@ -57,7 +72,7 @@ def lists_are_true(root: Path) -> bool:
 def differs(root: Path = ROOT) -> list[str]:
     """Name the documents that differ from what would be written, and those nothing would write."""
     wanted = documents(root)
-    present = {path.relative_to(root).as_posix() for path in (root / FOLDER).glob("*")}
+    present = {path.relative_to(root).as_posix() for path in (root / FOLDER).rglob("*") if path.is_file()}
     other = [name for name, text in wanted.items() if _read(root / name) != text]
     return sorted({*other, *(present - wanted.keys())})
 

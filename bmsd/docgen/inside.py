@@ -30,17 +30,18 @@ def parameters_page() -> str:
         " alike; what you write yourself is for the whole pack."
     ]
     for group, rows in groupby(parameters.ROWS, key=lambda row: row.group):
-        parts += [f"## {group.capitalize()}", table(heads, map(_parameter, rows))]
+        parts += [f"## {group.capitalize()}", table(heads, map(parameter, rows))]
     parts += [
         "## Rules of order",
         "A set that breaks one of these is refused as a whole, whether it comes from a file or from"
         " `bmsctl params set` (rule S8).",
-        "\n".join(f"- {_order(order)}" for order in parameters.ORDERS),
+        "\n".join(f"- {order_text(order)}" for order in parameters.ORDERS),
     ]
     return page("Parameters", "`bmsd/tables/parameters.py`", *parts)
 
 
-def _parameter(row: Row) -> list[str]:
+def parameter(row: Row) -> list[str]:
+    """Give the cells of a parameter's row: name, unit, range, preset per chemistry, meaning."""
     per_cell = " per cell" if row.per_cell else ""
     bounds = f"{figure(row.unit, row.low)} to {figure(row.unit, row.high)}{per_cell}"
     presets = [_presets(row, chemistry) + per_cell for chemistry in CHEMISTRIES]
@@ -57,7 +58,8 @@ def _presets(row: Row, chemistry: str) -> str:
     return text if ours == theirs else f"{text}; jk {figure(row.unit, theirs)}"
 
 
-def _order(order: Order) -> str:
+def order_text(order: Order) -> str:
+    """Write a rule of order as a sentence."""
     low, high = parameters.BY_NAME[order.lower], parameters.BY_NAME[order.higher]
     rule = f"at least {low.unit.text(order.gap)} below" if order.gap else "not above"
     return f"`{low.public_name}` must be {rule} `{high.public_name}`"
@@ -161,10 +163,11 @@ def configuration_page() -> str:
 
 
 def _key(key: Key) -> list[str]:
-    return [code(key.name), _allowed(key), _default(key), key.help]
+    return [code(key.name), allowed(key), default(key), key.help]
 
 
-def _allowed(key: Key) -> str:
+def allowed(key: Key) -> str:
+    """Say what may stand for a key."""
     if known := _KNOWN.get((key.section, key.name)):
         return f"one of {codes(known)}"
     if key.name == "address":
@@ -178,7 +181,8 @@ def _chip(name: str) -> list[str]:
     return [code(name), cells, f"up to {chip.max_thermistors}", "yes" if chip.crc else "no"]
 
 
-def _default(key: Key) -> str:
+def default(key: Key) -> str:
+    """Say what a key is when it is left out."""
     if key.required is Required.YES:
         return "**required**"
     if key.default is None:

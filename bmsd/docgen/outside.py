@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from itertools import groupby
 
@@ -10,7 +11,7 @@ from bmsd.inverters.frames import Bit, Frame, Signal
 from bmsd.inverters.protocols import PROTOCOLS, Protocol, unexpressed
 from bmsd.inverters.view import Voltages, view
 from bmsd.sim.faults import CELL_SETTABLES, CHIP_FAULTS, FAULTS, SETTABLES, Settable
-from bmsd.tables import alarms, points, registers
+from bmsd.tables import alarms, events, points, registers
 from bmsd.tables.registers import Block, Register, Word
 
 _TOLD = view(None, Voltages(0, 0)).values
@@ -151,3 +152,27 @@ def bench_page() -> str:
 
 def _settable(name: str, row: Settable) -> list[str]:
     return [code(name), row.unit, f"{row.low:.9g} to {row.high:.9g}", row.meaning]
+
+
+def journal_page() -> str:
+    """List the journal's fields, and the events that are no alarms."""
+    kinds = (
+        [code(row.kind), code(row.state), _plain(row.title), str(row.priority), code(row.message_id)]
+        for row in events.KINDS
+    )
+    return page(
+        "Journal fields and message ids",
+        "`bmsd/tables/events.py`",
+        "What the journal has for each line of bmsd; how to ask for it is in [journal.md](../journal.md).",
+        "## Fields",
+        "From `BMSD_CELL` on a field is there only where it applies.",
+        table(("Field", "Meaning"), ([code(name), text] for name, text in events.FIELDS)),
+        "## Events",
+        "Alarms have ids of their own, [one by one](alarms.md#one-by-one). A MESSAGE_ID never changes its meaning.",
+        table(("BMSD_EVENT", "BMSD_STATE", "About", "Priority", "MESSAGE_ID"), kinds),
+    )
+
+
+def _plain(title: str) -> str:
+    """Write a catalog title without the marks around its fields."""
+    return re.sub("@([A-Z_]+)@", "*\\1*", title)

@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 
 from bmsd.bus import EVENTS, boot_id, monotonic_ms, read_document
 from bmsd.errors import StaleError
-from bmsd.links.link import ERROR, NOTICE, Link
+from bmsd.links.link import Link
 from bmsd.links.snapshots import Snapshots
 from bmsd.status import place_kind
-from bmsd.tables import alarms, parameters
+from bmsd.tables import alarms, events, parameters
 from bmsd.tables.rows import COUNT, PERCENT, Unit
 from bmsd.texts import event_text
 
@@ -24,7 +24,6 @@ JOURNAL_SOCKET = Path("/run/systemd/journal/socket")
 TICK_S = 0.25
 START_MS = 5000
 """How long after its own start the link waits for a first snapshot before it calls the core lost."""
-INFORMATION = 6
 
 Send = Callable[[str, Mapping[str, str]], None]
 
@@ -82,10 +81,10 @@ class Follower:
             return
         if present != self._present:
             if not present:
-                text = f"bmsd core lost: {self._snapshots.trouble}"
-                self._tell(text, _plain("core", "lost", ERROR))
+                text = f"{events.line('core', 'lost')}: {self._snapshots.trouble}"
+                self._tell(text, _plain("core", "lost"))
             elif self._present is not None:
-                self._tell("bmsd core is back", _plain("core", "back", NOTICE))
+                self._tell(events.line("core", "back"), _plain("core", "back"))
         self._present = present
 
     def _tell(self, message: str, with_fields: Mapping[str, str]) -> None:
@@ -111,20 +110,18 @@ def new_events(document: Mapping[str, Any], mark: Mark) -> list[Mapping[str, Any
     """Give the events after a mark, oldest first; those of another boot are history."""
     if document.get("boot") != boot_id():
         return []
-    events = [event for event in document.get("events", ()) if (event["at_ms"], event["n"]) > mark]
-    return sorted(events, key=lambda event: (event["at_ms"], event["n"]))
+    found = [event for event in document.get("events", ()) if (event["at_ms"], event["n"]) > mark]
+    return sorted(found, key=lambda event: (event["at_ms"], event["n"]))
 
 
 def fields(event: Mapping[str, Any]) -> dict[str, str]:
     """Give the journal fields of one event: all text, values in people's units."""
+    found = {**_plain(event["kind"], event["state"]), "BMSD_NAME": event["name"]}
     row = alarms.BY_NAME.get(event["name"]) if event["kind"] == "alarm" else None
-    raised = event["state"] == "raised"
-    found = _plain(event["kind"], event["state"], row.severity.priority if row and raised else NOTICE)
-    if event["kind"] == "soc":
-        found["PRIORITY"] = str(INFORMATION)
-    found["BMSD_NAME"] = event["name"]
     if row:
         found |= {"BMSD_ALARM": row.name, "MESSAGE_ID": row.message_id}
+        if event["state"] == "raised":
+            found["PRIORITY"] = str(row.severity.priority)
     if event.get("where") is not None:
         found[f"BMSD_{place_kind(event['name']).upper()}"] = str(event["where"])
     if event.get("who"):
@@ -132,13 +129,16 @@ def fields(event: Mapping[str, Any]) -> dict[str, str]:
     return found | _finding(event)
 
 
-def _plain(kind: str, state: str, priority: int) -> dict[str, str]:
-    return {
+def _plain(kind: str, state: str) -> dict[str, str]:
+    """Give the fields that every line has; an event that no row knows is a notice without an id."""
+    row = events.kind_of(kind, state)
+    found = {
         "BMSD_EVENT": kind,
         "BMSD_STATE": state,
-        "PRIORITY": str(priority),
+        "PRIORITY": str(row.priority if row else events.NOTICE),
         "SYSLOG_IDENTIFIER": "bmsd",
     }
+    return {**found, "MESSAGE_ID": row.message_id} if row else found
 
 
 def _finding(event: Mapping[str, Any]) -> dict[str, str]:

@@ -71,9 +71,14 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="bmsd-link",
         description="Run one link between bmsd and the outside, in a process of its own.",
-        epilog="Links: " + "; ".join(f"{name}: {row.help}" for name, row in LINKS.items()),
+        epilog="Exit: 0 good or not configured, 1 failed, 2 wrong usage, 78 configuration refused.",
     )
-    parser.add_argument("name", choices=LINKS, metavar="NAME", help=", ".join(LINKS))
+    parser.add_argument(
+        "name",
+        choices=LINKS,
+        metavar="NAME",
+        help="; ".join(f"{name}: {row.help}" for name, row in LINKS.items()),
+    )
     parser.add_argument("--config", type=Path, default=config.DEFAULT_PATH, metavar="FILE",
                         help="configuration file (default: %(default)s)")  # fmt: skip
     parser.add_argument("--runtime-dir", type=Path, default=RUNTIME_DIR, metavar="DIR",

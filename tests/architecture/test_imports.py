@@ -40,6 +40,7 @@ NEIGHBOURS = {
     ("docgen", "links"): "the register and journal documents derive from the links' maps",
     ("docgen", "cli"): "the command reference derives from the parsers",
     ("docgen", "sim"): "the command reference derives from the parsers",
+    ("docgen", "daemon"): "the manual page derives from its parser",
 }
 # The decision and everything under it: values in, values out.
 PURE = ("tables", "core", "afe", "inverters")
