@@ -12,7 +12,9 @@ from xml.etree import ElementTree
 import pytest
 
 from bmsd import guard
+from bmsd.backstop import HOST_WATCHDOG_S
 from bmsd.config import load
+from bmsd.hardware.board import OutputsConfig
 
 ROOT = Path(__file__).resolve().parents[2]
 IMAGES = ROOT / "docs" / "images"
@@ -44,8 +46,7 @@ def test_a_picture_is_current(name) -> None:
 
 def test_every_picture_is_named_here_and_shown_in_the_guide() -> None:
     assert set(script().PICTURES) == set(NAMES)
-    guide = (ROOT / "docs" / "raspberry-pi.md").read_text(encoding="utf-8")
-    assert all(f"](images/{name})" in guide for name in NAMES)
+    assert all(f"](images/{name})" in guide() for name in NAMES)
 
 
 def test_the_pins_are_those_of_the_example_configuration() -> None:
@@ -86,8 +87,75 @@ def test_the_times_are_those_of_the_program() -> None:
     values = load(ROOT / "etc" / "bmsd.toml").parameters
     assert acts["bmsd hangs"][1] == f"{guard.HANG_S} s"
     assert acts["I2C or chip lost"][0] == f"{values.value_max_age_ms // 1000} s"
+    assert acts["kernel hangs"][5] == f"{HOST_WATCHDOG_S} s"
+    assert (
+        acts["kernel hangs"][3] == re.search(r"^RuntimeWatchdogSec=(\d+)$", guide(), re.MULTILINE)[1] + " s"
+    )
     unit = (ROOT / "systemd" / "bmsd.service").read_text(encoding="utf-8")
     assert acts["bmsd hangs"][2] == re.search(r"^WatchdogSec=(\d+)$", unit, re.MULTILINE)[1] + " s"
+
+
+def guide() -> str:
+    return (ROOT / "docs" / "raspberry-pi.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    """Give the blocks of one language in the guide."""
+    return re.findall(rf"^```{language}\n(.*?)^```", guide(), re.DOTALL | re.MULTILINE)
+
+
+def boot_lines(block: str, mode: str) -> set[int]:
+    """Give the lines that a config.txt sets to a mode."""
+    found = re.search(rf"^gpio=([\d,]+)={mode}$", block, re.MULTILINE)
+    assert found, f"no gpio= line with {mode}"
+    return {int(number) for number in found[1].split(",")}
+
+
+def configurations(directory: Path) -> list[OutputsConfig]:
+    """Load the outputs of the example configuration, and of it with the guide's drop-in."""
+    (directory / "bmsd.toml").write_text((ROOT / "etc" / "bmsd.toml").read_text(encoding="utf-8"))
+    plain = load(directory / "bmsd.toml").outputs
+    (dropin,) = blocks("toml")
+    (directory / "conf.d").mkdir()
+    (directory / "conf.d" / "pins.toml").write_text(dropin)
+    return [plain, load(directory / "bmsd.toml").outputs]
+
+
+def test_the_boot_levels_of_the_guide_are_those_of_the_lines(tmp_path) -> None:
+    """A line that the guide forgets would be held by its weak pull alone until bmsd takes it."""
+    plain, with_hat = configurations(tmp_path)
+    texts = [block for block in blocks("ini") if "strict_gpiod" in block]
+    assert len(texts) == 3
+    for block, outputs in zip(texts, (plain, with_hat, with_hat), strict=True):
+        assert boot_lines(block, "op,dl") == set(outputs.lines.values())
+        assert boot_lines(block, "ip,pd") == set(outputs.feedback.values())
+
+
+def test_the_lines_beside_a_hat_are_pulled_down_and_not_the_hats(tmp_path) -> None:
+    _, outputs = configurations(tmp_path)
+    ours = {*outputs.lines.values(), *outputs.feedback.values()}
+    assert all(9 <= line <= 27 for line in ours)
+    hats = {*script().TAKEN, *script().HAT_INTERRUPTS, 18, 19, 20, 21}
+    assert not ours & hats
+    for block in blocks("ini")[1:]:
+        taken = {int(number) for number in re.findall(r"(?:interrupt|int_pin)=(\d+)", block)}
+        assert not ours & taken
+
+
+def test_the_table_of_pins_is_right(tmp_path) -> None:
+    plain, with_hat = configurations(tmp_path)
+    rows = re.findall(
+        r"^\| ([a-z -]+) \| (\d+) \| (\d+) \| \W*(up|down)\W* \| \W*(\d+)", guide(), re.MULTILINE
+    )
+    assert len(rows) == len(plain.lines) + len(plain.feedback)
+    for words_, pin, line, pull, beside in rows:
+        name = words_.replace("-", "")
+        group = "feedback" if name.endswith(" contact") else "lines"
+        key = name.removesuffix(" contact")
+        assert int(line) == getattr(plain, group)[key]
+        assert int(beside) == getattr(with_hat, group)[key]
+        assert script().HEADER[int(pin) - 1] == f"GPIO {line}"
+        assert pull == ("up" if int(line) <= script().LAST_PULLED_UP else "down")
 
 
 @pytest.mark.parametrize("name", NAMES)
