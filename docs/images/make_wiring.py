@@ -146,6 +146,8 @@ def _power_path(svg: Svg, config: Mapping[str, Any]) -> None:
     svg.box(565, 294, 95, 32, "resistor", WHITE, POWER)
     svg.box(820, 45, 140, 70, "chargers:|solar, mains", PALE_POWER, POWER, bold=True)
     svg.box(820, 215, 140, 70, "loads:|inverter", PALE_POWER, POWER, bold=True)
+    for x, words in ((115, "B−"), (270, "P−")):
+        svg.text(x, 366, words, 14, POWER, bold=True)
     _heater_branch(svg)
     svg.text(560, 352, "No charger on the load side: it would charge past K1.", 14, POWER)
 
@@ -157,7 +159,7 @@ def _heater_branch(svg: Svg) -> None:
     svg.contact(530, 165, width=2.5)
     svg.text(560, 186, "K4 heater", 14, POWER)
     svg.box(430, 145, 90, 40, "heater|at the cells", WHITE, POWER, 13)
-    svg.text(412, 202, "B−", 14, POWER, bold=True)
+    svg.text(412, 202, "P−", 14, POWER, bold=True)
 
 
 def _pi_and_neighbours(svg: Svg, config: Mapping[str, Any]) -> None:
