@@ -1,0 +1,203 @@
+"""bmsctl doctor: look at the machine, say what is good, what is not, and what to write where.
+
+It reads files and asks programs that only tell. It opens no bus, requests no line and switches nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from argparse import Namespace
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from bmsd.cli import doctor_links as links
+from bmsd.cli import doctor_pins as pins
+from bmsd.cli import doctor_system as system
+from bmsd.cli.console import Console, wrapped
+from bmsd.cli.doctor_boot import Boot
+from bmsd.cli.doctor_machine import Finding, Machine, Verdict, bad, good, unknown
+from bmsd.cli.doctor_pins import Case
+from bmsd.cli.show import print_json
+from bmsd.config import Config, load
+from bmsd.errors import ConfigError
+from bmsd.requests import afe_settings_fit
+
+
+class Check(NamedTuple):
+    """One thing to look at: its name, what it is, why it matters, and the function that looks."""
+
+    name: str
+    title: str
+    why: str
+    look: Callable[[Case], Finding]
+
+
+class Group(NamedTuple):
+    """Checks that belong together."""
+
+    title: str
+    checks: tuple[Check, ...]
+
+
+def configuration(case: Case) -> Finding:
+    """Say whether the configuration is there and good."""
+    if case.config:
+        c = case.config
+        return good(f"{case.path}: {c.cells} cells {c.chemistry}, {c.afe.chip}")
+    if not case.readable:
+        return unknown(f"{case.path} may not be read by you", "Run it again as root: sudo bmsctl doctor.")
+    if not case.path.exists():
+        return bad(f"there is no {case.path}", "Write one: sudo bmsctl setup.")
+    return bad("; ".join(case.problems), f"Then check it: bmsd --check-config --config {case.path}")
+
+
+# fmt: off
+GROUPS: tuple[Group, ...] = (
+    Group("Machine", (
+        Check("machine", "machine", "what the other answers are about", system.machine),
+        Check("supply", "power supply", "a board with too little voltage resets while contactors are closed",
+              system.supply),
+        Check("watchdog", "watchdog", "a machine that hangs must be reset, which lets its lines go", system.watchdog),
+        Check("clock", "clock", "time stamps of events", system.clock),
+        Check("disk", "free space", "the state and the journal need room", system.disk),
+        Check("journal", "journal", "alarms shall be readable after a reboot", system.journal),
+    )),
+    Group("Configuration and service", (
+        Check("configuration", "configuration", "without a good one nothing starts", configuration),
+        Check("users", "daemon's user", "it needs the lines, the bus and the port", system.users),
+        Check("you", "you", "who may look and who may ask", system.you),
+        Check("service", "service", "it must start at boot", system.service),
+        Check("daemon", "daemon", "only a running one protects the pack", system.daemon),
+        Check("safe_off", "safe-off", "the second hand that switches off after a crash", system.safe_off),
+        Check("state", "state", "latched alarms and the charge count must survive a power cut", system.state),
+    )),
+    Group("GPIO lines", (
+        Check("strict_gpio", "lines let go", "a kernel that keeps lines leaves contactors closed and the heater on"
+              " when bmsd is killed", pins.strict_gpio),
+        Check("power_up", "at power-up", "an output must be off before any program runs", pins.power_up),
+        Check("boot_level", "while booting", "an output must be off until bmsd takes it", pins.boot_level),
+        Check("contacts", "feedback", "a welded contactor is only seen by its auxiliary contact", pins.contacts),
+        Check("line_clash", "used twice", "a line that a board uses too cannot be had", pins.taken),
+        Check("gpio_chip", "chip and lines", "the lines must be there, and free", pins.chip),
+        Check("output_library", "library", "it drives the lines", system.output_library),
+    )),
+    Group("Front-end chip", (
+        Check("i2c", "I2C bus", "the chip is on it", links.i2c),
+        Check("i2c_rights", "its rights", "the daemon must be allowed to use it", links.i2c_rights),
+        Check("i2c_clock", "its clock", "too fast loses bytes, too slow loses cycles", links.i2c_clock),
+    )),
+    Group("Links", (
+        Check("can", "CAN", "the inverter must hear the limits", links.can),
+        Check("can_rate", "CAN bit rate", "a wrong one disturbs the whole bus", links.can_rate),
+        Check("modbus", "serial port", "somebody else on it spoils every answer", links.modbus),
+        Check("modbus_rights", "its rights", "the link must be allowed to use it", links.modbus_rights),
+        Check("journal_library", "journal fields", "alarms can be found by name", system.journal_library),
+    )),
+)
+# fmt: on
+CHECKS = tuple(check for group in GROUPS for check in group.checks)
+_LOOKS = {
+    Verdict.GOOD: ("✓", "+", "green"),
+    Verdict.WARN: ("!", "!", "yellow"),
+    Verdict.BAD: ("✗", "x", "red"),
+    Verdict.UNKNOWN: ("?", "?", "cyan"),
+    Verdict.SKIPPED: ("-", "-", "dim"),
+}
+_LABEL = 18
+
+
+def doctor(directory: Path, options: Namespace, console: Console) -> int:
+    """Run every check and tell."""
+    machine = Machine(options.root)
+    case = case_of(machine, Path(options.config), directory)
+    findings = {check.name: examined(check, case) for check in CHECKS}
+    counts = Counter(finding.verdict for finding in findings.values())
+    if options.json:
+        print_json(console, document(findings, counts))
+    else:
+        _tell(findings, counts, console)
+    return 1 if counts[Verdict.BAD] else 0
+
+
+def case_of(machine: Machine, path: Path, directory: Path) -> Case:
+    """Read the configuration, and put together what the checks look at."""
+    where = machine.at(str(path)) if not machine.real else path
+    config: Config | None = None
+    problems: tuple[str, ...] = ()
+    readable = True
+    try:
+        _must_be_readable(where)
+        config = load(where)
+        afe_settings_fit(config, config.parameters)
+    except PermissionError:
+        readable = False
+    except ConfigError as error:
+        problems = tuple(error.problems)
+    except (OSError, ValueError) as error:
+        config, problems = None, (str(error),)
+    return Case(machine, Boot(machine), directory, where, config, problems, readable)
+
+
+def _must_be_readable(path: Path) -> None:
+    """Raise PermissionError where part of the configuration would be missed: half of it is another one."""
+    drop_ins = path.parent / "conf.d"
+    files = [path, *drop_ins.glob("*.toml")] if path.exists() else []
+    hidden = [file for file in files if not os.access(file, os.R_OK)]
+    if hidden or (drop_ins.exists() and not os.access(drop_ins, os.R_OK | os.X_OK)):
+        raise PermissionError(hidden)
+
+
+def examined(check: Check, case: Case) -> Finding:
+    """Run one check; one that stumbles over a strange machine has seen nothing."""
+    try:
+        return check.look(case)
+    except Exception as error:
+        return unknown(f"the check itself failed: {type(error).__name__}: {error}")
+
+
+def document(findings: dict[str, Finding], counts: Counter[Verdict]) -> dict[str, object]:
+    """Give the findings for programs."""
+    checks = [
+        {"name": check.name, "group": group.title, "title": check.title, "why": check.why,
+         "verdict": findings[check.name].verdict.value, "finding": findings[check.name].text,
+         "step": findings[check.name].step or None}
+        for group in GROUPS for check in group.checks
+    ]  # fmt: skip
+    return {"schema": 1, "counts": {verdict.value: counts[verdict] for verdict in Verdict}, "checks": checks}
+
+
+def _tell(findings: dict[str, Finding], counts: Counter[Verdict], console: Console) -> None:
+    plain = not _shows(console)
+    for group in GROUPS:
+        console.say(console.paint(group.title, "bold"))
+        for check in group.checks:
+            _line(check, findings[check.name], console, plain)
+        console.say()
+    told = [f"{counts[verdict]} {verdict.value}" for verdict in Verdict if counts[verdict]]
+    look = "red" if counts[Verdict.BAD] else "yellow" if counts[Verdict.WARN] else "green"
+    console.say(console.paint(", ".join(told), look))
+
+
+def _line(check: Check, finding: Finding, console: Console, plain: bool) -> None:
+    symbol, letter, look = _LOOKS[finding.verdict]
+    head = f"{letter if plain else symbol} {check.title:<{_LABEL - 3}} "
+    indent = " " * _LABEL
+    lines = wrapped(console.encodable(finding.text), console.width - _LABEL)
+    console.say(f"{console.paint(head, look)}{lines[0]}")
+    for line in lines[1:]:
+        console.say(f"{indent}{line}")
+    if finding.verdict in {Verdict.BAD, Verdict.WARN}:
+        console.paragraph(console.paint(f"Why: {check.why}.", "dim"), indent)
+    if finding.step:
+        console.paragraph(f"-> {finding.step}", indent)
+
+
+def _shows(console: Console) -> bool:
+    """Tell whether the marks can be written; a replaced one would be a question mark."""
+    try:
+        "✓✗".encode(console.stream.encoding or "ascii")
+    except (LookupError, UnicodeEncodeError):
+        return False
+    return True
