@@ -118,7 +118,8 @@ def can_rate(case: Case) -> Finding:
     if info.get("info_kind") != "can":
         return skipped(f"{name} ({info.get('info_kind', 'unknown kind')}) has no bit rate of its own")
     if rate != wanted:
-        return bad(f"{name} runs at {rate} bit/s, the configuration says {wanted}", f"Set it: {again}")
+        runs = f"runs at {rate} bit/s" if rate else "has no bit rate yet"
+        return bad(f"{name} {runs}, the configuration says {wanted}", f"Set it: {again}")
     if data.get("state") == "BUS-OFF":
         return bad(
             f"{name} is off the bus after too many errors",

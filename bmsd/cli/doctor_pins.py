@@ -50,13 +50,9 @@ def strict_gpio(case: Case) -> Finding:
     if kept == "N":
         return good(f"lines are let go when their process is gone ({module})")
     if kept == "Y":
-        why = "a killed bmsd would leave contactors closed and the heater on"
-        if written:
-            return bad(
-                f"the running kernel keeps lines as they are: {why}",
-                f"Reboot: {case.boot.path} has strict_gpiod, this kernel was started without. {_TEST}",
-            )
-        return bad(f"the kernel keeps lines as they are: {why}", add)
+        text = f"the running kernel keeps a line as it is when its process is gone ({module})"
+        reboot = f"Reboot: {case.boot.path} has strict_gpiod, this kernel was started without. {_TEST}"
+        return bad(text, reboot if written else add)
     if written:
         return unknown(f"{case.boot.path} asks for it; this kernel does not tell whether it does", _TEST)
     return unknown(f"this kernel has no {module}.persist_gpio_outputs to ask", add)
@@ -151,7 +147,7 @@ def taken(case: Case) -> Finding:
     others = case.boot.taken()
     both = [f"{name} on GPIO {line} with {others[line]}" for name, line in used.items() if line in others]
     if both:
-        text = f"used twice: {'; '.join(both)}"
+        text = "; ".join(both)
         return bad(
             text, f"Move the line in [outputs] of {case.path}: 17, 27, 22, 23, 16, 26, 12 and 13 are free."
         )

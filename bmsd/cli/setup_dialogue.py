@@ -180,12 +180,12 @@ class Dialogue:
         self._console.paragraph(f"Allowed: {allowed}.", "  ")
 
     def _mind(self, row: Key, value: Any) -> None:
-        driven = row.section == "outputs" and row.type is int and not row.name.endswith("_feedback")
-        if driven and value in PULLED_UP:
-            text = (
-                f"Mind: a Raspberry Pi pulls GPIO {value} up at power-up, which switches on. Choose 9 to 27."
-            )
-            self._console.paragraph(self._console.paint(text, "red"), "  ")
+        if row.section != "outputs" or row.type is not int or value not in PULLED_UP:
+            return
+        contact = row.name.endswith("_feedback")
+        harm = "a broken wire then reads closed" if contact else "which switches it on"
+        text = f"Mind: a Raspberry Pi pulls GPIO {value} up at power-up, {harm}. Choose 9 to 27."
+        self._console.paragraph(self._console.paint(text, "yellow" if contact else "red"), "  ")
 
     def _line(self, prompt: str) -> str:
         self._console.stream.write(self._console.encodable(prompt))

@@ -62,8 +62,8 @@ QUESTIONS: tuple[Question, ...] = (
     Question("afe.battery_sensors"),
     Question("afe.switch_sensor"),
     Question("outputs.backend"),
-    Question("outputs.charge", _DRIVER, offer=17, free=17),
-    Question("outputs.discharge", _DRIVER, offer=27, free=27),
+    Question("outputs.charge", f"Every source of current is behind it. {_DRIVER}", offer=17, free=17),
+    Question("outputs.discharge", f"Every load is behind it. {_DRIVER}", offer=27, free=27),
     Question(
         "outputs.precharge", "Without it a contactor closes onto empty capacitors and may weld.", free=22
     ),

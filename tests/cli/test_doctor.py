@@ -222,9 +222,9 @@ def volatile(rig: Rig) -> None:
 
 
 PLANTED: list[tuple[str, Callable[[Rig], None], Verdict, str, str]] = [
-    ("strict_gpio", persist("Y"), BAD, "leave contactors closed", "Reboot"),
+    ("strict_gpio", persist("Y"), BAD, "keeps a line", "Reboot"),
     ("strict_gpio", both(persist("Y"), on.boot("dtparam=strict_gpiod", "#dtparam=strict_gpiod")),
-     BAD, "keeps lines", "dtparam=strict_gpiod to /boot/firmware/config.txt"),
+     BAD, "keeps a line", "dtparam=strict_gpiod to /boot/firmware/config.txt"),
     ("strict_gpio", lambda r: r.drop(f"sys/module/{r.module}/parameters/persist_gpio_outputs"),
      UNKNOWN, "does not tell", "kill -9"),
     ("power_up", on.config("charge = 17", "charge = 5"), BAD, "charge on GPIO 5", "9 to 27"),
@@ -287,6 +287,7 @@ PLANTED: list[tuple[str, Callable[[Rig], None], Verdict, str, str]] = [
     ("can", on.put("sys/class/net/can0/flags", "0x40080"), BAD, "is down", "bmsd-can@can0"),
     ("can", on.put("sys/class/net/can0/type", "1"), BAD, "no CAN", "can.channel"),
     ("can_rate", on.link(bittiming={"bitrate": 250_000}), BAD, "250000", "bmsd-can@can0"),
+    ("can_rate", on.link(bittiming={}), BAD, "no bit rate yet", "bmsd-can@can0"),
     ("can_rate", on.link(restart_ms=0), WARN, "restart-ms is 0", "bmsd-can@can0"),
     ("can_rate", on.link(state="BUS-OFF"), BAD, "off the bus", "120 ohm"),
     ("can_rate", on.link(state="ERROR-PASSIVE"), WARN, "ERROR-PASSIVE", "oscillator"),
