@@ -102,6 +102,8 @@ def service(case: Case) -> Finding:
     found = case.machine.properties("bmsd.service")
     if not found:
         return unknown("systemd does not tell")
+    if found.get("LoadState") == "masked":
+        return bad("bmsd.service is masked: it cannot be started", "Write: sudo systemctl unmask bmsd.")
     if found.get("LoadState") != "loaded":
         return bad("systemd has no bmsd.service", "Install bmsd's package.")
     if found.get("ActiveState") == "failed":

@@ -48,6 +48,7 @@ def setup(directory: Path, options: Namespace, console: Console) -> int:
     try:
         return _asking(path, given, options, Dialogue(talk, sys.stdin.readline), talk, console)
     except EndOfAnswersError:
+        print(file=sys.stderr)
         return _failed(["the input ended before the last question"])
     except KeyboardInterrupt:
         print(file=sys.stderr)

@@ -304,6 +304,7 @@ PLANTED: list[tuple[str, Callable[[Rig], None], Verdict, str, str]] = [
     ("modbus_rights", lambda r: r.machine.owners.update({"/dev/serial0": (0, 0, 0o600)}),
      BAD, "may not use", "udev"),
     ("service", program("bmsd.service", None), UNKNOWN, "does not tell", ""),
+    ("service", program("bmsd.service", "LoadState=masked\n"), BAD, "masked", "unmask"),
     ("service", program("bmsd.service", "LoadState=not-found\n"), BAD, "no bmsd.service", "package"),
     ("service", program("bmsd.service", SERVICE.replace("enabled", "disabled")),
      BAD, "not started at boot", "enable"),

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from bmsd.afe.chips import CHIPS
 from bmsd.cli import setup_file
 from bmsd.cli.console import Console
-from bmsd.cli.main import main
+from bmsd.cli.main import main, parser
 from bmsd.cli.setup_dialogue import Dialogue, EndOfAnswersError, assignments, by_default
 from bmsd.cli.setup_questions import QUESTIONS, may_be_none, problems, row_of
-from bmsd.config import load
+from bmsd.config import DEFAULT_PATH, load
 from bmsd.config_checks import check_keys
 from bmsd.tables.chemistries import CHEMISTRIES
 from bmsd.tables.configuration import KEYS, MUST
@@ -74,6 +74,11 @@ def test_every_question_has_a_row_and_every_key_without_default_a_question() -> 
     assert all(row_of(question.key) for question in QUESTIONS)
     asked = {question.key for question in QUESTIONS}
     assert {f"{row.section}.{row.name}" for row in KEYS if row.required is MUST} <= asked
+
+
+def test_the_default_place_is_the_daemon_s() -> None:
+    for command in ("setup", "doctor"):
+        assert parser().parse_args([command]).config == str(DEFAULT_PATH)
 
 
 def test_suggested_lines_are_pulled_down_and_differ() -> None:
