@@ -116,7 +116,7 @@ def new_events(document: Mapping[str, Any], mark: Mark) -> list[Mapping[str, Any
 
 def fields(event: Mapping[str, Any]) -> dict[str, str]:
     """Give the journal fields of one event: all text, values in people's units."""
-    found = {**_plain(event["kind"], event["state"]), "BMSD_NAME": event["name"]}
+    found = {**_plain(event["kind"], event["state"]), "BMSD_NAME": _name(event["kind"], event["name"])}
     row = alarms.BY_NAME.get(event["name"]) if event["kind"] == "alarm" else None
     if row:
         found |= {"BMSD_ALARM": row.name, "MESSAGE_ID": row.message_id}
@@ -127,6 +127,12 @@ def fields(event: Mapping[str, Any]) -> dict[str, str]:
     if event.get("who"):
         found["BMSD_WHO"] = str(event["who"])
     return found | _finding(event)
+
+
+def _name(kind: str, name: str) -> str:
+    """Name what an event is about; a parameter as people write it, since its value is in their units."""
+    row = parameters.BY_NAME.get(name) if kind == "parameter" else None
+    return row.public_name if row else name
 
 
 def _plain(kind: str, state: str) -> dict[str, str]:

@@ -102,9 +102,9 @@ KINDS: tuple[Kind, ...] = (
          " started. This line comes from the link, not from the core.",
          "systemd restarts a core that ended or hangs, and switches all outputs off before. The inverter is"
          " told zero limits, then nothing.",
-         "'systemctl status bmsd' and 'journalctl -u bmsd -b' say why. After a wanted stop this line is"
-         " as it should be.",
-         "By itself, when the core runs again; a line says so."),
+         "'systemctl status bmsd' and 'journalctl -u bmsd -b' say why.",
+         "By itself, when the core runs again. A line says so; where systemd restarted link and core together,"
+         " it is 'bmsd started'."),
     Kind("core", "back", "72440adea9e248b4a239efe5609f24df", NOTICE,
          "The core of bmsd is back", "bmsd core is back",
          "The journal link sees new data from the core again.",

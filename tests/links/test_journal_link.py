@@ -129,6 +129,11 @@ def test_other_events_have_their_own_units_and_who_asked() -> None:
     assert "BMSD_VALUE" not in asked
 
 
+def test_a_parameter_is_named_as_people_write_it() -> None:
+    found = fields(event(1, 1, "parameter", "cell_ovp_mv", "set", value=3550, limit=3600, who="uid 0"))
+    assert (found["BMSD_NAME"], found["BMSD_VALUE"], found["BMSD_LIMIT"]) == ("cell_ovp_v", "3.55", "3.6")
+
+
 def test_an_event_of_a_newer_core_is_told_as_far_as_it_is_understood(bench) -> None:
     bench.core(event(1, 1, "novelty", "thing", "done", value=3), event(2, 2, name="alarm_of_tomorrow"))
     assert len(bench.look()) == 2

@@ -24,6 +24,7 @@ _bmsctl() {
             "bmsctl switch") at="$at $word" place=0 ;;
             "bmsctl reset") at="$at $word" place=0 ;;
             "bmsctl setup") at="$at $word" place=0 ;;
+            "bmsctl doctor") at="$at $word" place=0 ;;
             "bmsctl sim") at="$at $word" place=0 ;;
             "bmsctl sim set") at="$at $word" place=0 ;;
             "bmsctl sim cell") at="$at $word" place=0 ;;
@@ -55,6 +56,8 @@ _bmsctl() {
         "bmsctl setup --runtime-dir") compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur"); return ;;
         "bmsctl setup --config") compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         "bmsctl setup --set") mapfile -t COMPREPLY < <(compgen -W 'pack.chemistry= pack.cells= pack.capacity_ah= pack.preset= afe.chip= afe.bus= afe.address= afe.crc= afe.shunt_mohm= afe.battery_sensors= afe.switch_sensor= afe.timeout_ms= outputs.backend= outputs.gpio_chip= outputs.charge= outputs.discharge= outputs.precharge= outputs.heater= outputs.buzzer= outputs.heartbeat= outputs.active_low= outputs.charge_feedback= outputs.discharge_feedback= switches.topology= heater.resistance_ohm= heater.supply= can.protocol= can.silence_after_s= can.interface= can.channel= can.bitrate= modbus.port= modbus.baudrate= modbus.parity= modbus.stopbits= modbus.unit= modbus.maps= bench.scenario= cell_ovp_v= cell_ovpr_v= cell_ovp_delay_s= cell_uvp_v= cell_uvpr_v= cell_uvp_delay_s= cell_shutdown_v= cell_shutdown_delay_s= cell_floor_v= cell_spread_v= cell_spread_release_v= cell_spread_delay_s= cell_frozen_move_v= pack_ovp_v= pack_ovpr_v= pack_uvp_v= pack_uvpr_v= pack_voltage_delay_s= stack_mismatch_v= charge_ocp_a= charge_ocp_delay_s= charge_ocp_release_s= charge_ocp2_a= charge_ocp2_delay_s= discharge_ocp_a= discharge_ocp_delay_s= discharge_ocp_release_s= discharge_ocp2_a= discharge_ocp2_delay_s= short_circuit_a= short_circuit_delay_us= short_circuit_release_s= charge_otp_c= charge_otpr_c= charge_utp_c= charge_utpr_c= discharge_otp_c= discharge_otpr_c= discharge_utp_c= discharge_utpr_c= switch_otp_c= switch_otpr_c= temperature_delay_s= balance_start_v= balance_trigger_v= heater_max_a= heater_max_w= heater_max_run_s= heater_rest_s= heater_min_off_s= heater_min_soc_percent= heater_watch_s= heater_watch_rise_k= charger_detect_v= contactor_min_off_s= contactor_operations_per_hour= contactor_settle_s= precharge_percent= precharge_timeout_s= precharge_tries= precharge_rest_s= cell_charge_v= cell_discharge_v= charge_max_a= discharge_max_a= charge_taper_v= discharge_taper_v= soc_full_v= soc_full_tail_percent= soc_full_time_s= soc_empty_v= soc_empty_time_s= period_s= value_max_age_s= unknown_grace_s= start_good_cycles= recovery_s=' -- "$cur"); return ;;
+        "bmsctl doctor --runtime-dir") compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur"); return ;;
+        "bmsctl doctor --config") compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         "bmsctl sim --runtime-dir") compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur"); return ;;
         "bmsctl sim set --runtime-dir") compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur"); return ;;
         "bmsctl sim cell --runtime-dir") compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur"); return ;;
@@ -80,6 +83,7 @@ _bmsctl() {
             "bmsctl switch") mapfile -t COMPREPLY < <(compgen -W '-h --help --runtime-dir' -- "$cur") ;;
             "bmsctl reset") mapfile -t COMPREPLY < <(compgen -W '-h --help --runtime-dir' -- "$cur") ;;
             "bmsctl setup") mapfile -t COMPREPLY < <(compgen -W '-h --help --runtime-dir --config --set --yes --replace --dry-run' -- "$cur") ;;
+            "bmsctl doctor") mapfile -t COMPREPLY < <(compgen -W '-h --help --runtime-dir --config --json' -- "$cur") ;;
             "bmsctl sim") mapfile -t COMPREPLY < <(compgen -W '-h --help --runtime-dir' -- "$cur") ;;
             "bmsctl sim set") mapfile -t COMPREPLY < <(compgen -W '-h --help --runtime-dir' -- "$cur") ;;
             "bmsctl sim cell") mapfile -t COMPREPLY < <(compgen -W '-h --help --runtime-dir' -- "$cur") ;;
@@ -90,7 +94,7 @@ _bmsctl() {
     fi
     [[ ${COMP_WORDS[COMP_CWORD]} == = || ${COMP_WORDS[COMP_CWORD-1]} == = ]] && return
     case "$at:$place" in
-        "bmsctl:0") mapfile -t COMPREPLY < <(compgen -W 'status cells alarms why params events watch switch reset setup sim' -- "$cur") ;;
+        "bmsctl:0") mapfile -t COMPREPLY < <(compgen -W 'status cells alarms why params events watch switch reset setup doctor sim' -- "$cur") ;;
         "bmsctl why:0") mapfile -t COMPREPLY < <(compgen -W 'charge discharge heater balance' -- "$cur") ;;
         "bmsctl params:0") mapfile -t COMPREPLY < <(compgen -W 'list get set preset reset' -- "$cur") ;;
         "bmsctl params get:0") mapfile -t COMPREPLY < <(compgen -W 'cell_ovp_v cell_ovpr_v cell_ovp_delay_s cell_uvp_v cell_uvpr_v cell_uvp_delay_s cell_shutdown_v cell_shutdown_delay_s cell_floor_v cell_spread_v cell_spread_release_v cell_spread_delay_s cell_frozen_move_v pack_ovp_v pack_ovpr_v pack_uvp_v pack_uvpr_v pack_voltage_delay_s stack_mismatch_v charge_ocp_a charge_ocp_delay_s charge_ocp_release_s charge_ocp2_a charge_ocp2_delay_s discharge_ocp_a discharge_ocp_delay_s discharge_ocp_release_s discharge_ocp2_a discharge_ocp2_delay_s short_circuit_a short_circuit_delay_us short_circuit_release_s charge_otp_c charge_otpr_c charge_utp_c charge_utpr_c discharge_otp_c discharge_otpr_c discharge_utp_c discharge_utpr_c switch_otp_c switch_otpr_c temperature_delay_s balance_start_v balance_trigger_v heater_max_a heater_max_w heater_max_run_s heater_rest_s heater_min_off_s heater_min_soc_percent heater_watch_s heater_watch_rise_k charger_detect_v contactor_min_off_s contactor_operations_per_hour contactor_settle_s precharge_percent precharge_timeout_s precharge_tries precharge_rest_s cell_charge_v cell_discharge_v charge_max_a discharge_max_a charge_taper_v discharge_taper_v soc_full_v soc_full_tail_percent soc_full_time_s soc_empty_v soc_empty_time_s period_s value_max_age_s unknown_grace_s start_good_cycles recovery_s' -- "$cur") ;;
