@@ -77,7 +77,7 @@ WRONG = (
     ("resistance_ohm = 24.0", "resistance_ohm = 0", ("heater.resistance_ohm", "0", "0.1 to 10000")),
     ("unit = 1", "unit = 248", ("modbus.unit", "248", "1 to 247")),
     ("discharge = 27", "discharge = 17", ("outputs.discharge", "17", "outputs.charge")),
-    ("discharge_feedback = 6", "discharge_feedback = 25", ("outputs.discharge_feedback", "25", "heartbeat")),
+    ("discharge_feedback = 13", "discharge_feedback = 26", ("outputs.discharge_feedback", "26", "heartbeat")),
     ("charge_ocp_a = 100", "charge_ocp_a = nan", ("charge_ocp_a", "nan", "number in A")),
     ("charge_ocp_a = 100", "charge_ocp_a = inf", ("charge_ocp_a", "inf", "range")),
     ("charge_ocp_a = 100", "charge_ocp_a = 1e12", ("charge_ocp_a", "range")),

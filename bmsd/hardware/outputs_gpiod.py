@@ -100,7 +100,9 @@ class _Version2:
             direction=line.Direction.OUTPUT, output_value=line.Value.INACTIVE, active_low=active_low
         )
         config = dict.fromkeys(outputs, off)
-        config |= {n: self._gpiod.LineSettings(direction=line.Direction.INPUT) for n in inputs}
+        # A broken wire to a contact reads as an open contact, whatever pull the line had before.
+        contact = self._gpiod.LineSettings(direction=line.Direction.INPUT, bias=line.Bias.PULL_DOWN)
+        config |= dict.fromkeys(inputs, contact)
         self._request = self._gpiod.request_lines(path, consumer=CONSUMER, config=config)
 
     def set(self, number: int, on: bool) -> None:
@@ -136,7 +138,9 @@ class _Version1:
             self._lines[number] = line
         for number in inputs:
             line = self._chip.get_line(number)
-            line.request(CONSUMER, type=gpiod.LINE_REQ_DIR_IN)
+            # A broken wire to a contact reads as an open contact, whatever pull the line had before.
+            pulled = gpiod.LINE_REQ_FLAG_BIAS_PULL_DOWN
+            line.request(CONSUMER, type=gpiod.LINE_REQ_DIR_IN, flags=pulled)
             self._lines[number] = line
 
     def set(self, number: int, on: bool) -> None:

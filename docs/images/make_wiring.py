@@ -37,8 +37,8 @@ TAKEN = {
     9: "SPI: CAN HAT", 10: "SPI: CAN HAT", 11: "SPI: CAN HAT",
 }  # fmt: skip
 """Lines that buses use when they are switched on."""
-HAT_INTERRUPTS = {25: "CAN HATs", 24: "RS485 HATs"}
-"""Lines that many HATs take as their interrupt; they must not be bmsd's then."""
+HAT_INTERRUPTS = {25: "CAN HATs", 24: "RS485 HATs", 23: "2-CH CAN HAT"}
+"""Lines that HATs take as their interrupt; they must not be bmsd's beside such a HAT."""
 LAST_PULLED_UP = 8
 
 
@@ -249,7 +249,7 @@ def header(config: Mapping[str, Any]) -> str:
         svg.box(x, 694, 20, 20, "", fill, stroke)
         svg.text(x + 28, 704, words, 14, anchor="start")
     svg.text(530, 704, "▲ pulled up   ▼ pulled down at power-up", 14, anchor="start")
-    svg.text(40, 736, "! many HATs take this line as their interrupt: then move bmsd's", 14, POWER, "start")
+    svg.text(40, 736, "! such HATs take this line: beside one it cannot be bmsd's", 14, POWER, "start")
     return svg.done()
 
 

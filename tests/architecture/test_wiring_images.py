@@ -7,18 +7,25 @@ from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
 from types import ModuleType
+from typing import NamedTuple
 from xml.etree import ElementTree
 
 import pytest
 
 from bmsd import guard
+from bmsd.afe import bq769x2_registers as reg
+from bmsd.afe.bq769x2_fixed import FIXED
 from bmsd.backstop import HOST_WATCHDOG_S
+from bmsd.cli.setup_questions import QUESTIONS
 from bmsd.config import load
 from bmsd.hardware.board import OutputsConfig
+from bmsd.tables.alarms import ALARMS, BY_NAME, Block
 
 ROOT = Path(__file__).resolve().parents[2]
 IMAGES = ROOT / "docs" / "images"
 NAMES = ("wiring.svg", "header-pins.svg", "failure-layers.svg")
+CELL_OVER_VOLTAGE = 0x08
+"""COV in the chip's tables of what opens which switch."""
 
 
 def script() -> ModuleType:
@@ -111,51 +118,120 @@ def boot_lines(block: str, mode: str) -> set[int]:
     return {int(number) for number in found[1].split(",")}
 
 
-def configurations(directory: Path) -> list[OutputsConfig]:
-    """Load the outputs of the example configuration, and of it with the guide's drop-in."""
-    (directory / "bmsd.toml").write_text((ROOT / "etc" / "bmsd.toml").read_text(encoding="utf-8"))
-    plain = load(directory / "bmsd.toml").outputs
-    (dropin,) = blocks("toml")
-    (directory / "conf.d").mkdir()
-    (directory / "conf.d" / "pins.toml").write_text(dropin)
-    return [plain, load(directory / "bmsd.toml").outputs]
+def example() -> OutputsConfig:
+    """Load the outputs of the example configuration."""
+    return load(ROOT / "etc" / "bmsd.toml").outputs
 
 
-def test_the_boot_levels_of_the_guide_are_those_of_the_lines(tmp_path) -> None:
+def used() -> set[int]:
+    """Give the lines that bmsd takes in the example configuration."""
+    return {*example().lines.values(), *example().feedback.values()}
+
+
+def test_the_boot_levels_of_the_guide_are_those_of_the_lines() -> None:
     """A line that the guide forgets would be held by its weak pull alone until bmsd takes it."""
-    plain, with_hat = configurations(tmp_path)
     texts = [block for block in blocks("ini") if "strict_gpiod" in block]
     assert len(texts) == 3
-    for block, outputs in zip(texts, (plain, with_hat, with_hat), strict=True):
-        assert boot_lines(block, "op,dl") == set(outputs.lines.values())
-        assert boot_lines(block, "ip,pd") == set(outputs.feedback.values())
+    for block in texts:
+        assert boot_lines(block, "op,dl") == set(example().lines.values())
+        assert boot_lines(block, "ip,pd") == set(example().feedback.values())
 
 
-def test_the_lines_beside_a_hat_are_pulled_down_and_not_the_hats(tmp_path) -> None:
-    _, outputs = configurations(tmp_path)
-    ours = {*outputs.lines.values(), *outputs.feedback.values()}
-    assert all(9 <= line <= 27 for line in ours)
-    hats = {*script().TAKEN, *script().HAT_INTERRUPTS, 18, 19, 20, 21}
-    assert not ours & hats
-    for block in blocks("ini")[1:]:
-        taken = {int(number) for number in re.findall(r"(?:interrupt|int_pin)=(\d+)", block)}
-        assert not ours & taken
+def test_setup_offers_the_lines_of_the_example() -> None:
+    offered = {question.key: question.free for question in QUESTIONS if question.free is not None}
+    lines = {f"outputs.{name}": line for name, line in example().lines.items()}
+    assert offered == lines | {f"outputs.{name}_feedback": n for name, n in example().feedback.items()}
 
 
-def test_the_table_of_pins_is_right(tmp_path) -> None:
-    plain, with_hat = configurations(tmp_path)
-    rows = re.findall(
-        r"^\| ([a-z -]+) \| (\d+) \| (\d+) \| \W*(up|down)\W* \| \W*(\d+)", guide(), re.MULTILINE
-    )
-    assert len(rows) == len(plain.lines) + len(plain.feedback)
-    for words_, pin, line, pull, beside in rows:
+def test_every_line_of_the_example_is_pulled_down_at_power_up_and_no_bus_has_it() -> None:
+    assert all(script().LAST_PULLED_UP < line <= 27 for line in used())
+    assert not used() & set(script().TAKEN)
+
+
+class Hat(NamedTuple):
+    """One row of the guide's table of CAN and RS485 hardware."""
+
+    lines: set[int]
+    """GPIO lines it takes."""
+    interrupts: set[int]
+    heater: int | None
+    """Where the heater goes beside it; None: it stays."""
+
+
+def hats() -> list[Hat]:
+    """Read the table; only rows with GPIO lines are HATs."""
+    start = guide().index("| Hardware | Lines | GPIO it takes |")
+    table = guide()[start : guide().index("\n\n", start)].splitlines()[2:]
+    rows = [[cell.strip() for cell in row.strip("|").split("|")] for row in table]
+    return [_hat(takes, lines) for _, lines, takes in rows if takes != "none"]
+
+
+def _hat(takes: str, lines: str) -> Hat:
+    takes, _, moved = takes.partition(":")
+    found = {
+        line
+        for first, last in re.findall(r"(\d+)(?: to (\d+))?", takes)
+        for line in range(int(first), int(last or first) + 1)
+    }
+    interrupts = {int(number) for number in re.findall(r"(?:interrupt|int_pin)=(\d+)", lines)}
+    heater = re.search(r"heater to (\d+)", moved)
+    return Hat(found, interrupts, int(heater[1]) if heater else None)
+
+
+def test_the_lines_fit_beside_every_hat_of_the_guide_but_one_which_says_what_to_move() -> None:
+    assert len(hats()) == 5
+    for hat in hats():
+        clash = used() & hat.lines
+        assert clash == (set() if hat.heater is None else {example().lines["heater"]})
+    (moved,) = (hat for hat in hats() if hat.heater is not None)
+    assert moved.heater not in moved.lines | used() | set(script().TAKEN)
+    assert script().LAST_PULLED_UP < moved.heater <= 27
+    pin = script().HEADER.index(f"GPIO {moved.heater}") + 1
+    assert f"`heater = {moved.heater}`, its wire on pin {pin}, and {moved.heater} for 23 " in guide()
+
+
+def test_interrupts_of_hats_are_in_their_row_and_marked_in_the_picture() -> None:
+    assert all(hat.interrupts <= hat.lines for hat in hats())
+    assert set().union(*(hat.interrupts for hat in hats())) == set(script().HAT_INTERRUPTS)
+    header = words(script().pictures()["header-pins.svg"])
+    for line, who in script().HAT_INTERRUPTS.items():
+        place = next(n for n, text in enumerate(header) if re.search(rf"GPIO {line}\b", text))
+        assert header[place + 1].endswith(f"! {who}")
+
+
+def test_the_overlays_of_the_whole_examples_leave_the_lines_alone() -> None:
+    found = {
+        int(number) for block in blocks("ini") for number in re.findall(r"(?:interrupt|int_pin)=(\d+)", block)
+    }
+    assert found == {24, 25}
+    assert not used() & found
+
+
+def test_the_table_of_pins_is_right() -> None:
+    outputs = example()
+    rows = re.findall(r"^\| ([a-z -]+) \| (\d+) \| (\d+) \| (up|down) \|$", guide(), re.MULTILINE)
+    assert len(rows) == len({name for name, *_ in rows}) == len(outputs.lines) + len(outputs.feedback)
+    for words_, pin, line, pull in rows:
         name = words_.replace("-", "")
-        group = "feedback" if name.endswith(" contact") else "lines"
-        key = name.removesuffix(" contact")
-        assert int(line) == getattr(plain, group)[key]
-        assert int(beside) == getattr(with_hat, group)[key]
+        group = outputs.feedback if name.endswith(" contact") else outputs.lines
+        assert int(line) == group[name.removesuffix(" contact")]
         assert script().HEADER[int(pin) - 1] == f"GPIO {line}"
         assert pull == ("up" if int(line) <= script().LAST_PULLED_UP else "down")
+
+
+def test_what_a_charger_on_the_load_side_gets_past_is_told_in_full() -> None:
+    """An alarm that opens the load side as well does not belong in the list."""
+    safety = (ROOT / "docs" / "SAFETY.md").read_text(encoding="utf-8")
+    told = safety[safety.index("**A charger on the load side is not covered.**") :].partition("\n- ")[0]
+    charge_only = {
+        row.name for row in ALARMS if Block.CHARGE in row.blocks and Block.DISCHARGE not in row.blocks
+    }
+    assert {name for name in re.findall(r"`(\w+)`", told) if name in BY_NAME} == charge_only - {
+        "charge_contactor_open"
+    }
+    chip = dict(FIXED)
+    assert chip[reg.CHG_FET_A] & CELL_OVER_VOLTAGE
+    assert not chip[reg.DSG_FET_A] & CELL_OVER_VOLTAGE
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -70,6 +70,7 @@ def version_2(kernel: Kernel) -> ModuleType:
     module.line = SimpleNamespace(
         Direction=SimpleNamespace(OUTPUT="out", INPUT="in"),
         Value=SimpleNamespace(ACTIVE="active", INACTIVE="inactive"),
+        Bias=SimpleNamespace(PULL_DOWN="pulled down"),
     )
     module.LineSettings = lambda **given: SimpleNamespace(**{"output_value": None, **given})
     return module
@@ -118,6 +119,7 @@ def version_1(kernel: Kernel) -> ModuleType:
     module = ModuleType("gpiod")
     module.Chip = Chip
     module.LINE_REQ_DIR_OUT, module.LINE_REQ_DIR_IN, module.LINE_REQ_FLAG_ACTIVE_LOW = "out", "in", 4
+    module.LINE_REQ_FLAG_BIAS_PULL_DOWN = 16
     return module
 
 
@@ -141,7 +143,8 @@ def test_direction_and_level_are_one_call_in_version_2(kernel, monkeypatch) -> N
     assert (path, consumer) == ("/dev/gpiochip0", "bmsd")
     for number in OUTPUTS.values():
         assert (config[number].direction, config[number].output_value) == ("out", "inactive")
-    assert config[5].direction == "in"
+    # S2: a broken wire to a contact reads as open.
+    assert (config[5].direction, config[5].bias) == ("in", "pulled down")
 
 
 def test_direction_and_level_are_one_call_in_version_1(kernel, monkeypatch) -> None:
@@ -151,7 +154,7 @@ def test_direction_and_level_are_one_call_in_version_1(kernel, monkeypatch) -> N
     assert kernel.calls == [
         (17, "bmsd", "out", 4, [0]),
         (23, "bmsd", "out", 4, [0]),
-        (5, "bmsd", "in", 0, None),
+        (5, "bmsd", "in", 16, None),  # S2: a broken wire to a contact reads as open
     ]
 
 
