@@ -21,6 +21,8 @@ from bmsd.hardware.outputs import Lines
 
 OUTPUTS_FILE = "outputs.json"
 PATIENCE_S = 5.0
+SETTLE_S = 0.02
+"""How long a line gets to follow before it is read back: something outside may pull at it."""
 BENCH_LINES_FILE = "bench-lines.json"
 
 
@@ -36,6 +38,7 @@ def switch_off(runtime_dir: Path, config: Path | None) -> str:
     if simulated:
         return _bench_off(runtime_dir)
     lines = _lines(outputs)
+    time.sleep(SETTLE_S)
     still_on = [name for name in outputs.lines if lines.read(name)]
     lines.close()
     if still_on:

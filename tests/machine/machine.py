@@ -184,7 +184,7 @@ def boot(kernel: Path, image: Path, share: Path, config: Path, disk: Path, timeo
         str(kernel / "linux"), "mem=512M", f"uml_dir={work}/uml/", f"ubd0={disk},{image}/rootfs.ext4",
         "root=/dev/ubda", "rw", "con=null", "con0=null,fd:1", "ssl=null", f"ssl0=tty:{cable.ends[0]}",
         f"virtio_uml.device={work}/i2c.sock:34", f"vm.share={share}", f"vm.modules={kernel}/modules",
-        "quiet", "systemd.show_status=0",
+        "systemd.show_status=0",
     ]  # fmt: skip
     environment = {name: value for name, value in os.environ.items() if name != "TMPDIR"}
     with (out / "console.log").open("wb") as console:

@@ -9,6 +9,7 @@ line falls back to its pull-down (upstream, and dtparam=strict_gpiod).
 from __future__ import annotations
 
 import os
+import re
 import socket
 import subprocess
 import time
@@ -16,12 +17,19 @@ from pathlib import Path
 
 CONFIGFS = Path("/sys/kernel/config/gpio-sim/header")
 LABEL = "pinctrl-bcm2711"
-LINES = {"charge": 17, "discharge": 27, "precharge": 22, "heater": 23, "buzzer": 24, "heartbeat": 25}
-CONTACTS = {"charge": 5, "discharge": 6}
+ANSWERS = Path("/share/answers")
+"""The installer's answers; the lines are where they say."""
 KEEP = Path("/run/keep-levels")
 SCAN_S = 0.002
 CONTACT_S = 0.02
 LOG = Path("/share/out/lines.log")
+
+
+def wired() -> tuple[dict[str, int], dict[str, int]]:
+    """Give the output lines and the auxiliary contacts by name."""
+    found = re.findall(r"outputs\.(\w+)=(\d+)", ANSWERS.read_text())
+    contacts = {name.removesuffix("_feedback"): int(n) for name, n in found if name.endswith("_feedback")}
+    return {name: int(n) for name, n in found if not name.endswith("_feedback")}, contacts
 
 
 def run(command: str) -> None:
@@ -61,8 +69,9 @@ def pull(lines: Path, number: int, up: bool) -> None:
 
 def record(lines: Path) -> None:
     """Follow the lines until the machine is off."""
-    values = {n: os.open(lines / f"sim_gpio{line}" / "value", os.O_RDONLY) for n, line in LINES.items()}
-    levels = dict.fromkeys(LINES, 0)
+    outputs, contacts = wired()
+    values = {n: os.open(lines / f"sim_gpio{line}" / "value", os.O_RDONLY) for n, line in outputs.items()}
+    levels = dict.fromkeys(outputs, 0)
     due: list[tuple[float, int, bool]] = []
     with LOG.open("a", buffering=1) as log:
         while True:
@@ -73,9 +82,9 @@ def record(lines: Path) -> None:
                     continue
                 levels[name] = level
                 log.write(f"{now:.4f} {name} {level}\n")
-                pull(lines, LINES[name], bool(level) and KEEP.exists())
-                if name in CONTACTS:
-                    due.append((now + CONTACT_S, CONTACTS[name], bool(level)))
+                pull(lines, outputs[name], bool(level) and KEEP.exists())
+                if name in contacts:
+                    due.append((now + CONTACT_S, contacts[name], bool(level)))
             while due and due[0][0] <= now:
                 _, number, up = due.pop(0)
                 pull(lines, number, up)

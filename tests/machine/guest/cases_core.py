@@ -1,0 +1,320 @@
+"""Ways the core lives and dies: each ends with every output line off, whatever the kernel does with a freed line."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+
+from kit import (
+    KEEP,
+    Case,
+    all_off,
+    ask,
+    beats,
+    both_on,
+    case,
+    levels,
+    never_on,
+    now,
+    off_after,
+    pid,
+    said,
+    sh,
+    show,
+    sim,
+    start,
+    status,
+    untouched,
+    wait,
+)
+
+
+@case(
+    "boot to READY",
+    "S13",
+    "the core starts by itself; nothing is on before READY; then both contactors close",
+    vital=True,
+)
+def boot() -> str:
+    wait(both_on, "both contactors close after boot")
+    ready = int(show("ActiveEnterTimestampMonotonic")) / 1e6
+    launched = int(show("ExecMainStartTimestampMonotonic")) / 1e6
+    from kit import changes
+
+    first = min(at for at, _, level in changes() if level)
+    closed = max(at for at, name, level in changes() if level and name in {"charge", "discharge"})
+    assert first > ready, f"a line went high {ready - first:.3f} s before READY"
+    return (
+        f"exec to READY {ready - launched:.2f} s, kernel start to READY {ready:.1f} s,"
+        f" first line high {first - ready:.2f} s after READY, both closed {closed - ready:.2f} s after it"
+    )
+
+
+@case(
+    "healthy running",
+    "S7",
+    "values agree with the pack's truth over a real I2C bus with checksums; no overruns, no bus errors",
+)
+def healthy() -> str:
+    begun = now()
+    time.sleep(10)
+    untouched(begun)
+    truth, seen = ask("truth"), status()
+    worst = max(
+        abs(mv - 1000 * v) for mv, v in zip(truth["cell_mv"], seen["cells"]["voltage_v"], strict=True)
+    )
+    assert worst <= 3, f"a cell is {worst:.1f} mV off: {truth['cell_mv']}, {seen['cells']['voltage_v']}"
+    assert abs(truth["current_ma"] / 1000 - seen["pack"]["current_a"]) < 1, (truth, seen["pack"])
+    assert seen["cycle"]["bus_errors"] == truth["errors"] == 0, (seen["cycle"], truth["errors"])
+    assert not seen["alarms"], seen["alarms"]
+    beat = beats(begun)
+    assert beat >= 20, f"{beat} heartbeats in 10 s"
+    cycle = seen["cycle"]
+    return (
+        f"largest difference {worst:.1f} mV; {truth['transfers']} transfers without error; {beat} heartbeats in 10 s;"
+        f" {cycle['overruns']} overruns in {seen['sequence']} cycles"
+    )
+
+
+@case("systemctl stop", "S5", "all lines off; core and links end; nothing is left running")
+def stop() -> str:
+    moment = now()
+    sh("systemctl", "stop", "bmsd.service")
+    off_ms = off_after(moment)
+    states = {unit: show("ActiveState", unit) for unit in ("bmsd", "bmsd-link@can", "bmsd-link@modbus")}
+    assert set(states.values()) == {"inactive"}, states
+    assert show("Result") == "success", show("Result")
+    left = sh("pgrep", "-a", "-u", "bmsd", expect=None)
+    assert not left, left
+    return f"off after {off_ms:.0f} ms; units inactive; no process left"
+
+
+@case("systemctl restart", "S5 S13", "all lines off, then on again after the good cycles of a start")
+def restart() -> str:
+    start()
+    moment, before = now(), pid()
+    sh("systemctl", "restart", "bmsd.service")
+    from kit import changes
+
+    off = [at for at, name, level in changes(moment) if name == "charge" and not level]
+    assert off, "the charge line never went off"
+    assert pid() != before
+    wait(both_on, "both contactors close again")
+    on = max(at for at, name, level in changes(moment) if name in {"charge", "discharge"} and level)
+    return f"off after {(off[0] - moment) * 1000:.0f} ms; both on again after {on - moment:.1f} s"
+
+
+def kill_core(keep: bool) -> str:
+    moment, before = now(), pid()
+    os.kill(before, signal.SIGKILL)
+    off_ms = off_after(moment)
+    wait(both_on, "systemd starts the core again and both contactors close")
+    assert pid() not in {0, before}
+    text = said(moment, "-u", "bmsd.service")
+    assert "all outputs are off" in text, text
+    return f"off after {off_ms:.0f} ms; started again by systemd; " + (
+        "by safe-off" if keep else "by kernel and safe-off"
+    )
+
+
+def kill_all(_keep: bool) -> str:
+    moment = now()
+    sh("systemctl", "kill", "--kill-whom=all", "--signal=KILL", "bmsd.service")
+    off_ms = off_after(moment)
+    text = said(moment, "-u", "bmsd.service", "-u", "bmsd-safe-off.service")
+    assert "all outputs are off" in text, text
+    wait(both_on, "both contactors close again")
+    return f"core and guard dead at once: off after {off_ms:.0f} ms by ExecStopPost"
+
+
+def stop_signal(_keep: bool) -> str:
+    moment, before = now(), pid()
+    beat = beats(moment - 2)
+    os.kill(before, signal.SIGSTOP)
+    time.sleep(1)
+    late = beats(moment + 0.5)
+    assert beat > 2, beat
+    assert late == 0, f"{late} heartbeats from a stopped core"
+    off_ms = off_after(moment)
+    wait(lambda: pid() not in {0, before}, "systemd starts the core again")
+    wait(both_on, "both contactors close again")
+    return (
+        f"heartbeat line still at once; off after {off_ms / 1000:.1f} s by the watchdog (5 s); started again"
+    )
+
+
+def with_levels(keep: bool, name: str, expected: str, run: Callable[[bool], str]) -> Case:
+    """Make a case for one of the two ways a kernel treats a freed line."""
+    kind = "levels stay, as on a Raspberry Pi" if keep else "levels fall, strict_gpiod"
+
+    def whole() -> str:
+        switch_keep(keep)
+        start()
+        try:
+            return run(keep)
+        finally:
+            switch_keep(False)
+
+    return Case(whole, f"{name} ({kind})", "S5", expected)
+
+
+def switch_keep(keep: bool) -> None:
+    """Choose how the recorder treats lines from their next change on; the core is stopped for it."""
+    if keep == KEEP.exists():
+        return
+    sh("systemctl", "stop", "bmsd.service")
+    wait(all_off, "all lines are off")
+    if keep:
+        KEEP.touch()
+    else:
+        KEEP.unlink()
+
+
+@case(
+    "SIGTERM while heating",
+    "S3 S4 S5",
+    "a cold pack: charge off, heater on; on stop the heater goes off with the rest",
+)
+def heater() -> str:
+    start()
+    sim(set={"pack_c": -5.0, "ambient_c": -5.0})
+    wait(lambda: levels()["heater"] and not levels()["charge"], "the heater goes on and charge off")
+    moment = now()
+    sh("systemctl", "stop", "bmsd.service")
+    off_ms = off_after(moment)
+    sim(set={"pack_c": 20.0, "ambient_c": 20.0})
+    return f"heater on at -5 °C with charge off; all off {off_ms:.0f} ms after the stop"
+
+
+@case(
+    "front end gone and back",
+    "S1 S2 S7",
+    "all off within the age limit; limits zero; on again when it answers",
+)
+def afe_gone() -> str:
+    start()
+    moment = now()
+    sim(fault="afe_nack", on=True)
+    wait(lambda: not levels()["charge"] and not levels()["discharge"], "both contactors open")
+    off_ms = off_after(moment)
+    wait(lambda: status()["alarms"], "an alarm is raised")
+    seen = status()
+    assert seen["limits"]["charge_current_a"] == seen["limits"]["discharge_current_a"] == 0, seen["limits"]
+    names = [alarm["name"] for alarm in seen["alarms"]]
+    back = now()
+    sim(fault="afe_nack", on=False)
+    wait(both_on, "both contactors close again")
+    return (
+        f"off after {off_ms:.0f} ms; limits 0 A; alarms {', '.join(names)};"
+        f" on again {now() - back:.1f} s after its return"
+    )
+
+
+@case("wrong checksums", "S2", "values with a wrong checksum are not believed: all off, on again afterwards")
+def afe_crc() -> str:
+    start()
+    moment = now()
+    sim(fault="afe_crc", on=True)
+    off_ms = off_after(moment)
+    errors = status()["cycle"]["bus_errors"]
+    sim(fault="afe_crc", on=False)
+    wait(both_on, "both contactors close again")
+    return f"off after {off_ms:.0f} ms with {errors} errors counted; on again"
+
+
+@case(
+    "a transfer stalls for 3 s", "S5 S9", "the cycle is late and counted; the core goes on; nothing restarts"
+)
+def afe_stall() -> str:
+    start()
+    before, overruns = pid(), status()["cycle"]["overruns"]
+    ask("stall", seconds=3.0)
+    wait(
+        lambda: status_or_none() is not None and status()["cycle"]["overruns"] > overruns,
+        "an overrun is counted",
+    )
+    assert pid() == before, "the core was restarted"
+    wait(both_on, "both contactors are closed")
+    return f"overruns {overruns} to {status()['cycle']['overruns']}; the same process"
+
+
+def status_or_none() -> dict[str, object] | None:
+    """Read the status; None while it is stale."""
+    try:
+        return status()
+    except AssertionError:
+        return None
+
+
+@case("a transfer stalls for good", "S5", "the watchdog bites: all off, whatever the bus does")
+def afe_stuck() -> str:
+    start()
+    moment, before = now(), pid()
+    ask("stall", seconds=20.0)
+    off_ms = off_after(moment)
+    wait(lambda: pid() not in {0, before}, "a new core runs")
+    wait(both_on, "both contactors close again")
+    return f"off after {off_ms / 1000:.1f} s; a new core when the bus was free"
+
+
+@case(
+    "a core that keeps failing",
+    "S5",
+    "after 60 starts in an hour the unit gives up, failed, with all lines off",
+)
+def start_limit() -> str:
+    sh("systemctl", "stop", "bmsd.service")
+    sh("systemctl", "reset-failed", "bmsd.service", expect=None)
+    folder = "/run/systemd/system/bmsd.service.d"
+    sh("install", "-d", folder)
+    with open(f"{folder}/limit.conf", "w") as file:
+        file.write(
+            "[Unit]\nStartLimitBurst=3\n[Service]\nRestartSec=100ms\nEnvironment=PYTHONHOME=/nonexistent\n"
+        )
+    sh("systemctl", "daemon-reload")
+    moment = now()
+    try:
+        sh("systemctl", "start", "bmsd.service", expect=None)
+        wait(
+            lambda: show("Result") == "start-limit-hit" or "too quickly" in said(moment, "-u", "bmsd"),
+            "the limit is hit",
+        )
+        wait(lambda: show("ActiveState") == "failed", "the unit has failed")
+        time.sleep(2)
+        assert show("ActiveState") == "failed"
+        never_on(moment)
+        restarts = show("NRestarts")
+    finally:
+        sh("rm", "-r", folder)
+        sh("systemctl", "daemon-reload")
+    start()
+    return f"limit set to 3 here: failed after {restarts} restarts, all lines off; reset-failed and start bring it back"
+
+
+CASES = (
+    boot,
+    healthy,
+    stop,
+    restart,
+    *(
+        with_levels(keep, name, expected, run)
+        for keep in (False, True)
+        for name, expected, run in (
+            ("kill -9 of the core", "all lines off at once by the guard; started again", kill_core),
+            ("kill -9 of core and guard", "all lines off by ExecStopPost; started again", kill_all),
+            (
+                "SIGSTOP of the core",
+                "heartbeat stops at once; all lines off within the watchdog's time",
+                stop_signal,
+            ),
+        )
+    ),
+    heater,
+    afe_gone,
+    afe_crc,
+    afe_stall,
+    afe_stuck,
+    start_limit,
+)

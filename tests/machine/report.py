@@ -1,0 +1,68 @@
+"""The report of a run on the test machine: what was expected, what was seen, and how the lines moved."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+HEAD = """# The machine test: what was expected, what was seen
+
+<!-- Made by `tests/machine/run.py --report`. Changes here are lost. -->
+
+bmsd's Debian package on a real Linux kernel (user-mode Linux 6.12), with Debian's user space and systemd, installed
+with apt. The front-end chip is simulated at register level behind a real `/dev/i2c-0`; contactors are lines of a real
+GPIO chip (gpio-sim), recorded every 2 ms by a program that is not bmsd; `can0` is a vcan interface; the RS485 line is a
+serial port with `mbpoll` at its other end. Every case runs in the order of the table, on one machine, after the ones
+above it. What is *not* real: the bus's timing, the Raspberry Pi's own GPIO driver (both ways it may treat a line
+whose process is gone are imitated), CAN bit rates and bus-off, RS485 direction control.
+"""
+TRACED = 14
+"""Longer traces are cut."""
+
+
+def page(found: dict[str, list[dict[str, Any]]]) -> str:
+    """Write the page for one or more Debian releases."""
+    parts = [HEAD]
+    for suite, rows in found.items():
+        good = sum(row["good"] for row in rows)
+        parts.append(f"## Debian {suite}: {good} of {len(rows)} cases as expected\n")
+        parts.append(table(rows))
+    first = next(iter(found.values()))
+    parts.append(f"## Levels over time\n\n{TRACE_HEAD}\n")
+    parts += [trace(row) for row in first if row["trace"]]
+    return "\n".join(parts)
+
+
+TRACE_HEAD = (
+    "Output lines by the second since the case began, the heartbeat left out; `+` is on, `-` is off."
+    " Contacts and pack follow the lines."
+)
+
+
+def table(rows: Iterable[dict[str, Any]]) -> str:
+    lines = ["| Case | Rules | Expected | Seen | |", "| --- | --- | --- | --- | --- |"]
+    for row in rows:
+        cells = (
+            row["name"],
+            row["rules"] or "-",
+            row["expected"],
+            row["seen"],
+            "good" if row["good"] else "**BAD**",
+        )
+        lines.append("| " + " | ".join(clean(cell) for cell in cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def clean(text: str) -> str:
+    """Keep a text in its cell."""
+    return " ".join(text.replace("|", "/").split())
+
+
+def trace(row: dict[str, Any]) -> str:
+    moved = []
+    for line in row["trace"][:TRACED]:
+        at, name, level = line.split()
+        moved.append(f"{at} {'+' if level == '1' else '-'}{name}")
+    rest = len(row["trace"]) - TRACED
+    more = f" ... and {rest} more" if rest > 0 else ""
+    return f"- {row['name']}: `{'`, `'.join(moved)}`{more}"
