@@ -181,7 +181,7 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something changed. `kind` is alarm, switch, permission, state, soc, request or afe."""
+    """Something changed. `kind` is alarm, or one of those in `tables.events`."""
 
     at_ms: int
     kind: str

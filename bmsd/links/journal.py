@@ -59,15 +59,26 @@ class Follower:
 
     def look(self, now_ms: int) -> None:
         """Tell everything that is new."""
+        # Judged before anything is sent: a journal that stalls makes now_ms old, and every snapshot younger than it.
+        present = self._snapshots.fresh(now_ms) is not None
         found = new_events(self._read(), self._mark)
+        self._tell_of_gap(found)
         for event in found:
             self._tell(event_text(event), fields(event))
             self._mark = Mark(event["at_ms"], event["n"])
-        self._watch_core(now_ms)
+        self._watch_core(present, now_ms)
         state = "running" if self._present else "waiting"
         detail = "follows events" if self._present else self._snapshots.trouble
         mark = {"last_at_ms": self._mark.at_ms, "last_n": self._mark.n}
         self._link.report(state, detail, at_once=bool(found), told=self._told, failed=self._failed, **mark)
+
+    def _tell_of_gap(self, found: list[Mapping[str, Any]]) -> None:
+        """Say how many events were overwritten before they could be told; each run of the core counts from 1."""
+        first = found[0]["n"] if found else 0
+        missed = first - 1 - (self._mark.n if first > self._mark.n else 0)
+        if missed > 0:
+            text = f"{missed} {events.line('link', 'missed')}"
+            self._tell(text, {**_plain("link", "missed"), "BMSD_VALUE": str(missed)})
 
     def _read(self) -> Mapping[str, Any]:
         try:
@@ -75,8 +86,7 @@ class Follower:
         except StaleError:
             return {}
 
-    def _watch_core(self, now_ms: int) -> None:
-        present = self._snapshots.fresh(now_ms) is not None
+    def _watch_core(self, present: bool, now_ms: int) -> None:
         if not present and self._present is None and now_ms - self._started_ms < START_MS:
             return
         if present != self._present:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-ERROR, NOTICE, INFORMATION = 3, 5, 6
-"""Journal priorities: something is wrong, something changed, good to know."""
+ERROR, WARNING, NOTICE, INFORMATION = 3, 4, 5, 6
+"""Journal priorities: something is wrong, something may be, something changed, good to know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +111,14 @@ KINDS: tuple[Kind, ...] = (
          "The link tells the events that it had missed.",
          "Why it was lost, if nobody restarted it: 'journalctl -u bmsd -b'.",
          "It is a report."),
+    Kind("link", "missed", "f91b731667234b17a53b2cc65821aee2", WARNING,
+         "Events are missing in the journal", "events were not told: they were overwritten meanwhile",
+         "@BMSD_VALUE@ events happened that have no line in the journal: they were overwritten before the journal"
+         " link could read them. It was not running then, or journald did not answer for long.",
+         "Nothing: only the record has a gap. Protection does not wait for the journal.",
+         "'systemctl status bmsd-link@journal systemd-journald', and 'journalctl -u systemd-journald' for a disk"
+         " that is full or slow.",
+         "It is a report; what comes after it is complete."),
 )
 
 FIELDS: tuple[tuple[str, str], ...] = (

@@ -78,7 +78,28 @@ def test_a_restarted_core_begins_its_numbers_again_and_all_its_events_are_told(b
 
 def test_a_link_that_starts_late_tells_what_is_still_in_the_ring(bench) -> None:
     bench.core(*(event(n, n) for n in range(300, 556)))
-    assert len(bench.look()) == 256
+    gap, *lines = bench.look()
+    assert gap.startswith("299 events were not told")
+    assert len(lines) == 256
+
+
+def test_events_that_were_overwritten_are_counted_in_one_line(bench) -> None:
+    bench.core(event(1, 10), event(2, 20))
+    bench.look()
+    bench.core(event(5, 50), event(6, 60))
+    assert [line[:22] for line in bench.look()] == ["2 events were not told", *["Cell over-voltage; cha"] * 2]
+    gap = bench.lines[2][1]
+    assert (gap["BMSD_EVENT"], gap["BMSD_VALUE"], gap["PRIORITY"]) == ("link", "2", "4")
+    assert len(gap["MESSAGE_ID"]) == 32
+    bench.core(event(5, 50), event(6, 60), event(7, 70))
+    assert len(bench.look()) == 1
+
+
+def test_a_restarted_core_with_a_gap_of_its_own_is_counted_from_one(bench) -> None:
+    bench.core(*(event(n, 10 * n) for n in range(1, 6)))
+    bench.look()
+    bench.core(*(event(n, 1000 + n) for n in range(3, 6)))
+    assert bench.look()[0].startswith("2 events were not told")
 
 
 def test_events_of_an_earlier_boot_are_history(monkeypatch) -> None:
@@ -150,6 +171,21 @@ def test_a_lost_core_is_said_once_and_once_when_back(bench) -> None:
     assert bench.look() == ["bmsd core is back"]
     assert bench.lines[0][1]["PRIORITY"] == "3"
     assert [found["BMSD_STATE"] for _, found in bench.lines] == ["lost", "back"]
+
+
+def test_a_core_that_went_on_while_the_journal_was_stalled_is_not_called_lost(bench) -> None:
+    bench.core()
+    bench.look()
+
+    def stall(message, found) -> None:
+        """Take a minute, in which the core publishes again and again."""
+        bench.lines.append((message, dict(found)))
+        bench.publisher.publish("snapshot.json", {"points": {}}, bench.now_ms + 60_000)
+
+    bench.follower._send = stall
+    bench.core(event(1, 1))
+    assert [line[:17] for line in bench.look()] == ["Cell over-voltage"]
+    assert bench.look(60_100) == []
 
 
 def test_a_core_that_is_only_starting_is_not_called_lost(bench) -> None:
