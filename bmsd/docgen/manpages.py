@@ -73,7 +73,7 @@ PAGES = {
     "bmsctl": Page(
         1, "see and ask what bmsd does", "bmsd/cli/main.py",
         (("Looking takes the group `bmsd`; asking for something takes root or the group `bmsd-admin`.",
-          "What is asked for can forbid more than the rules of bmsd, never allow more."),
+          "A switch can forbid more than the rules of bmsd do, never allow more."),
          ("With --json a command prints what is meant for programs; those keys are stable.",)),
         ("/run/bmsd/", "/run/bmsd/bmsd.sock"), ("BMSD_RUNTIME_DIR",),
     ),
