@@ -243,6 +243,10 @@ PLANTED: list[tuple[str, Callable[[Rig], None], Verdict, str, str]] = [
     ("line_clash", on.config("heartbeat = 26", "heartbeat = 25"),
      BAD, "heartbeat on GPIO 25 with dtoverlay=mcp2515", "free"),
     ("line_clash", on.boot("spi=on", "spi=on\ndtoverlay=spi1-2cs"), BAD, "charge on GPIO 17", "free"),
+    ("line_clash", on.config("heartbeat = 26", "heartbeat = 10"), BAD, "heartbeat on GPIO 10 with SPI", "free"),
+    ("line_clash", on.config("heartbeat = 26", "heartbeat = 3"), BAD, "heartbeat on GPIO 3 with the I2C bus", "free"),
+    ("line_clash", on.config("heartbeat = 26", "heartbeat = 14"), BAD, "UART", "free"),
+    ("gpio_chip", on.config("[outputs]", '[outputs]\ngpio_chip = "other"'), BAD, "no chip other", "gpio_chip"),
     ("gpio_chip", on.change(chips=[]), BAD, "present: none", "gpio_chip"),
     ("gpio_chip", on.change(chips=None), UNKNOWN, "may not be asked", "sudo"),
     ("gpio_chip", lambda r: r.machine.chips[0].holders.update({27: "spi0 CS0"}),
@@ -258,6 +262,7 @@ PLANTED: list[tuple[str, Callable[[Rig], None], Verdict, str, str]] = [
     ("i2c", on.drop("dev/i2c-1"), BAD, "i2c-dev is missing", "modprobe"),
     ("i2c", BUS_3, BAD, "no /dev/i2c-3", "afe.bus"),
     ("i2c", both(BUS_3, on.boot("i2c_arm=on,", "")), BAD, "present: /dev/i2c-1", "dtparam=i2c_arm=on"),
+    ("i2c_rights", on.edit("etc/passwd", "bmsd:", "someone:"), UNKNOWN, "no user bmsd", ""),
     ("i2c_rights", on.edit("etc/group", "i2c:x:994:bmsd", "i2c:x:994:pi"),
      BAD, "may not use", "usermod -aG i2c bmsd"),
     ("i2c_rights", lambda r: r.machine.owners.update({"/dev/i2c-1": (0, 994, 0o600)}),
@@ -369,6 +374,50 @@ def test_other_kinds_of_links_are_left_alone(rig) -> None:
     found = rig.look()
     assert found["can"].verdict is UNKNOWN
     assert {found[name].verdict for name in ("can_rate", "modbus", "modbus_rights")} == {SKIPPED}
+
+
+@pytest.mark.parametrize("name", ["/dev/gpiochip0", "pinctrl-bcm2711"])
+def test_a_chip_may_be_named_by_path_or_label(rig, name) -> None:
+    rig.config("[outputs]", f'[outputs]\ngpio_chip = "{name}"')
+    rig.machine.chips.append(GpioChip("/dev/gpiochip1", "raspberrypi-exp-gpio", 8, {}))
+    assert rig.look()["gpio_chip"].verdict is GOOD
+
+
+def test_what_no_board_uses_is_no_clash(rig) -> None:
+    rig.put("boot/firmware/config.txt", "dtparam=i2c_arm=off,spi=off\nenable_uart=0\n")
+    for line, name in ((10, "heartbeat = 26"), (3, "precharge = 22"), (14, "discharge = 27")):
+        rig.config(name, f"{name.split()[0]} = {line}")
+    assert rig.look()["line_clash"].verdict is GOOD
+
+
+def test_on_another_board_what_is_only_known_of_a_pi_is_not_good(rig) -> None:
+    rig.put("proc/device-tree/model", "Radxa ROCK 5B")
+    found = rig.look()
+    assert {found[name].verdict for name in ("strict_gpio", "power_up", "contacts")} == {UNKNOWN}
+    assert {found[name].verdict for name in ("boot_level", "line_clash")} == {SKIPPED}
+
+
+def test_any_of_three_keeps_the_time(rig) -> None:
+    rig.drop("dev/rtc0")
+    assert rig.look()["clock"].verdict is GOOD, "timedatectl says so"
+    rig.machine.programs["timedatectl"] = "no\n"
+    assert rig.look()["clock"].verdict is WARN
+    rig.put("run/systemd/timesync/synchronized", "")
+    assert rig.look()["clock"].verdict is GOOD
+    rig.drop("run/systemd/timesync/synchronized")
+    rig.put("dev/rtc0", "")
+    assert rig.look()["clock"].verdict is GOOD
+
+
+def test_a_kernel_that_only_tells_the_voltage(rig) -> None:
+    rig.drop(THROTTLED)
+    assert rig.look()["supply"].verdict is UNKNOWN
+    rig.put("sys/class/hwmon/hwmon0/name", "cpu_thermal")
+    rig.put("sys/class/hwmon/hwmon0/in0_lcrit_alarm", "0")
+    rig.put("sys/class/hwmon/hwmon1/name", "rpi_volt")
+    for alarm, verdict in (("0", GOOD), ("1", WARN)):
+        rig.put("sys/class/hwmon/hwmon1/in0_lcrit_alarm", alarm)
+        assert rig.look()["supply"].verdict is verdict
 
 
 def test_without_a_configuration_nothing_about_it_is_good(rig) -> None:

@@ -306,6 +306,8 @@ def test_a_line_that_is_pulled_up_is_warned_of() -> None:
     some = {key: value for key, value in by_default(MUSTS)[0].items() if key != "outputs.charge_feedback"}
     assert "reads closed" in " ".join(talk("5\n", some)[1].split())
     assert "Mind" not in talk("none\n", some)[1]
+    some = {key: value for key, value in by_default(MUSTS)[0].items() if key not in {"pack.cells", "afe.bus"}}
+    assert "Mind" not in talk("8\n1\n", some)[1], "what is no line"
 
 
 def test_back_takes_back_what_hangs_on_the_answer() -> None:
