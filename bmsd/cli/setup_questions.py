@@ -78,7 +78,7 @@ QUESTIONS: tuple[Question, ...] = (
     Question("heater.supply", when=has("outputs.heater")),
     Question("can.protocol", gate=True),
     Question("can.channel", "The interface as 'ip link' names it.", when=has("can.protocol")),
-    Question("modbus.port", "As /dev/serial0 or /dev/ttyUSB0.", gate=True),
+    Question("modbus.port", "As /dev/ttyAMA0 (the header of a Raspberry Pi) or /dev/ttyUSB0.", gate=True),
     Question("modbus.baudrate", when=has("modbus.port")),
     Question("modbus.unit", when=has("modbus.port")),
     Question("parameters.charge_ocp_a", _TOLD),
