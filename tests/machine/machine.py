@@ -104,6 +104,7 @@ class Pack:
                 "cell_mv": [round(mv, 1) for mv in seen.cell_mv],
                 "current_ma": round(seen.current_ma),
                 "stack_mv": None if seen.stack_mv is None else round(seen.stack_mv),
+                "permits": [self.bench.chip.chg_permit, self.bench.chip.dsg_permit],
                 "transfers": self._transfers,
                 "errors": self._errors,
             }

@@ -15,6 +15,8 @@ from kit import (
     beats,
     both_on,
     case,
+    changes,
+    journal,
     levels,
     never_on,
     now,
@@ -41,8 +43,6 @@ def boot() -> str:
     wait(both_on, "both contactors close after boot")
     ready = int(show("ActiveEnterTimestampMonotonic")) / 1e6
     launched = int(show("ExecMainStartTimestampMonotonic")) / 1e6
-    from kit import changes
-
     first = min(at for at, _, level in changes() if level)
     closed = max(at for at, name, level in changes() if level and name in {"charge", "discharge"})
     assert first > ready, f"a line went high {ready - first:.3f} s before READY"
@@ -78,17 +78,24 @@ def healthy() -> str:
     )
 
 
+def stopping(moment: float) -> float:
+    """Give the time at which systemd began to stop the core, without its own way to there."""
+    text = "Stopping bmsd.service"
+    entry = next(e for e in journal("UNIT=bmsd.service", since=moment) if text in str(e["MESSAGE"]))
+    return int(entry["__MONOTONIC_TIMESTAMP"]) / 1e6
+
+
 @case("systemctl stop", "S5", "all lines off; core and links end; nothing is left running")
 def stop() -> str:
     moment = now()
     sh("systemctl", "stop", "bmsd.service")
-    off_ms = off_after(moment)
+    off_ms = off_after(moment) - (stopping(moment) - moment) * 1000
     states = {unit: show("ActiveState", unit) for unit in ("bmsd", "bmsd-link@can", "bmsd-link@modbus")}
     assert set(states.values()) == {"inactive"}, states
     assert show("Result") == "success", show("Result")
     left = sh("pgrep", "-a", "-u", "bmsd", expect=None)
     assert not left, left
-    return f"off after {off_ms:.0f} ms; units inactive; no process left"
+    return f"off {off_ms:.0f} ms after systemd began to stop it; units inactive; no process left"
 
 
 @case("systemctl restart", "S5 S13", "all lines off, then on again after the good cycles of a start")
@@ -96,14 +103,13 @@ def restart() -> str:
     start()
     moment, before = now(), pid()
     sh("systemctl", "restart", "bmsd.service")
-    from kit import changes
-
     off = [at for at, name, level in changes(moment) if name == "charge" and not level]
     assert off, "the charge line never went off"
     assert pid() != before
     wait(both_on, "both contactors close again")
     on = max(at for at, name, level in changes(moment) if name in {"charge", "discharge"} and level)
-    return f"off after {(off[0] - moment) * 1000:.0f} ms; both on again after {on - moment:.1f} s"
+    off_ms = (off[0] - stopping(moment)) * 1000
+    return f"off {off_ms:.0f} ms after systemd began to stop it; both on again after {on - moment:.1f} s"
 
 
 def kill_core(keep: bool) -> str:
@@ -248,15 +254,25 @@ def status_or_none() -> dict[str, object] | None:
         return None
 
 
-@case("a transfer stalls for good", "S5", "the watchdog bites: all off, whatever the bus does")
+@case(
+    "a transfer hangs in the kernel for 20 s",
+    "S5 S6",
+    "no process can be ended in that: the heartbeat stops at once, the chip takes its permits back, lines go off"
+    " as soon as the kernel lets go",
+)
 def afe_stuck() -> str:
     start()
     moment, before = now(), pid()
     ask("stall", seconds=20.0)
+    wait(lambda: not any(ask("truth")["permits"]), "the chip forbids charge and discharge")
+    forbidden = now() - moment
+    late = beats(moment + 0.5)
+    assert late == 0, f"{late} heartbeats from a core that hangs"
     off_ms = off_after(moment)
     wait(lambda: pid() not in {0, before}, "a new core runs")
     wait(both_on, "both contactors close again")
-    return f"off after {off_ms / 1000:.1f} s; a new core when the bus was free"
+    assert all(ask("truth")["permits"])
+    return f"heartbeat still at once; permits gone after {forbidden:.1f} s; lines off after {off_ms / 1000:.1f} s"
 
 
 @case(
