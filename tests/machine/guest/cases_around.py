@@ -273,6 +273,29 @@ def refused(drop_in: str, word: str, code: str) -> str:
     return f"exit {code}: {lines[0]}"
 
 
+@case(
+    "the machine's own watchdog",
+    "S5",
+    "with the guide's drop-in systemd feeds /dev/watchdog0, bmsctl doctor sees it; no output moves",
+)
+def watchdog() -> str:
+    start()
+    moment = now()
+    folder = Path("/etc/systemd/system.conf.d")
+    folder.mkdir(exist_ok=True)
+    (folder / "watchdog.conf").write_text("[Manager]\nRuntimeWatchdogSec=15s\n")
+    sh("systemctl", "daemon-reexec")
+    wait(lambda: "watchdog" in said(moment, "_PID=1").lower(), "systemd says that it has the watchdog")
+    line = next(text for text in said(moment, "_PID=1").splitlines() if "watchdog" in text.lower())
+    found = json.loads(sh("bmsctl", "doctor", "--json", expect=None))
+    verdict = next(check for check in found["checks"] if "watchdog" in check["name"])
+    assert verdict["verdict"] == "good", verdict
+    untouched(moment)
+    (folder / "watchdog.conf").unlink()
+    sh("systemctl", "daemon-reexec")
+    return f"systemd: {line}; doctor: {verdict['finding']}"
+
+
 @case("memory", "", "resident memory of each process, as /proc says")
 def memory() -> str:
     start()

@@ -195,87 +195,6 @@ def heater() -> str:
 
 
 @case(
-    "front end gone and back",
-    "S1 S2 S7",
-    "all off within the age limit; limits zero; on again when it answers",
-)
-def afe_gone() -> str:
-    start()
-    moment = now()
-    sim(fault="afe_nack", on=True)
-    wait(lambda: not levels()["charge"] and not levels()["discharge"], "both contactors open")
-    off_ms = off_after(moment)
-    wait(lambda: status()["alarms"], "an alarm is raised")
-    seen = status()
-    assert seen["limits"]["charge_current_a"] == seen["limits"]["discharge_current_a"] == 0, seen["limits"]
-    names = [alarm["name"] for alarm in seen["alarms"]]
-    back = now()
-    sim(fault="afe_nack", on=False)
-    wait(both_on, "both contactors close again")
-    return (
-        f"off after {off_ms:.0f} ms; limits 0 A; alarms {', '.join(names)};"
-        f" on again {now() - back:.1f} s after its return"
-    )
-
-
-@case("wrong checksums", "S2", "values with a wrong checksum are not believed: all off, on again afterwards")
-def afe_crc() -> str:
-    start()
-    moment = now()
-    sim(fault="afe_crc", on=True)
-    off_ms = off_after(moment)
-    errors = status()["cycle"]["bus_errors"]
-    sim(fault="afe_crc", on=False)
-    wait(both_on, "both contactors close again")
-    return f"off after {off_ms:.0f} ms with {errors} errors counted; on again"
-
-
-@case(
-    "a transfer stalls for 3 s", "S5 S9", "the cycle is late and counted; the core goes on; nothing restarts"
-)
-def afe_stall() -> str:
-    start()
-    before, overruns = pid(), status()["cycle"]["overruns"]
-    ask("stall", seconds=3.0)
-    wait(
-        lambda: status_or_none() is not None and status()["cycle"]["overruns"] > overruns,
-        "an overrun is counted",
-    )
-    assert pid() == before, "the core was restarted"
-    wait(both_on, "both contactors are closed")
-    return f"overruns {overruns} to {status()['cycle']['overruns']}; the same process"
-
-
-def status_or_none() -> dict[str, object] | None:
-    """Read the status; None while it is stale."""
-    try:
-        return status()
-    except AssertionError:
-        return None
-
-
-@case(
-    "a transfer hangs in the kernel for 20 s",
-    "S5 S6",
-    "no process can be ended in that: the heartbeat stops at once, the chip takes its permits back, lines go off"
-    " as soon as the kernel lets go",
-)
-def afe_stuck() -> str:
-    start()
-    moment, before = now(), pid()
-    ask("stall", seconds=20.0)
-    wait(lambda: not any(ask("truth")["permits"]), "the chip forbids charge and discharge")
-    forbidden = now() - moment
-    late = beats(moment + 0.5)
-    assert late == 0, f"{late} heartbeats from a core that hangs"
-    off_ms = off_after(moment)
-    wait(lambda: pid() not in {0, before}, "a new core runs")
-    wait(both_on, "both contactors close again")
-    assert all(ask("truth")["permits"])
-    return f"heartbeat still at once; permits gone after {forbidden:.1f} s; lines off after {off_ms / 1000:.1f} s"
-
-
-@case(
     "a core that keeps failing",
     "S5",
     "after 60 starts in an hour the unit gives up, failed, with all lines off",
@@ -328,9 +247,5 @@ CASES = (
         )
     ),
     heater,
-    afe_gone,
-    afe_crc,
-    afe_stall,
-    afe_stuck,
     start_limit,
 )
