@@ -30,10 +30,15 @@ class GpiodLines:
             path = find_chip(chip, interface(gpiod).label)
             self._lines = interface(gpiod)
             self._lines.request(path, list(outputs.values()), list(contacts.values()), active_low)
+        except PermissionError as error:
+            raise OutputError(
+                "the GPIO chip may not be opened: the user that runs bmsd must be in the group gpio"
+                " (ls -l /dev/gpiochip*)"
+            ) from error
         except OSError as error:
             raise OutputError(
                 f"GPIO lines {dict(outputs)} of {chip or 'the header'} cannot be had: {error}."
-                " Check the numbers, the group gpio, and who else uses them (gpioinfo)"
+                " Check the numbers, and who else uses them (gpioinfo)"
             ) from error
         self.wired = frozenset(outputs)
 

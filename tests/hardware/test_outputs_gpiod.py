@@ -217,3 +217,9 @@ def test_lines_that_somebody_else_holds_are_refused_with_the_next_step(gpiod) ->
     gpiod.failure = OSError(16, "Device or resource busy")
     with pytest.raises(OutputError, match="gpioinfo"):
         GpiodLines(OUTPUTS, CONTACTS, "", active_low=False)
+
+
+def test_a_chip_that_may_not_be_opened_names_the_group(gpiod) -> None:
+    gpiod.failure = PermissionError(13, "Permission denied")
+    with pytest.raises(OutputError, match="group gpio"):
+        GpiodLines(OUTPUTS, CONTACTS, "", active_low=False)

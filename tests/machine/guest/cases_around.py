@@ -13,6 +13,7 @@ from pathlib import Path
 from kit import ask, case, journal, now, pid, said, sh, show, sim, start, status, untouched, wait
 
 CAN_LIMITS = "351"
+LINKS = ("can", "modbus", "journal")
 
 
 def frames(seconds: float, *words: str) -> list[str]:
@@ -85,7 +86,7 @@ def kill_link(name: str) -> str:
     "kill -9 of each link", "S9", "the link is started again; no output moves; the core is the same process"
 )
 def links() -> str:
-    return "; ".join(kill_link(name) for name in ("can", "modbus", "journal"))
+    return "; ".join(kill_link(name) for name in LINKS)
 
 
 @case("journald stopped", "S9", "journald hangs while alarms come and go: the core keeps its cycles")
@@ -300,17 +301,17 @@ def watchdog() -> str:
 def memory() -> str:
     start()
     time.sleep(5)
-    found = []
-    for unit in ("bmsd", "bmsd-link@can", "bmsd-link@modbus", "bmsd-link@journal"):
-        process = pid(f"{unit}.service")
-        text = Path(f"/proc/{process}/smaps_rollup").read_text()
-        sizes = {line.split()[0]: int(line.split()[1]) for line in text.splitlines()[1:]}
-        found.append(f"{unit} {sizes['Rss:'] / 1024:.1f} MiB ({sizes['Pss:'] / 1024:.1f} shared out)")
-    guard = sh("pgrep", "-f", "guard.py", expect=None).split()
-    if guard:
-        text = Path(f"/proc/{guard[0]}/smaps_rollup").read_text()
-        found.append(f"guard {int(text.split('Rss:')[1].split()[0]) / 1024:.1f} MiB")
-    return "; ".join(found)
+    processes = {unit: pid(f"{unit}.service") for unit in ("bmsd", *(f"bmsd-link@{name}" for name in LINKS))}
+    processes["guard"] = int(sh("pgrep", "-o", "-f", "bmsd/guard.py"))
+    sizes = {name: resident_kib(process) for name, process in processes.items()}
+    found = ", ".join(f"{name} {kib / 1024:.1f}" for name, kib in sizes.items())
+    return f"{found}; together {sum(sizes.values()) / 1024:.1f} MiB, shared pages counted each time"
+
+
+def resident_kib(process: int) -> int:
+    """Read VmRSS."""
+    text = Path(f"/proc/{process}/status").read_text()
+    return int(text.split("VmRSS:")[1].split()[0])
 
 
 @case("exposure", "", "systemd-analyze security: core at most 1.1, links at most 1.3")

@@ -139,8 +139,8 @@ def stop_signal(_keep: bool) -> str:
     moment, before = now(), pid()
     beat = beats(moment - 2)
     os.kill(before, signal.SIGSTOP)
-    time.sleep(1)
-    late = beats(moment + 0.5)
+    time.sleep(2.5)
+    late = beats(moment + 1)  # a second for a recorder that a busy machine held up
     assert beat > 2, beat
     assert late == 0, f"{late} heartbeats from a stopped core"
     off_ms = off_after(moment)
