@@ -141,9 +141,12 @@ def run_suite(suite: str, package: Path, words: list[str], keep: Path) -> tuple[
         ("cases_install.py", "install.json", BOOT_S, []),
         ("cases_second_boot.py", "running.json", CASES_S, words),
     ):
-        worst = max(worst, boot_surely(folder, script, chosen, seconds, **where))
+        status = boot_surely(folder, script, chosen, seconds, **where)
+        worst = max(worst, status)
         results = share / "out" / name
         rows += json.loads(results.read_text()) if results.exists() else []
+        if status == machine.NEVER_RAN:
+            break
     return int(bool(worst)), rows
 
 
