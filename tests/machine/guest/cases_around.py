@@ -327,5 +327,5 @@ def exposure() -> str:
 
 CASES = (
     can, modbus, fields, links, journald, disk_full, can_down, can_replugged, second, no_bus, no_chip, no_right,
-    no_gpio_right, memory, exposure,
+    no_gpio_right, watchdog, memory, exposure,
 )  # fmt: skip
