@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import NamedTuple
 
-from bmsd.core import alarms, checks, heater, heater_watch, soc
+from bmsd.core import alarms, checks, heater, heater_watch, reserve, sleep, soc
 from bmsd.core.alarms import Active, AlarmState
 from bmsd.core.contactors import PrechargeState
 from bmsd.core.heater_watch import WatchState
@@ -49,6 +49,7 @@ def judge(settings: Settings, state: State, inputs: Inputs) -> Judged:
         now_ms,
         settings.parameters,
         switch_sensor=settings.switch_sensor,
+        older_ms=sleep.older_ms(settings.parameters, state.sleep),
     )
     before = state.watch
     if "heater_no_warming" in resets:
@@ -61,6 +62,7 @@ def judge(settings: Settings, state: State, inputs: Inputs) -> Judged:
         **checks.chip(inputs.afe, state.resets),
         **of_outputs,
         **checks.heater(verdict, _heater_over_limit(settings, state, values)),
+        **reserve.findings(settings.parameters, state.alarms, values),
     }
     states, raised = alarms.advance(settings.table, state.alarms, values, findings, resets, now_ms)
     active = alarms.active(states)
