@@ -167,7 +167,7 @@ def test_under_voltage_at_the_start_leaves_charging_possible() -> None:
 
 
 def test_below_the_floor_nothing_flows_until_somebody_looked() -> None:
-    """S1, S10: a cell below its floor may be damaged; this is the one end charging does not get past by itself."""
+    """S1: a cell below its floor may be damaged; this is the one end charging does not get past by itself."""
     pack = Pack(cells=[1990] * 4)
     pack.run(20_000)
     assert not pack.state.commands.charge
