@@ -120,5 +120,5 @@ def test_a_pin_library_that_does_not_know_the_board_says_what_to_do(monkeypatch)
     module = ModuleType("gpiozero.pins.lgpio")
     module.LGPIOFactory = fail
     monkeypatch.setitem(sys.modules, "gpiozero.pins.lgpio", module)
-    with pytest.raises(OutputError, match='Pi revision.*backend = "gpiod"'):
+    with pytest.raises(OutputError, match=r'Pi revision.*backend = "gpiod"'):
         default_factory()
