@@ -49,7 +49,7 @@ def judge(settings: Settings, state: State, inputs: Inputs) -> Judged:
         now_ms,
         settings.parameters,
         switch_sensor=settings.switch_sensor,
-        older_ms=sleep.older_ms(settings.parameters, state.sleep),
+        older_ms=sleep.older_ms(state.sleep),
     )
     before = state.watch
     if "heater_no_warming" in resets:

@@ -15,8 +15,10 @@ from bmsd.tables.parameters import Parameters
 HOUR_MS = 3_600_000
 AGAIN_MS = 300_000
 """An empty pack that was woken stays awake for this long: time to look at it, or for a charger to begin."""
-BLIND_CYCLES = 2
-"""Cycles in a row without a complete measurement that end the sleep; one may fall between two slow scans."""
+SLOW_SCAN_MS = 1000
+"""How often a front end measures that rests; by so much a believed value may be older than awake."""
+BLIND_MS = 2000
+"""Time without a complete measurement that ends the sleep: more than one slow scan was missed."""
 SEEN_PERMILLE = 900
 """The charger's side counts as wired when it shows this share of the pack through the closed contactor."""
 
@@ -29,8 +31,8 @@ class SleepState:
     asleep: bool = False
     why: str = ""
     """What changed `asleep` last."""
-    blind: int = 0
-    """Cycles in a row without a complete measurement, while asleep."""
+    fresh_ms: int = 0
+    """When the last complete measurement was made, while asleep."""
     waking: bool = False
     """Awake, but not measured since: what sleep held open does not close on what was believed asleep."""
     charger_side_seen: bool = False
@@ -60,20 +62,20 @@ def advance(p: Parameters, state: SleepState, seen: Situation) -> SleepState:
     """Go one cycle on."""
     side_seen = _charger_side(state, seen)
     if state.asleep:
-        blind = 0 if seen.values.fresh else state.blind + 1
-        why = _wakes(p, seen, blind)
+        fresh_ms = seen.now_ms if seen.values.fresh else state.fresh_ms
+        why = _wakes(p, seen, seen.now_ms - fresh_ms)
         if why:
             return SleepState(seen.now_ms, False, why, 0, True, side_seen)
-        return SleepState(state.idle_since_ms, True, state.why, blind, False, side_seen)
+        return SleepState(state.idle_since_ms, True, state.why, fresh_ms, False, side_seen)
     waking = state.waking and not seen.values.fresh
     if not _idle(p, seen):
         return SleepState(None, False, state.why, 0, waking, side_seen)
     since_ms = seen.now_ms if state.idle_since_ms is None else state.idle_since_ms
     for_ms = seen.now_ms - since_ms
     if seen.empty and for_ms >= AGAIN_MS:
-        return SleepState(since_ms, True, "empty", 0, False, side_seen)
+        return SleepState(since_ms, True, "empty", seen.now_ms, False, side_seen)
     if p.sleep_after_h and for_ms >= p.sleep_after_h * HOUR_MS:
-        return SleepState(since_ms, True, "idle", 0, False, side_seen)
+        return SleepState(since_ms, True, "idle", seen.now_ms, False, side_seen)
     return SleepState(since_ms, False, state.why, 0, waking, side_seen)
 
 
@@ -86,9 +88,9 @@ def holds_open(p: Parameters, state: SleepState) -> tuple[bool, bool]:
     return opens and state.charger_side_seen, opens
 
 
-def older_ms(p: Parameters, state: SleepState) -> int:
-    """Give by how much a believed value may be older than awake: one slow period."""
-    return p.sleep_period_ms if state.asleep else 0
+def older_ms(state: SleepState) -> int:
+    """Give by how much a believed value may be older than awake: one slow scan."""
+    return SLOW_SCAN_MS if state.asleep else 0
 
 
 def period_ms(p: Parameters, state: SleepState) -> int:
@@ -114,11 +116,11 @@ def _idle(p: Parameters, seen: Situation) -> bool:
     return seen.started and not (seen.busy or seen.fault or wanted or _current(p, seen.values))
 
 
-def _wakes(p: Parameters, seen: Situation, blind: int) -> str:
+def _wakes(p: Parameters, seen: Situation, blind_ms: int) -> str:
     """Name what ends the sleep; empty when nothing does."""
     causes = (
         (seen.asked, "request"),
-        (seen.fault or not seen.started or blind >= BLIND_CYCLES, "fault"),
+        (seen.fault or not seen.started or blind_ms >= BLIND_MS, "fault"),
         (charger(p, seen.values), "charger"),
         (_current(p, seen.values), "current"),
         (seen.raised and not seen.empty, "alarm"),

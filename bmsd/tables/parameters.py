@@ -429,7 +429,8 @@ class Parameters:
         "What sleep does with the contactors: 0 keeps them as they are, 1 opens them: the house goes dark.",
     )
     sleep_period_ms: int = _row(
-        "sleep", SECOND, 250, 1000, 1000, "Control period asleep; what is measured may be older by as much.",
+        "sleep", SECOND, 250, 1000, 500,
+        "Control period asleep. A watchdog relay on the heartbeat must bear twice as much from edge to edge.",
     )
     # fmt: on
 

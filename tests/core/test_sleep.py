@@ -152,7 +152,7 @@ def test_one_missed_scan_is_borne_with_contactors_closed_and_two_wake_it() -> No
 
 
 def test_values_are_unknown_one_millisecond_beyond_their_greatest_age_asleep() -> None:
-    """S1, S2: value_max_age_s and one slow period."""
+    """S1, S2: value_max_age_s and one slow scan."""
     for late_ms, allowed in ((2000, True), (2001, False)):
         made = asleep()
         made.polled = False
@@ -256,7 +256,7 @@ def test_a_pack_that_shut_itself_down_sleeps_soon_and_wakes_for_a_while() -> Non
     made.until(lambda p: p.alarm("auto_shutdown").active, 30_000)
     assert not made.state.sleep.asleep
     made.run(AGAIN_MS + 250)
-    assert made.state.sleep == SleepState(made.state.sleep.idle_since_ms, True, "empty")
+    assert made.state.sleep == SleepState(made.state.sleep.idle_since_ms, True, "empty", made.now_ms)
     made.cycle(Request("wake", "pack", None, ""), after_ms=1000)
     woken_ms = made.now_ms
     made.run(AGAIN_MS - 1000)

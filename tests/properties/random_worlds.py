@@ -181,7 +181,7 @@ class World(Pack):
             return (Request("reset", str(which), None, "uid 0"),)
         elif what == "asleep" and self.state.started:
             self.state = replace(
-                self.state, sleep=SleepState(self.now_ms, True, "idle", charger_side_seen=True)
+                self.state, sleep=SleepState(self.now_ms, True, "idle", self.now_ms, charger_side_seen=True)
             )
         elif what in {"mend", "mend and reset", "cold morning"}:
             self._mend(cold=what == "cold morning")

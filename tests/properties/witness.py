@@ -46,11 +46,11 @@ class Witness:
     heater_since_ms: int | None = None
     seen: set[str] = field(default_factory=set)
     older_ms: int = 0
-    """Asleep, a value may be older by one slow period."""
+    """Asleep, a value may be older by one slow scan of the chip."""
 
     def __call__(self, _world: object, before: State, inputs: Inputs, after: State, out: Outputs) -> None:
         """Record the measurement, then object to anything against the rules."""
-        self.older_ms = self.settings.parameters.sleep_period_ms if before.sleep.asleep else 0
+        self.older_ms = 1000 if before.sleep.asleep else 0
         self._record(inputs, out.values.frozen)
         active = {a.name for a, s in zip(ALARMS, after.alarms, strict=True) if s.active}
         cleared = {
