@@ -10,6 +10,7 @@ from bmsd.core.alarms import AlarmState
 from bmsd.core.contactors import PrechargeState
 from bmsd.core.heater_watch import WatchState
 from bmsd.core.limits import Limits
+from bmsd.core.opening import Opening
 from bmsd.core.plausible import Held, Values
 from bmsd.core.soc import SocState
 from bmsd.core.switching import SwitchState
@@ -43,6 +44,7 @@ class State:
     commands: Commands = ALL_OFF
     resets: int = 0
     word: str = "starting"
+    opening: Opening = Opening()
 
 
 @dataclass(frozen=True, slots=True)
