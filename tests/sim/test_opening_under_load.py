@@ -1,4 +1,4 @@
-"""Openings on the whole bench: how much current the contacts break, with an inverter that obeys and one that does not."""
+"""Openings on the whole bench: what current the contacts break, with an inverter that obeys and one that does not."""
 
 from __future__ import annotations
 
