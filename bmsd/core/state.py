@@ -10,6 +10,7 @@ from bmsd.core.alarms import AlarmState
 from bmsd.core.contactors import PrechargeState
 from bmsd.core.heater_watch import WatchState
 from bmsd.core.limits import Limits
+from bmsd.core.opening import Opening
 from bmsd.core.plausible import Held, Values
 from bmsd.core.sleep import SleepState
 from bmsd.core.soc import SocState
@@ -47,6 +48,7 @@ class State:
     sleep: SleepState = SleepState()
     force_charge: bool = False
     """The pack needs charge, whether or not it may be charged now."""
+    opening: Opening = Opening()
 
 
 @dataclass(frozen=True, slots=True)
