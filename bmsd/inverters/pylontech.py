@@ -70,9 +70,9 @@ REQUESTS = Frame(0x35C, 2, bits=(
     Bit("charge_enable", 0, 7),
     Bit("discharge_enable", 0, 6),
     # The document means bit 5 for inverters that can wake a battery, bit 4 for those that cannot; other makers
-    # name them the other way round, and some read only one. Both say the same here.
-    Bit("force_charge", 0, 5),
-    Bit("force_charge", 0, 4),
+    # name them the other way round, and some read only one. So they go by their place, and both are told the same.
+    Bit("force_charge_bit_5", 0, 5),
+    Bit("force_charge_bit_4", 0, 4),
     Bit("full_charge_request", 0, 3),
 ))
 NAME = Frame(0x35E, 8, texts=(Text("manufacturer", 0, "PYLON   "),))

@@ -51,6 +51,7 @@ def view(document: Mapping[str, Any] | None, configured: Voltages) -> View:
         return _lost(active, configured)
     may_charge = points.get("charge_allowed") is True
     may_discharge = points.get("discharge_allowed") is True
+    force_charge = may_charge and points.get("force_charge") is True
     values: dict[str, Value] = {
         **{name: points.get(name) for name in ("pack_mv", "current_ma", "soc_permille", "soh_permille")},
         "temperature_decic": temperature_decic,
@@ -60,7 +61,8 @@ def view(document: Mapping[str, Any] | None, configured: Voltages) -> View:
         "discharge_limit_mv": points.get("discharge_limit_mv") or configured.discharge_mv,
         "charge_enable": may_charge,
         "discharge_enable": may_discharge,
-        "force_charge": may_charge and points.get("force_charge") is True,
+        "force_charge_bit_5": force_charge,
+        "force_charge_bit_4": force_charge,
         "modules": 1,
     }
     return View(values, active, good=True)
