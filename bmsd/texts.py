@@ -12,7 +12,7 @@ from typing import Any
 from bmsd.status import place_kind
 from bmsd.tables import alarms, events, parameters
 from bmsd.tables.alarms import Alarm
-from bmsd.tables.rows import PERCENT, SECOND, Unit
+from bmsd.tables.rows import COUNT, PERCENT, SECOND, Unit
 
 DOING = {"charge": "charging", "discharge": "discharging", "heater": "heating", "balance": "balancing"}
 """What is done through each thing that can be blocked."""
@@ -36,6 +36,7 @@ CALLED = {
     "battery_min": "the coldest battery sensor",
     "switch_decic": "the switch board",
     "stack_mismatch": "the difference",
+    "battery_spread": "the difference between the sensors",
 }
 """How people call what an alarm row compares."""
 
@@ -77,6 +78,10 @@ def finding_text(row: Alarm, where: int | None, value: int | None) -> str:
         return place
     if row.value == "cell_spread":
         return f"{row.unit.text(value)} apart" + (f", {place} the highest" if place else "")
+    if row.value == "battery_spread":
+        return f"{row.unit.text(value)} apart" + (f", {place} the warmest" if place else "")
+    if row.unit is COUNT:
+        return f"number {value} within an hour"
     return f"{place} at {row.unit.text(value)}".strip()
 
 

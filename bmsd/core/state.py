@@ -10,7 +10,10 @@ from bmsd.core.alarms import AlarmState
 from bmsd.core.contactors import PrechargeState
 from bmsd.core.heater_watch import WatchState
 from bmsd.core.limits import Limits
+from bmsd.core.obedience import Told
+from bmsd.core.physics import PhysicsState
 from bmsd.core.plausible import Held, Values
+from bmsd.core.shorts import Shorts
 from bmsd.core.soc import SocState
 from bmsd.core.switching import SwitchState
 from bmsd.core.types import ALL_OFF, Commands, Event, Reason
@@ -43,6 +46,9 @@ class State:
     commands: Commands = ALL_OFF
     resets: int = 0
     word: str = "starting"
+    physics: PhysicsState = PhysicsState()
+    told: Told = Told()
+    shorts: Shorts = ()
 
 
 @dataclass(frozen=True, slots=True)

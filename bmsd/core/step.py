@@ -6,6 +6,7 @@ alarms, give or refuse permissions, then move heater and contactors (S1, S3).
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 from bmsd.core import (
@@ -14,6 +15,7 @@ from bmsd.core import (
     contactors,
     heater,
     limits,
+    obedience,
     permissions,
     soc,
 )
@@ -151,7 +153,9 @@ def _conclude(
     )
     after = _after(state, judged, permits, moved, commands, inputs)
     events = judged.events + _changes(state, after, inputs.now_ms)
-    return after, _outputs(settings, judged, permits, moved, after, wait_balance, events)
+    out = _outputs(settings, judged, permits, moved, after, wait_balance, events)
+    told = obedience.tell(state.told, out.limits, settings.parameters.limit_react_ms, inputs.now_ms)
+    return replace(after, told=told), out
 
 
 def _after(
@@ -178,6 +182,8 @@ def _after(
         commands=commands,
         resets=max(state.resets, inputs.afe.resets),
         word=_word(judged, permits, commands),
+        physics=judged.physics,
+        shorts=judged.shorts,
     )
 
 

@@ -90,6 +90,17 @@ ELSEWHERE = {
     "heater_no_warming": "test_heater_rules",
     "heater_long_run": "test_heater_rules",
     "configuration_fault": "test_output_alarms",
+    "current_implausible": "test_physics",
+    "current_reversed": "test_physics",
+    "cells_frozen": "test_physics",
+    "charge_past_contactor": "test_obedience",
+    "discharge_past_contactor": "test_obedience",
+    "charge_limit_ignored": "test_obedience",
+    "discharge_limit_ignored": "test_obedience",
+    "voltage_limit_ignored": "test_obedience",
+    "charge_limit_enforced": "test_obedience",
+    "discharge_limit_enforced": "test_obedience",
+    "short_circuit_repeated": "test_short_circuits",
 }
 
 
