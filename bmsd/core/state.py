@@ -11,6 +11,7 @@ from bmsd.core.contactors import PrechargeState
 from bmsd.core.heater_watch import WatchState
 from bmsd.core.limits import Limits
 from bmsd.core.obedience import Told
+from bmsd.core.opening import Opening
 from bmsd.core.physics import PhysicsState
 from bmsd.core.plausible import Held, Values
 from bmsd.core.shorts import Shorts
@@ -49,6 +50,7 @@ class State:
     physics: PhysicsState = PhysicsState()
     told: Told = Told()
     shorts: Shorts = ()
+    opening: Opening = Opening()
 
 
 @dataclass(frozen=True, slots=True)

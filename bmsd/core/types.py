@@ -161,6 +161,7 @@ class Because(Enum):
     MIN_OFF = "minimum off time"
     OPERATIONS = "operations per hour"
     PRECHARGE = "pre-charge"
+    LOW_CURRENT = "low current"
     NOT_FITTED = "not fitted"
     NOT_NEEDED = "not needed"
     NO_CHARGER = "no charger"

@@ -27,6 +27,7 @@ STAGES = [
 def told(**fittings: object) -> Pack:
     """Give a started pack whose limits have been in force for long; over-current is out of the way."""
     chosen = {"charge_ocp_delay_ms": 120_000, "discharge_ocp_delay_ms": 120_000, "discharge_ocp_ma": 300_000}
+    chosen["opening_wait_ms"] = 0
     pack = Pack(make_settings(chosen={**chosen, "discharge_max_ma": DCL_MA}, **fittings))
     pack.started()
     pack.run(2 * REACT_MS)
@@ -233,7 +234,9 @@ def test_current_past_an_open_contactor_opens_the_other_one_too(name) -> None:
     assert not getattr(pack.state.commands, other)
     pack.current_ma = 0
     pack.cycle()
-    pack.cycle(after_ms=RECOVERY_MS)
+    pack.cycle(after_ms=STAYS_OPEN_MS - 1)
+    assert pack.active()
+    pack.cycle(after_ms=1)
     assert not pack.active()
 
 

@@ -40,6 +40,13 @@ OF_CHIP = {"short_circuit", "chip_charge_trip", "chip_discharge_trip", "chip_fau
 OF_CHIP |= {"afe_lost", "afe_reset", "afe_refused"}
 
 
+LEAVES_MS = {"cell_ovp": 500, "cell_uvp": 500, "cell_shutdown": 500, "pack_ovp": 2000, "pack_uvp": 2000}
+LEAVES_MS |= {"charge_ocp": 1000, "discharge_ocp": 1000, "switch_otp": 1000}
+LEAVES_MS |= dict.fromkeys(("charge_otp", "charge_utp", "discharge_otp", "discharge_utp"), 2000)
+"""How long contacts may wait for little current, per alarm; an alarm that is not here leaves no time."""
+LITTLE_MA = 2000
+
+
 @dataclass
 class Witness:
     """Sees every cycle; `seen` collects what was reached."""
@@ -52,6 +59,8 @@ class Witness:
     opened_ms: dict[str, int] = field(default_factory=dict)
     closings_ms: dict[str, list[int]] = field(default_factory=dict)
     heater_since_ms: int | None = None
+    refused_ms: dict[str, int] = field(default_factory=dict)
+    """Since when a closed contactor lacks its permission."""
     seen: set[str] = field(default_factory=set)
 
     def __call__(self, _world: object, before: State, inputs: Inputs, after: State, out: Outputs) -> None:
@@ -64,7 +73,7 @@ class Witness:
             if was.active and not now.active
         }
         self.seen |= active | {f"cleared {name}" for name in cleared}
-        self._s1(inputs, out, active)
+        self._s1(before, inputs, out, active)
         self._s2(inputs, out, cleared)
         self._s3(before, inputs, out)
         self._s4(inputs, out, active)
@@ -98,20 +107,41 @@ class Witness:
         groups = (("cell", self.settings.cells), ("battery", 2), ("switch", 1), ("current", 1), ("stack", 1))
         return tuple(self.fresh(now_ms, prefix, count) for prefix, count in groups)
 
-    def _s1(self, inputs: Inputs, out: Outputs, active: set[str]) -> None:
+    def _s1(self, before: State, inputs: Inputs, out: Outputs, active: set[str]) -> None:
         limits = {Block.CHARGE: out.limits.charge_ma, Block.DISCHARGE: out.limits.discharge_ma}
         for block, on, allowed in (
             (Block.CHARGE, out.commands.charge, out.charge_allowed),
             (Block.DISCHARGE, out.commands.discharge or out.commands.precharge, out.discharge_allowed),
         ):
+            if not on:
+                self.refused_ms.pop(block.name or "", None)
             if not (on or allowed or limits[block]):
                 continue
             self.seen.add(f"{block.name} on" if on else f"{block.name} allowed")
             against = [alarm.name for alarm in ALARMS if alarm.name in active and alarm.blocks & block]
+            if on and not allowed:
+                assert not limits[block], f"S12: {block.name} waits to open and the inverter may go on"
+                self._waits(before, inputs, block, against)
+                continue
+            self.refused_ms.pop(block.name or "", None)
             assert not against, f"S1: {block.name} beside {against}"
             assert None not in self._all(inputs.now_ms), f"S1: {block.name} on an unknown or old value"
             assert inputs.afe.state is AfeState.READY, f"S1: {block.name} with the chip {inputs.afe.state}"
             assert self.good >= self.settings.parameters.start_good_cycles, f"S13: {block.name} too early"
+
+    def _waits(self, before: State, inputs: Inputs, block: Block, against: list[str]) -> None:
+        """Object to a contactor that is closed without permission, unless it may wait for little current."""
+        name, now, p = block.name or "", inputs.now_ms, self.settings.parameters
+        assert getattr(before.commands, name.lower()), f"S1: {name} closes without permission"
+        since = self.refused_ms.setdefault(name, now)
+        leaves = [LEAVES_MS.get(alarm, 0) for alarm in against]
+        assert now - since < min([p.opening_wait_ms, *leaves]), f"S1: {name} waits too long beside {against}"
+        assert None not in self._all(now), f"S1: {name} waits on an unknown or old value"
+        assert inputs.afe.state is AfeState.READY, f"S1: {name} waits with the chip {inputs.afe.state}"
+        current = self.fresh(now, "current", 1)
+        assert current is not None
+        assert abs(current[0]) >= LITTLE_MA, f"S12: {name} waits for nothing"
+        self.seen.add(f"{name} waits")
 
     def _s2(self, inputs: Inputs, out: Outputs, cleared: set[str]) -> None:
         values, now = out.values, inputs.now_ms
