@@ -12,7 +12,7 @@ from typing import Any
 from bmsd.status import place_kind
 from bmsd.tables import alarms, events, parameters
 from bmsd.tables.alarms import Alarm
-from bmsd.tables.rows import COUNT, PERCENT, SECOND, Unit
+from bmsd.tables.rows import PERCENT, SECOND, Unit
 
 DOING = {"charge": "charging", "discharge": "discharging", "heater": "heating", "balance": "balancing"}
 """What is done through each thing that can be blocked."""
@@ -80,7 +80,7 @@ def finding_text(row: Alarm, where: int | None, value: int | None) -> str:
         return f"{row.unit.text(value)} apart" + (f", {place} the highest" if place else "")
     if row.value == "battery_spread":
         return f"{row.unit.text(value)} apart" + (f", {place} the warmest" if place else "")
-    if row.unit is COUNT:
+    if row.name.startswith("short_circuit"):
         return f"number {value} within an hour"
     return f"{place} at {row.unit.text(value)}".strip()
 

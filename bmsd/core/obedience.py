@@ -52,7 +52,7 @@ def limits(settings: Settings, told: Told, values: Values) -> dict[str, Finding]
     """Compare what flows with what was told; both stages of a row come from the same finding."""
     if not settings.limits_told or told.now is None or told.before is None:
         return {}
-    p, most = settings.parameters, _highest(told.now, told.before)
+    p, most = settings.parameters, told.now if told.now == told.before else _highest(told.now, told.before)
     found: dict[str, Finding] = {}
     into = _over(values.charge_ma.value, most.charge_ma + p.limit_tolerance_ma)
     out_of = _over(values.discharge_ma.value, most.discharge_ma + p.limit_tolerance_ma + _own_ma(settings))
@@ -95,6 +95,8 @@ def past_contactors(
 ) -> dict[str, Finding]:
     """Look for current that passes a contactor which has had time to open."""
     p = settings.parameters
+    if charge.on and discharge.on:
+        return {}
     found: dict[str, Finding] = {}
     for name, switch, reading, own_ma in (
         ("charge", charge, values.charge_ma, 0),

@@ -6,7 +6,6 @@ alarms, give or refuse permissions, then move heater and contactors (S1, S3).
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import NamedTuple
 
 from bmsd.core import (
@@ -23,6 +22,8 @@ from bmsd.core import (
 from bmsd.core.alarms import Active
 from bmsd.core.contactors import PrechargeState
 from bmsd.core.judge import Judged, judge
+from bmsd.core.limits import Limits
+from bmsd.core.obedience import Told
 from bmsd.core.opening import Opening
 from bmsd.core.settings import Settings
 from bmsd.core.state import Outputs, State
@@ -191,11 +192,17 @@ def _conclude(
         _buzz(judged.active, inputs.now_ms),
         mask,
     )
-    after = _after(state, judged, permits, moved, commands, inputs)
+    # Nothing is asked of the inverter through a contactor that waits to close or to open.
+    given = limits.limits(
+        settings,
+        judged.values,
+        charge_allowed=moved.charge.on and not permits.charge,
+        discharge_allowed=moved.discharge.on and not permits.discharge,
+    )
+    told = obedience.tell(state.told, given, settings.parameters.limit_react_ms, inputs.now_ms)
+    after = _after(state, judged, permits, moved, commands, told, inputs)
     events = judged.events + _changes(state, after, inputs.now_ms)
-    out = _outputs(settings, judged, permits, moved, after, wait_balance, events)
-    told = obedience.tell(state.told, out.limits, settings.parameters.limit_react_ms, inputs.now_ms)
-    return replace(after, told=told), out
+    return after, _outputs(judged, permits, moved, after, given, wait_balance, events)
 
 
 def _after(
@@ -204,6 +211,7 @@ def _after(
     permits: _Permits,
     moved: _Moved,
     commands: Commands,
+    told: Told,
     inputs: Inputs,
 ) -> State:
     """Remember what the next cycle needs."""
@@ -223,29 +231,25 @@ def _after(
         resets=max(state.resets, inputs.afe.resets),
         word=_word(judged, permits, commands),
         physics=judged.physics,
+        told=told,
         shorts=judged.shorts,
         opening=moved.opening,
     )
 
 
 def _outputs(
-    settings: Settings,
     judged: Judged,
     permits: _Permits,
     moved: _Moved,
     after: State,
+    given: Limits,
     wait_balance: Reason | None,
     events: tuple[Event, ...],
 ) -> Outputs:
-    """Say what was decided; nothing is asked of the inverter through a contactor that waits to close or to open."""
+    """Say what was decided."""
     return Outputs(
         commands=after.commands,
-        limits=limits.limits(
-            settings,
-            judged.values,
-            charge_allowed=moved.charge.on and not permits.charge,
-            discharge_allowed=moved.discharge.on and not permits.discharge,
-        ),
+        limits=given,
         charge_allowed=not permits.charge,
         discharge_allowed=not permits.discharge,
         heater_demanded=moved.heater_demanded,
