@@ -44,7 +44,7 @@ def test_hours_of_normal_life_raise_nothing(home) -> None:
     house.live(HOURS)
     assert not house.names() & WATCHED, house.raised
     moved = home.name not in {"a cabin with a few lamps", "a cold shed that must not charge at all"}
-    assert not moved or house.jumps > 10, "a life without a jump of the cells proves little"
+    assert not moved or house.jumps >= 8 * HOURS, "a life without a jump of the cells proves little"
 
 
 def test_a_rest_of_hours_in_exact_readings_raises_nothing() -> None:
