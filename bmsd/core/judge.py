@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import NamedTuple
 
-from bmsd.core import alarms, checks, heater, heater_watch, obedience, physics, shorts, soc
+from bmsd.core import alarms, checks, heater, heater_watch, obedience, physics, reserve, shorts, sleep, soc
 from bmsd.core.alarms import Active, AlarmState, Finding
 from bmsd.core.contactors import PrechargeState
 from bmsd.core.heater_watch import WatchState
@@ -53,6 +53,7 @@ def judge(settings: Settings, state: State, inputs: Inputs) -> Judged:
         now_ms,
         settings.parameters,
         switch_sensor=settings.switch_sensor,
+        older_ms=sleep.older_ms(state.sleep),
     )
     before = state.watch
     if "heater_no_warming" in resets:
@@ -74,6 +75,7 @@ def judge(settings: Settings, state: State, inputs: Inputs) -> Judged:
         **seen.findings,
         **_flow(settings, state, values, now_ms),
         **shorts.number(short, of_chip, p.short_circuit_releases_per_hour),
+        **reserve.findings(settings.parameters, state.alarms, values),
     }
     states, raised = alarms.advance(settings.table, state.alarms, values, findings, resets, now_ms)
     active = alarms.active(states)

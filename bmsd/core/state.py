@@ -15,6 +15,7 @@ from bmsd.core.opening import Opening
 from bmsd.core.physics import PhysicsState
 from bmsd.core.plausible import Held, Values
 from bmsd.core.shorts import Shorts
+from bmsd.core.sleep import SleepState
 from bmsd.core.soc import SocState
 from bmsd.core.switching import SwitchState
 from bmsd.core.types import ALL_OFF, Commands, Event, Reason
@@ -50,6 +51,9 @@ class State:
     physics: PhysicsState = PhysicsState()
     told: Told = Told()
     shorts: Shorts = ()
+    sleep: SleepState = SleepState()
+    force_charge: bool = False
+    """The pack needs charge, whether or not it may be charged now."""
     opening: Opening = Opening()
 
 

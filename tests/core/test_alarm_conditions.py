@@ -101,6 +101,8 @@ ELSEWHERE = {
     "charge_limit_enforced": "test_obedience",
     "discharge_limit_enforced": "test_obedience",
     "short_circuit_repeated": "test_short_circuits",
+    "cell_low": "test_reserve",
+    "auto_shutdown": "test_reserve",
 }
 
 
