@@ -98,6 +98,7 @@ class Config:
             precharge="precharge" in self.outputs.lines,
             wired=frozenset(self.outputs.lines) & frozenset(SWITCHED),
             contacts=frozenset(self.outputs.feedback),
+            limits_told=self.can is not None,
         )
 
 

@@ -36,6 +36,7 @@ CALLED = {
     "battery_min": "the coldest battery sensor",
     "switch_decic": "the switch board",
     "stack_mismatch": "the difference",
+    "battery_spread": "the difference between the sensors",
 }
 """How people call what an alarm row compares."""
 
@@ -77,6 +78,10 @@ def finding_text(row: Alarm, where: int | None, value: int | None) -> str:
         return place
     if row.value == "cell_spread":
         return f"{row.unit.text(value)} apart" + (f", {place} the highest" if place else "")
+    if row.value == "battery_spread":
+        return f"{row.unit.text(value)} apart" + (f", {place} the warmest" if place else "")
+    if row.name.startswith("short_circuit"):
+        return f"number {value} within an hour"
     return f"{place} at {row.unit.text(value)}".strip()
 
 

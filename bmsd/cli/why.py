@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from bmsd.cli.why_words import Points, Seen, coldest, lead, plain_reason, warmest
+from bmsd.cli.why_words import Points, Seen, coldest, lead, plain_reason, spread, warmest
 from bmsd.core.types import Because
 from bmsd.status import public_alarm
 from bmsd.tables import alarms, parameters
@@ -54,6 +54,7 @@ _COMPARED: dict[str, Callable[[Points], int | None]] = {
     "battery_min": coldest,
     "switch_decic": _point("switch_decic"),
     "stack_mismatch": lambda points: None,
+    "battery_spread": spread,
 }
 
 

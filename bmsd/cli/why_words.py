@@ -47,6 +47,12 @@ def warmest(points: Points) -> int | None:
     return max(_all_known(points.get("battery_decic")), default=None)
 
 
+def spread(points: Points) -> int | None:
+    """Give how far the battery sensors are apart; unknown while any is."""
+    high, low = warmest(points), coldest(points)
+    return None if high is None or low is None else high - low
+
+
 def _all_known(values: list[int | None] | None) -> list[int]:
     known = [value for value in values or () if value is not None]
     return known if len(known) == len(values or ()) else []

@@ -8,12 +8,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import NamedTuple
 
-from bmsd.core import alarms, checks, heater, heater_watch, reserve, sleep, soc
-from bmsd.core.alarms import Active, AlarmState
+from bmsd.core import alarms, checks, heater, heater_watch, obedience, physics, reserve, shorts, sleep, soc
+from bmsd.core.alarms import Active, AlarmState, Finding
 from bmsd.core.contactors import PrechargeState
 from bmsd.core.heater_watch import WatchState
+from bmsd.core.physics import PhysicsState
 from bmsd.core.plausible import Held, Values, believe
 from bmsd.core.settings import Settings
+from bmsd.core.shorts import Shorts
 from bmsd.core.soc import SocState
 from bmsd.core.state import Consent, State
 from bmsd.core.types import Event, Inputs, Request
@@ -34,6 +36,8 @@ class Judged(NamedTuple):
     block: Block
     outputs_good: bool
     events: tuple[Event, ...]
+    physics: PhysicsState
+    shorts: Shorts
 
 
 def judge(settings: Settings, state: State, inputs: Inputs) -> Judged:
@@ -57,11 +61,20 @@ def judge(settings: Settings, state: State, inputs: Inputs) -> Judged:
         before = replace(before, heated_ms=0, reference_decic=None)
     watch, verdict = _watch_heater(settings, state, before, values, inputs)
     of_outputs = checks.outputs(settings, inputs, state.commands, state.charge, state.discharge, precharge)
+    p = settings.parameters
+    seen = physics.watch(
+        state.physics, values, settings.cells, settings.capacity_mah, p.physics_step_mv, now_ms
+    )
+    of_chip = checks.chip(inputs.afe, state.resets)
+    short = () if "short_circuit_repeated" in resets else state.shorts
     findings = {
         **checks.lost_values(settings, values),
-        **checks.chip(inputs.afe, state.resets),
+        **of_chip,
         **of_outputs,
         **checks.heater(verdict, _heater_over_limit(settings, state, values)),
+        **seen.findings,
+        **_flow(settings, state, values, now_ms),
+        **shorts.number(short, of_chip, p.short_circuit_releases_per_hour),
         **reserve.findings(settings.parameters, state.alarms, values),
     }
     states, raised = alarms.advance(settings.table, state.alarms, values, findings, resets, now_ms)
@@ -79,7 +92,15 @@ def judge(settings: Settings, state: State, inputs: Inputs) -> Judged:
         block=alarms.blocked(active),
         outputs_good=not of_outputs,
         events=asked + raised + anchored,
+        physics=seen.state,
+        shorts=shorts.count(short, raised, now_ms),
     )
+
+
+def _flow(settings: Settings, state: State, values: Values, now_ms: int) -> dict[str, Finding]:
+    """Hold the current against what was told and against what is switched."""
+    found = obedience.limits(settings, state.told, values)
+    return found | obedience.past_contactors(settings, state.charge, state.discharge, values, now_ms)
 
 
 def _requests(consent: Consent, inputs: Inputs) -> tuple[Consent, frozenset[str], tuple[Event, ...]]:

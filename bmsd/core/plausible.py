@@ -70,6 +70,7 @@ class Values(NamedTuple):
     discharge_ma: Reading
     battery_max: Reading
     battery_min: Reading
+    battery_spread: Reading
     switch_decic: Reading
     stack_mv: int | None
     current_ma: int | None
@@ -215,6 +216,7 @@ def _values(
         discharge_ma=_single(None if current_ma is None else max(-current_ma, 0)),
         battery_max=warmest,
         battery_min=coldest,
+        battery_spread=_spread(warmest, coldest),
         switch_decic=_single(switch_decic),
         stack_mv=stack_mv,
         current_ma=current_ma,

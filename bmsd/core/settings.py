@@ -35,6 +35,8 @@ class Settings:
     contacts: frozenset[str]
     """Contactors whose auxiliary contact is wired."""
     table: tuple[Rule, ...]
+    limits_told: bool
+    """An inverter bus is configured: somebody hears the limits and can be held to them."""
 
     @property
     def heater_max_mw(self) -> int:
@@ -61,6 +63,7 @@ def settings(
     balancing: bool = True,
     wired: frozenset[str] = frozenset(),
     contacts: frozenset[str] = frozenset(("charge", "discharge")),
+    limits_told: bool = True,
 ) -> Settings:
     """Build the settings of one pack, alarm rules included."""
     return Settings(
@@ -77,4 +80,5 @@ def settings(
         wired,
         contacts,
         rules(parameters),
+        limits_told,
     )

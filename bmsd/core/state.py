@@ -10,8 +10,11 @@ from bmsd.core.alarms import AlarmState
 from bmsd.core.contactors import PrechargeState
 from bmsd.core.heater_watch import WatchState
 from bmsd.core.limits import Limits
+from bmsd.core.obedience import Told
 from bmsd.core.opening import Opening
+from bmsd.core.physics import PhysicsState
 from bmsd.core.plausible import Held, Values
+from bmsd.core.shorts import Shorts
 from bmsd.core.sleep import SleepState
 from bmsd.core.soc import SocState
 from bmsd.core.switching import SwitchState
@@ -45,6 +48,9 @@ class State:
     commands: Commands = ALL_OFF
     resets: int = 0
     word: str = "starting"
+    physics: PhysicsState = PhysicsState()
+    told: Told = Told()
+    shorts: Shorts = ()
     sleep: SleepState = SleepState()
     force_charge: bool = False
     """The pack needs charge, whether or not it may be charged now."""

@@ -14,6 +14,7 @@ from bmsd.core import (
     contactors,
     heater,
     limits,
+    obedience,
     opening,
     permissions,
     reserve,
@@ -23,6 +24,8 @@ from bmsd.core import (
 from bmsd.core.alarms import Active
 from bmsd.core.contactors import PrechargeState
 from bmsd.core.judge import Judged, judge
+from bmsd.core.limits import Limits
+from bmsd.core.obedience import Told
 from bmsd.core.opening import Opening
 from bmsd.core.settings import Settings
 from bmsd.core.sleep import SleepState
@@ -216,9 +219,17 @@ def _conclude(
         _buzz(judged.active, inputs.now_ms),
         mask,
     )
-    after = _after(settings, state, judged, permits, moved, commands, inputs)
+    # Nothing is asked of the inverter through a contactor that waits to close or to open.
+    given = limits.limits(
+        settings,
+        judged.values,
+        charge_allowed=moved.charge.on and not permits.charge,
+        discharge_allowed=moved.discharge.on and not permits.discharge,
+    )
+    told = obedience.tell(state.told, given, settings.parameters.limit_react_ms, inputs.now_ms)
+    after = _after(settings, state, judged, permits, moved, commands, told, inputs)
     events = judged.events + _changes(state, after, inputs.now_ms)
-    return after, _outputs(settings, judged, permits, moved, after, wait_balance, events)
+    return after, _outputs(judged, permits, moved, after, given, wait_balance, events)
 
 
 def _after(
@@ -228,6 +239,7 @@ def _after(
     permits: _Permits,
     moved: _Moved,
     commands: Commands,
+    told: Told,
     inputs: Inputs,
 ) -> State:
     """Remember what the next cycle needs."""
@@ -246,6 +258,9 @@ def _after(
         commands=commands,
         resets=max(state.resets, inputs.afe.resets),
         word=_word(judged, permits, commands),
+        physics=judged.physics,
+        told=told,
+        shorts=judged.shorts,
         sleep=permits.sleep,
         force_charge=reserve.force_charge(
             settings.parameters,
@@ -258,23 +273,18 @@ def _after(
 
 
 def _outputs(
-    settings: Settings,
     judged: Judged,
     permits: _Permits,
     moved: _Moved,
     after: State,
+    given: Limits,
     wait_balance: Reason | None,
     events: tuple[Event, ...],
 ) -> Outputs:
-    """Say what was decided; nothing is asked of the inverter through a contactor that waits to close or to open."""
+    """Say what was decided."""
     return Outputs(
         commands=after.commands,
-        limits=limits.limits(
-            settings,
-            judged.values,
-            charge_allowed=moved.charge.on and not permits.charge,
-            discharge_allowed=moved.discharge.on and not permits.discharge,
-        ),
+        limits=given,
         charge_allowed=not permits.charge,
         discharge_allowed=not permits.discharge,
         heater_demanded=moved.heater_demanded,

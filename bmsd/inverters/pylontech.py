@@ -15,12 +15,14 @@ ALIVE_ID = 0x305
 
 _MEASURING_FAULTS = (
     "cell_lost", "cell_frozen", "temperature_lost", "switch_temperature_lost", "current_lost",
-    "stack_lost", "stack_mismatch", "afe_lost", "afe_reset", "afe_refused", DATA_LOST,
+    "stack_lost", "stack_mismatch", "afe_lost", "afe_reset", "afe_refused", "current_implausible",
+    "current_reversed", "cells_frozen", DATA_LOST,
 )  # fmt: skip
 _OTHER_FAULTS = (
     "chip_charge_trip", "chip_discharge_trip", "chip_fault", "precharge_failed",
     "charge_contactor_welded", "charge_contactor_open", "discharge_contactor_welded",
     "discharge_contactor_open", "output_fault", "heater_stuck_on", "configuration_fault",
+    "charge_past_contactor", "discharge_past_contactor",
 )  # fmt: skip
 
 # One field per line, in the order of the vendor's document.
@@ -46,22 +48,25 @@ MEASUREMENTS = Frame(0x356, 6, signals=(
 ))
 ALARMS = Frame(0x359, 7,
     bits=(
-        Bit("protection_discharge_current", 0, 7, ("discharge_ocp", "discharge_ocp2", "short_circuit")),
+        Bit("protection_discharge_current", 0, 7, (
+            "discharge_ocp", "discharge_ocp2", "short_circuit", "short_circuit_repeated",
+            "discharge_limit_enforced",
+        )),
         Bit("protection_low_temperature", 0, 4, ("discharge_utp",)),
         Bit("protection_high_temperature", 0, 3, ("charge_otp", "discharge_otp", "switch_otp")),
         Bit("protection_low_voltage", 0, 2, ("cell_uvp", "cell_shutdown", "cell_floor", "pack_uvp", "auto_shutdown")),
         Bit("protection_high_voltage", 0, 1, ("cell_ovp", "pack_ovp")),
         Bit("protection_system_error", 1, 3, _MEASURING_FAULTS + _OTHER_FAULTS),
-        Bit("protection_charge_current", 1, 0, ("charge_ocp", "charge_ocp2")),
-        Bit("warning_discharge_current", 2, 7),
+        Bit("protection_charge_current", 1, 0, ("charge_ocp", "charge_ocp2", "charge_limit_enforced")),
+        Bit("warning_discharge_current", 2, 7, ("discharge_limit_ignored",)),
         # A pack too cold to charge is winter, not a trip: it still discharges, and the protection bit stops
         # some inverters altogether.
         Bit("warning_low_temperature", 2, 4, ("charge_utp",)),
         Bit("warning_high_temperature", 2, 3),
         Bit("warning_low_voltage", 2, 2, ("cell_low",)),
-        Bit("warning_high_voltage", 2, 1),
+        Bit("warning_high_voltage", 2, 1, ("voltage_limit_ignored",)),
         Bit("warning_internal_communication", 3, 3, _MEASURING_FAULTS),
-        Bit("warning_charge_current", 3, 0),
+        Bit("warning_charge_current", 3, 0, ("charge_limit_ignored",)),
     ),
     signals=(Signal("modules", 4, 1, unknown=1),),
     texts=(Text("trailer", 5, "PN"),),

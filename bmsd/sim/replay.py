@@ -71,6 +71,7 @@ def pack_of(
             capacity_mah=capacity_mah,
             afe=afe,
             heater_mohm=base.heater_mohm if own else None,
+            can=None,  # A recording hears no limits, so it is not held to any.
             parameters=values,
         )
         afe_settings_fit(pack, values)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum, IntFlag
 from uuid import UUID, uuid5
 
-from bmsd.tables.rows import AMPERE, CELSIUS, COUNT, VOLT, Unit
+from bmsd.tables.rows import AMPERE, CELSIUS, COUNT, KELVIN, VOLT, Unit
 
 _JOURNAL_SPACE = UUID("6f2f4c0e-57c1-4b0a-9d3c-2a1f4c1b7d60")
 
@@ -267,6 +267,51 @@ ALARMS: tuple[Alarm, ...] = (
           "Read the message, set the parameters again with 'bmsctl params', then 'bmsctl reset"
           " configuration_fault'.",
           ends=OPERATOR),
+    # Current and voltages that cannot both be true.
+    Alarm("current_implausible", 48, F, BOTH | Block.HEATER, "Current reading stands still",
+          "The cells answer to loads and the current reading does not: check the shunt and its wires,"
+          " then 'bmsctl reset current_implausible'.",
+          ends=OPERATOR, unit=AMPERE),
+    Alarm("current_reversed", 49, F, BOTH | Block.HEATER, "Current has the wrong sign",
+          "The cells rise when the current says discharge: swap the shunt's sense wires, then"
+          " 'bmsctl reset current_reversed'.",
+          ends=OPERATOR),
+    Alarm("cells_frozen", 50, F, EVERYTHING, "All cell voltages frozen",
+          "Current flows and no reading moves: the chip no longer measures. Take its supply away"
+          " for a moment, or replace the front end.",
+          release_delay="recovery_ms"),
+    Alarm("charge_past_contactor", 51, F, BOTH, "Charge current past the open charge contactor",
+          "Look for a charger on the load side, a welded contactor, or a current reading that is off.",
+          delay="limit_ignored_delay_ms", release_delay="limit_enforce_release_ms", unit=AMPERE),
+    Alarm("discharge_past_contactor", 52, F, BOTH, "Discharge current past the open discharge contactor",
+          "Look for a load on the charger's side, a welded contactor, or a current reading that is off.",
+          delay="limit_ignored_delay_ms", release_delay="limit_enforce_release_ms", unit=AMPERE),
+    # Limits that the inverter does not keep.
+    Alarm("charge_limit_ignored", 53, W, Block.NONE, "Inverter charges with more than it was told",
+          "Check the inverter's battery protocol and settings; if it goes on, the charge contactor opens.",
+          delay="limit_ignored_delay_ms", release_delay="recovery_ms", unit=AMPERE),
+    Alarm("discharge_limit_ignored", 54, W, Block.NONE, "Inverter discharges with more than it was told",
+          "Reduce the load, and check the inverter's battery protocol; if it goes on, the discharge"
+          " contactor opens.",
+          delay="limit_ignored_delay_ms", release_delay="recovery_ms", unit=AMPERE),
+    Alarm("voltage_limit_ignored", 55, W, Block.NONE, "Inverter charges above the voltage it was told",
+          "Check the inverter's battery protocol and its own charge voltage; if it goes on, the charge"
+          " contactor opens.",
+          delay="limit_ignored_delay_ms", release_delay="recovery_ms", unit=VOLT),
+    Alarm("charge_limit_enforced", 64, P, Block.CHARGE, "Charging ended: the inverter does not keep its limits",
+          "Returns by itself. Check the inverter's battery protocol, its cable and its own settings.",
+          delay="charge_enforce_delay_ms", release_delay="limit_enforce_release_ms"),
+    Alarm("discharge_limit_enforced", 65, P, Block.DISCHARGE,
+          "Discharging ended: the inverter does not keep its limit",
+          "Returns by itself. Reduce the load, or raise discharge_max_a if the pack may carry it.",
+          delay="discharge_enforce_delay_ms", release_delay="limit_enforce_release_ms", unit=AMPERE),
+    Alarm("short_circuit_repeated", 66, F, BOTH, "Short circuit again and again",
+          "Find the short before anything closes onto it, then 'bmsctl reset short_circuit_repeated'.",
+          ends=OPERATOR),
+    Alarm("temperature_spread", 67, W, Block.NONE, "Battery sensors far apart",
+          "Check the place and contact of the sensors; feel whether a part of the pack is hot.",
+          "battery_spread", ABOVE, "temperature_spread_decik", "temperature_spread_release_decik",
+          "temperature_spread_delay_ms", unit=KELVIN),
 )
 # fmt: on
 BY_NAME = {alarm.name: alarm for alarm in ALARMS}

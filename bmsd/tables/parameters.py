@@ -225,6 +225,16 @@ class Parameters:
     short_circuit_release_ms: int = _row(
         "current", SECOND, 2000, 120_000, 60_000, "How long everything stays off after a short.",
     )
+    short_circuit_releases_per_hour: int = _row(
+        "current", COUNT, 0, 20, 3,
+        "How many short circuits within an hour end by themselves; one more waits for an operator"
+        " (not in JK).",
+    )
+    physics_step_mv: int = _row(
+        "current", VOLT, 3, 100, 10,
+        "From this jump of the mean cell voltage on, the current must jump with it: both belong to"
+        " one resistance (not in JK).",
+    )
     # Temperature. JK rows 12 to 19; a discharge low limit is bmsd's own.
     charge_otp_decic: int = _row(
         "temperature", CELSIUS, 200, 800, Preset(550, 550, 600, 600, 600),
@@ -268,6 +278,17 @@ class Parameters:
     temperature_delay_ms: int = _row(
         "temperature", SECOND, 0, 60_000, 2000,
         "How long a temperature must be outside its limit.",
+    )
+    temperature_spread_decik: int = _row(
+        "temperature", KELVIN, 20, 500, 200,
+        "Warn when two battery sensors are further apart: one of them has drifted or fallen off, or"
+        " a part of the pack is in trouble (not in JK).",
+    )
+    temperature_spread_release_decik: int = _row(
+        "temperature", KELVIN, 10, 490, 150, "Difference of the sensors below which the warning ends.",
+    )
+    temperature_spread_delay_ms: int = _row(
+        "temperature", SECOND, 0, 3_600_000, 60_000, "How long they must be too far apart.",
     )
     # Balancing. JK row 5; the start voltage is a suggestion, no manual gives one.
     balance_start_mv: int = _row(
@@ -373,6 +394,36 @@ class Parameters:
     discharge_taper_mv: int = _row(
         "limits", VOLT, 10, 500, 200,
         "DCL falls to zero over this much above cell under-voltage.",
+    )
+    limit_tolerance_ma: int = _row(
+        "limits", AMPERE, 50, 100_000, 50,
+        "Current beyond what was told, or past an open contactor, that is no fault: inverters and"
+        " shunts are not exact; by default 5 % of charge over-current.",
+        share_of="charge_ocp_ma",
+    )
+    limit_tolerance_mv: int = _row(
+        "limits", VOLT, 5, 200, 30,
+        "Voltage above the charge voltage told (CVL) that is no fault, while it charges.", per_cell=True,
+    )
+    limit_react_ms: int = _row(
+        "limits", SECOND, 1000, 120_000, 10_000,
+        "Time an inverter is given to follow a new limit before it is held to it.",
+    )
+    limit_ignored_delay_ms: int = _row(
+        "limits", SECOND, 1000, 600_000, 20_000,
+        "How long a limit must be exceeded until a warning says so.",
+    )
+    charge_enforce_delay_ms: int = _row(
+        "limits", SECOND, 2000, 3_600_000, 60_000,
+        "How long the charge limits must be exceeded until the charge contactor opens.",
+    )
+    discharge_enforce_delay_ms: int = _row(
+        "limits", SECOND, 2000, 3_600_000, 300_000,
+        "How long the discharge limit must be exceeded until the discharge contactor opens.",
+    )
+    limit_enforce_release_ms: int = _row(
+        "limits", SECOND, 2000, 3_600_000, 600_000,
+        "How long a contactor then stays open; both do after current past an open one.",
     )
     # State of charge. Anchors after the common practice of coulomb counters.
     soc_full_mv: int = _row(
@@ -492,6 +543,9 @@ ORDERS: tuple[Order, ...] = (
     Order("discharge_utpr_decic", "discharge_otpr_decic", 20),
     Order("discharge_otpr_decic", "discharge_otp_decic", 20),
     Order("switch_otpr_decic", "switch_otp_decic", 50),
+    Order("temperature_spread_release_decik", "temperature_spread_decik", 5),
+    Order("limit_ignored_delay_ms", "charge_enforce_delay_ms", 0),
+    Order("limit_ignored_delay_ms", "discharge_enforce_delay_ms", 0),
     Order("period_ms", "value_max_age_ms", 0),
     Order("heater_watch_ms", "heater_max_run_ms", 0),
     Order("precharge_tries", "contactor_operations_per_hour", 0),

@@ -50,9 +50,10 @@ CASES = (
     Case("discharge_utp", "battery", -1, -200, -100, 2000, 0, DISCHARGE),
     Case("switch_otp", "switch", +1, 750, 650, 2000, 0, EVERYTHING),
     Case("stack_mismatch", "stack", +1, 200, 200, 2000, 10_000, BOTH | BALANCE),
+    Case("temperature_spread", "sensors", +1, 200, 150, 60_000, 0, Block.NONE),
 )
 each_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-WHERE = {"cell": 3, "spread": 3, "battery": 2}
+WHERE = {"cell": 3, "spread": 3, "battery": 2, "sensors": 2}
 
 
 def give(pack: Pack, kind: str, value: int | None) -> None:
@@ -69,6 +70,8 @@ def give(pack: Pack, kind: str, value: int | None) -> None:
         pack.current_ma = value if value is None or kind == "charge" else -value
     elif kind == "battery":
         pack.battery[1] = value
+    elif kind == "sensors":
+        pack.battery = [250, None if value is None else 250 + value]
     elif kind == "switch":
         pack.switch = value
     else:

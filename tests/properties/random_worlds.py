@@ -32,6 +32,13 @@ HASTE = {
     "charge_ocp_release_ms": 2000,
     "discharge_ocp_release_ms": 2000,
     "short_circuit_release_ms": 2000,
+    "short_circuit_releases_per_hour": 0,
+    "limit_react_ms": 1000,
+    "limit_ignored_delay_ms": 1000,
+    "charge_enforce_delay_ms": 2000,
+    "discharge_enforce_delay_ms": 2000,
+    "limit_enforce_release_ms": 2000,
+    "temperature_spread_delay_ms": 1000,
 }
 """The shortest times allowed, so that a short life sees their ends."""
 SETTINGS = make_settings(heater_mohm=6000, chosen=HASTE)
@@ -76,6 +83,7 @@ HAPPENINGS: tuple[Happening, ...] = (
     *[Happening("set", "heater_ma", ma) for ma in (None, 0, 200, 201, 3000, 3001)],
     *[Happening("switch", name, on) for name in ("charge", "discharge", "balance") for on in (True, False)],
     *[Happening("reset", name) for name in LATCHES],
+    *[Happening("wave", kind) for kind in ("dead", "reversed", "stuck")] * 3,
     *[Happening("mend")] * 25,
     *[Happening("mend and reset")] * 10,
     *[Happening("cold morning")] * 15,
@@ -116,6 +124,8 @@ class World(Pack):
         self._look = look
         self._lines: dict[str, Any] = {}
         self._contacts: dict[str, Any] = {}
+        self._wave = ""
+        self._decided = 0
         if beginning != "fresh":
             self.live(Chapter(Happening("mend"), 250, 12))
         if beginning in {"cold", "long heated"}:
@@ -146,6 +156,7 @@ class World(Pack):
         return out
 
     def _inputs(self, requests: tuple[Request, ...]) -> Inputs:
+        self._swing()
         inputs = self.inputs(requests)
         commands = self.state.commands
         contacts = {
@@ -155,6 +166,16 @@ class World(Pack):
         }
         contacts = {**self._contacts, **contacts}
         return replace(inputs, lines=replace(inputs.lines, **self._lines), feedback=Levels(**contacts))
+
+    def _swing(self) -> None:
+        """Let a load come and go every four cycles, as a broken measurement shows it."""
+        self._decided += 1
+        if not self._wave:
+            return
+        loaded = bool(self._decided // 4 % 2)
+        if self._wave != "stuck":
+            self.cells = [3280 if loaded else 3300] * len(self.cells)
+        self.current_ma = {"dead": 0, "reversed": 40_000, "stuck": -40_000}[self._wave] * loaded
 
     def _happen(self, happening: Happening) -> tuple[Request, ...]:
         what, which, value = happening
@@ -170,6 +191,8 @@ class World(Pack):
             setattr(self, str(which), value)
         elif what == "chip reset":
             self.resets += 1
+        elif what == "wave":
+            self._wave = str(which)
         elif what == "contact":
             self._contacts[str(which)] = value
         elif what == "line":
@@ -193,7 +216,7 @@ class World(Pack):
         self.stack, self.load_mv, self.charger_mv = "sum", "follow", 16_000 if cold else 0
         self.current_ma, self.switch, self.faults = 0, 300, ChipFault.NONE
         self.polled, self.afe, self.heater_ma = True, AfeState.READY, None
-        self._lines, self._contacts = {}, {}
+        self._lines, self._contacts, self._wave = {}, {}, ""
 
 
 def play(beginning: str, life: Iterable[Chapter], look: Look, **more: Any) -> World:

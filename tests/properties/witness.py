@@ -25,7 +25,15 @@ OF_CELLS = {
     "cell_lost",
 }
 OF_CURRENT = {"charge_ocp", "charge_ocp2", "discharge_ocp", "discharge_ocp2", "current_lost"}
-OF_BATTERY = {"charge_otp", "charge_utp", "discharge_otp", "discharge_utp", "temperature_lost"}
+OF_CURRENT |= {"charge_limit_ignored", "discharge_limit_ignored", "discharge_limit_enforced"}
+OF_BATTERY = {
+    "charge_otp",
+    "charge_utp",
+    "discharge_otp",
+    "discharge_utp",
+    "temperature_lost",
+    "temperature_spread",
+}
 OF_SWITCH = {"switch_otp", "switch_temperature_lost"}
 OF_STACK = {"stack_mismatch", "stack_lost"}
 OF_CHIP = {"short_circuit", "chip_charge_trip", "chip_discharge_trip", "chip_fault"}

@@ -1,11 +1,16 @@
-"""What the scenario tests share: the configuration of the bench."""
+"""What the scenario tests share: the configuration of the bench, and helpers under their plain names."""
 
 from __future__ import annotations
+
+import sys
+from pathlib import Path
 
 import pytest
 
 from bmsd.config import load
 from bmsd.sim.commands import BENCH_CONFIG
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,111 @@
+"""Does the inverter keep to what it is told, and does current pass a contactor that is open.
+
+An inverter is judged against the highest limit that it was told within the time it is given to react. What was
+told too shortly ago, or before anything was told, is not judged. Unknown current is never obedience (S2).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from bmsd.core.alarms import Finding
+from bmsd.core.limits import Limits
+from bmsd.core.plausible import Values
+from bmsd.core.settings import Settings
+from bmsd.core.switching import SwitchState
+
+
+class Highest(NamedTuple):
+    """The highest limits of a stretch of time."""
+
+    charge_mv: int
+    charge_ma: int
+    discharge_ma: int
+
+
+class Told(NamedTuple):
+    """What the inverter was told lately: two stretches, each as long as it is given to react."""
+
+    since_ms: int = 0
+    now: Highest | None = None
+    before: Highest | None = None
+    """None: nothing has been in force for long enough."""
+
+
+def tell(told: Told, limits: Limits, react_ms: int, now_ms: int) -> Told:
+    """Remember what goes out in this cycle."""
+    fresh = Highest(limits.charge_mv, limits.charge_ma, limits.discharge_ma)
+    if told.now is None:
+        return Told(now_ms, fresh)
+    if now_ms - told.since_ms >= react_ms:
+        return Told(now_ms, fresh, told.now)
+    if fresh == told.now:
+        return told
+    return told._replace(now=_highest(told.now, fresh))
+
+
+def _highest(one: Highest, other: Highest) -> Highest:
+    return Highest(*[max(pair) for pair in zip(one, other, strict=True)])
+
+
+def limits(settings: Settings, told: Told, values: Values) -> dict[str, Finding]:
+    """Compare what flows with what was told; both stages of a row come from the same finding."""
+    if not settings.limits_told or told.now is None or told.before is None:
+        return {}
+    p, most = settings.parameters, told.now if told.now == told.before else _highest(told.now, told.before)
+    found: dict[str, Finding] = {}
+    into = _over(values.charge_ma.value, most.charge_ma + p.limit_tolerance_ma)
+    out_of = _over(values.discharge_ma.value, most.discharge_ma + p.limit_tolerance_ma + _own_ma(settings))
+    above = _over(values.pack_mv.value, most.charge_mv + p.limit_tolerance_mv)
+    if values.charge_ma.value is None:
+        above = Finding(None)
+    elif values.charge_ma.value <= p.limit_tolerance_ma:
+        # A full pack rests above a lowered charge voltage: only who still charges disobeys.
+        above = None
+    for name, finding in (("charge", into), ("discharge", out_of), ("voltage", above)):
+        if finding is not None:
+            found[f"{name}_limit_ignored"] = finding
+    if out_of is not None:
+        found["discharge_limit_enforced"] = out_of
+    enforced = _worse(into, above)
+    if enforced is not None:
+        found["charge_limit_enforced"] = Finding(enforced.bad)
+    return found
+
+
+def _own_ma(settings: Settings) -> int:
+    """Give what the pack's own heater may take, which no inverter can help."""
+    return settings.parameters.heater_max_ma if settings.heater_from_pack else 0
+
+
+def _over(value: int | None, limit: int) -> Finding | None:
+    if value is None:
+        return Finding(None)
+    return Finding(True, value) if value > limit else None
+
+
+def _worse(one: Finding | None, other: Finding | None) -> Finding | None:
+    """Pick what is bad before what is unknown, and that before what is good."""
+    given = [finding for finding in (one, other) if finding is not None]
+    return next((finding for finding in given if finding.bad), given[0] if given else None)
+
+
+def past_contactors(
+    settings: Settings, charge: SwitchState, discharge: SwitchState, values: Values, now_ms: int
+) -> dict[str, Finding]:
+    """Look for current that passes a contactor which has had time to open."""
+    p = settings.parameters
+    if charge.on and discharge.on:
+        return {}
+    found: dict[str, Finding] = {}
+    for name, switch, reading, own_ma in (
+        ("charge", charge, values.charge_ma, 0),
+        ("discharge", discharge, values.discharge_ma, _own_ma(settings)),
+    ):
+        settled = switch.changed_ms is None or now_ms - switch.changed_ms >= p.contactor_settle_ms
+        if switch.on or not settled:
+            continue
+        over = _over(reading.value, p.limit_tolerance_ma + own_ma)
+        if over is not None:
+            found[f"{name}_past_contactor"] = over
+    return found

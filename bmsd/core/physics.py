@@ -1,0 +1,153 @@
+"""Do current and cell voltages fit together: a pack is a source behind a resistance, and both must show it.
+
+Three faults of measuring look like a pack at rest, each for itself: a current reading that stands still, one
+with the wrong sign, and a converter that gives the same cells for ever. Only voltage and current together
+show them, so each is found by loads that come and go, after a number of them and not after a time.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from bmsd.core.alarms import Finding
+from bmsd.core.plausible import Values
+
+WINDOW = 4
+"""Readings that are averaged before and after a jump: the ripple of an inverter is no jump."""
+QUIET_PART = 200
+"""A current reading within this part of the capacity per hour stands still. A jump takes four times as much
+even of a cold cell (0.5 ohm times ampere-hours, 10 mV)."""
+STEP_PART = 20
+"""A change of current beyond this part of the capacity per hour has a sign that counts."""
+DEAD_JUMPS = 4
+DEAD_WITHIN_MS = 3_600_000
+REVERSED_JUMPS = 6
+SWING_PART = 10
+"""A current swing of this part of the capacity per hour moves even the stiffest cells by 2 mV."""
+FROZEN_SWINGS = 4
+FLOW_PART = 50
+"""From this part of the capacity per hour on, charge is counted against cells that never change ..."""
+FLOW_CAPACITY_PART = 10
+"""... and this part of the capacity cannot pass without any reading moving by 1 mV, flat as a curve may be."""
+MS_PER_HOUR = 3_600_000
+
+
+class PhysicsState(NamedTuple):
+    """What is remembered of voltage and current between cycles."""
+
+    recent: tuple[tuple[int, int], ...] = ()
+    """The last pack voltages and currents, oldest first."""
+    low_ma: int = 0
+    high_ma: int = 0
+    """Between these the current reading stood since it last moved."""
+    dead: int = 0
+    """Jumps of the voltage, up and down in turn, while the current reading stood still."""
+    dead_since_ms: int = 0
+    wrong: int = 0
+    """Jumps in turn that went against the change of current, with none that went with it."""
+    up: bool | None = None
+    """The way of the last jump that was counted."""
+    cells: tuple[int | None, ...] = ()
+    stack_mv: int | None = None
+    swings: int = 0
+    """Swings of the current since any of these readings last changed."""
+    edge_ma: int = 0
+    flowed_mams: int = 0
+    """Charge that passed since then, in either direction."""
+    at_ms: int | None = None
+
+
+class Seen(NamedTuple):
+    """What this cycle shows."""
+
+    state: PhysicsState
+    findings: dict[str, Finding]
+
+
+def watch(
+    state: PhysicsState, values: Values, cells: int, capacity_mah: int, step_mv: int, now_ms: int
+) -> Seen:
+    """Take one cycle's values. An unknown one proves nothing and forgets nothing but the window (S2)."""
+    pack_mv, ma = values.pack_mv.value, values.current_ma
+    if pack_mv is None or values.stack_mv is None or ma is None:
+        return Seen(state._replace(recent=(), at_ms=None), _findings(state))
+    state = _jumps(state, pack_mv, ma, step_mv * cells * WINDOW, capacity_mah, now_ms)
+    state = _standstill(state, values, ma, capacity_mah, now_ms)
+    found = _findings(state)
+    if "current_implausible" in found or "current_reversed" in found:
+        # The alarm is latched: it keeps what this proved, and a reset begins anew.
+        state = state._replace(dead=0, wrong=0)
+    return Seen(state, found)
+
+
+def _findings(state: PhysicsState) -> dict[str, Finding]:
+    found = {}
+    if state.dead >= DEAD_JUMPS:
+        found["current_implausible"] = Finding(True, state.recent[-1][1] if state.recent else None)
+    if state.wrong >= REVERSED_JUMPS:
+        found["current_reversed"] = Finding(True)
+    if state.swings >= FROZEN_SWINGS:
+        found["cells_frozen"] = Finding(True)
+    return found
+
+
+def _jumps(
+    state: PhysicsState, pack_mv: int, ma: int, step: int, capacity_mah: int, now_ms: int
+) -> PhysicsState:
+    """Look for a jump of the voltage, and at what the current did meanwhile."""
+    recent = (*state.recent[-(2 * WINDOW - 1) :], (pack_mv, ma))
+    low, high = min(state.low_ma, ma), max(state.high_ma, ma)
+    dead = state.dead
+    if (high - low) * QUIET_PART > capacity_mah:
+        low = high = ma
+        dead = 0
+    state = state._replace(recent=recent, low_ma=low, high_ma=high, dead=dead)
+    if len(recent) < 2 * WINDOW:
+        return state
+    rise = sum([mv for mv, _ in recent[WINDOW:]]) - sum([mv for mv, _ in recent[:WINDOW]])
+    if abs(rise) < step:
+        return state
+    return _judge(state, rise, capacity_mah, now_ms)
+
+
+def _judge(state: PhysicsState, rise: int, capacity_mah: int, now_ms: int) -> PhysicsState:
+    """Count a jump: with the current, against it, or without it."""
+    currents, up = [ma for _, ma in state.recent], rise > 0
+    change = sum(currents[WINDOW:]) - sum(currents[:WINDOW])
+    if state.low_ma <= min(currents) and max(currents) <= state.high_ma:
+        return _without_current(state, rise, now_ms)
+    if (change > 0) is up and abs(change) * QUIET_PART > 2 * WINDOW * capacity_mah:
+        return state._replace(dead=0, wrong=0, up=up)
+    if (change > 0) is not up and abs(change) * STEP_PART > WINDOW * capacity_mah and up is not state.up:
+        return state._replace(wrong=state.wrong + 1, up=up)
+    return state
+
+
+def _without_current(state: PhysicsState, rise: int, now_ms: int) -> PhysicsState:
+    """Count a jump beside a current that stood still, when voltages stood before and after: no single glitch."""
+    for part in (state.recent[:WINDOW], state.recent[WINDOW:]):
+        mvs = [mv for mv, _ in part]
+        if (max(mvs) - min(mvs)) * 2 * WINDOW > abs(rise):
+            return state
+    is_old = state.dead and now_ms - state.dead_since_ms > DEAD_WITHIN_MS
+    if not state.dead or is_old:
+        return state._replace(dead=1, dead_since_ms=now_ms, up=rise > 0)
+    if (rise > 0) is state.up:
+        return state
+    return state._replace(dead=state.dead + 1, up=rise > 0)
+
+
+def _standstill(state: PhysicsState, values: Values, ma: int, capacity_mah: int, now_ms: int) -> PhysicsState:
+    """Count what current does while not one cell nor the stack reads anything new."""
+    if values.cell_mv != state.cells or values.stack_mv != state.stack_mv:
+        return state._replace(
+            cells=values.cell_mv, stack_mv=values.stack_mv, swings=0, edge_ma=ma, flowed_mams=0, at_ms=now_ms
+        )
+    swings, edge, flowed = state.swings, state.edge_ma, state.flowed_mams
+    if abs(ma - edge) * SWING_PART > capacity_mah:
+        swings, edge = swings + 1, ma
+    if state.at_ms is not None and abs(ma) * FLOW_PART > capacity_mah:
+        flowed += abs(ma) * (now_ms - state.at_ms)
+    if flowed * FLOW_CAPACITY_PART > capacity_mah * MS_PER_HOUR:
+        swings = max(swings, FROZEN_SWINGS)
+    return state._replace(swings=swings, edge_ma=edge, flowed_mams=flowed, at_ms=now_ms)
