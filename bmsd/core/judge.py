@@ -8,15 +8,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import NamedTuple
 
-from bmsd.core import alarms, checks, heater, heater_watch, soc
+from bmsd.core import alarms, checks, emergency, heater, heater_watch, soc, wishes
 from bmsd.core.alarms import Active, AlarmState
 from bmsd.core.contactors import PrechargeState
+from bmsd.core.emergency import Override
 from bmsd.core.heater_watch import WatchState
 from bmsd.core.plausible import Held, Values, believe
 from bmsd.core.settings import Settings
 from bmsd.core.soc import SocState
 from bmsd.core.state import Consent, State
-from bmsd.core.types import Event, Inputs, Request
+from bmsd.core.types import Event, Inputs
 from bmsd.tables.alarms import Block
 
 
@@ -34,14 +35,16 @@ class Judged(NamedTuple):
     block: Block
     outputs_good: bool
     events: tuple[Event, ...]
+    override: Override | None
+    asked_for: Block
 
 
 def judge(settings: Settings, state: State, inputs: Inputs) -> Judged:
     """Believe the values, run the alarms, count the charge."""
     now_ms = inputs.now_ms
-    consent, resets, asked = _requests(state.consent, inputs)
+    wish = wishes.take(state, inputs)
     precharge = state.precharge
-    if "precharge_failed" in resets:
+    if "precharge_failed" in wish.resets:
         precharge = replace(precharge, tries=0)
     values, held = believe(
         state.held,
@@ -51,9 +54,10 @@ def judge(settings: Settings, state: State, inputs: Inputs) -> Judged:
         switch_sensor=settings.switch_sensor,
     )
     before = state.watch
-    if "heater_no_warming" in resets:
+    if "heater_no_warming" in wish.resets:
         # A new chance to warm, not a new longest run (S4).
         before = replace(before, heated_ms=0, reference_decic=None)
+    override = emergency.reach(settings, wish.override, values)
     watch, verdict = _watch_heater(settings, state, before, values, inputs)
     of_outputs = checks.outputs(settings, inputs, state.commands, state.charge, state.discharge, precharge)
     findings = {
@@ -61,12 +65,13 @@ def judge(settings: Settings, state: State, inputs: Inputs) -> Judged:
         **checks.chip(inputs.afe, state.resets),
         **of_outputs,
         **checks.heater(verdict, _heater_over_limit(settings, state, values)),
+        **checks.override(override is not None),
     }
-    states, raised = alarms.advance(settings.table, state.alarms, values, findings, resets, now_ms)
+    states, raised = alarms.advance(settings.table, state.alarms, values, findings, wish.resets, now_ms)
     active = alarms.active(states)
     counted, anchored = _count(settings, state, values, now_ms)
     return Judged(
-        consent=consent,
+        consent=wish.consent,
         values=values,
         held=held,
         watch=watch,
@@ -76,23 +81,10 @@ def judge(settings: Settings, state: State, inputs: Inputs) -> Judged:
         soc=counted,
         block=alarms.blocked(active),
         outputs_good=not of_outputs,
-        events=asked + raised + anchored,
+        events=wish.events + emergency.announced(raised, override) + anchored,
+        override=override,
+        asked_for=wish.asked_for,
     )
-
-
-def _requests(consent: Consent, inputs: Inputs) -> tuple[Consent, frozenset[str], tuple[Event, ...]]:
-    """Take the operator's requests: consents to keep, alarms to reset, and what to record (S14)."""
-    if not inputs.requests:
-        return consent, frozenset(), ()
-    resets = frozenset(r.name for r in inputs.requests if r.kind == "reset")
-    switched = {r.name: bool(r.on) for r in inputs.requests if r.kind == "switch"}
-    events = tuple(_asked(request, inputs.now_ms) for request in inputs.requests)
-    return replace(consent, **switched), resets, events
-
-
-def _asked(request: Request, now_ms: int) -> Event:
-    word = request.kind if request.on is None else ("on" if request.on else "off")
-    return Event(now_ms, "request", request.name, word, who=request.who)
 
 
 def _watch_heater(

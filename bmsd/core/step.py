@@ -6,18 +6,20 @@ alarms, give or refuse permissions, then move heater and contactors (S1, S3).
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 from bmsd.core import (
     alarms,
     balance,
     contactors,
+    emergency,
     heater,
     limits,
     permissions,
+    signals,
     soc,
 )
-from bmsd.core.alarms import Active
 from bmsd.core.contactors import PrechargeState
 from bmsd.core.judge import Judged, judge
 from bmsd.core.settings import Settings
@@ -34,8 +36,7 @@ from bmsd.tables.alarms import Block, Severity
 
 CHARGING_MA = 500
 """Above this the state word says charging or discharging rather than idle."""
-BUZZ_MS = 10_000
-"""How long the buzzer sounds for a new protection or fault."""
+_NOT_ASKED = Reason(Because.NOT_ASKED, "charge")
 
 
 class _Permits(NamedTuple):
@@ -64,9 +65,24 @@ class _Moved(NamedTuple):
 def step(settings: Settings, state: State, inputs: Inputs) -> tuple[State, Outputs]:
     """Decide one cycle."""
     judged = judge(settings, state, inputs)
+    state, judged = _counted_anew(state, judged, inputs.now_ms)
     permits = _permit(settings, state, judged, inputs)
     moved = _move(settings, state, judged, permits, inputs)
     return _conclude(settings, state, judged, permits, moved, inputs)
+
+
+def _counted_anew(state: State, judged: Judged, now_ms: int) -> tuple[State, Judged]:
+    """Count the operations of the contactors anew when an emergency override begins (S10, S12)."""
+    override = judged.override
+    if override is None or override.began_ms != now_ms:
+        return state, judged
+    relay = emergency.counted_anew(judged.precharge.relay)
+    state = replace(
+        state,
+        charge=emergency.counted_anew(state.charge),
+        discharge=emergency.counted_anew(state.discharge),
+    )
+    return state, judged._replace(precharge=replace(judged.precharge, relay=relay))
 
 
 def _permit(settings: Settings, state: State, judged: Judged, inputs: Inputs) -> _Permits:
@@ -80,7 +96,15 @@ def _permit(settings: Settings, state: State, judged: Judged, inputs: Inputs) ->
     started = state.started or good >= wanted
 
     def against(block: Block, consent: bool) -> tuple[Reason, ...]:
-        return permissions.against(judged.active, block, unknown, started=started, consent=consent)
+        return permissions.against(
+            judged.active,
+            block,
+            unknown,
+            started=started,
+            consent=consent,
+            asked_for=bool(judged.asked_for & block),
+            lifts=emergency.lifts(judged.override),
+        )
 
     return _Permits(
         good_cycles=good,
@@ -100,7 +124,7 @@ def _move(settings: Settings, state: State, judged: Judged, permits: _Permits, i
         values,
         demanded,
         permits.started,
-        permits.unknown,
+        permits.unknown if judged.asked_for & Block.CHARGE else (*permits.unknown, _NOT_ASKED),
         judged.block,
         charge_is_open,
         0 if judged.soc is None else soc.permille(settings, judged.soc),
@@ -146,12 +170,17 @@ def _conclude(
         moved.discharge.on,
         moved.precharge.relay.on,
         moved.heater.on,
-        _buzz(judged.active, inputs.now_ms),
+        signals.buzzer(
+            judged.active,
+            sounds=bool(settings.parameters.buzzer),
+            period_ms=settings.parameters.period_ms,
+            now_ms=inputs.now_ms,
+        ),
         mask,
     )
     after = _after(state, judged, permits, moved, commands, inputs)
     events = judged.events + _changes(state, after, inputs.now_ms)
-    return after, _outputs(settings, judged, permits, moved, after, wait_balance, events)
+    return after, _outputs(settings, judged, permits, moved, after, wait_balance, events, inputs.now_ms)
 
 
 def _after(
@@ -178,6 +207,8 @@ def _after(
         commands=commands,
         resets=max(state.resets, inputs.afe.resets),
         word=_word(judged, permits, commands),
+        override=judged.override,
+        asked_for=judged.asked_for,
     )
 
 
@@ -189,15 +220,19 @@ def _outputs(
     after: State,
     wait_balance: Reason | None,
     events: tuple[Event, ...],
+    now_ms: int,
 ) -> Outputs:
     """Say what was decided; nothing is asked of the inverter through a contactor that waits to close."""
+    told = limits.limits(
+        settings,
+        judged.values,
+        charge_allowed=moved.charge.on,
+        discharge_allowed=moved.discharge.on,
+    )
     return Outputs(
         commands=after.commands,
-        limits=limits.limits(
-            settings,
-            judged.values,
-            charge_allowed=moved.charge.on,
-            discharge_allowed=moved.discharge.on,
+        limits=emergency.limits(
+            settings, judged.override, judged.values, told, discharges=moved.discharge.on
         ),
         charge_allowed=not permits.charge,
         discharge_allowed=not permits.discharge,
@@ -209,19 +244,18 @@ def _outputs(
         values=judged.values,
         word=after.word,
         events=events,
+        led=signals.led(
+            judged.active,
+            started=permits.started,
+            unknown=bool(permits.unknown),
+            period_ms=settings.parameters.period_ms,
+            now_ms=now_ms,
+        ),
     )
 
 
 def _optional(reason: Reason | None) -> tuple[Reason, ...]:
     return () if reason is None else (reason,)
-
-
-def _buzz(active: Active, now_ms: int) -> bool:
-    """Sound the buzzer for every new protection or fault."""
-    return any(
-        now_ms - state.since_ms < BUZZ_MS and alarm.severity is not Severity.WARNING
-        for alarm, state in active
-    )
 
 
 def _word(judged: Judged, permits: _Permits, commands: Commands) -> str:

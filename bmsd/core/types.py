@@ -109,10 +109,10 @@ class Levels:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What an operator asks of the core; it can only narrow what the rules allow (S14)."""
+    """What an operator asks of the core; it can only narrow what the rules allow, the override apart (S10, S14)."""
 
     kind: str
-    """`switch` (name charge, discharge or balance; on) or `reset` (name of an alarm)."""
+    """`switch` (name charge, discharge or balance; on), `reset` (name of an alarm), `emergency` (on), `factory`."""
     name: str
     on: bool | None = None
     who: str = ""
@@ -156,6 +156,7 @@ class Because(Enum):
     UNKNOWN = "unknown"
     STARTING = "starting"
     OPERATOR = "operator"
+    NOT_ASKED = "not asked for"
     HEATER_FIRST = "heater first"
     CHARGE_FIRST = "charge first"
     MIN_OFF = "minimum off time"
@@ -191,3 +192,5 @@ class Event:
     value: int | None = None
     limit: int | None = None
     who: str = ""
+    lifted: tuple[str, ...] = ()
+    """Of an alarm that rises: what it would block, and an emergency override lifts."""

@@ -60,7 +60,7 @@ HAPPENINGS: tuple[Happening, ...] = (
     *[Happening("set", "stack", mv) for mv in (None, "sum", 0)],
     *[Happening("set", "charger_mv", mv) for mv in CHARGERS],
     *[Happening("set", "charger_mv", 16_000)] * 6,
-    *[Happening("set", "load_mv", mv) for mv in (None, "follow", "follow", 0, 20_000)],
+    *[Happening("set", "load_mv", mv) for mv in (None, "follow", "follow", 0, 0, 20_000)],
     *[Happening("set", "faults", fault) for fault in (ChipFault.NONE, *ChipFault)],
     *[Happening("set", "polled", on) for on in (False, True, True)],
     *[Happening("set", "afe", state) for state in AfeState],
@@ -74,12 +74,14 @@ HAPPENINGS: tuple[Happening, ...] = (
     *[Happening("set", "heater_ma", ma) for ma in (None, 0, 200, 201, 3000, 3001)],
     *[Happening("switch", name, on) for name in ("charge", "discharge", "balance") for on in (True, False)],
     *[Happening("reset", name) for name in LATCHES],
+    *[Happening("emergency", None, True)] * 8,
+    *[Happening("emergency", None, False)] * 2,
     *[Happening("mend")] * 25,
     *[Happening("mend and reset")] * 10,
     *[Happening("cold morning")] * 15,
     *[Happening("nothing")] * 10,
 )  # fmt: skip
-STEPS_MS = (1, 100, 249, 250, 250, 250, 999, 1000, 1001, 2000)
+STEPS_MS = (1, 100, 249, 250, 250, 250, 999, 1000, 1001, 2000, 60_000)
 
 
 class Chapter(NamedTuple):
@@ -174,6 +176,8 @@ class World(Pack):
             self._lines |= {} if value == "follow" else {str(which): value}
         elif what == "switch":
             return (Request("switch", str(which), value, "uid 0"),)
+        elif what == "emergency":
+            return (Request("emergency", "override", value, "uid 0"),)
         elif what == "reset":
             return (Request("reset", str(which), None, "uid 0"),)
         elif what in {"mend", "mend and reset", "cold morning"}:
