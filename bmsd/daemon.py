@@ -28,7 +28,7 @@ from bmsd.core.types import AfeState, Event, Request
 from bmsd.errors import BmsdError, ConfigError, OutputError, ParameterError
 from bmsd.events import Ring
 from bmsd.hardware.service import Service
-from bmsd.process import Guard, lock, may_ask
+from bmsd.process import Guard, keep_in_memory, lock, may_ask
 from bmsd.requests import Desk, afe_settings_fit
 
 if TYPE_CHECKING:
@@ -331,6 +331,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run(config: Config, options: argparse.Namespace) -> int:
     faulthandler.enable()
+    keep_in_memory()
     try:
         for directory in (options.runtime_dir, options.state_dir):
             directory.mkdir(parents=True, exist_ok=True)

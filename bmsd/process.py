@@ -1,10 +1,12 @@
-"""What the core's process needs beside the pack: a guard, a lock, and the rule who may ask."""
+"""What the core's process needs beside the pack: a guard, a lock, memory that stays, and the rule who may ask."""
 
 from __future__ import annotations
 
+import ctypes
 import fcntl
 import grp
 import os
+import resource
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,6 +16,7 @@ from typing import IO
 from bmsd import guard
 
 ADMIN_GROUP = "bmsd-admin"
+_MCL_CURRENT, _MCL_FUTURE, _MCL_ONFAULT = 1, 2, 4
 
 
 class Guard:
@@ -63,3 +66,15 @@ def lock(runtime_dir: Path) -> IO[str]:
     file = (runtime_dir / "bmsd.lock").open("w")
     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     return file
+
+
+def keep_in_memory() -> bool:
+    """Lock what this process uses into memory, where no limit stands against it; tell whether it was done.
+
+    A page that was moved to an SD card comes back too late for a cycle. Pages never used stay free (MCL_ONFAULT).
+    """
+    if resource.getrlimit(resource.RLIMIT_MEMLOCK)[0] != resource.RLIM_INFINITY:
+        # Under a limit a later allocation would fail instead.
+        return False
+    flags = _MCL_CURRENT | _MCL_FUTURE | _MCL_ONFAULT
+    return bool(ctypes.CDLL(None, use_errno=True).mlockall(flags) == 0)

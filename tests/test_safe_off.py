@@ -68,3 +68,29 @@ def test_a_line_that_reads_on_after_all_is_told(runtime, monkeypatch) -> None:
     opens_after(monkeypatch, 0, Held(level=True))
     with pytest.raises(OSError, match="still on"):
         safe_off.switch_off(runtime, None)
+
+
+LEFT_BY_0_1_0 = """{"simulated": false, "outputs": {"backend": "gpiod", "gpio_chip": "", "active_low": false,
+ "lines": {"charge": 17, "heater": 23}, "feedback": {}}}"""
+GUARD_OF_0_1_0 = [
+    "--because",
+    "the core is gone",
+    "--runtime-dir",
+    "/run/bmsd",
+    "--config",
+    "/etc/bmsd/bmsd.toml",
+]
+
+
+def test_the_list_of_an_older_core_is_understood(tmp_path, monkeypatch) -> None:
+    """S5: after an upgrade a core of 0.1.0 runs on, and is switched off by this safe-off; never change these texts."""
+    (tmp_path / safe_off.OUTPUTS_FILE).parent.mkdir()
+    (tmp_path / safe_off.OUTPUTS_FILE).write_text(LEFT_BY_0_1_0)
+    opens_after(monkeypatch, 0, Held(level=False))
+    assert safe_off.switch_off(tmp_path, None) == "all outputs are off: charge, heater"
+
+
+def test_the_guard_of_an_older_core_is_understood() -> None:
+    """S5: it calls safe-off with the words of its own version."""
+    options = safe_off.parser().parse_args(GUARD_OF_0_1_0)
+    assert (options.because, str(options.runtime_dir)) == ("the core is gone", "/run/bmsd")

@@ -84,7 +84,7 @@ def can(case: Case) -> Finding:
     if flags is None:
         return unknown(f"{name} is there; whether it is up cannot be seen")
     if not flags & _UP:
-        return bad(f"{name} is down", f"Bring it up: sudo systemctl start bmsd-can@{name}.")
+        return bad(f"{name} is down", f"Bring it up: sudo systemctl restart bmsd-can@{name}.")
     return good(f"{name} is up")
 
 

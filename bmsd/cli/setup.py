@@ -120,6 +120,10 @@ def _written(path: Path, text: str, console: Console) -> int:
     console.say("\nNext:")
     console.say("  bmsctl doctor                   is the machine fit for it?")
     console.say("  sudo systemctl start bmsd       starts it, with contactors that may close")
+    console.paragraph(
+        "From now on an installed bmsd also starts with the machine. To hold it back over a reboot until the wiring"
+        " is tested: sudo systemctl disable bmsd."
+    )
     return 0
 
 

@@ -76,4 +76,9 @@ def default_factory() -> Any:
             f"gpiozero has no usable pin library: {error}. Install python3-lgpio, or use"
             ' outputs.backend = "gpiod"'
         ) from error
-    return LGPIOFactory()
+    try:
+        return LGPIOFactory()
+    except Exception as error:  # a pin library may raise anything of its own
+        raise OutputError(
+            f'gpiozero cannot use the GPIO chip: {error}. On a board that is no Raspberry Pi use backend = "gpiod"'
+        ) from error

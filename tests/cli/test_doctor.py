@@ -289,7 +289,7 @@ PLANTED: list[tuple[str, Callable[[Rig], None], Verdict, str, str]] = [
      WARN, "Storage=none", "99-x-bmsd.conf"),
     ("can", no_can, BAD, "no interface can0", "dmesg"),
     ("can", both(no_can, on.boot("dtoverlay=mcp2515", "#")), BAD, "no interface", "oscillator="),
-    ("can", on.put("sys/class/net/can0/flags", "0x40080"), BAD, "is down", "bmsd-can@can0"),
+    ("can", on.put("sys/class/net/can0/flags", "0x40080"), BAD, "is down", "restart bmsd-can@can0"),
     ("can", on.put("sys/class/net/can0/type", "1"), BAD, "no CAN", "can.channel"),
     ("can_rate", on.link(bittiming={"bitrate": 250_000}), BAD, "250000", "bmsd-can@can0"),
     ("can_rate", on.link(bittiming={}), BAD, "no bit rate yet", "bmsd-can@can0"),

@@ -105,7 +105,7 @@ def test_a_whole_dialogue_gives_a_good_file(run, tmp_path) -> None:
     assert config.modbus.port == "/dev/serial0"
     assert config.chosen == {"charge_ocp_ma": 100_000, "discharge_ocp_ma": 150_000}
     for text in ("pack.cells is 40, allowed is 3 to 32", "write a point", "outputs.charge", "at full pack voltage",
-                 "modbus.unit is 500", "bmsctl doctor", "systemctl start bmsd"):  # fmt: skip
+                 "modbus.unit is 500", "bmsctl doctor", "systemctl start bmsd", "systemctl disable bmsd"):  # fmt: skip
         assert text in out
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import builtins
+import sys
+from types import ModuleType
 
 import pytest
 
@@ -106,4 +108,17 @@ def test_without_a_pin_library_the_next_step_is_told(monkeypatch) -> None:
 
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(OutputError, match="python3-lgpio"):
+        default_factory()
+
+
+def test_a_pin_library_that_does_not_know_the_board_says_what_to_do(monkeypatch) -> None:
+    """S5: in words and with an exit code, not with a traceback."""
+
+    def fail() -> None:
+        raise gpiozero.PinUnknownPi("unable to locate Pi revision")
+
+    module = ModuleType("gpiozero.pins.lgpio")
+    module.LGPIOFactory = fail
+    monkeypatch.setitem(sys.modules, "gpiozero.pins.lgpio", module)
+    with pytest.raises(OutputError, match=r'Pi revision.*backend = "gpiod"'):
         default_factory()

@@ -36,7 +36,8 @@ def to_gpiozero() -> None:
     CPUINFO.write_text(Path("/proc/cpuinfo").read_text() + "Revision\t: c03115\n")
     sh("mount", "--bind", str(CPUINFO), "/proc/cpuinfo")
     DROP_IN.parent.mkdir(parents=True, exist_ok=True)
-    DROP_IN.write_text("[Service]\nProtectProc=default\nProtectKernelTunables=no\n")
+    # The unit has a /proc of its own.
+    DROP_IN.write_text(f"[Service]\nBindReadOnlyPaths={CPUINFO}:/proc/cpuinfo\n")
     BACKEND.write_text('[outputs]\nbackend = "gpiozero"\n')
     sh("systemctl", "daemon-reload")
 
