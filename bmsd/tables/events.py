@@ -145,7 +145,8 @@ KINDS: tuple[Kind, ...] = (
 FIELDS: tuple[tuple[str, str], ...] = (
     ("MESSAGE", "One line for people."),
     ("MESSAGE_ID", "One per alarm and per kind of event; leads `journalctl -x` to the explanation."),
-    ("PRIORITY", "2 a protection tripped or was overridden, 3 a fault, 4 a warning, 5 a change or the end of an alarm, 6 information."),
+    ("PRIORITY", "2 a protection tripped or was overridden, 3 a fault, 4 a warning, 5 a change or the end of an"
+                 " alarm, 6 information."),
     ("SYSLOG_IDENTIFIER", "Always `bmsd`."),
     ("BMSD_EVENT", "The kind: `alarm`, or one of the kinds below."),
     ("BMSD_NAME", "What it is about: the alarm, the switch, the parameter."),
