@@ -117,14 +117,12 @@ def counted_anew(switch: SwitchState) -> SwitchState:
     return replace(switch, starts_ms=()) if switch.starts_ms else switch
 
 
-def limits(
-    settings: Settings, override: Override | None, values: Values, told: Limits, *, discharges: bool
-) -> Limits:
+def limits(settings: Settings, override: Override | None, told: Limits, *, discharges: bool) -> Limits:
     """Let the inverter take a share from cells that are low, down to the shutdown voltage; charging stays as told.
 
-    Nothing is added where the contactor is open, discharging is not lifted, or a cell is unknown (S7).
+    Nothing is added where the contactor is open or discharging is not lifted, as beside any unknown cell (S7).
     """
-    if not discharges or not lifts(override) & Block.DISCHARGE or not values.cell_min.complete:
+    if not discharges or not lifts(override) & Block.DISCHARGE:
         return told
     p = settings.parameters
     share_ma = p.discharge_max_ma * DISCHARGE_PERMILLE // 1000

@@ -231,9 +231,7 @@ def _outputs(
     )
     return Outputs(
         commands=after.commands,
-        limits=emergency.limits(
-            settings, judged.override, judged.values, told, discharges=moved.discharge.on
-        ),
+        limits=emergency.limits(settings, judged.override, told, discharges=moved.discharge.on),
         charge_allowed=not permits.charge,
         discharge_allowed=not permits.discharge,
         heater_demanded=moved.heater_demanded,

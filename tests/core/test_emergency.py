@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 from bench_inputs import PERIOD_MS, Pack, make_settings
 
-from bmsd.core import permissions
+from bmsd.core import emergency, permissions
 from bmsd.core.alarms import AlarmState
+from bmsd.core.plausible import believe
 from bmsd.core.state import begin
 from bmsd.core.types import AfeState, Because, ChipFault, Reason, Request
 from bmsd.tables.alarms import ALARMS, BY_NAME, Block
@@ -211,6 +212,22 @@ def test_an_unknown_value_opens_in_spite_of_the_override(value, lost) -> None:
     assert not pack.state.commands.discharge
     assert not pack.state.commands.charge
     assert pack.out.limits.discharge_ma == 0
+
+
+@pytest.mark.parametrize(
+    ("value", "lost", "left"),
+    [("cells", [3300, None, 3300, 3300], Block.NONE), ("battery", [None, 250], DISCHARGE),
+     ("switch", None, Block.NONE), ("cells", [3300] * 4, CHARGE | DISCHARGE)],
+)  # fmt: skip
+def test_nothing_is_lifted_where_a_last_limit_cannot_be_judged(value, lost, left) -> None:
+    """S10, S2: each last limit by itself, before any alarm or unknown value is asked."""
+    pack = Pack().started()
+    setattr(pack, value, lost)
+    p = pack.settings.parameters
+    values, _ = believe(pack.state.held, pack.measurement(), pack.now_ms + 60_000, p, switch_sensor=True)
+    reached = emergency.reach(pack.settings, emergency.Override(pack.now_ms), values)
+    assert reached.lifts == left
+    assert reached.spent == Block.NONE, "an unknown value ends nothing for good"
 
 
 @pytest.mark.parametrize("fault", [fault for fault in ChipFault if fault])
