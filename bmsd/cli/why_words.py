@@ -75,6 +75,10 @@ def lead(what: str, seen: Seen, reasons: int) -> str:
 def _contactor_lead(what: str, seen: Seen) -> str:
     points, doing = seen.points, DOING[what].capitalize()
     allowed, wanted, closed = (points.get(f"{what}_{key}") for key in ("allowed", "commanded", "actual"))
+    if not allowed and wanted:
+        return (
+            f"{doing} is not allowed; the inverter is told zero, and the {what} contactor is about to open."
+        )
     if not allowed and closed:
         return f"{doing} is not allowed; the {what} contactor is told to open and still reads closed."
     if not allowed:
@@ -202,6 +206,10 @@ def _no_charger(what: str, seen: Seen) -> str:
 _SENTENCES: dict[str, Callable[[str, Seen], str]] = {
     Because.OPERATOR.value: _by_operator,
     Because.NOT_ASKED.value: _not_asked,
+    Because.LAST_LIMIT.value: lambda _, s: (
+        "The emergency override no longer lifts this: a cell, a battery sensor or the switch board passed a limit that"
+        " nothing lifts. 'bmsctl emergency off' and then 'on' asks for it anew."
+    ),
     Because.STARTING.value: _starting,
     Because.MIN_OFF.value: _min_off,
     Because.OVER_LIMIT.value: _over_limit,
@@ -217,6 +225,10 @@ _SENTENCES: dict[str, Callable[[str, Seen], str]] = {
     Because.PRECHARGE.value: lambda _, s: (
         f"The load side is being charged through the resistor; it must reach {s.parameter('precharge_permille')}"
         " of the pack voltage, or the attempt is given up and repeated after a rest."
+    ),
+    Because.LOW_CURRENT.value: lambda _, s: (
+        f"The contactor opens when less than {s.parameter('opening_current_ma')} flows, and at the latest when its"
+        " time is over: contacts last longer when the inverter has taken its current back."
     ),
     Because.NOT_FITTED.value: lambda _, s: "No heater is configured: the section [heater] is missing.",
     Because.LOW_CHARGE.value: lambda _, s: (

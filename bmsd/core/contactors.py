@@ -1,7 +1,8 @@
 """When a contactor closes and opens, in the split topology: one for charging, one for discharging.
 
-Opening is never delayed. Closing waits for permission, for its rest (S12), and on the load side for a
-pre-charge proved by voltage. A contactor that does not follow is reported by `core.checks`.
+Opening is never delayed here; `core.opening` says where it may wait. Closing waits for permission, for its rest
+(S12), and on the load side for a pre-charge proved by voltage. A contactor that does not follow is reported by
+`core.checks`.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from bmsd.core.contactors import PrechargeState
 from bmsd.core.emergency import Override
 from bmsd.core.heater_watch import WatchState
 from bmsd.core.limits import Limits
+from bmsd.core.opening import Opening
 from bmsd.core.plausible import Held, Values
 from bmsd.core.soc import SocState
 from bmsd.core.switching import SwitchState
@@ -45,6 +46,7 @@ class State:
     commands: Commands = ALL_OFF
     resets: int = 0
     word: str = "starting"
+    opening: Opening = Opening()
     override: Override | None = None
     asked_for: Block = BOTH
     """Directions that need no word of an operator any more to close after this start (S13)."""

@@ -16,12 +16,14 @@ from bmsd.core import (
     emergency,
     heater,
     limits,
+    opening,
     permissions,
     signals,
     soc,
 )
 from bmsd.core.contactors import PrechargeState
 from bmsd.core.judge import Judged, judge
+from bmsd.core.opening import Opening
 from bmsd.core.settings import Settings
 from bmsd.core.state import Outputs, State
 from bmsd.core.switching import SwitchState
@@ -33,6 +35,7 @@ from bmsd.core.types import (
     Reason,
 )
 from bmsd.tables.alarms import Block, Severity
+from bmsd.tables.parameters import Parameters
 
 CHARGING_MA = 500
 """Above this the state word says charging or discharging rather than idle."""
@@ -60,6 +63,7 @@ class _Moved(NamedTuple):
     wait_charge: Reason | None
     wait_discharge: Reason | None
     wait_heater: Reason | None
+    opening: Opening
 
 
 def step(settings: Settings, state: State, inputs: Inputs) -> tuple[State, Outputs]:
@@ -104,6 +108,7 @@ def _permit(settings: Settings, state: State, judged: Judged, inputs: Inputs) ->
             consent=consent,
             asked_for=bool(judged.asked_for & block),
             lifts=emergency.lifts(judged.override),
+            spent=Block.NONE if judged.override is None else judged.override.spent,
         )
 
     return _Permits(
@@ -132,19 +137,55 @@ def _move(settings: Settings, state: State, judged: Judged, permits: _Permits, i
     )
     heat, wait_heater = heater.decide(settings, state.heater, situation)
     heat_is_off = not (state.heater.on or heat.on or inputs.lines.heater)
-    charge, wait_charge = contactors.drive(p, state.charge, not permits.charge and heat_is_off, now_ms)
-    if not permits.charge and not heat_is_off:
+    asked, hold_charge, hold_discharge = _hold(p, state, permits, values.current_ma, now_ms)
+    may_charge = not permits.charge or hold_charge is not None
+    charge, wait_charge = contactors.drive(p, state.charge, may_charge and heat_is_off, now_ms)
+    if may_charge and not heat_is_off:
         wait_charge = Reason(Because.HEATER_FIRST, "heater")
     discharge, precharge, wait_discharge = contactors.load_side(
         settings,
         state.discharge,
         judged.precharge,
-        not permits.discharge,
+        not permits.discharge or hold_discharge is not None,
         values.pack_mv.value,
         values.load_mv,
         now_ms,
     )
-    return _Moved(charge, discharge, precharge, heat, demanded, wait_charge, wait_discharge, wait_heater)
+    return _Moved(
+        charge,
+        discharge,
+        precharge,
+        heat,
+        demanded,
+        wait_charge or hold_charge,
+        wait_discharge or hold_discharge,
+        wait_heater,
+        asked,
+    )
+
+
+def _hold(
+    p: Parameters, state: State, permits: _Permits, current_ma: int | None, now_ms: int
+) -> tuple[Opening, Reason | None, Reason | None]:
+    """Let a closed contactor that lost its permission wait for little current, where that may be (S12)."""
+    told = []
+    for name, switch, against, since_ms in (
+        ("charge", state.charge, permits.charge, state.opening.charge_ms),
+        ("discharge", state.discharge, permits.discharge, state.opening.discharge_ms),
+    ):
+        told.append(
+            opening.decide(
+                p,
+                name,
+                closed=switch.on,
+                against=against,
+                current_ma=current_ma,
+                since_ms=since_ms,
+                now_ms=now_ms,
+            )
+        )
+    (charge_ms, hold_charge), (discharge_ms, hold_discharge) = told
+    return Opening(charge_ms, discharge_ms), hold_charge, hold_discharge
 
 
 def _conclude(
@@ -207,6 +248,7 @@ def _after(
         commands=commands,
         resets=max(state.resets, inputs.afe.resets),
         word=_word(judged, permits, commands),
+        opening=moved.opening,
         override=judged.override,
         asked_for=judged.asked_for,
     )
@@ -222,16 +264,17 @@ def _outputs(
     events: tuple[Event, ...],
     now_ms: int,
 ) -> Outputs:
-    """Say what was decided; nothing is asked of the inverter through a contactor that waits to close."""
+    """Say what was decided; nothing is asked of the inverter through a contactor that waits to close or to open."""
+    may_discharge = moved.discharge.on and not permits.discharge
     told = limits.limits(
         settings,
         judged.values,
-        charge_allowed=moved.charge.on,
-        discharge_allowed=moved.discharge.on,
+        charge_allowed=moved.charge.on and not permits.charge,
+        discharge_allowed=may_discharge,
     )
     return Outputs(
         commands=after.commands,
-        limits=emergency.limits(settings, judged.override, told, discharges=moved.discharge.on),
+        limits=emergency.limits(settings, judged.override, told, discharges=may_discharge),
         charge_allowed=not permits.charge,
         discharge_allowed=not permits.discharge,
         heater_demanded=moved.heater_demanded,

@@ -114,6 +114,7 @@ def _alarm(alarm: Alarm) -> str:
         f"- Code {alarm.code}, {alarm.severity.value}, blocks {_blocks(alarm)}, ends {_ends(alarm)}",
         f"- Raised: {_trip(alarm)}{_after(alarm.delay, ', after ')}",
         f"- Cause gone: {_release(alarm)}{_after(alarm.release_delay, ', for ')}",
+        *_opening(alarm),
         f"- What to do: {alarm.advice}",
         f"- MESSAGE_ID `{alarm.message_id}`",
     ]
@@ -130,6 +131,16 @@ def _lifted() -> str:
     return " and ".join(
         f"for {DOING[str(block.name).lower()]} {names}" for block, names in ways.items() if names
     )
+
+
+def _opening(alarm: Alarm) -> list[str]:
+    """Say whether the contactor may wait for little current before it opens (S12)."""
+    if not alarm.blocks & alarms.BOTH:
+        return []
+    if not alarm.opening_ms:
+        return ["- The contactor opens at once"]
+    bound = f"`{parameters.BY_NAME['opening_wait_ms'].public_name}`, {alarm.opening_ms / 1000:g} s at most"
+    return [f"- The contactor waits for little current before it opens: {bound}"]
 
 
 def _blocks(alarm: Alarm) -> str:

@@ -86,6 +86,8 @@ class Alarm:
     unit: Unit = COUNT
     overridable: Block = Block.NONE
     """What of `blocks` an emergency override lifts (S10); all that is not named here stays blocked."""
+    opening_ms: int = 0
+    """How long the contactor may wait for the inverter to take its current back (S12); 0 opens at once."""
 
     @property
     def message_id(self) -> str:
@@ -105,15 +107,15 @@ ALARMS: tuple[Alarm, ...] = (
           "Charging returns when every cell is below recovery. If it repeats, lower the charge"
           " voltage and let the balancer work.",
           "cell_max", ABOVE, "cell_ovp_mv", "cell_ovpr_mv", "cell_ovp_delay_ms", unit=VOLT,
-          overridable=Block.CHARGE),
+          opening_ms=500, overridable=Block.CHARGE),
     Alarm("cell_uvp", 2, P, Block.DISCHARGE, "Cell under-voltage",
           "Charge the pack; discharging returns when every cell is above recovery.",
           "cell_min", BELOW, "cell_uvp_mv", "cell_uvpr_mv", "cell_uvp_delay_ms", unit=VOLT,
-          overridable=Block.DISCHARGE),
+          opening_ms=500, overridable=Block.DISCHARGE),
     Alarm("cell_shutdown", 3, P, Block.DISCHARGE | Block.HEATER | Block.BALANCE, "Shutdown voltage",
           "Charge the pack now. Charging stays possible.",
           "cell_min", BELOW, "cell_shutdown_mv", "cell_uvpr_mv", "cell_shutdown_delay_ms", unit=VOLT,
-          overridable=Block.DISCHARGE),
+          opening_ms=500, overridable=Block.DISCHARGE),
     Alarm("cell_floor", 4, F, EVERYTHING, "Cell below its floor",
           "The cell may be damaged: measure it, replace it or recover it by hand, then"
           " 'bmsctl reset cell_floor'.",
@@ -126,16 +128,16 @@ ALARMS: tuple[Alarm, ...] = (
     Alarm("pack_ovp", 6, P, Block.CHARGE, "Pack over-voltage",
           "Lower the charge voltage of charger and inverter.",
           "pack_mv", ABOVE, "pack_ovp_mv", "pack_ovpr_mv", "pack_voltage_delay_ms", unit=VOLT,
-          overridable=Block.CHARGE),
+          opening_ms=2000, overridable=Block.CHARGE),
     Alarm("pack_uvp", 7, P, Block.DISCHARGE, "Pack under-voltage",
           "Charge the pack.",
           "pack_mv", BELOW, "pack_uvp_mv", "pack_uvpr_mv", "pack_voltage_delay_ms", unit=VOLT,
-          overridable=Block.DISCHARGE),
+          opening_ms=2000, overridable=Block.DISCHARGE),
     # Current.
     Alarm("charge_ocp", 8, P, Block.CHARGE, "Charge over-current",
           "Returns by itself. If it repeats, lower the charger's current.",
           "charge_ma", ABOVE, "charge_ocp_ma", "charge_ocp_ma", "charge_ocp_delay_ms",
-          "charge_ocp_release_ms", unit=AMPERE),
+          "charge_ocp_release_ms", unit=AMPERE, opening_ms=1000),
     Alarm("charge_ocp2", 9, P, Block.CHARGE, "Charge over-current, fast level",
           "Returns by itself. Look for a charger out of control.",
           "charge_ma", ABOVE, "charge_ocp2_ma", "charge_ocp_ma", "charge_ocp2_delay_ms",
@@ -143,7 +145,7 @@ ALARMS: tuple[Alarm, ...] = (
     Alarm("discharge_ocp", 10, P, Block.DISCHARGE, "Discharge over-current",
           "Returns by itself. If it repeats, reduce the load.",
           "discharge_ma", ABOVE, "discharge_ocp_ma", "discharge_ocp_ma", "discharge_ocp_delay_ms",
-          "discharge_ocp_release_ms", unit=AMPERE),
+          "discharge_ocp_release_ms", unit=AMPERE, opening_ms=1000),
     Alarm("discharge_ocp2", 11, P, Block.DISCHARGE, "Discharge over-current, fast level",
           "Returns by itself. Reduce the load; look for a partial short.",
           "discharge_ma", ABOVE, "discharge_ocp2_ma", "discharge_ocp_ma", "discharge_ocp2_delay_ms",
@@ -155,24 +157,24 @@ ALARMS: tuple[Alarm, ...] = (
     Alarm("charge_otp", 13, P, Block.CHARGE | Block.HEATER | Block.BALANCE, "Too warm to charge",
           "Let the pack cool; check ventilation and charge current.",
           "battery_max", ABOVE, "charge_otp_decic", "charge_otpr_decic", "temperature_delay_ms",
-          unit=CELSIUS),
+          unit=CELSIUS, opening_ms=2000),
     Alarm("charge_utp", 14, P, Block.CHARGE, "Too cold to charge",
           "Charging returns when the pack is warm; the heater helps where one is fitted.",
           "battery_min", BELOW, "charge_utp_decic", "charge_utpr_decic", "temperature_delay_ms",
           # The heater is off at recovery (S4): a pack that it holds there must be warm enough.
-          inclusive=True, unit=CELSIUS),
+          inclusive=True, unit=CELSIUS, opening_ms=2000),
     Alarm("discharge_otp", 15, P, Block.DISCHARGE | Block.HEATER | Block.BALANCE, "Too warm to discharge",
           "Let the pack cool; check the load.",
           "battery_max", ABOVE, "discharge_otp_decic", "discharge_otpr_decic",
-          "temperature_delay_ms", unit=CELSIUS),
+          "temperature_delay_ms", unit=CELSIUS, opening_ms=2000),
     Alarm("discharge_utp", 16, P, Block.DISCHARGE, "Too cold to discharge",
           "Discharging returns when the pack is warmer.",
           "battery_min", BELOW, "discharge_utp_decic", "discharge_utpr_decic",
-          "temperature_delay_ms", unit=CELSIUS, overridable=Block.DISCHARGE),
+          "temperature_delay_ms", unit=CELSIUS, opening_ms=2000, overridable=Block.DISCHARGE),
     Alarm("switch_otp", 17, P, EVERYTHING, "Switch board too warm",
           "Check the contactors' or MOSFETs' cooling and terminals.",
           "switch_decic", ABOVE, "switch_otp_decic", "switch_otpr_decic", "temperature_delay_ms",
-          unit=CELSIUS),
+          unit=CELSIUS, opening_ms=1000),
     # Lost or doubtful values (S2).
     Alarm("cell_lost", 18, F, EVERYTHING, "Cell voltage unknown",
           "Check the sense lead and connector of the cell.",

@@ -342,6 +342,15 @@ class Parameters:
         "contactor", SECOND, 1000, 600_000, 10_000,
         "Rest between two attempts; the resistor must cool.",
     )
+    opening_wait_ms: int = _row(
+        "contactor", SECOND, 0, 5000, 1000,
+        "How long a contactor that must open waits at most for the inverter to take its current back, where"
+        " the alarm leaves so much time; 0 opens at once.",
+    )
+    opening_current_ma: int = _row(
+        "contactor", AMPERE, 100, 50_000, 2000,
+        "Below this current the contactor that waits to open does not wait any longer.",
+    )
     # Limits told to the inverter. Starting values after the projects named in docs/ARCHITECTURE.md.
     cell_charge_mv: int = _row(
         "limits", VOLT, 1200, 4350, Preset(3450, 4120, 2550),

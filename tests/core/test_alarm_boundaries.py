@@ -28,6 +28,8 @@ class Case(NamedTuple):
     release_ms: int
     blocks: Block
     latched: bool = False
+    opening_ms: int = 0
+    """How long contacts that carry the tripping current wait; all other cases carry none."""
 
 
 CASES = (
@@ -38,9 +40,9 @@ CASES = (
     Case("cell_spread", "spread", +1, 300, 200, 10_000, 0, Block.NONE),
     Case("pack_ovp", "pack", +1, 14_200, 13_600, 2000, 0, CHARGE),
     Case("pack_uvp", "pack", -1, 11_200, 12_000, 2000, 0, DISCHARGE),
-    Case("charge_ocp", "charge", +1, 100_000, 100_000, 30_000, 60_000, CHARGE),
+    Case("charge_ocp", "charge", +1, 100_000, 100_000, 30_000, 60_000, CHARGE, opening_ms=1000),
     Case("charge_ocp2", "charge", +1, 150_000, 100_000, 1000, 60_000, CHARGE),
-    Case("discharge_ocp", "discharge", +1, 150_000, 150_000, 30_000, 60_000, DISCHARGE),
+    Case("discharge_ocp", "discharge", +1, 150_000, 150_000, 30_000, 60_000, DISCHARGE, opening_ms=1000),
     Case("discharge_ocp2", "discharge", +1, 225_000, 150_000, 500, 60_000, DISCHARGE),
     Case("charge_otp", "battery", +1, 550, 500, 2000, 0, CHARGE | HEATER | BALANCE),
     Case("charge_utp", "battery", -1, 0, 50, 2000, 0, CHARGE),
@@ -133,6 +135,12 @@ def test_one_step_beyond_trips_at_exactly_its_delay(case: Case) -> None:
     assert pack.out is not None
     assert pack.out.charge_allowed is not bool(blocked & CHARGE)
     assert pack.out.discharge_allowed is not bool(blocked & DISCHARGE)
+    assert bool(pack.out.limits.charge_ma) is not bool(blocked & CHARGE)
+    assert bool(pack.out.limits.discharge_ma) is not bool(blocked & DISCHARGE)
+    if case.opening_ms:
+        assert pack.out.commands.charge
+        assert pack.out.commands.discharge
+        pack.cycle(after_ms=case.opening_ms)
     assert pack.out.commands.charge is not bool(blocked & CHARGE)
     assert pack.out.commands.discharge is not bool(blocked & DISCHARGE)
 

@@ -20,7 +20,7 @@ def opened(**chosen: int) -> Pack:
     return pack
 
 
-def test_opening_is_never_delayed() -> None:
+def test_opening_waits_for_no_rest() -> None:
     """S1: a contactor that closed a moment ago opens in the cycle that asks for it."""
     pack = Pack()
     pack.until(lambda p: p.state.commands.charge)

@@ -173,6 +173,22 @@ def test_a_cell_below_its_floor_ends_both_at_once() -> None:
     assert not pack.state.commands.discharge
 
 
+def test_a_last_limit_does_not_wait_for_little_current() -> None:
+    """S10, S12: the contacts open under load rather than a cell goes below its floor."""
+    for value, cells in (("cell_uvp", [2650, 2650, 1999, 2650]), ("cell_ovp", [3651, 3300, 3300, 3300])):
+        pack = empty() if value == "cell_uvp" else full()
+        pack.cycle(ON)
+        pack.run(15_000)
+        pack.current_ma = -40_000 if value == "cell_uvp" else 40_000
+        pack.cycle()
+        closed = pack.state.commands
+        assert closed.discharge if value == "cell_uvp" else closed.charge
+        pack.cells = cells
+        pack.cycle()
+        opened = pack.state.commands
+        assert not (opened.discharge if value == "cell_uvp" else opened.charge)
+
+
 def test_too_cold_to_charge_is_not_lifted() -> None:
     """S10: charging below the low-temperature limit, at the limit and one step below."""
     pack = full(3620)

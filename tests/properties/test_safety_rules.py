@@ -123,6 +123,7 @@ def test_the_random_lives_reach_what_they_are_about() -> None:
         play(dice.choice(BEGINNINGS), life, witness)
         seen |= witness.seen
     wanted = {"CHARGE on", "DISCHARGE on", "heater on", "precharge on", "balance on"}
+    wanted |= {"CHARGE waits", "DISCHARGE waits"}
     wanted |= {alarm.name for alarm in ALARMS} - {"configuration_fault"}
     wanted |= {"CHARGE lifted", "DISCHARGE lifted", "emergency ended"}
     assert wanted <= seen, wanted - seen

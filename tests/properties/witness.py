@@ -38,6 +38,13 @@ LIFTED = {
 HALF_HOUR_MS = 1_800_000
 
 
+LEAVES_MS = {"cell_ovp": 500, "cell_uvp": 500, "cell_shutdown": 500, "pack_ovp": 2000, "pack_uvp": 2000}
+LEAVES_MS |= {"charge_ocp": 1000, "discharge_ocp": 1000, "switch_otp": 1000}
+LEAVES_MS |= dict.fromkeys(("charge_otp", "charge_utp", "discharge_otp", "discharge_utp"), 2000)
+"""How long contacts may wait for little current, per alarm; an alarm that is not here leaves no time."""
+LITTLE_MA = 2000
+
+
 @dataclass
 class Witness:
     """Sees every cycle; `seen` collects what was reached."""
@@ -52,6 +59,8 @@ class Witness:
     heater_since_ms: int | None = None
     emergency_ms: int | None = None
     """When the emergency override in force was asked for."""
+    refused_ms: dict[str, int] = field(default_factory=dict)
+    """Since when a closed contactor lacks its permission."""
     seen: set[str] = field(default_factory=set)
 
     def __call__(self, _world: object, before: State, inputs: Inputs, after: State, out: Outputs) -> None:
@@ -65,7 +74,7 @@ class Witness:
         }
         self.seen |= active | {f"cleared {name}" for name in cleared}
         self._s10(inputs, after, active)
-        self._s1(inputs, out, active)
+        self._s1(before, inputs, out, active)
         self._s2(inputs, out, cleared)
         self._s3(before, inputs, out)
         self._s4(inputs, out, active)
@@ -115,32 +124,60 @@ class Witness:
 
     def _lifted(self, inputs: Inputs, block: Block, against: list[str]) -> bool:
         """Tell whether an override may lift these: nothing else, and no last limit passed by a measured value."""
+        may = self.emergency_ms is not None and set(against) <= LIFTED[block]
+        if may and not self._beyond(inputs, block):
+            self.seen.add(f"{block.name} lifted")
+            return True
+        return False
+
+    def _beyond(self, inputs: Inputs, block: Block) -> bool:
+        """Tell whether a last limit of the override is passed, or cannot be judged."""
         p = self.settings.parameters
         cells, battery, switch, _, _ = self._all(inputs.now_ms)
-        if self.emergency_ms is None or not set(against) <= LIFTED[block]:
-            return False
-        if cells is None or battery is None or switch is None or min(cells) < p.cell_floor_mv:
-            return False
-        if switch[0] > p.switch_otp_decic:
-            return False
-        charges = max(cells) <= p.cell_ovp_mv + p.emergency_over_mv and min(battery) >= p.charge_utp_decic
-        self.seen.add(f"{block.name} lifted")
-        return block is Block.DISCHARGE or charges
+        if cells is None or battery is None or switch is None:
+            return True
+        if min(cells) < p.cell_floor_mv or switch[0] > p.switch_otp_decic:
+            return True
+        over = max(cells) > p.cell_ovp_mv + p.emergency_over_mv or min(battery) < p.charge_utp_decic
+        return block is Block.CHARGE and over
 
-    def _s1(self, inputs: Inputs, out: Outputs, active: set[str]) -> None:
+    def _s1(self, before: State, inputs: Inputs, out: Outputs, active: set[str]) -> None:
         limits = {Block.CHARGE: out.limits.charge_ma, Block.DISCHARGE: out.limits.discharge_ma}
         for block, on, allowed in (
             (Block.CHARGE, out.commands.charge, out.charge_allowed),
             (Block.DISCHARGE, out.commands.discharge or out.commands.precharge, out.discharge_allowed),
         ):
+            if not on:
+                self.refused_ms.pop(block.name or "", None)
             if not (on or allowed or limits[block]):
                 continue
             self.seen.add(f"{block.name} on" if on else f"{block.name} allowed")
             against = [alarm.name for alarm in ALARMS if alarm.name in active and alarm.blocks & block]
+            if on and not allowed:
+                assert not limits[block], f"S12: {block.name} waits to open and the inverter may go on"
+                self._waits(before, inputs, block, against)
+                continue
+            self.refused_ms.pop(block.name or "", None)
             assert not against or self._lifted(inputs, block, against), f"S1: {block.name} beside {against}"
             assert None not in self._all(inputs.now_ms), f"S1: {block.name} on an unknown or old value"
             assert inputs.afe.state is AfeState.READY, f"S1: {block.name} with the chip {inputs.afe.state}"
             assert self.good >= self.settings.parameters.start_good_cycles, f"S13: {block.name} too early"
+
+    def _waits(self, before: State, inputs: Inputs, block: Block, against: list[str]) -> None:
+        """Object to a contactor that is closed without permission, unless it may wait for little current."""
+        name, now, p = block.name or "", inputs.now_ms, self.settings.parameters
+        assert getattr(before.commands, name.lower()), f"S1: {name} closes without permission"
+        overridden = self.emergency_ms is not None and set(against) & LIFTED[block]
+        assert not (overridden and self._beyond(inputs, block)), f"S10: {name} waits beyond a last limit"
+        since = self.refused_ms.setdefault(name, now)
+        leaves = [LEAVES_MS.get(alarm, 0) for alarm in against]
+        assert now - since < min([p.opening_wait_ms, *leaves]), f"S1: {name} waits too long beside {against}"
+        assert None not in self._all(now), f"S1: {name} waits on an unknown or old value"
+        assert inputs.afe.state is AfeState.READY, f"S1: {name} waits with the chip {inputs.afe.state}"
+        current = self.fresh(now, "current", 1)
+        assert current is not None
+        assert abs(current[0]) >= LITTLE_MA, f"S12: {name} waits for nothing"
+        self.seen.add(f"{name} waits")
 
     def _s2(self, inputs: Inputs, out: Outputs, cleared: set[str]) -> None:
         values, now = out.values, inputs.now_ms

@@ -1,0 +1,54 @@
+"""When a contactor that must open first waits for the inverter to take its current back (S12).
+
+The permission is gone and the limit told is zero in the cycle that decides; only the contacts wait, until little
+current flows or the time that every reason leaves is over. An unknown current is not waited for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from bmsd.core.types import Because, Reason
+from bmsd.tables.alarms import BY_NAME
+from bmsd.tables.parameters import Parameters
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """Since when each closed contactor lacks its permission; None while it has it or is open."""
+
+    charge_ms: int | None = None
+    discharge_ms: int | None = None
+
+
+def decide(
+    p: Parameters,
+    name: str,
+    *,
+    closed: bool,
+    against: tuple[Reason, ...],
+    current_ma: int | None,
+    since_ms: int | None,
+    now_ms: int,
+) -> tuple[int | None, Reason | None]:
+    """Give since when a contactor waits to open, and the reason while it may; no reason: open now."""
+    if not closed or not against:
+        return None, None
+    since_ms = now_ms if since_ms is None else since_ms
+    until_ms = since_ms + longest_ms(p, against)
+    if current_ma is None or abs(current_ma) < p.opening_current_ma or now_ms >= until_ms:
+        return since_ms, None
+    return since_ms, Reason(Because.LOW_CURRENT, name, until_ms=until_ms)
+
+
+def longest_ms(p: Parameters, against: Iterable[Reason]) -> int:
+    """Give how long the contacts may wait: the shortest time that any reason leaves."""
+    return min((min(p.opening_wait_ms, _leaves_ms(p, reason)) for reason in against), default=0)
+
+
+def _leaves_ms(p: Parameters, reason: Reason) -> int:
+    """Give what one reason leaves; whatever is unknown leaves nothing."""
+    if reason.because is Because.ALARM:
+        return BY_NAME[reason.name].opening_ms
+    return p.opening_wait_ms if reason.because is Because.OPERATOR else 0
