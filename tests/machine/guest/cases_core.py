@@ -116,7 +116,8 @@ def restart() -> str:
 
 
 def kill_core(keep: bool) -> str:
-    moment, before = now(), pid()
+    before = pid()
+    moment = now()
     os.kill(before, signal.SIGKILL)
     off_ms = off_after(moment, AT_ONCE_S)
     wait(both_on, "systemd starts the core again and both contactors close")
@@ -139,8 +140,9 @@ def kill_all(_keep: bool) -> str:
 
 
 def stop_signal(_keep: bool) -> str:
-    moment, before = now(), pid()
-    beat = beats(moment - 2)
+    before = pid()
+    beat = beats(now() - 2)
+    moment = now()
     os.kill(before, signal.SIGSTOP)
     time.sleep(2.5)
     late = beats(moment + 1)  # a second for a recorder that a busy machine held up
