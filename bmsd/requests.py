@@ -21,7 +21,7 @@ from bmsd.tables.chemistries import PRESETS
 from bmsd.tables.parameters import Parameters
 
 CONSENTS = ("charge", "discharge", "balance")
-KNOWN = ("switch", "reset", "emergency", "factory-reset", "set", "preset", "unset", "sim")
+KNOWN = ("switch", "reset", "wake", "emergency", "factory-reset", "set", "preset", "unset", "sim")
 LARGEST = 10**12
 """No parameter comes near; a longer number is no number."""
 Bench = Callable[[dict[str, Any]], dict[str, Any]]
@@ -75,6 +75,8 @@ class Desk:
             if not isinstance(request.get("on"), bool):
                 raise PeerError("emergency needs on true or false")
             return Request("emergency", "override", request["on"], who)
+        if request["do"] == "wake":
+            return Request("wake", "pack", None, who)
         return None
 
     def _factory_reset(self, who: str, now_ms: int, contactors_open: bool) -> Request:

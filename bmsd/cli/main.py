@@ -168,6 +168,7 @@ COMMANDS = (
     Command(
         "factory-reset", "asks.factory_reset", "go back to the configured parameters and switches", _factory
     ),
+    Command("wake", "asks.wake", "wake a pack that sleeps"),
     Command("setup", "setup.setup", "write a first configuration, by asking", _setup),
     Command("doctor", "doctor.doctor", "check this machine, and say what to change", _doctor),
     Command("sim", "", "move and break the simulated bench", _group(SIM)),

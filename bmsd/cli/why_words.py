@@ -235,5 +235,9 @@ _SENTENCES: dict[str, Callable[[str, Seen], str]] = {
         "The heater is fed by the pack, and its state of charge is below"
         f" {s.parameter('heater_min_soc_permille')}: charge the pack first."
     ),
+    Because.ASLEEP.value: lambda what, _: (
+        f"The pack sleeps, and sleep keeps the {what} contactor open (sleep_contactors = 1). A charger that stands"
+        " above the pack wakes it, or 'bmsctl wake'."
+    ),
     Because.NO_SUPPLY.value: lambda _, s: "The voltage that would feed the heater is unknown.",
 }

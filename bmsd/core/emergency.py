@@ -99,6 +99,11 @@ def lifts(override: Override | None) -> Block:
     return Block.NONE if override is None else override.lifts
 
 
+def spent(override: Override | None) -> Block:
+    """Give the directions in which a last limit ended it."""
+    return Block.NONE if override is None else override.spent
+
+
 def announced(events: tuple[Event, ...], override: Override | None) -> tuple[Event, ...]:
     """Let an alarm that rises say what of it is lifted, so that nobody is told of a block that is none."""
     reaches = lifts(override)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import NamedTuple
 
-from bmsd.core import alarms, checks, emergency, heater, heater_watch, soc, wishes
+from bmsd.core import alarms, checks, emergency, heater, heater_watch, reserve, sleep, soc, wishes
 from bmsd.core.alarms import Active, AlarmState
 from bmsd.core.contactors import PrechargeState
 from bmsd.core.emergency import Override
@@ -52,6 +52,7 @@ def judge(settings: Settings, state: State, inputs: Inputs) -> Judged:
         now_ms,
         settings.parameters,
         switch_sensor=settings.switch_sensor,
+        older_ms=sleep.older_ms(state.sleep),
     )
     before = state.watch
     if "heater_no_warming" in wish.resets:
@@ -66,6 +67,7 @@ def judge(settings: Settings, state: State, inputs: Inputs) -> Judged:
         **of_outputs,
         **checks.heater(verdict, _heater_over_limit(settings, state, values)),
         **checks.override(override is not None),
+        **reserve.findings(settings.parameters, state.alarms, values),
     }
     states, raised = alarms.advance(settings.table, state.alarms, values, findings, wish.resets, now_ms)
     active = alarms.active(states)
@@ -85,6 +87,20 @@ def judge(settings: Settings, state: State, inputs: Inputs) -> Judged:
         override=override,
         asked_for=wish.asked_for,
     )
+
+
+def counted_anew(state: State, judged: Judged, now_ms: int) -> tuple[State, Judged]:
+    """Count the operations of the contactors anew when an emergency override begins (S10, S12)."""
+    override = judged.override
+    if override is None or override.began_ms != now_ms:
+        return state, judged
+    relay = emergency.counted_anew(judged.precharge.relay)
+    state = replace(
+        state,
+        charge=emergency.counted_anew(state.charge),
+        discharge=emergency.counted_anew(state.discharge),
+    )
+    return state, judged._replace(precharge=replace(judged.precharge, relay=relay))
 
 
 def _watch_heater(

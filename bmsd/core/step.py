@@ -6,7 +6,6 @@ alarms, give or refuse permissions, then move heater and contactors (S1, S3).
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import NamedTuple
 
 from bmsd.core import (
@@ -18,13 +17,16 @@ from bmsd.core import (
     limits,
     opening,
     permissions,
+    reserve,
     signals,
+    sleep,
     soc,
 )
 from bmsd.core.contactors import PrechargeState
-from bmsd.core.judge import Judged, judge
+from bmsd.core.judge import Judged, counted_anew, judge
 from bmsd.core.opening import Opening
 from bmsd.core.settings import Settings
+from bmsd.core.sleep import SleepState
 from bmsd.core.state import Outputs, State
 from bmsd.core.switching import SwitchState
 from bmsd.core.types import (
@@ -50,6 +52,7 @@ class _Permits(NamedTuple):
     unknown: tuple[Reason, ...]
     charge: tuple[Reason, ...]
     discharge: tuple[Reason, ...]
+    sleep: SleepState
 
 
 class _Moved(NamedTuple):
@@ -69,24 +72,10 @@ class _Moved(NamedTuple):
 def step(settings: Settings, state: State, inputs: Inputs) -> tuple[State, Outputs]:
     """Decide one cycle."""
     judged = judge(settings, state, inputs)
-    state, judged = _counted_anew(state, judged, inputs.now_ms)
+    state, judged = counted_anew(state, judged, inputs.now_ms)
     permits = _permit(settings, state, judged, inputs)
     moved = _move(settings, state, judged, permits, inputs)
     return _conclude(settings, state, judged, permits, moved, inputs)
-
-
-def _counted_anew(state: State, judged: Judged, now_ms: int) -> tuple[State, Judged]:
-    """Count the operations of the contactors anew when an emergency override begins (S10, S12)."""
-    override = judged.override
-    if override is None or override.began_ms != now_ms:
-        return state, judged
-    relay = emergency.counted_anew(judged.precharge.relay)
-    state = replace(
-        state,
-        charge=emergency.counted_anew(state.charge),
-        discharge=emergency.counted_anew(state.discharge),
-    )
-    return state, judged._replace(precharge=replace(judged.precharge, relay=relay))
 
 
 def _permit(settings: Settings, state: State, judged: Judged, inputs: Inputs) -> _Permits:
@@ -98,6 +87,9 @@ def _permit(settings: Settings, state: State, judged: Judged, inputs: Inputs) ->
         complete = judged.values.fresh and not unknown and judged.outputs_good
         good = good + 1 if complete else 0
     started = state.started or good >= wanted
+    sleeping = _sleep(settings, state, judged, inputs, fault=bool(unknown), started=started)
+    asleep = (Reason(Because.ASLEEP, "sleep"),)
+    no_charge, no_discharge = sleep.holds_open(settings.parameters, sleeping)
 
     def against(block: Block, consent: bool) -> tuple[Reason, ...]:
         return permissions.against(
@@ -108,16 +100,39 @@ def _permit(settings: Settings, state: State, judged: Judged, inputs: Inputs) ->
             consent=consent,
             asked_for=bool(judged.asked_for & block),
             lifts=emergency.lifts(judged.override),
-            spent=Block.NONE if judged.override is None else judged.override.spent,
+            spent=emergency.spent(judged.override),
         )
 
     return _Permits(
         good_cycles=good,
         started=started,
         unknown=unknown,
-        charge=against(Block.CHARGE, judged.consent.charge),
-        discharge=against(Block.DISCHARGE, judged.consent.discharge),
+        charge=against(Block.CHARGE, judged.consent.charge) + asleep * no_charge,
+        discharge=against(Block.DISCHARGE, judged.consent.discharge) + asleep * no_discharge,
+        sleep=sleeping,
     )
+
+
+def _sleep(
+    settings: Settings, state: State, judged: Judged, inputs: Inputs, *, fault: bool, started: bool
+) -> SleepState:
+    """Let the pack fall asleep or wake."""
+    commands = state.commands
+    situation = sleep.Situation(
+        values=judged.values,
+        started=started,
+        busy=commands.heater
+        or commands.precharge
+        or bool(commands.balance_mask)
+        or judged.override is not None,
+        fault=fault or any(alarm.severity is Severity.FAULT for alarm, _ in judged.active),
+        raised=any(event.kind == "alarm" and event.state == "raised" for event in judged.events),
+        asked=bool(inputs.requests),
+        empty=alarms.is_active(judged.alarms, "auto_shutdown"),
+        charge_closed=commands.charge and inputs.feedback.charge is not False,
+        now_ms=inputs.now_ms,
+    )
+    return sleep.advance(settings.parameters, state.sleep, situation)
 
 
 def _move(settings: Settings, state: State, judged: Judged, permits: _Permits, inputs: Inputs) -> _Moved:
@@ -214,17 +229,18 @@ def _conclude(
         signals.buzzer(
             judged.active,
             sounds=bool(settings.parameters.buzzer),
-            period_ms=settings.parameters.period_ms,
+            period_ms=sleep.period_ms(settings.parameters, permits.sleep),
             now_ms=inputs.now_ms,
         ),
         mask,
     )
-    after = _after(state, judged, permits, moved, commands, inputs)
+    after = _after(settings, state, judged, permits, moved, commands, inputs)
     events = judged.events + _changes(state, after, inputs.now_ms)
     return after, _outputs(settings, judged, permits, moved, after, wait_balance, events, inputs.now_ms)
 
 
 def _after(
+    settings: Settings,
     state: State,
     judged: Judged,
     permits: _Permits,
@@ -248,6 +264,13 @@ def _after(
         commands=commands,
         resets=max(state.resets, inputs.afe.resets),
         word=_word(judged, permits, commands),
+        sleep=permits.sleep,
+        force_charge=reserve.force_charge(
+            settings.parameters,
+            state.force_charge,
+            judged.alarms,
+            None if judged.soc is None else soc.permille(settings, judged.soc),
+        ),
         opening=moved.opening,
         override=judged.override,
         asked_for=judged.asked_for,
@@ -289,7 +312,7 @@ def _outputs(
             judged.active,
             started=permits.started,
             unknown=bool(permits.unknown),
-            period_ms=settings.parameters.period_ms,
+            period_ms=sleep.period_ms(settings.parameters, permits.sleep),
             now_ms=now_ms,
         ),
     )
@@ -309,6 +332,8 @@ def _word(judged: Judged, permits: _Permits, commands: Commands) -> str:
         return "fault"
     if commands.heater:
         return "heating"
+    if permits.sleep.asleep:
+        return "sleeping"
     current_ma = judged.values.current_ma or 0
     if abs(current_ma) > CHARGING_MA:
         return "charging" if current_ma > 0 else "discharging"
@@ -320,6 +345,8 @@ def _changes(before: State, after: State, now_ms: int) -> tuple[Event, ...]:
     events = []
     if before.word == "starting" and after.word != "starting":
         events.append(Event(now_ms, "state", "pack", "started"))
+    if before.sleep.asleep != after.sleep.asleep:
+        events.append(Event(now_ms, "state", after.sleep.why, "asleep" if after.sleep.asleep else "awake"))
     for name in ("charge", "discharge", "precharge", "heater"):
         was, now = getattr(before.commands, name), getattr(after.commands, name)
         if was != now:

@@ -133,6 +133,8 @@ POINTS: tuple[Point, ...] = (
     Point("cycle_overruns", "cycle.overruns", COUNT, "Cycles that began late."),
     Point("bus_errors", "cycle.bus_errors", COUNT, "I2C errors since start, retried ones included."),
     Point("disk_bytes", "cycle.disk_bytes", COUNT, "Bytes written to the state directory since start."),
+    Point("force_charge", "limits.force_charge", COUNT,
+          "The pack asks to be charged now: it is nearly empty, and may be charged.", Kind.FLAG),
 )
 BY_NAME = {point.name: point for point in POINTS}
 BY_PATH = {point.path: point for point in POINTS}

@@ -91,6 +91,8 @@ ELSEWHERE = {
     "heater_no_warming": "test_heater_rules",
     "heater_long_run": "test_heater_rules",
     "configuration_fault": "test_output_alarms",
+    "cell_low": "test_reserve",
+    "auto_shutdown": "test_reserve",
 }
 
 

@@ -24,6 +24,7 @@ LIFTED = {
     "cell_shutdown": DISCHARGE,
     "pack_uvp": DISCHARGE,
     "discharge_utp": DISCHARGE,
+    "auto_shutdown": DISCHARGE,
 }
 """All that an override may lift, written down a second time."""
 NEVER = (
@@ -448,3 +449,19 @@ def test_a_healthy_pack_is_told_the_same_with_and_without() -> None:
     pack.cycle(ON)
     pack.run(1000)
     assert replace(pack.out.limits, discharge_mv=0) == replace(before, discharge_mv=0)
+
+
+def test_a_pack_that_shut_itself_down_is_woken_and_stays_awake() -> None:
+    """S10: that is when it is needed; neither the shutdown nor sleep ends it before its time."""
+    pack = Pack().started()
+    pack.cells = [2550] * 4
+    pack.until(lambda pack: pack.state.sleep.asleep, within_ms=3_600_000)
+    assert "auto_shutdown" in pack.active()
+    pack.cycle(ON)
+    pack.run(15_000)
+    assert pack.state.commands.discharge
+    pack.run(HALF_HOUR_MS - 20_000)
+    assert pack.state.commands.discharge
+    assert not pack.state.sleep.asleep
+    pack.run(10_000)
+    assert not pack.state.commands.discharge

@@ -27,6 +27,9 @@ that other work held up.
 
 What is *not* real: the bus's timing; the Raspberry Pi's own GPIO driver (the simulated chip keeps the level of a line
 whose process is gone, or lets it fall, as that driver can be told); CAN bit rates and bus-off; RS485 direction control.
+
+Run it as root on an x86-64 Debian: `.venv/bin/python tests/machine/run.py`; it says what it needs, and builds kernel,
+image and package itself. Case by case it is in `tests/machine/guest/`.
 """
 TRACED = 14
 """Longer traces are cut."""
