@@ -78,6 +78,7 @@ class Config:
     parameters: Parameters
     chosen: Mapping[str, int]
     """The parameters the installer wrote himself, by inside name."""
+    topology: str = "split"
 
     @property
     def battery_sensors(self) -> int:
@@ -98,6 +99,7 @@ class Config:
             precharge="precharge" in self.outputs.lines,
             wired=frozenset(self.outputs.lines) & frozenset(SWITCHED),
             contacts=frozenset(self.outputs.feedback),
+            topology=self.topology,
         )
 
 
@@ -111,6 +113,7 @@ def load(path: Path) -> Config:
     merged = checks.check_parameters(path, given, values, chosen, problems)
     checks.check_heater(given, values, merged, problems)
     checks.check_lines(given, values, problems)
+    checks.check_topology(path, given, values, problems)
     checks.check_can(given, values, problems)
     if problems or merged is None:
         raise ConfigError(problems)
@@ -140,6 +143,7 @@ def _build(
         scenario=values.get("bench.scenario") or "demo",
         parameters=parameters.build(merged, values["pack.cells"]),
         chosen=dict(chosen),
+        topology=values["switches.topology"],
     )
 
 
@@ -157,9 +161,9 @@ def _afe(values: Mapping[str, Any]) -> AfeConfig:
 
 
 def _outputs(values: Mapping[str, Any]) -> OutputsConfig:
-    names = ("charge", "discharge", "precharge", "heater", "buzzer", "heartbeat")
+    names = ("charge", "discharge", "main", "precharge", "heater", "buzzer", "heartbeat")
     wired = {name: values[f"outputs.{name}"] for name in names}
-    contacts = {name: values[f"outputs.{name}_feedback"] for name in ("charge", "discharge")}
+    contacts = {name: values[f"outputs.{name}_feedback"] for name in ("charge", "discharge", "main")}
     return OutputsConfig(
         backend=values["outputs.backend"],
         gpio_chip=values["outputs.gpio_chip"],

@@ -126,6 +126,9 @@ class Controller:
             or self.levels.discharge
             or contacts.charge
             or contacts.discharge
+            or commands.main
+            or self.levels.main
+            or contacts.main
         )
 
     def _tell_chip(self, now_ms: int, report: AfeReport) -> None:

@@ -76,9 +76,7 @@ def _contactor_lead(what: str, seen: Seen) -> str:
     points, doing = seen.points, DOING[what].capitalize()
     allowed, wanted, closed = (points.get(f"{what}_{key}") for key in ("allowed", "commanded", "actual"))
     if not allowed and wanted:
-        return (
-            f"{doing} is not allowed; the inverter is told zero, and the {what} contactor is about to open."
-        )
+        return f"{doing} is not allowed, and the inverter is told zero; the contactor is still closed."
     if not allowed and closed:
         return f"{doing} is not allowed; the {what} contactor is told to open and still reads closed."
     if not allowed:
@@ -204,6 +202,14 @@ _SENTENCES: dict[str, Callable[[str, Seen], str]] = {
     Because.LOW_CURRENT.value: lambda _, s: (
         f"The contactor opens when less than {s.parameter('opening_current_ma')} flows, and at the latest when its"
         " time is over: contacts last longer when the inverter has taken its current back."
+    ),
+    Because.TOLD_ZERO.value: lambda what, s: (
+        f"One contactor serves both directions and stays closed for the other one. It opens if {DOING[what]} goes on"
+        f" with more than {s.parameter(f'forbidden_{what}_ma')} for {s.parameter('forbidden_flow_ms')}."
+    ),
+    Because.OTHER_DIRECTION.value: lambda what, s: (
+        "One contactor serves both directions, and it has to be open because of the other one:"
+        f" 'bmsctl why {'discharge' if what == 'charge' else 'charge'}' tells the reason."
     ),
     Because.NOT_FITTED.value: lambda _, s: "No heater is configured: the section [heater] is missing.",
     Because.LOW_CHARGE.value: lambda _, s: (

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import NamedTuple
 
-from bmsd.core import alarms, checks, heater, heater_watch, soc
+from bmsd.core import alarms, checks, flow, heater, heater_watch, soc
 from bmsd.core.alarms import Active, AlarmState
 from bmsd.core.contactors import PrechargeState
 from bmsd.core.heater_watch import WatchState
@@ -55,11 +55,14 @@ def judge(settings: Settings, state: State, inputs: Inputs) -> Judged:
         # A new chance to warm, not a new longest run (S4).
         before = replace(before, heated_ms=0, reference_decic=None)
     watch, verdict = _watch_heater(settings, state, before, values, inputs)
-    of_outputs = checks.outputs(settings, inputs, state.commands, state.charge, state.discharge, precharge)
+    of_outputs = checks.outputs(
+        settings, inputs, state.commands, state.charge, state.discharge, precharge, state.main
+    )
     findings = {
         **checks.lost_values(settings, values),
         **checks.chip(inputs.afe, state.resets),
         **of_outputs,
+        **flow.findings(settings, state, values),
         **checks.heater(verdict, _heater_over_limit(settings, state, values)),
     }
     states, raised = alarms.advance(settings.table, state.alarms, values, findings, resets, now_ms)
@@ -129,4 +132,4 @@ def _count(
         if not values.cell_max.complete or values.pack_mv.value is None:
             return None, ()
         counter = soc.first(settings, values.pack_mv.value // settings.cells)
-    return soc.advance(settings, counter, values, now_ms, charging=state.charge.on)
+    return soc.advance(settings, counter, values, now_ms, charging=state.charge_path)

@@ -126,9 +126,11 @@ def _switches(settings: Settings, out: Outputs, inputs: Inputs, levels: Levels) 
     """Show each switch as commanded and as read: the auxiliary contact where wired, else the line."""
     shown: dict[str, Value] = {}
     for name in ("charge", "discharge", "precharge", "heater", "buzzer"):
-        contact: bool | None = getattr(inputs.feedback, name)
-        shown[f"{name}_commanded"] = getattr(out.commands, name)
-        shown[f"{name}_actual"] = getattr(levels, name) if contact is None else contact
+        # The common contactor is the switch of both directions.
+        switch = "main" if settings.common and name in {"charge", "discharge"} else name
+        contact: bool | None = getattr(inputs.feedback, switch)
+        shown[f"{name}_commanded"] = getattr(out.commands, switch)
+        shown[f"{name}_actual"] = getattr(levels, switch) if contact is None else contact
     balancing = bool(out.commands.balance_mask)
     return shown | {"balance_commanded": balancing, "balance_actual": None}
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from bmsd.core.alarms import Rule, rules
 from bmsd.tables.chemistries import Chemistry
+from bmsd.tables.configuration import CONTACTORS
 from bmsd.tables.parameters import Parameters
 
 SMALL_PACK_CELLS = 8
@@ -35,6 +36,17 @@ class Settings:
     contacts: frozenset[str]
     """Contactors whose auxiliary contact is wired."""
     table: tuple[Rule, ...]
+    topology: str = "split"
+
+    @property
+    def common(self) -> bool:
+        """Tell whether one contactor carries both directions."""
+        return self.topology == "common"
+
+    @property
+    def contactors(self) -> tuple[str, ...]:
+        """Name the contactors of the topology."""
+        return CONTACTORS[self.topology]
 
     @property
     def heater_max_mw(self) -> int:
@@ -60,7 +72,8 @@ def settings(
     precharge: bool = True,
     balancing: bool = True,
     wired: frozenset[str] = frozenset(),
-    contacts: frozenset[str] = frozenset(("charge", "discharge")),
+    contacts: frozenset[str] | None = None,
+    topology: str = "split",
 ) -> Settings:
     """Build the settings of one pack, alarm rules included."""
     return Settings(
@@ -75,6 +88,7 @@ def settings(
         precharge,
         balancing,
         wired,
-        contacts,
+        frozenset(CONTACTORS[topology]) if contacts is None else contacts,
         rules(parameters),
+        topology,
     )

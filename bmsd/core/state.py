@@ -15,6 +15,7 @@ from bmsd.core.plausible import Held, Values
 from bmsd.core.soc import SocState
 from bmsd.core.switching import SwitchState
 from bmsd.core.types import ALL_OFF, Commands, Event, Reason
+from bmsd.tables.alarms import Block
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,16 @@ class Consent:
     charge: bool = True
     discharge: bool = True
     balance: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class CommonState:
+    """What the common topology remembers of its main contactor."""
+
+    refused: Block = Block.NONE
+    """The directions that the inverter was told zero for in the last cycle."""
+    charged_ms: int | None = None
+    """When the closed contactor last carried a charge current."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +56,13 @@ class State:
     resets: int = 0
     word: str = "starting"
     opening: Opening = Opening()
+    main: SwitchState = SwitchState()
+    common: CommonState = CommonState()
+
+    @property
+    def charge_path(self) -> bool:
+        """Tell whether a contactor that can carry charge current is closed, as commanded."""
+        return self.charge.on or self.main.on
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,29 +11,26 @@ from typing import NamedTuple
 from bmsd.core import (
     alarms,
     balance,
-    contactors,
     heater,
     limits,
-    opening,
+    moves,
     permissions,
     soc,
 )
 from bmsd.core.alarms import Active
-from bmsd.core.contactors import PrechargeState
 from bmsd.core.judge import Judged, judge
-from bmsd.core.opening import Opening
+from bmsd.core.moves import Situation
+from bmsd.core.plausible import Values
 from bmsd.core.settings import Settings
 from bmsd.core.state import Outputs, State
 from bmsd.core.switching import SwitchState
 from bmsd.core.types import (
-    Because,
     Commands,
     Event,
     Inputs,
     Reason,
 )
 from bmsd.tables.alarms import Block, Severity
-from bmsd.tables.parameters import Parameters
 
 CHARGING_MA = 500
 """Above this the state word says charging or discharging rather than idle."""
@@ -54,15 +51,10 @@ class _Permits(NamedTuple):
 class _Moved(NamedTuple):
     """Where contactors and heater go, and what they wait for."""
 
-    charge: SwitchState
-    discharge: SwitchState
-    precharge: PrechargeState
+    contactors: moves.Moved
     heater: SwitchState
     heater_demanded: bool
-    wait_charge: Reason | None
-    wait_discharge: Reason | None
     wait_heater: Reason | None
-    opening: Opening
 
 
 def step(settings: Settings, state: State, inputs: Inputs) -> tuple[State, Outputs]:
@@ -97,9 +89,9 @@ def _permit(settings: Settings, state: State, judged: Judged, inputs: Inputs) ->
 
 def _move(settings: Settings, state: State, judged: Judged, permits: _Permits, inputs: Inputs) -> _Moved:
     """Move heater and contactors. Charge opens before heat, heat ends before charge (S3)."""
-    now_ms, p, values = inputs.now_ms, settings.parameters, judged.values
+    now_ms, values = inputs.now_ms, judged.values
     demanded = settings.heater_mohm is not None and alarms.is_active(judged.alarms, "charge_utp")
-    charge_is_open = not (state.charge.on or inputs.lines.charge or inputs.feedback.charge)
+    charge_is_open = _charge_is_cut(settings, state, values, inputs)
     situation = heater.Situation(
         values,
         demanded,
@@ -112,55 +104,20 @@ def _move(settings: Settings, state: State, judged: Judged, permits: _Permits, i
     )
     heat, wait_heater = heater.decide(settings, state.heater, situation)
     heat_is_off = not (state.heater.on or heat.on or inputs.lines.heater)
-    asked, hold_charge, hold_discharge = _hold(p, state, permits, values.current_ma, now_ms)
-    may_charge = not permits.charge or hold_charge is not None
-    charge, wait_charge = contactors.drive(p, state.charge, may_charge and heat_is_off, now_ms)
-    if may_charge and not heat_is_off:
-        wait_charge = Reason(Because.HEATER_FIRST, "heater")
-    discharge, precharge, wait_discharge = contactors.load_side(
-        settings,
-        state.discharge,
-        judged.precharge,
-        not permits.discharge or hold_discharge is not None,
-        values.pack_mv.value,
-        values.load_mv,
-        now_ms,
-    )
-    return _Moved(
-        charge,
-        discharge,
-        precharge,
-        heat,
-        demanded,
-        wait_charge or hold_charge,
-        wait_discharge or hold_discharge,
-        wait_heater,
-        asked,
-    )
+    at = Situation(permits.charge, permits.discharge, judged.precharge, values, heat_is_off, now_ms)
+    return _Moved(moves.move(settings, state, at), heat, demanded, wait_heater)
 
 
-def _hold(
-    p: Parameters, state: State, permits: _Permits, current_ma: int | None, now_ms: int
-) -> tuple[Opening, Reason | None, Reason | None]:
-    """Let a closed contactor that lost its permission wait for little current, where that may be (S12)."""
-    told = []
-    for name, switch, against, since_ms in (
-        ("charge", state.charge, permits.charge, state.opening.charge_ms),
-        ("discharge", state.discharge, permits.discharge, state.opening.discharge_ms),
-    ):
-        told.append(
-            opening.decide(
-                p,
-                name,
-                closed=switch.on,
-                against=against,
-                current_ma=current_ma,
-                since_ms=since_ms,
-                now_ms=now_ms,
-            )
-        )
-    (charge_ms, hold_charge), (discharge_ms, hold_discharge) = told
-    return Opening(charge_ms, discharge_ms), hold_charge, hold_discharge
+def _charge_is_cut(settings: Settings, state: State, values: Values, inputs: Inputs) -> bool:
+    """Tell whether charge is cut, as commanded in the last cycle and as read or measured (S3)."""
+    if not settings.common:
+        return not (state.charge.on or inputs.lines.charge or inputs.feedback.charge)
+    if not (state.main.on or inputs.lines.main or inputs.feedback.main):
+        return True
+    # The common contactor stays closed for the load: told zero, and nothing comes.
+    refused = bool(state.common.refused & Block.CHARGE)
+    current_ma = values.current_ma
+    return refused and current_ma is not None and current_ma <= settings.parameters.forbidden_charge_ma
 
 
 def _conclude(
@@ -182,12 +139,13 @@ def _conclude(
         started=permits.started,
     )
     commands = Commands(
-        moved.charge.on,
-        moved.discharge.on,
-        moved.precharge.relay.on,
+        moved.contactors.charge.on,
+        moved.contactors.discharge.on,
+        moved.contactors.precharge.relay.on,
         moved.heater.on,
         _buzz(judged.active, inputs.now_ms),
         mask,
+        moved.contactors.main.on,
     )
     after = _after(state, judged, permits, moved, commands, inputs)
     events = judged.events + _changes(state, after, inputs.now_ms)
@@ -210,15 +168,17 @@ def _after(
         held=judged.held,
         good_cycles=permits.good_cycles,
         started=permits.started,
-        charge=moved.charge,
-        discharge=moved.discharge,
-        precharge=moved.precharge,
+        charge=moved.contactors.charge,
+        discharge=moved.contactors.discharge,
+        precharge=moved.contactors.precharge,
         heater=moved.heater,
         watch=judged.watch,
         commands=commands,
         resets=max(state.resets, inputs.afe.resets),
         word=_word(judged, permits, commands),
-        opening=moved.opening,
+        opening=moved.contactors.opening,
+        main=moved.contactors.main,
+        common=moved.contactors.common,
     )
 
 
@@ -237,14 +197,14 @@ def _outputs(
         limits=limits.limits(
             settings,
             judged.values,
-            charge_allowed=moved.charge.on and not permits.charge,
-            discharge_allowed=moved.discharge.on and not permits.discharge,
+            charge_allowed=moved.contactors.may_ask_charge,
+            discharge_allowed=moved.contactors.may_ask_discharge,
         ),
         charge_allowed=not permits.charge,
         discharge_allowed=not permits.discharge,
         heater_demanded=moved.heater_demanded,
-        against_charge=permits.charge + _optional(moved.wait_charge),
-        against_discharge=permits.discharge + _optional(moved.wait_discharge),
+        against_charge=permits.charge + moved.contactors.wait_charge,
+        against_discharge=permits.discharge + moved.contactors.wait_discharge,
         against_heater=_optional(moved.wait_heater),
         against_balance=_optional(wait_balance),
         values=judged.values,
@@ -286,7 +246,7 @@ def _changes(before: State, after: State, now_ms: int) -> tuple[Event, ...]:
     events = []
     if before.word == "starting" and after.word != "starting":
         events.append(Event(now_ms, "state", "pack", "started"))
-    for name in ("charge", "discharge", "precharge", "heater"):
+    for name in ("charge", "discharge", "main", "precharge", "heater"):
         was, now = getattr(before.commands, name), getattr(after.commands, name)
         if was != now:
             events.append(Event(now_ms, "switch", name, "on" if now else "off"))

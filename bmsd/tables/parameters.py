@@ -346,6 +346,24 @@ class Parameters:
         "contactor", AMPERE, 100, 50_000, 2000,
         "Below this current the contactor that waits to open does not wait any longer.",
     )
+    forbidden_charge_ma: int = _row(
+        "contactor", AMPERE, 20, 100_000, 20,
+        "Topology common: a charge current above this while charging is forbidden opens the contactor; by"
+        " default 2 % of over-current.", share_of="charge_ocp_ma",
+    )
+    forbidden_discharge_ma: int = _row(
+        "contactor", AMPERE, 20, 100_000, 20,
+        "Topology common: a discharge current above this while discharging is forbidden opens the contactor; by"
+        " default 2 % of over-current.", share_of="discharge_ocp_ma",
+    )
+    forbidden_flow_ms: int = _row(
+        "contactor", SECOND, 0, 30_000, 5000,
+        "Topology common: how long a forbidden current may flow after the inverter was told zero.",
+    )
+    forbidden_flow_release_ms: int = _row(
+        "contactor", SECOND, 60_000, 86_400_000, 300_000,
+        "Topology common: how long the contactor then stays open.",
+    )
     # Limits told to the inverter. Starting values after the projects named in docs/ARCHITECTURE.md.
     cell_charge_mv: int = _row(
         "limits", VOLT, 1200, 4350, Preset(3450, 4120, 2550),
@@ -462,6 +480,8 @@ ORDERS: tuple[Order, ...] = (
     Order("period_ms", "value_max_age_ms", 0),
     Order("heater_watch_ms", "heater_max_run_ms", 0),
     Order("precharge_tries", "contactor_operations_per_hour", 0),
+    Order("forbidden_charge_ma", "charge_ocp_ma", 0),
+    Order("forbidden_discharge_ma", "discharge_ocp_ma", 0),
 )
 
 

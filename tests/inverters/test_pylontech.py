@@ -179,7 +179,8 @@ PLACES = {
     "cell_ovp": (0, 1), "pack_ovp": (0, 1), "cell_uvp": (0, 2), "pack_uvp": (0, 2),
     "cell_shutdown": (0, 2), "cell_floor": (0, 2), "charge_otp": (0, 3), "discharge_otp": (0, 3),
     "switch_otp": (0, 3), "discharge_utp": (0, 4), "discharge_ocp": (0, 7), "discharge_ocp2": (0, 7),
-    "short_circuit": (0, 7), "charge_ocp": (1, 0), "charge_ocp2": (1, 0), "charge_utp": (2, 4),
+    "short_circuit": (0, 7), "discharge_not_stopped": (0, 7), "charge_not_stopped": (1, 0),
+    "charge_ocp": (1, 0), "charge_ocp2": (1, 0), "charge_utp": (2, 4),
 }  # fmt: skip
 NOT_TOLD = ("cell_spread", "heater_over_limit", "heater_no_warming", "heater_long_run", "contact_lost")
 
