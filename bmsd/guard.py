@@ -10,8 +10,8 @@ import sys
 
 BEAT, GOODBYE = b"b", b"q"
 """What the core writes: after each cycle, and after it has switched everything off itself."""
-HANG_S = 5
-"""A core that has not finished a cycle for this long is taken for hung."""
+HANG_S = 4
+"""A core that has not finished a cycle for this long is taken for hung; sooner than systemd's watchdog does."""
 
 
 def wait(descriptor: int, core: int) -> str:

@@ -19,7 +19,8 @@ from bmsd.errors import OutputError
 from bmsd.hardware.board import OutputsConfig, open_lines
 from bmsd.hardware.outputs import Lines
 
-OUTPUTS_FILE = "outputs.json"
+OUTPUTS_FILE = "core/outputs.json"
+"""In a directory that the links of the installed package may not write."""
 PATIENCE_S = 5.0
 SETTLE_S = 0.02
 """How long a line gets to follow before it is read back: something outside may pull at it."""
@@ -29,7 +30,9 @@ BENCH_LINES_FILE = "bench-lines.json"
 def remember(runtime_dir: Path, outputs: OutputsConfig, *, simulated: bool) -> None:
     """Leave the list of lines where safe-off finds it."""
     text = json.dumps({"simulated": simulated, "outputs": {**asdict(outputs), "feedback": {}}})
-    (runtime_dir / OUTPUTS_FILE).write_text(text)
+    file = runtime_dir / OUTPUTS_FILE
+    file.parent.mkdir(mode=0o750, exist_ok=True)
+    file.write_text(text)
 
 
 def switch_off(runtime_dir: Path, config: Path | None) -> str:

@@ -84,6 +84,7 @@ GUARD_OF_0_1_0 = [
 
 def test_the_list_of_an_older_core_is_understood(tmp_path, monkeypatch) -> None:
     """S5: after an upgrade a core of 0.1.0 runs on, and is switched off by this safe-off; never change these texts."""
+    (tmp_path / safe_off.OUTPUTS_FILE).parent.mkdir()
     (tmp_path / safe_off.OUTPUTS_FILE).write_text(LEFT_BY_0_1_0)
     opens_after(monkeypatch, 0, Held(level=False))
     assert safe_off.switch_off(tmp_path, None) == "all outputs are off: charge, heater"

@@ -26,7 +26,7 @@ FILES = {
     "/etc/bmsd/bmsd.toml": "Configuration; see bmsd.toml(5).",
     "/etc/bmsd/conf.d/*.toml": "Drop-ins, in order of name; what comes later wins.",
     "/run/bmsd/": "Runtime directory: snapshot, events, parameters in force, state of each link, request socket.",
-    "/run/bmsd/outputs.json": "The list of lines, left by the core for `bmsd-safe-off`.",
+    "/run/bmsd/core/outputs.json": "The list of lines, left by the core for `bmsd-safe-off`.",
     "/run/bmsd/bmsd.sock": "Request socket; root and the group `bmsd-admin` may ask.",
     "/var/lib/bmsd/state.json": "What survives a power cut: charge count, latched alarms, forbidden switches,"
     " parameters changed at run time.",
@@ -68,7 +68,7 @@ PAGES = {
          ("It needs no configuration while the core's list of lines is there.",
           "Lines that a killed core still holds are tried again for some seconds.",
           "While bmsd runs, the lines are bmsd's: then this program cannot have them, and says so.")),
-        ("/run/bmsd/outputs.json", "/etc/bmsd/bmsd.toml"),
+        ("/run/bmsd/core/outputs.json", "/etc/bmsd/bmsd.toml"),
     ),
     "bmsctl": Page(
         1, "see and ask what bmsd does", "bmsd/cli/main.py",

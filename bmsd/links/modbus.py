@@ -6,6 +6,7 @@ One line, one unit, read-only. Waiting is for bytes or for the silence that ends
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import termios
 import time
@@ -24,8 +25,20 @@ WRITE_TIMEOUT_S = 1.0
 """Longer than any answer takes on the slowest line but the very slow ones; a stuck line is not waited for."""
 
 
+FORBIDDEN_S = 30.0
+"""A link that may not have its port ends after this time, so that systemd starts it anew, and not too often."""
+
+
 class PortLostError(Exception):
     """The serial port is gone or refuses to work."""
+
+
+class PortForbiddenError(Exception):
+    """The port is there, and systemd does not let this process have it.
+
+    The drivers of DeviceAllow= are looked up when a process is started: that of an adapter which is plugged in for
+    the first time later was not loaded then.
+    """
 
 
 def run(link: Link) -> None:
@@ -40,6 +53,10 @@ def run(link: Link) -> None:
                 slave.serve(port, patience)
         except PortLostError as error:
             slave.port_lost(str(error), patience.failed())
+        except PortForbiddenError as error:
+            slave.port_lost(str(error), FORBIDDEN_S)
+            if not link.stopping:
+                raise
 
 
 @contextlib.contextmanager
@@ -56,6 +73,11 @@ def _opened(settings: ModbusConfig) -> Iterator[serial.Serial]:
             exclusive=True,
         )
     except (OSError, ValueError, termios.error) as error:
+        if getattr(error, "errno", None) == errno.EPERM:  # wrong rights of the file would be EACCES
+            raise PortForbiddenError(
+                f"{settings.port} is not allowed by systemd; the link starts anew to get it. If that does not help,"
+                " name its driver: DeviceAllow=char-... in 'systemctl edit bmsd-link@modbus'"
+            ) from error
         raise PortLostError(str(error)) from error
     with contextlib.suppress(Exception):
         port.set_low_latency_mode(True)  # where the driver has it: FTDI adapters hold bytes back for 16 ms

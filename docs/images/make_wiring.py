@@ -287,7 +287,7 @@ LAYERS = (
 FAILURES = (
     Failure("bmsd is stopped", ("at once", "", "after it", "", "1.5 s", "at once", "")),
     Failure("bmsd crashes,|is killed", ("", "at once", "at once", "", "1.5 s", "5 s", "*")),
-    Failure("bmsd hangs", ("", "5 s", "5 s", "", "1.5 s", "5 s", "")),
+    Failure("bmsd hangs", ("", "4 s", "5 s", "", "1.5 s", "5 s", "")),
     Failure("bmsd and guard|killed together", ("", "", "at once", "", "1.5 s", "5 s", "*")),
     Failure("kernel hangs", ("", "", "", "10 s", "1.5 s", "5 s", "")),
     Failure("Pi loses supply", ("", "", "", "", "1.5 s", "5 s", "at once")),

@@ -1,20 +1,32 @@
-"""The report of a run on the test machine: what was expected, what was seen, and how the lines moved."""
+"""The report of runs on the test machine: what was expected, what was seen, and how the lines moved.
+
+tests/machine/report.py KEEP/trixie KEEP/bookworm > docs/machine.md
+"""
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
+
+ROWS = "rows.json"
+"""What a run leaves in the folder of its Debian release."""
 
 HEAD = """# The machine test: what was expected, what was seen
 
-<!-- Made by `tests/machine/run.py --report`. Changes here are lost. -->
+<!-- Made by `tests/machine/run.py` and `tests/machine/report.py`. Changes here are lost. -->
 
 bmsd's Debian package on a real Linux kernel (user-mode Linux 6.12), with Debian's user space and systemd, installed
 with apt. The front-end chip is simulated at register level behind a real `/dev/i2c-0`; contactors are lines of a real
 GPIO chip (gpio-sim), recorded every 2 ms by a program that is not bmsd; `can0` is a vcan interface; the RS485 line is a
 serial port with `mbpoll` at its other end. Every case runs in the order of the table, on one machine, after the ones
-above it. What is *not* real: the bus's timing, the Raspberry Pi's own GPIO driver (both ways it may treat a line
-whose process is gone are imitated), CAN bit rates and bus-off, RS485 direction control.
+above it, so that each of them begins with a machine that has been through something. Times are of an emulated machine
+that other work held up.
+
+What is *not* real: the bus's timing; the Raspberry Pi's own GPIO driver (both ways it may treat a line whose process
+is gone are imitated); CAN bit rates and bus-off; RS485 direction control.
 """
 TRACED = 14
 """Longer traces are cut."""
@@ -66,3 +78,8 @@ def trace(row: dict[str, Any]) -> str:
     rest = len(row["trace"]) - TRACED
     more = f" ... and {rest} more" if rest > 0 else ""
     return f"- {row['name']}: `{'`, `'.join(moved)}`{more}"
+
+
+if __name__ == "__main__":
+    folders = [Path(word) for word in sys.argv[1:]]
+    print(page({folder.name: json.loads((folder / ROWS).read_text()) for folder in folders}))

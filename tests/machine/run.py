@@ -147,6 +147,7 @@ def run_suite(suite: str, package: Path, words: list[str], keep: Path) -> tuple[
         rows += json.loads(results.read_text()) if results.exists() else []
         if status == machine.NEVER_RAN:
             break
+    (folder / report.ROWS).write_text(json.dumps(rows, indent=1))
     return int(bool(worst)), rows
 
 
