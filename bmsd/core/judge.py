@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import NamedTuple
 
-from bmsd.core import alarms, checks, flow, heater, heater_watch, soc
+from bmsd.core import alarms, checks, flow, heater, heater_watch, soc, wear
 from bmsd.core.alarms import Active, AlarmState
 from bmsd.core.contactors import PrechargeState
 from bmsd.core.heater_watch import WatchState
@@ -63,6 +63,7 @@ def judge(settings: Settings, state: State, inputs: Inputs) -> Judged:
         **checks.chip(inputs.afe, state.resets),
         **of_outputs,
         **flow.findings(settings, state, values),
+        **wear.findings(settings, state),
         **checks.heater(verdict, _heater_over_limit(settings, state, values)),
     }
     states, raised = alarms.advance(settings.table, state.alarms, values, findings, resets, now_ms)

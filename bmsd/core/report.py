@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bmsd.core import heater, soc
+from bmsd.core import heater, soc, wear
 from bmsd.core.alarms import active
 from bmsd.core.settings import Settings
 from bmsd.core.state import Outputs, State
@@ -64,6 +64,7 @@ def points(
         "cycle_overruns": cycle.overruns,
         "bus_errors": inputs.afe.errors,
         "disk_bytes": cycle.disk_bytes,
+        **_wear(settings, state),
     }
 
 
@@ -133,6 +134,13 @@ def _switches(settings: Settings, out: Outputs, inputs: Inputs, levels: Levels) 
         shown[f"{name}_actual"] = getattr(levels, switch) if contact is None else contact
     balancing = bool(out.commands.balance_mask)
     return shown | {"balance_commanded": balancing, "balance_actual": None}
+
+
+def _wear(settings: Settings, state: State) -> dict[str, Value]:
+    """Count each switch's closings; the common contactor is the switch of both directions."""
+    sides = {"charge": "main", "discharge": "main"} if settings.common else {}
+    names = ("charge", "discharge", "precharge", "heater")
+    return {f"{name}_closings": wear.switch(state, sides.get(name, name)).closings for name in names}
 
 
 def _heater(settings: Settings, out: Outputs, inputs: Inputs, levels: Levels) -> dict[str, Value]:

@@ -257,6 +257,8 @@ ALARMS: tuple[Alarm, ...] = (
           "The inverter was told zero and went on, so the contactor opened. Reduce the load; check the CAN link and"
           " the inverter's battery settings.",
           delay="forbidden_flow_ms", release_delay="forbidden_flow_release_ms", unit=AMPERE),
+    Alarm("contactor_worn", 60, W, Block.NONE, "Contactor at the end of its service life",
+          "Change the contactor, then raise contactor_life_closings by the count it reached."),
     # Configuration.
     Alarm("configuration_fault", 40, F, EVERYTHING, "Stored parameters are not usable",
           "Read the message, set the parameters again with 'bmsctl params', then 'bmsctl reset"

@@ -346,6 +346,11 @@ class Parameters:
         "contactor", AMPERE, 100, 50_000, 2000,
         "Below this current the contactor that waits to open does not wait any longer.",
     )
+    contactor_life_closings: int = _row(
+        "contactor", COUNT, 100, 10_000_000, 100_000,
+        "Closings of a contactor's service life; at this count a warning asks for a new one. After a change raise it"
+        " by the count reached.",
+    )
     forbidden_charge_ma: int = _row(
         "contactor", AMPERE, 20, 100_000, 20,
         "Topology common: a charge current above this while charging is forbidden opens the contactor; by"

@@ -182,7 +182,9 @@ PLACES = {
     "short_circuit": (0, 7), "discharge_not_stopped": (0, 7), "charge_not_stopped": (1, 0),
     "charge_ocp": (1, 0), "charge_ocp2": (1, 0), "charge_utp": (2, 4),
 }  # fmt: skip
-NOT_TOLD = ("cell_spread", "heater_over_limit", "heater_no_warming", "heater_long_run", "contact_lost")
+NOT_TOLD = (
+    "cell_spread", "heater_over_limit", "heater_no_warming", "heater_long_run", "contact_lost", "contactor_worn",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("name", [alarm.name for alarm in ALARMS])
