@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import NamedTuple
 
-from bmsd.core import alarms, checks, flow, heater, heater_watch, soc, wear
+from bmsd.core import alarms, checks, contacts, flow, heater, heater_watch, soc, wear
 from bmsd.core.alarms import Active, AlarmState
 from bmsd.core.contactors import PrechargeState
 from bmsd.core.heater_watch import WatchState
@@ -33,6 +33,7 @@ class Judged(NamedTuple):
     soc: SocState | None
     block: Block
     outputs_good: bool
+    astray: contacts.Astray
     events: tuple[Event, ...]
 
 
@@ -58,10 +59,12 @@ def judge(settings: Settings, state: State, inputs: Inputs) -> Judged:
     of_outputs = checks.outputs(
         settings, inputs, state.commands, state.charge, state.discharge, precharge, state.main
     )
+    astray, of_contacts = contacts.watch(settings, state, values, now_ms)
     findings = {
         **checks.lost_values(settings, values),
         **checks.chip(inputs.afe, state.resets),
         **of_outputs,
+        **of_contacts,
         **flow.findings(settings, state, values),
         **wear.findings(settings, state),
         **checks.heater(verdict, _heater_over_limit(settings, state, values)),
@@ -80,6 +83,7 @@ def judge(settings: Settings, state: State, inputs: Inputs) -> Judged:
         soc=counted,
         block=alarms.blocked(active),
         outputs_good=not of_outputs,
+        astray=astray,
         events=asked + raised + anchored,
     )
 

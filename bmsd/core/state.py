@@ -58,6 +58,8 @@ class State:
     opening: Opening = Opening()
     main: SwitchState = SwitchState()
     common: CommonState = CommonState()
+    astray: tuple[tuple[str, int], ...] = ()
+    """Contactors that current or voltage speak against, by the alarm's name, and since when."""
 
     @property
     def charge_path(self) -> bool:

@@ -179,6 +179,7 @@ def _after(
         opening=moved.contactors.opening,
         main=moved.contactors.main,
         common=moved.contactors.common,
+        astray=judged.astray,
     )
 
 

@@ -346,6 +346,15 @@ class Parameters:
         "contactor", AMPERE, 100, 50_000, 2000,
         "Below this current the contactor that waits to open does not wait any longer.",
     )
+    weld_current_ma: int = _row(
+        "contactor", AMPERE, 200, 50_000, 2000,
+        "A current above this while everything is commanded open means a welded contactor; more than what hangs on"
+        " the pack before the contactors.",
+    )
+    contact_proof_ms: int = _row(
+        "contactor", SECOND, 1000, 60_000, 5000,
+        "How long current or voltage must speak against a contactor before it counts as welded or as not closing.",
+    )
     contactor_life_closings: int = _row(
         "contactor", COUNT, 100, 10_000_000, 100_000,
         "Closings of a contactor's service life; at this count a warning asks for a new one. After a change raise it"
