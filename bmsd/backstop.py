@@ -48,6 +48,7 @@ def afe_settings(config: Config, p: Parameters) -> AfeSettings:
         discharge_over_decic=p.discharge_otp_decic + HEAT_MARGIN_DECIC,
         discharge_under_decic=max(p.discharge_utp_decic - COLD_MARGIN_DECIC, -400),
         host_watchdog_s=HOST_WATCHDOG_S,
+        switch_over_decic=p.switch_otp_decic + HEAT_MARGIN_DECIC,
     )
 
 

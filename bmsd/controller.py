@@ -15,6 +15,7 @@ from bmsd.afe.session import AfeSession
 from bmsd.afe.transfers import BusCounter, Port, Procedure, run
 from bmsd.backstop import afe_settings
 from bmsd.config import Config
+from bmsd.core import sleep
 from bmsd.core.settings import Settings
 from bmsd.core.state import Outputs, State
 from bmsd.core.step import step
@@ -50,6 +51,7 @@ class Controller:
         self._session = self._new_session()
         self._balance = (0, 0)
         self._permitted: bool | None = None
+        self._resting = False
         self._beat = False
         self.parameters = parameters
         self.settings: Settings = config.settings(parameters)
@@ -62,6 +64,11 @@ class Controller:
     def backstop_is_old(self) -> bool:
         """Tell whether the chip still holds the backstop of earlier parameters."""
         return self._programmed != self._wanted
+
+    @property
+    def period_ms(self) -> int:
+        """Give the time to the next cycle: longer asleep."""
+        return sleep.period_ms(self.parameters, self.state.sleep)
 
     @property
     def wire_bytes(self) -> int:
@@ -86,6 +93,7 @@ class Controller:
             self._programmed = self._wanted
             self._session = self._new_session()
             self._permitted = None
+            self._resting = False
         report = self._run(self._session.cycle(now_ms, is_open))
         self.inputs = Inputs(
             now_ms,
@@ -96,6 +104,7 @@ class Controller:
             requests,
         )
         self.state, self.out = step(self.settings, self.state, self.inputs)
+        self._rest_chip(report, is_open)
         self.levels = outputs.apply(self._board.lines, self.out.commands)
         self._tell_chip(now_ms, report)
         if report.measurement is not None:
@@ -130,6 +139,17 @@ class Controller:
             or self.levels.main
             or contacts.main
         )
+
+    def _rest_chip(self, report: AfeReport, is_open: bool) -> None:
+        """Let the chip rest while the pack sleeps with everything open; wake it before anything closes (S6)."""
+        if report.state is not AfeState.READY:
+            self._resting = False
+            return
+        commands = self.state.commands
+        closes = commands.charge or commands.discharge or commands.main or commands.precharge
+        wanted = self.state.sleep.asleep and is_open and not closes
+        if wanted != self._resting and (self._run(self._session.rest(wanted)) or not wanted):
+            self._resting = wanted
 
     def _tell_chip(self, now_ms: int, report: AfeReport) -> None:
         """Set the chip's interlock and its balancing; both are renewed after the chip was lost."""

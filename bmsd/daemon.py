@@ -131,7 +131,7 @@ class Daemon:
             if pause_ms is not None:
                 due_ms = monotonic_ms() + pause_ms
             else:
-                due_ms += self._desk.parameters.period_ms
+                due_ms += self._controller.period_ms
             now_ms = monotonic_ms()
             if now_ms > due_ms:
                 self._overruns += 1

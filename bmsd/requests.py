@@ -68,6 +68,8 @@ class Desk:
             if not isinstance(name, str) or name not in alarms.BY_NAME:
                 raise PeerError(f"there is no alarm {name!r}; 'bmsctl alarms' lists the active ones")
             return Request("reset", name, None, who)
+        if request["do"] == "wake":
+            return Request("wake", "pack", None, who)
         return None
 
     def _carry_out(self, request: dict[str, Any], who: str, now_ms: int) -> dict[str, Any]:
@@ -81,7 +83,9 @@ class Desk:
             if self._bench is None:
                 raise PeerError("this is no simulated bench: 'sim' works only with bmsd --simulate")
             return self._bench(request)
-        raise PeerError(f"unknown request {request['do']!r}; known: switch, reset, set, preset, unset, sim")
+        raise PeerError(
+            f"unknown request {request['do']!r}; known: switch, reset, wake, set, preset, unset, sim"
+        )
 
     def _set(self, values: Mapping[str, int], who: str, now_ms: int) -> dict[str, Any]:
         return self._use({**self.changed, **values}, who, now_ms)

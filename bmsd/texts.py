@@ -94,7 +94,8 @@ def alarm_text(alarm: Mapping[str, Any]) -> str:
 def event_text(event: Mapping[str, Any]) -> str:
     """Say in one line what happened."""
     write = _WRITERS.get(event["kind"])
-    text = write(event) if write else events.line(event["kind"], event["state"])
+    text = write(event) if write else None
+    text = text or events.line(event["kind"], event["state"])
     return text or " ".join(str(event.get(key) or "") for key in ("kind", "name", "state")).strip()
 
 
@@ -126,6 +127,18 @@ def _soc(event: Mapping[str, Any]) -> str | None:
     return text if counted is None else f"{text} (counted: {PERCENT.text(counted)})"
 
 
+_SLEEP = {"idle": "nobody uses it", "empty": "it is empty"}
+
+
+def _state(event: Mapping[str, Any]) -> str | None:
+    name, state = event["name"], event["state"]
+    if state == "asleep":
+        return f"The pack is asleep: {_SLEEP.get(name, name)}"
+    if state == "awake":
+        return f"The pack is awake: {name}"
+    return None
+
+
 def _request(event: Mapping[str, Any]) -> str:
     who, name, state = event.get("who") or "Someone", event["name"], event["state"]
     if state in {"on", "off"}:
@@ -147,6 +160,7 @@ _WRITERS: dict[str, Callable[[Mapping[str, Any]], str | None]] = {
     "alarm": _alarm,
     "switch": _switch,
     "soc": _soc,
+    "state": _state,
     "request": _request,
     "parameter": _parameter,
 }

@@ -27,7 +27,12 @@ PROMISED = """
     cycle:        period_ms last_ms worst_ms overruns
     links:        can modbus journal
 """
-BEYOND = {"": {"simulated"}, "cycle": {"bus_errors", "disk_bytes"}, "alarms": {"title", "sensor"}}
+BEYOND = {
+    "": {"simulated"},
+    "limits": {"force_charge"},
+    "cycle": {"bus_errors", "disk_bytes"},
+    "alarms": {"title", "sensor"},
+}
 """Keys that stand there besides the promised ones."""
 
 

@@ -88,6 +88,7 @@ class Bq769x2:
         self._signature = b""
         self._next_check = 0
         self._first_scan = True
+        self._resting = False
 
     def start(self) -> Procedure[None]:
         """Find the chip in whatever state it is, forbid its switches, and make the link as wanted."""
@@ -115,7 +116,7 @@ class Bq769x2:
         if (yield from read_word(reg.BATTERY_STATUS, self._crc)) & reg.POR:
             raise VerifyError("the chip still reports a reset after CONFIG_UPDATE")
         yield from self._enable_fets()
-        yield from command(reg.SLEEP_DISABLE, self._crc)
+        yield from self.rest(False)
         yield Write(reg.ALARM_ENABLE, word(ALARM_BITS), self._crc)
         yield Write(reg.ALARM_STATUS, word(0xFFFF), self._crc)
         self._signature = yield from read_buffer(reg.STATIC_CFG_SIG, self._crc)
@@ -151,17 +152,28 @@ class Bq769x2:
 
         The signature covers the static configuration only; the blocks bring in calibration too.
         """
-        signature = yield from read_buffer(reg.STATIC_CFG_SIG, self._crc)
-        if signature != self._signature:
-            raise SettingsLostError("the signature of the chip's settings has changed")
+        yield from self.signature()
         block = self._blocks[self._next_check]
         self._next_check = (self._next_check + 1) % len(self._blocks)
         if not (yield from self._holds(block)):
             raise SettingsLostError(f"the chip no longer holds what was set in: {block.names}")
 
+    def signature(self) -> Procedure[None]:
+        """Compare the signature the chip computes over its static configuration (S6)."""
+        if (yield from read_buffer(reg.STATIC_CFG_SIG, self._crc)) != self._signature:
+            raise SettingsLostError("the signature of the chip's settings has changed")
+
     def permit(self, on: bool) -> Procedure[None]:
         """Permit or forbid the DCHG and DDSG outputs, a hardware interlock of the contactors."""
         yield from command(reg.ALL_FETS_ON if on else reg.ALL_FETS_OFF, self._crc)
+
+    def rest(self, on: bool) -> Procedure[None]:
+        """Let the chip sleep, which measures only once a second, or keep it awake. Contactors must be open.
+
+        Its own protection works on; current or a trip wakes it for a while by itself (TI SLUUBY2B, chapter 7).
+        """
+        self._resting = on
+        yield from command(reg.SLEEP_ENABLE if on else reg.SLEEP_DISABLE, self._crc)
 
     def balance(self, mask: int) -> Procedure[None]:
         """Balance the cells in `mask` (bit 0 is cell 1) for 20 s; repeat within 10 s, 0 stops.
@@ -270,8 +282,7 @@ class Bq769x2:
             if not status[0] & reg.CFGUPDATE:  # both bits: a line held high, not a reset
                 self._check_status(status[0] & reg.POR)
 
-    @staticmethod
-    def _check_status(status: int) -> None:
+    def _check_status(self, status: int) -> None:
         for bit, text in _LOST:
-            if status & bit:
+            if status & bit and not (self._resting and bit == reg.ASLEEP):
                 raise SettingsLostError(text)

@@ -25,10 +25,13 @@ no body diode.
 """
 
 FIXED: tuple[tuple[Row, int], ...] = (
-    (reg.POWER_CONFIG, 0x2882),  # default without SLEEP: values 5 s old would look fresh
+    (reg.POWER_CONFIG, 0x2882),  # default without SLEEP: it comes on command, never by itself
     (reg.REG12_CONFIG, 0x0D),  # REG1 on at 3.3 V: the high level of DCHG and DDSG
     (reg.REG0_CONFIG, 0x01),  # pre-regulator of REG1
     (reg.HWD_REGULATOR, 0x00),  # the watchdog acts on the switches, not on the supply
+    (reg.SLEEP_CURRENT, 500),  # with the contactors open nothing flows but noise
+    (reg.VOLTAGE_TIME, 1),  # asleep the chip measures once a second, its shortest
+    (reg.WAKE_CURRENT, 500),
     (reg.PROTECTION_CONFIG, 0x0002),
     (reg.ENABLED_A, 0xFC),  # SCD OCD2 OCD1 OCC COV CUV
     (reg.ENABLED_B, 0xF7),  # OTF OTINT OTD OTC UTINT UTD UTC
@@ -58,9 +61,7 @@ FIXED: tuple[tuple[Row, int], ...] = (
     (reg.SCDL_DECREMENT, 10),
     (reg.SCDL_RECOVERY, 15),
     (reg.SCDL_CURRENT, 200),
-    (reg.OTF_THRESHOLD, 115),  # the switches' own limit is the daemon's
     (reg.OTF_DELAY, 2),
-    (reg.OTF_RECOVERY, 100),
     (reg.OTINT_THRESHOLD, 85),
     (reg.OTINT_DELAY, 2),
     (reg.OTINT_RECOVERY, 80),

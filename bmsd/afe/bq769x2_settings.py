@@ -75,6 +75,7 @@ def data_memory(settings: AfeSettings, inputs: tuple[int, ...]) -> tuple[Setting
         _discharge_current,
         _short_circuit,
         _temperatures,
+        _switch_temperature,
         _watchdog,
     ):
         try:
@@ -218,6 +219,16 @@ def _temperatures(settings: AfeSettings) -> list[Setting]:
         rows.append(Setting(delay, 2))
         rows.append(Setting(recovery, min(120, max(-40, limit_c + recovery_c))))
     return rows
+
+
+def _switch_temperature(settings: AfeSettings) -> list[Setting]:
+    """Set the switch board's limit in whole degrees, recovery 10 °C below."""
+    limit_c = -(-settings.switch_over_decic // 10)
+    _check("OTF Threshold", settings.switch_over_decic, "0.1 °C", limit_c, (10, 100), (150, 1500))
+    return [
+        Setting(reg.OTF_THRESHOLD, limit_c, "switch_over_decic", limit_c * 10),
+        Setting(reg.OTF_RECOVERY, limit_c - 10),
+    ]
 
 
 def _watchdog(settings: AfeSettings) -> list[Setting]:

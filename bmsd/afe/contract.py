@@ -42,8 +42,16 @@ class FrontEnd(Protocol):
         """Check cheaply that the settings are as verified; raises SettingsLostError if not (S6)."""
         ...
 
+    def signature(self) -> Procedure[None]:
+        """Check the cheapest part of the fingerprint, several times as often; the same error (S6)."""
+        ...
+
     def permit(self, on: bool) -> Procedure[None]:
         """Permit or forbid the chip's switch outputs, a hardware interlock of the contactors."""
+        ...
+
+    def rest(self, on: bool) -> Procedure[None]:
+        """Let the chip measure slowly to save power, or not. Contactors must be open while it does."""
         ...
 
     def balance(self, mask: int) -> Procedure[None]:

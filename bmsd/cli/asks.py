@@ -43,6 +43,14 @@ def reset(directory: Path, options: Namespace, console: Console) -> int:
     return 0
 
 
+def wake(directory: Path, options: Namespace, console: Console) -> int:
+    """Wake a sleeping pack."""
+    asleep = reading.now(directory).document["points"].get("state") == "sleeping"
+    ask(directory, {"do": "wake"})
+    console.say("the pack wakes" if asleep else "the pack was not asleep")
+    return 0
+
+
 def sim_set(directory: Path, options: Namespace, console: Console) -> int:
     """Set quantities of the bench."""
     return _done(

@@ -160,6 +160,7 @@ COMMANDS = (
     Command("watch", "watch.watch", "the state as a live screen"),
     Command("switch", "asks.switch", "let charging, discharging or balancing happen, or forbid it", _switch),
     Command("reset", "asks.reset", "reset a latched alarm", _alarm),
+    Command("wake", "asks.wake", "wake a pack that sleeps"),
     Command("setup", "setup.setup", "write a first configuration, by asking", _setup),
     Command("doctor", "doctor.doctor", "check this machine, and say what to change", _doctor),
     Command("sim", "", "move and break the simulated bench", _group(SIM)),

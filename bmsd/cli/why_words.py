@@ -181,6 +181,14 @@ def _no_charger(what: str, seen: Seen) -> str:
     )
 
 
+def _told_zero(what: str, seen: Seen) -> str:
+    side = what if what in {"charge", "discharge"} else "charge"
+    return (
+        f"One contactor serves both directions and stays closed for the other one. It opens if {DOING[side]} goes on"
+        f" with more than {seen.parameter(f'forbidden_{side}_ma')} for {seen.parameter('forbidden_flow_ms')}."
+    )
+
+
 _SENTENCES: dict[str, Callable[[str, Seen], str]] = {
     Because.OPERATOR.value: _by_operator,
     Because.STARTING.value: _starting,
@@ -203,10 +211,7 @@ _SENTENCES: dict[str, Callable[[str, Seen], str]] = {
         f"The contactor opens when less than {s.parameter('opening_current_ma')} flows, and at the latest when its"
         " time is over: contacts last longer when the inverter has taken its current back."
     ),
-    Because.TOLD_ZERO.value: lambda what, s: (
-        f"One contactor serves both directions and stays closed for the other one. It opens if {DOING[what]} goes on"
-        f" with more than {s.parameter(f'forbidden_{what}_ma')} for {s.parameter('forbidden_flow_ms')}."
-    ),
+    Because.TOLD_ZERO.value: _told_zero,
     Because.OTHER_DIRECTION.value: lambda what, s: (
         "One contactor serves both directions, and it has to be open because of the other one:"
         f" 'bmsctl why {'discharge' if what == 'charge' else 'charge'}' tells the reason."
@@ -215,6 +220,10 @@ _SENTENCES: dict[str, Callable[[str, Seen], str]] = {
     Because.LOW_CHARGE.value: lambda _, s: (
         "The heater is fed by the pack, and its state of charge is below"
         f" {s.parameter('heater_min_soc_permille')}: charge the pack first."
+    ),
+    Because.ASLEEP.value: lambda what, _: (
+        f"The pack sleeps, and sleep keeps the {what} contactor open (sleep_contactors = 1). A charger that stands"
+        " above the pack wakes it, or 'bmsctl wake'."
     ),
     Because.NO_SUPPLY.value: lambda _, s: "The voltage that would feed the heater is unknown.",
 }

@@ -78,10 +78,10 @@ def rules(parameters: Parameters) -> tuple[Rule, ...]:
 
 
 def start(latched: Mapping[str, tuple[int | None, int | None]], now_ms: int) -> tuple[AlarmState, ...]:
-    """Begin with the operator-latched alarms (name: value, where) that survived a restart (S13)."""
+    """Begin with the alarms (name: value, where) that survived a restart (S13)."""
     return tuple(
         AlarmState(True, now_ms, value=latched[alarm.name][0], where=latched[alarm.name][1])
-        if alarm.name in latched and alarm.ends is Release.OPERATOR
+        if alarm.name in latched and alarm.survives
         else QUIET
         for alarm in ALARMS
     )

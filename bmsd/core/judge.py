@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import NamedTuple
 
-from bmsd.core import alarms, checks, contacts, flow, heater, heater_watch, soc, wear
+from bmsd.core import alarms, checks, contacts, flow, heater, heater_watch, reserve, sleep, soc, wear
 from bmsd.core.alarms import Active, AlarmState
 from bmsd.core.contactors import PrechargeState
 from bmsd.core.heater_watch import WatchState
@@ -50,6 +50,7 @@ def judge(settings: Settings, state: State, inputs: Inputs) -> Judged:
         now_ms,
         settings.parameters,
         switch_sensor=settings.switch_sensor,
+        older_ms=sleep.older_ms(state.sleep),
     )
     before = state.watch
     if "heater_no_warming" in resets:
@@ -68,6 +69,7 @@ def judge(settings: Settings, state: State, inputs: Inputs) -> Judged:
         **flow.findings(settings, state, values),
         **wear.findings(settings, state),
         **checks.heater(verdict, _heater_over_limit(settings, state, values)),
+        **reserve.findings(settings.parameters, state.alarms, values),
     }
     states, raised = alarms.advance(settings.table, state.alarms, values, findings, resets, now_ms)
     active = alarms.active(states)

@@ -23,7 +23,7 @@ from bmsd.tables.alarms import Block
 
 CHARGER_GONE_MS = 60_000
 """A pack at shutdown voltage whose contactor closed for a charger opens it when none charged for this long."""
-ENDED_BY_CHARGING = frozenset({"cell_shutdown"})
+ENDED_BY_CHARGING = frozenset({"cell_shutdown", "auto_shutdown"})
 """Alarms that open the common contactor at once, and that only charging through it can end."""
 
 

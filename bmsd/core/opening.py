@@ -52,7 +52,8 @@ def leaves_time(reason: Reason) -> bool:
     """Tell whether a reason leaves any time, whatever the parameter says."""
     if reason.because is Because.ALARM:
         return BY_NAME[reason.name].opening_ms > 0
-    return reason.because is Because.OPERATOR
+    # A sleeping pack carries no current: where only one direction sleeps, the common contactor stays closed.
+    return reason.because in {Because.OPERATOR, Because.ASLEEP}
 
 
 def _leaves_ms(p: Parameters, reason: Reason) -> int:

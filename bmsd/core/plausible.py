@@ -86,9 +86,13 @@ def believe(
     parameters: Parameters,
     *,
     switch_sensor: bool = True,
+    older_ms: int = 0,
 ) -> tuple[Values, Held]:
-    """Turn this cycle's measurement into believed values; None means no good poll."""
-    oldest_ms = now_ms - parameters.value_max_age_ms
+    """Turn this cycle's measurement into believed values; None means no good poll.
+
+    `older_ms` is by how much values may be older than the parameter says: a slow cycle's time.
+    """
+    oldest_ms = now_ms - parameters.value_max_age_ms - older_ms
     raw_cells, raw_sensors, raw_singles = _raw(measurement)
     watched = _watch_frozen(held, raw_cells, parameters.cell_frozen_move_mv)
     frozen: tuple[int, ...] = ()

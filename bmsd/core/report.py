@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bmsd.core import heater, soc, wear
+from bmsd.core import heater, sleep, soc, wear
 from bmsd.core.alarms import active
 from bmsd.core.settings import Settings
 from bmsd.core.state import Outputs, State
@@ -58,13 +58,14 @@ def points(
         "discharge_limit_mv": out.limits.discharge_mv,
         "emergency_active": False,
         "emergency_remaining_ms": 0,
-        "period_ms": settings.parameters.period_ms,
+        "period_ms": sleep.period_ms(settings.parameters, state.sleep),
         "cycle_last_us": cycle.last_us,
         "cycle_worst_us": cycle.worst_us,
         "cycle_overruns": cycle.overruns,
         "bus_errors": inputs.afe.errors,
         "disk_bytes": cycle.disk_bytes,
         **_wear(settings, state),
+        "force_charge": state.force_charge and out.charge_allowed,
     }
 
 
@@ -188,9 +189,5 @@ def _reason(reason: Reason) -> dict[str, Any]:
 
 
 def latched(state: State) -> Mapping[str, tuple[int | None, int | None]]:
-    """Give the operator-latched alarms that must survive a restart (S13)."""
-    return {
-        alarm.name: (told.value, told.where)
-        for alarm, told in active(state.alarms)
-        if alarm.ends is Release.OPERATOR
-    }
+    """Give the alarms that must survive a restart (S13)."""
+    return {alarm.name: (told.value, told.where) for alarm, told in active(state.alarms) if alarm.survives}

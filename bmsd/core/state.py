@@ -12,6 +12,7 @@ from bmsd.core.heater_watch import WatchState
 from bmsd.core.limits import Limits
 from bmsd.core.opening import Opening
 from bmsd.core.plausible import Held, Values
+from bmsd.core.sleep import SleepState
 from bmsd.core.soc import SocState
 from bmsd.core.switching import SwitchState
 from bmsd.core.types import ALL_OFF, Commands, Event, Reason
@@ -55,6 +56,9 @@ class State:
     commands: Commands = ALL_OFF
     resets: int = 0
     word: str = "starting"
+    sleep: SleepState = SleepState()
+    force_charge: bool = False
+    """The pack needs charge, whether or not it may be charged now."""
     opening: Opening = Opening()
     main: SwitchState = SwitchState()
     common: CommonState = CommonState()

@@ -15,6 +15,8 @@ from bmsd.core import (
     limits,
     moves,
     permissions,
+    reserve,
+    sleep,
     soc,
 )
 from bmsd.core.alarms import Active
@@ -22,9 +24,11 @@ from bmsd.core.judge import Judged, judge
 from bmsd.core.moves import Situation
 from bmsd.core.plausible import Values
 from bmsd.core.settings import Settings
+from bmsd.core.sleep import SleepState
 from bmsd.core.state import Outputs, State
 from bmsd.core.switching import SwitchState
 from bmsd.core.types import (
+    Because,
     Commands,
     Event,
     Inputs,
@@ -46,6 +50,7 @@ class _Permits(NamedTuple):
     unknown: tuple[Reason, ...]
     charge: tuple[Reason, ...]
     discharge: tuple[Reason, ...]
+    sleep: SleepState
 
 
 class _Moved(NamedTuple):
@@ -74,6 +79,9 @@ def _permit(settings: Settings, state: State, judged: Judged, inputs: Inputs) ->
         complete = judged.values.fresh and not unknown and judged.outputs_good
         good = good + 1 if complete else 0
     started = state.started or good >= wanted
+    sleeping = _sleep(settings, state, judged, inputs, fault=bool(unknown), started=started)
+    asleep = (Reason(Because.ASLEEP, "sleep"),)
+    no_charge, no_discharge = sleep.holds_open(settings.parameters, sleeping)
 
     def against(block: Block, consent: bool) -> tuple[Reason, ...]:
         return permissions.against(judged.active, block, unknown, started=started, consent=consent)
@@ -82,9 +90,30 @@ def _permit(settings: Settings, state: State, judged: Judged, inputs: Inputs) ->
         good_cycles=good,
         started=started,
         unknown=unknown,
-        charge=against(Block.CHARGE, judged.consent.charge),
-        discharge=against(Block.DISCHARGE, judged.consent.discharge),
+        charge=against(Block.CHARGE, judged.consent.charge) + asleep * no_charge,
+        discharge=against(Block.DISCHARGE, judged.consent.discharge) + asleep * no_discharge,
+        sleep=sleeping,
     )
+
+
+def _sleep(
+    settings: Settings, state: State, judged: Judged, inputs: Inputs, *, fault: bool, started: bool
+) -> SleepState:
+    """Let the pack fall asleep or wake."""
+    commands = state.commands
+    situation = sleep.Situation(
+        values=judged.values,
+        started=started,
+        busy=commands.heater or commands.precharge or bool(commands.balance_mask),
+        fault=fault or any(alarm.severity is Severity.FAULT for alarm, _ in judged.active),
+        raised=any(event.kind == "alarm" and event.state == "raised" for event in judged.events),
+        asked=bool(inputs.requests),
+        empty=alarms.is_active(judged.alarms, "auto_shutdown"),
+        charge_closed=(commands.charge and inputs.feedback.charge is not False)
+        or (commands.main and inputs.feedback.main is not False),
+        now_ms=inputs.now_ms,
+    )
+    return sleep.advance(settings.parameters, state.sleep, situation)
 
 
 def _move(settings: Settings, state: State, judged: Judged, permits: _Permits, inputs: Inputs) -> _Moved:
@@ -147,12 +176,13 @@ def _conclude(
         mask,
         moved.contactors.main.on,
     )
-    after = _after(state, judged, permits, moved, commands, inputs)
+    after = _after(settings, state, judged, permits, moved, commands, inputs)
     events = judged.events + _changes(state, after, inputs.now_ms)
     return after, _outputs(settings, judged, permits, moved, after, wait_balance, events)
 
 
 def _after(
+    settings: Settings,
     state: State,
     judged: Judged,
     permits: _Permits,
@@ -176,6 +206,13 @@ def _after(
         commands=commands,
         resets=max(state.resets, inputs.afe.resets),
         word=_word(judged, permits, commands),
+        sleep=permits.sleep,
+        force_charge=reserve.force_charge(
+            settings.parameters,
+            state.force_charge,
+            judged.alarms,
+            None if judged.soc is None else soc.permille(settings, judged.soc),
+        ),
         opening=moved.contactors.opening,
         main=moved.contactors.main,
         common=moved.contactors.common,
@@ -236,6 +273,8 @@ def _word(judged: Judged, permits: _Permits, commands: Commands) -> str:
         return "fault"
     if commands.heater:
         return "heating"
+    if permits.sleep.asleep:
+        return "sleeping"
     current_ma = judged.values.current_ma or 0
     if abs(current_ma) > CHARGING_MA:
         return "charging" if current_ma > 0 else "discharging"
@@ -247,6 +286,8 @@ def _changes(before: State, after: State, now_ms: int) -> tuple[Event, ...]:
     events = []
     if before.word == "starting" and after.word != "starting":
         events.append(Event(now_ms, "state", "pack", "started"))
+    if before.sleep.asleep != after.sleep.asleep:
+        events.append(Event(now_ms, "state", after.sleep.why, "asleep" if after.sleep.asleep else "awake"))
     for name in ("charge", "discharge", "main", "precharge", "heater"):
         was, now = getattr(before.commands, name), getattr(after.commands, name)
         if was != now:

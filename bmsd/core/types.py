@@ -94,6 +94,7 @@ class AfeSettings:
     discharge_over_decic: int
     discharge_under_decic: int
     host_watchdog_s: int
+    switch_over_decic: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +114,7 @@ class Request:
     """What an operator asks of the core; it can only narrow what the rules allow (S14)."""
 
     kind: str
-    """`switch` (name charge, discharge or balance; on) or `reset` (name of an alarm)."""
+    """`switch` (name charge, discharge or balance; on), `reset` (name of an alarm) or `wake`."""
     name: str
     on: bool | None = None
     who: str = ""
@@ -173,6 +174,7 @@ class Because(Enum):
     LOW_CHARGE = "low state of charge"
     NO_SUPPLY = "supply voltage unknown"
     OVER_LIMIT = "over its limit"
+    ASLEEP = "asleep"
 
 
 @dataclass(frozen=True, slots=True)

@@ -134,6 +134,8 @@ def _blocks(alarm: Alarm) -> str:
 
 
 def _ends(alarm: Alarm) -> str:
+    if alarm.kept:
+        return "by itself, also after a restart"
     return "by itself" if alarm.ends is Release.ITSELF else "by the operator"
 
 

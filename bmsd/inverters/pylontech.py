@@ -51,7 +51,7 @@ ALARMS = Frame(0x359, 7,
             "discharge_ocp", "discharge_ocp2", "short_circuit", "discharge_not_stopped")),
         Bit("protection_low_temperature", 0, 4, ("discharge_utp",)),
         Bit("protection_high_temperature", 0, 3, ("charge_otp", "discharge_otp", "switch_otp")),
-        Bit("protection_low_voltage", 0, 2, ("cell_uvp", "cell_shutdown", "cell_floor", "pack_uvp")),
+        Bit("protection_low_voltage", 0, 2, ("cell_uvp", "cell_shutdown", "cell_floor", "pack_uvp", "auto_shutdown")),
         Bit("protection_high_voltage", 0, 1, ("cell_ovp", "pack_ovp")),
         Bit("protection_system_error", 1, 3, _MEASURING_FAULTS + _OTHER_FAULTS),
         Bit("protection_charge_current", 1, 0, ("charge_ocp", "charge_ocp2", "charge_not_stopped")),
@@ -60,7 +60,7 @@ ALARMS = Frame(0x359, 7,
         # some inverters altogether.
         Bit("warning_low_temperature", 2, 4, ("charge_utp",)),
         Bit("warning_high_temperature", 2, 3),
-        Bit("warning_low_voltage", 2, 2),
+        Bit("warning_low_voltage", 2, 2, ("cell_low",)),
         Bit("warning_high_voltage", 2, 1),
         Bit("warning_internal_communication", 3, 3, _MEASURING_FAULTS),
         Bit("warning_charge_current", 3, 0),
@@ -71,9 +71,10 @@ ALARMS = Frame(0x359, 7,
 REQUESTS = Frame(0x35C, 2, bits=(
     Bit("charge_enable", 0, 7),
     Bit("discharge_enable", 0, 6),
-    # Sources disagree which of the next two is the stronger request, so they go by their place.
-    Bit("force_charge_bit_5", 0, 5),
-    Bit("force_charge_bit_4", 0, 4),
+    # The document means bit 5 for inverters that can wake a battery, bit 4 for those that cannot; other makers
+    # name them the other way round, and some read only one. Both say the same here.
+    Bit("force_charge", 0, 5),
+    Bit("force_charge", 0, 4),
     Bit("full_charge_request", 0, 3),
 ))
 NAME = Frame(0x35E, 8, texts=(Text("manufacturer", 0, "PYLON   "),))

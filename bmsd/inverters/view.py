@@ -60,6 +60,7 @@ def view(document: Mapping[str, Any] | None, configured: Voltages) -> View:
         "discharge_limit_mv": points.get("discharge_limit_mv") or configured.discharge_mv,
         "charge_enable": may_charge,
         "discharge_enable": may_discharge,
+        "force_charge": may_charge and points.get("force_charge") is True,
         "modules": 1,
     }
     return View(values, active, good=True)

@@ -25,7 +25,9 @@ EVENT_STATES = {
     **dict.fromkeys(alarms.BY_NAME, ("raised", "cleared")),
     "pack": ("started",),
     "full": ("anchored",),
-    "empty": ("anchored",),
+    "empty": ("anchored", "asleep"),
+    "idle": ("asleep",),
+    **dict.fromkeys(("request", "fault", "charger", "current", "work", "alarm"), ("awake",)),
 }
 """What can be named in `order` and `never`: the thing and what may happen to it."""
 UNKNOWN = "unknown"

@@ -147,7 +147,7 @@ def run(
                 _record(at_ms, points, csv, trace)
                 sample_ms += scenario.sample_ms
         # Always a multiple of the period, so that samples keep their times; what was missed is not made up.
-        due_ms = -(-max(due_ms + period_ms, virtual.now_ms) // period_ms) * period_ms
+        due_ms = -(-max(due_ms + virtual.control.period_ms, virtual.now_ms) // period_ms) * period_ms
     summary.simulated_ms = virtual.now_ms
     return summary, checker.failures()
 

@@ -49,6 +49,7 @@ EVENT_KEYS = {
     "fault": ("at_s", "fault", "on", "cell"),
     "switch": ("at_s", "switch", "on"),
     "reset": ("at_s", "reset"),
+    "wake": ("at_s", "wake"),
 }
 """What an [[event]] is about, and the keys it then has."""
 
@@ -238,4 +239,17 @@ def _reset(values: Mapping[str, Any], at_ms: int, _cells: int) -> Happening:
     return Happening(at_ms, "", {}, Request("reset", name, None, "Scenario"))
 
 
-_MAKERS = {"set": _set, "values": _values, "fault": _fault, "switch": _switch, "reset": _reset}
+def _wake(values: Mapping[str, Any], at_ms: int, _cells: int) -> Happening:
+    if values["wake"] is not True:
+        raise PeerError("needs wake = true")
+    return Happening(at_ms, "", {}, Request("wake", "pack", None, "Scenario"))
+
+
+_MAKERS = {
+    "set": _set,
+    "values": _values,
+    "fault": _fault,
+    "switch": _switch,
+    "reset": _reset,
+    "wake": _wake,
+}

@@ -84,8 +84,15 @@ class Alarm:
     inclusive: bool = False
     """Recovery is reached at its limit, not only beyond it."""
     unit: Unit = COUNT
+    kept: bool = False
+    """Survives a restart though it ends by itself: else a restart would forget what it has to recover from."""
     opening_ms: int = 0
     """How long the contactor may wait for the inverter to take its current back (S12); 0 opens at once."""
+
+    @property
+    def survives(self) -> bool:
+        """Tell whether the alarm is still there after a restart (S13)."""
+        return self.kept or self.ends is Release.OPERATOR
 
     @property
     def message_id(self) -> str:
@@ -107,10 +114,12 @@ ALARMS: tuple[Alarm, ...] = (
           "cell_max", ABOVE, "cell_ovp_mv", "cell_ovpr_mv", "cell_ovp_delay_ms", unit=VOLT, opening_ms=500),
     Alarm("cell_uvp", 2, P, Block.DISCHARGE, "Cell under-voltage",
           "Charge the pack; discharging returns when every cell is above recovery.",
-          "cell_min", BELOW, "cell_uvp_mv", "cell_uvpr_mv", "cell_uvp_delay_ms", unit=VOLT, opening_ms=500),
+          "cell_min", BELOW, "cell_uvp_mv", "cell_uvpr_mv", "cell_uvp_delay_ms",
+          unit=VOLT, kept=True, opening_ms=500),
     Alarm("cell_shutdown", 3, P, Block.DISCHARGE | Block.HEATER | Block.BALANCE, "Shutdown voltage",
           "Charge the pack now. Charging stays possible.",
-          "cell_min", BELOW, "cell_shutdown_mv", "cell_uvpr_mv", "cell_shutdown_delay_ms", unit=VOLT),
+          "cell_min", BELOW, "cell_shutdown_mv", "cell_uvpr_mv", "cell_shutdown_delay_ms",
+          unit=VOLT, kept=True),
     Alarm("cell_floor", 4, F, EVERYTHING, "Cell below its floor",
           "The cell may be damaged: measure it, replace it or recover it by hand, then"
           " 'bmsctl reset cell_floor'.",
@@ -125,7 +134,8 @@ ALARMS: tuple[Alarm, ...] = (
           "pack_mv", ABOVE, "pack_ovp_mv", "pack_ovpr_mv", "pack_voltage_delay_ms", unit=VOLT, opening_ms=2000),
     Alarm("pack_uvp", 7, P, Block.DISCHARGE, "Pack under-voltage",
           "Charge the pack.",
-          "pack_mv", BELOW, "pack_uvp_mv", "pack_uvpr_mv", "pack_voltage_delay_ms", unit=VOLT, opening_ms=2000),
+          "pack_mv", BELOW, "pack_uvp_mv", "pack_uvpr_mv", "pack_voltage_delay_ms",
+          unit=VOLT, kept=True, opening_ms=2000),
     # Current.
     Alarm("charge_ocp", 8, P, Block.CHARGE, "Charge over-current",
           "Returns by itself. If it repeats, lower the charger's current.",
@@ -259,6 +269,14 @@ ALARMS: tuple[Alarm, ...] = (
           delay="forbidden_flow_ms", release_delay="forbidden_flow_release_ms", unit=AMPERE),
     Alarm("contactor_worn", 60, W, Block.NONE, "Contactor at the end of its service life",
           "Change the contactor, then raise contactor_life_closings by the count it reached."),
+    # The lower end of the pack.
+    Alarm("cell_low", 61, W, Block.NONE, "Pack nearly empty",
+          "Charge the pack: discharging ends at under-voltage (cell_uvp_v).",
+          delay="cell_uvp_delay_ms", unit=VOLT),
+    Alarm("auto_shutdown", 62, P, Block.DISCHARGE | Block.HEATER | Block.BALANCE, "Pack shut itself down",
+          "Charge the pack: it wakes and goes on by itself. docs/black-start.md tells what to do when the"
+          " charger needs the pack to start.",
+          delay="shutdown_after_ms", release_delay="recovery_ms", kept=True),
     # Configuration.
     Alarm("configuration_fault", 40, F, EVERYTHING, "Stored parameters are not usable",
           "Read the message, set the parameters again with 'bmsctl params', then 'bmsctl reset"

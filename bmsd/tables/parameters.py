@@ -16,6 +16,7 @@ from bmsd.tables.rows import (
     AMPERE,
     CELSIUS,
     COUNT,
+    HOUR,
     KELVIN,
     MICROSECOND,
     PERCENT,
@@ -440,6 +441,38 @@ class Parameters:
         "cycle", SECOND, 1000, 600_000, 10_000,
         "How long a lost sensor, chip or output must be good again before its alarm ends.",
     )
+    # The lower end: warn, ask for charge, save what is left. All bmsd's own but for JK's sleep (document D).
+    cell_low_margin_mv: int = _row(
+        "reserve", VOLT, 0, 500, Preset(100, 100, 50),
+        "Warn, and ask the inverter for charge, when the lowest cell is less than this above under-voltage;"
+        " it ends at under-voltage recovery.",
+    )
+    force_charge_permille: int = _row(
+        "reserve", PERCENT, 0, 500, 50,
+        "Ask the inverter for charge below this state of charge ...; 0: only when a cell is low.",
+    )
+    force_charge_end_permille: int = _row(
+        "reserve", PERCENT, 20, 800, 100, "... until it has reached this.",
+    )
+    shutdown_after_ms: int = _row(
+        "reserve", SECOND, 10_000, 86_400_000, 600_000,
+        "How long the pack may stay at shutdown voltage without charge before it shuts itself down.",
+    )
+    sleep_after_h: int = _row(
+        "sleep", HOUR, 0, 1000, Preset(0, 0, 0, 26, 26, 26),
+        "Sleep after so many hours with less than the sleep current; 0: never.",
+    )
+    sleep_current_ma: int = _row(
+        "sleep", AMPERE, 100, 10_000, 1000, "A current below this, either way, is nobody using the pack.",
+    )
+    sleep_contactors: int = _row(
+        "sleep", COUNT, 0, 1, 0,
+        "What sleep does with the contactors: 0 keeps them as they are, 1 opens them: the house goes dark.",
+    )
+    sleep_period_ms: int = _row(
+        "sleep", SECOND, 250, 1000, 500,
+        "Control period asleep. A watchdog relay on the heartbeat must bear twice as much from edge to edge.",
+    )
     # fmt: on
 
     def get(self, name: str) -> int:
@@ -496,6 +529,7 @@ ORDERS: tuple[Order, ...] = (
     Order("precharge_tries", "contactor_operations_per_hour", 0),
     Order("forbidden_charge_ma", "charge_ocp_ma", 0),
     Order("forbidden_discharge_ma", "discharge_ocp_ma", 0),
+    Order("force_charge_permille", "force_charge_end_permille", 20),
 )
 
 

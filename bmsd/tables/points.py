@@ -140,6 +140,8 @@ POINTS: tuple[Point, ...] = (
             ("charge", "the contactor for charging"), ("discharge", "the contactor for discharging"),
             ("precharge", "the pre-charge relay"), ("heater", "the heater relay"))
     ),
+    Point("force_charge", "limits.force_charge", COUNT,
+          "The pack asks to be charged now: it is nearly empty, and may be charged.", Kind.FLAG),
 )
 BY_NAME = {point.name: point for point in POINTS}
 BY_PATH = {point.path: point for point in POINTS}

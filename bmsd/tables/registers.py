@@ -72,7 +72,7 @@ class Register:
     """Which one of a list, from 0."""
 
 
-STATES = {"starting": 0, "fault": 1, "heating": 2, "charging": 3, "discharging": 4, "idle": 5}
+STATES = {"starting": 0, "fault": 1, "heating": 2, "charging": 3, "discharging": 4, "idle": 5, "sleeping": 6}
 """The state of the pack as a number."""
 CORE_FRESH, CORE_OLD, CORE_ABSENT = 0, 1, 2
 
@@ -158,6 +158,7 @@ REGISTERS: tuple[Register, ...] = (
     Register(171, "switch_decic", S16, unit="0.1 °C"),
     *(Register(172 + n, "battery_decic", S16, unit="0.1 °C", index=n) for n in range(MOST_SENSORS)),
     *(Register(180 + n, "cell_mv", U16, unit="0.001 V", index=n) for n in range(MOST_CELLS)),
+    Register(220, "force_charge", U16),
     Register(224, "counter", U16),
     # Sense wires.
     *(Register(300 + n, "wire_mohm", U16, unit="0.001 Ω", index=n) for n in range(MOST_CELLS)),

@@ -36,6 +36,7 @@ SETTINGS = AfeSettings(
     discharge_over_decic=600,
     discharge_under_decic=-200,
     host_watchdog_s=5,
+    switch_over_decic=800,
 )
 
 

@@ -39,6 +39,7 @@ GOOD = [
     ("charge_under_decic", 0x92A6, [(-400, -40, -400), (-1, -1, -10), (1200, 120, 1200)]),
     ("discharge_over_decic", 0x929D, [(-400, -40, -400), (600, 60, 600), (1200, 120, 1200)]),
     ("discharge_under_decic", 0x92A9, [(-400, -40, -400), (-195, -20, -200), (1200, 120, 1200)]),
+    ("switch_over_decic", 0x92A0, [(100, 10, 100), (801, 81, 810), (1500, 150, 1500)]),
     ("host_watchdog_s", 0x92B2, [(1, 1, 1), (5, 5, 5), (65535, 65535, 65535)]),
 ]  # fmt: skip
 
@@ -68,6 +69,7 @@ BAD = [
     ("short_circuit_ma", [0, -1, 39_999, 2_000_001]),
     ("short_circuit_delay_us", [-1, 451]),
     ("charge_over_decic", [-410, 1201]),
+    ("switch_over_decic", [90, 1501]),
     ("charge_under_decic", [-401, 1210]),
     ("discharge_over_decic", [-410, 1201]),
     ("discharge_under_decic", [-401, 1210]),
@@ -190,6 +192,7 @@ OVER = {
     "short_circuit_delay_us": (0, 450, 15),
     "charge_over_decic": (-400, 1200, 10),
     "discharge_over_decic": (-400, 1200, 10),
+    "switch_over_decic": (100, 1500, 10),
 }
 UNDER = {
     "cell_under_mv": (1063, 4554, 51),

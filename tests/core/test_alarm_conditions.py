@@ -90,6 +90,13 @@ ELSEWHERE = {
     "heater_no_warming": "test_heater_rules",
     "heater_long_run": "test_heater_rules",
     "configuration_fault": "test_output_alarms",
+    "cell_low": "test_reserve",
+    "auto_shutdown": "test_reserve",
+    "main_contactor_welded": "test_common_contactor",
+    "main_contactor_open": "test_common_contactor",
+    "charge_not_stopped": "test_common_contactor",
+    "discharge_not_stopped": "test_common_contactor",
+    "contactor_worn": "test_wear",
 }
 
 

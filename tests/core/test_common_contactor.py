@@ -282,6 +282,35 @@ def test_a_charger_closes_it_again_below_shutdown_and_it_stays_while_it_charges(
     assert not pack.closed
 
 
+def test_a_pack_that_shut_itself_down_is_charged_again() -> None:
+    """S1: charging ends that alarm, too."""
+    pack = shut_down(chosen={"shutdown_after_ms": 60_000})
+    pack.until(lambda p: "auto_shutdown" in p.active(), 7_200_000)
+    assert not pack.closed
+    pack.charger_mv = sum(mv or 0 for mv in pack.cells) + 2000
+    pack.until(lambda p: p.closed, 60_000)
+    pack.charger_mv, pack.current_ma = sum(mv or 0 for mv in pack.cells), 10_000
+    pack.run(60_000)
+    assert pack.closed
+    assert pack.told == (True, False)
+
+
+@pytest.mark.parametrize("charger_side", [True, False])
+def test_a_pack_that_sleeps_opens_only_where_a_charger_would_be_seen(charger_side) -> None:
+    """S1: else nothing could ever charge it; and nothing that sleeps is closed while the chip rests (S6)."""
+    pack = make(chosen={"sleep_after_h": 1, "sleep_contactors": 1})
+    pack.charger_mv = sum(mv or 0 for mv in pack.cells) if charger_side else 0
+    pack.started()
+    pack.run(3_700_000, 1000)
+    assert pack.state.sleep.asleep
+    assert pack.closed is not charger_side
+    if charger_side:
+        pack.charger_mv = sum(mv or 0 for mv in pack.cells) + 2000
+        pack.run(30_000)
+        assert not pack.state.sleep.asleep
+        assert pack.closed
+
+
 def test_a_charger_closes_nothing_against_any_other_alarm_without_time() -> None:
     """S1: charging ends a shutdown; it ends no failed pre-charge and no trip of the chip."""
     pack = shut_down()

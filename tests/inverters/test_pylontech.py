@@ -114,6 +114,15 @@ def test_limits_are_rounded_to_the_safe_side() -> None:
     assert limits["discharge_limit_mv"] == 46_500
 
 
+def test_a_pack_that_asks_for_charge_sets_both_bits_and_only_while_it_may_be_charged() -> None:
+    """Bit 5 and bit 4: makers disagree which of them counts."""
+    assert told(document(force_charge=True))["35C"] == "F0 00"
+    assert told(document(force_charge=True, discharge_allowed=False, discharge_limit_ma=0))["35C"] == "B0 00"
+    assert told(document(force_charge=True, charge_allowed=False))["35C"] == "40 00"
+    for unknown in (False, None):
+        assert told(document(force_charge=unknown))["35C"] == "C0 00"
+
+
 @pytest.mark.parametrize("permission", [False, None])
 def test_a_missing_permission_takes_its_current_away_whatever_the_limit_says(permission) -> None:
     """S1, S2."""
@@ -181,6 +190,7 @@ PLACES = {
     "switch_otp": (0, 3), "discharge_utp": (0, 4), "discharge_ocp": (0, 7), "discharge_ocp2": (0, 7),
     "short_circuit": (0, 7), "discharge_not_stopped": (0, 7), "charge_not_stopped": (1, 0),
     "charge_ocp": (1, 0), "charge_ocp2": (1, 0), "charge_utp": (2, 4),
+    "cell_low": (2, 2), "auto_shutdown": (0, 2),
 }  # fmt: skip
 NOT_TOLD = (
     "cell_spread", "heater_over_limit", "heater_no_warming", "heater_long_run", "contact_lost", "contactor_worn",

@@ -25,8 +25,11 @@ serial port with `mbpoll` at its other end. Every case runs in the order of the 
 above it, so that each of them begins with a machine that has been through something. Times are of an emulated machine
 that other work held up.
 
-What is *not* real: the bus's timing; the Raspberry Pi's own GPIO driver (both ways it may treat a line whose process
-is gone are imitated); CAN bit rates and bus-off; RS485 direction control.
+What is *not* real: the bus's timing; the Raspberry Pi's own GPIO driver (the simulated chip keeps the level of a line
+whose process is gone, or lets it fall, as that driver can be told); CAN bit rates and bus-off; RS485 direction control.
+
+Run it as root on an x86-64 Debian: `.venv/bin/python tests/machine/run.py`; it says what it needs, and builds kernel,
+image and package itself. Case by case it is in `tests/machine/guest/`.
 """
 TRACED = 14
 """Longer traces are cut."""

@@ -13,11 +13,13 @@ from bench_inputs import Pack, make_settings
 from hypothesis import strategies as st
 
 from bmsd.core.settings import Settings
+from bmsd.core.sleep import SleepState
 from bmsd.core.state import Outputs, State
 from bmsd.core.types import AfeState, ChipFault, Inputs, Levels, Request
 from bmsd.tables.alarms import ALARMS, Release
 
 HASTE = {
+    "shutdown_after_ms": 10_000,
     "recovery_ms": 1000,
     "contactor_min_off_ms": 500,
     "contactor_operations_per_hour": 5,
@@ -78,6 +80,7 @@ HAPPENINGS: tuple[Happening, ...] = (
     *[Happening("mend and reset")] * 10,
     *[Happening("cold morning")] * 15,
     *[Happening("nothing")] * 10,
+    *[Happening("asleep")] * 8,
 )  # fmt: skip
 STEPS_MS = (1, 100, 249, 250, 250, 250, 999, 1000, 1001, 2000)
 
@@ -176,6 +179,10 @@ class World(Pack):
             return (Request("switch", str(which), value, "uid 0"),)
         elif what == "reset":
             return (Request("reset", str(which), None, "uid 0"),)
+        elif what == "asleep" and self.state.started:
+            self.state = replace(
+                self.state, sleep=SleepState(self.now_ms, True, "idle", self.now_ms, charger_side_seen=True)
+            )
         elif what in {"mend", "mend and reset", "cold morning"}:
             self._mend(cold=what == "cold morning")
         return tuple(Request("reset", name) for name in LATCHES) if what == "mend and reset" else ()

@@ -54,9 +54,12 @@ class Witness:
     refused_ms: dict[str, int] = field(default_factory=dict)
     """Since when a closed contactor lacks its permission."""
     seen: set[str] = field(default_factory=set)
+    older_ms: int = 0
+    """Asleep, a value may be older by one slow scan of the chip."""
 
     def __call__(self, _world: object, before: State, inputs: Inputs, after: State, out: Outputs) -> None:
         """Record the measurement, then object to anything against the rules."""
+        self.older_ms = 1000 if before.sleep.asleep else 0
         self._record(inputs, out.values.frozen)
         active = {a.name for a, s in zip(ALARMS, after.alarms, strict=True) if s.active}
         cleared = {
@@ -75,7 +78,7 @@ class Witness:
 
     def fresh(self, now_ms: int, prefix: str, count: int) -> list[int] | None:
         """Give all values of a group, or None when one is unknown or too old."""
-        oldest = now_ms - self.settings.parameters.value_max_age_ms
+        oldest = now_ms - self.settings.parameters.value_max_age_ms - self.older_ms
         found = [self.last.get(f"{prefix}{n}") for n in range(count)]
         return None if any(f is None or f[1] < oldest for f in found) else [f[0] for f in found if f]
 

@@ -265,7 +265,7 @@ def settings_of_driver():
     from bmsd.core.types import AfeSettings
 
     settings = AfeSettings(16, 2, 250, True, 3700, 1000, 2500, 1000, 120_000, 300, 200_000, 300,
-                           500_000, 200, 550, 0, 600, -200, 5)  # fmt: skip
+                           500_000, 200, 550, 0, 600, -200, 5, 800)  # fmt: skip
     settings = replace(settings, crc=False)
     driver, chip = Bq769x2(settings), Bq769x2Chip()
     for procedure in (driver.start(), driver.configure()):

@@ -135,8 +135,11 @@ class Bq769x2Chip:
         flags = self.engine.advance(now_ms)
         if flags:
             self._latch(flags)
+        self.switches.asleep = self.engine.asleep
         changed = self.switches.evaluate(now_ms, self.protection.status, self._status_c)
-        if changed or self.engine.asleep != asleep:
+        if self.engine.asleep != asleep:
+            self.evaluate_switches()
+        elif changed:
             self.show_status()
 
     def fault(self, name: str, on: bool, cell: int = 1) -> None:
@@ -167,7 +170,6 @@ class Bq769x2Chip:
         self._por = True
         self.switches.fet_enabled = False
         self.switches.force(False, False)
-        self.engine.sleep_enabled = True
         _WORD.pack_into(self.registers, 0x66, self.memory.unsigned(0x926D, 2))
         self._restart()
 
@@ -206,6 +208,7 @@ class Bq769x2Chip:
         self.engine.sleep_enabled = on
         if not on:
             self.engine.wake(self._now_ms)
+            self.switches.asleep = False
         self.show_status()
 
     def feed_watchdog(self) -> None:
@@ -262,6 +265,7 @@ class Bq769x2Chip:
         flags = (_SSA if status & 0xFF else 0) | (_SSBC if status >> 8 or self._status_c else 0)
         if flags:
             self._balancing = 0
+            self.engine.wake(self._now_ms)
             self._latch(flags)
 
     def _latch(self, flags: int) -> None:

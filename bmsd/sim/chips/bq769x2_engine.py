@@ -85,17 +85,17 @@ class Engine:
         self._measured = tuple(config & 3 == 3 for config in configs)
         self._cell_pins = tuple(n for n, config in enumerate(configs) if config & 0x0F == 0x07)
         self._switch_pins = tuple(n for n, config in enumerate(configs) if config & 0x0F == 0x0F)
-        self._sleep_configured = bool(memory.unsigned(0x9234, 2) & 0x0100)
         self._input_mv = self._spread()
 
     @property
     def may_sleep(self) -> bool:
-        """Tell whether SLEEP is allowed."""
-        return self._sleep_configured and self.sleep_enabled
+        """Tell whether SLEEP is allowed: Power Config says so at a start, the commands from then on."""
+        return self.sleep_enabled
 
     def restart(self, now_ms: int) -> None:
         """Begin scanning from the first loop on."""
         self.asleep = False
+        self.sleep_enabled = bool(self._memory.unsigned(0x9234, 2) & 0x0100)
         self._loops = 0
         self._next_loop_ms = now_ms + LOOP_MS
         self._idle_since_ms = now_ms

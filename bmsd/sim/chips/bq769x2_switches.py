@@ -10,7 +10,7 @@ from __future__ import annotations
 from bmsd.sim.chips.bq769x2_memory import DataMemory
 
 _EVALUATE_MS = 250
-_FET_INIT_OFF = 0x20
+_FET_INIT_OFF, _SLEEPCHG = 0x20, 0x02
 _PIN_KIND, _PIN_INTERLOCK = 0x83, 0x82
 """Function bits and the active-low bit: together they make "high" mean "permitted"."""
 _PIN_FROM_REG1 = 0x20
@@ -26,6 +26,7 @@ class Switches:
         self.chg_forced_off = False
         self.dsg = False
         self.chg = False
+        self.asleep = False
         self._next_evaluate_ms = 0
         self.load()
 
@@ -48,10 +49,11 @@ class Switches:
         self._dsg_blocks_c = memory.unsigned(0x926B)
         self._chg_pin = self._pin_drives(memory.unsigned(0x9301))
         self._dsg_pin = self._pin_drives(memory.unsigned(0x9302))
+        self._charges_asleep = bool(memory.unsigned(0x9308) & _SLEEPCHG)
 
     def restart(self) -> None:
         """Begin with everything off, and forced off where the settings say so."""
-        self.dsg = self.chg = False
+        self.dsg = self.chg = self.asleep = False
         if self._memory.unsigned(0x9308) & _FET_INIT_OFF:
             self.dsg_forced_off = self.chg_forced_off = True
 
@@ -83,7 +85,7 @@ class Switches:
         chg_blocked = status & self._chg_blocks or status_c & self._chg_blocks_c
         return (
             not (dsg_blocked or self.dsg_forced_off),
-            not (chg_blocked or self.chg_forced_off),
+            not (chg_blocked or self.chg_forced_off or (self.asleep and not self._charges_asleep)),
         )
 
     def _pin_drives(self, config: int) -> bool:

@@ -1,9 +1,7 @@
 """The test machine's board: a GPIO chip as a Raspberry Pi 4 has it, a CAN interface, and a recorder of levels.
 
 The recorder writes every change of a line to /share/out/lines.log, `monotonic_s name level`; the host moves the
-simulated pack by it. It plays the contactors' auxiliary contacts, and the two ways a kernel treats a line whose
-process is gone: /run/keep-levels there imitates a Raspberry Pi's own kernel (the level stays), without it the
-line falls back to its pull-down (upstream, and dtparam=strict_gpiod).
+simulated pack by it. It also plays the contactors' auxiliary contacts.
 """
 
 from __future__ import annotations
@@ -19,7 +17,6 @@ CONFIGFS = Path("/sys/kernel/config/gpio-sim/header")
 LABEL = "pinctrl-bcm2711"
 ANSWERS = Path("/share/answers")
 """The installer's answers; the lines are where they say."""
-KEEP = Path("/run/keep-levels")
 SCAN_S = 0.002
 CONTACT_S = 0.02
 LOG = Path("/share/out/lines.log")
@@ -82,7 +79,6 @@ def record(lines: Path) -> None:
                     continue
                 levels[name] = level
                 log.write(f"{now:.4f} {name} {level}\n")
-                pull(lines, outputs[name], bool(level) and KEEP.exists())
                 if name in contacts:
                     due.append((now + CONTACT_S, contacts[name], bool(level)))
             while due and due[0][0] <= now:

@@ -21,7 +21,9 @@ T = TypeVar("T")
 SHARE = Path("/share")
 OUT = SHARE / "out"
 LINES = OUT / "lines.log"
-KEEP = Path("/run/keep-levels")
+KEEP = Path("/sys/module/gpio_sim/parameters/persist")
+"""Y: a line keeps its level when its process is gone, as a Raspberry Pi's own kernel has it; N: it falls back to its
+pull-down, as upstream and with dtparam=strict_gpiod."""
 CONFIG = Path("/etc/bmsd/bmsd.toml")
 RUNTIME = Path("/run/bmsd")
 OUTPUTS = ("charge", "discharge", "precharge", "heater")

@@ -1,0 +1,137 @@
+"""When a pack that nobody uses goes to low power, and what wakes it.
+
+A pure state machine. Asleep, everything is still measured, judged and switched, only once per `sleep_period_ms`.
+Nothing unknown puts a pack to sleep, and everything unknown wakes it (S2).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from bmsd.core.plausible import Values
+from bmsd.tables.parameters import Parameters
+
+HOUR_MS = 3_600_000
+AGAIN_MS = 300_000
+"""An empty pack that was woken stays awake for this long: time to look at it, or for a charger to begin."""
+SLOW_SCAN_MS = 1000
+"""How often a front end measures that rests; by so much a believed value may be older than awake."""
+BLIND_MS = 2000
+"""Time without a complete measurement that ends the sleep: more than one slow scan was missed."""
+SEEN_PERMILLE = 900
+"""The charger's side counts as wired when it shows this share of the pack through the closed contactor."""
+
+
+@dataclass(frozen=True, slots=True)
+class SleepState:
+    """Sleep between cycles."""
+
+    idle_since_ms: int | None = None
+    asleep: bool = False
+    why: str = ""
+    """What changed `asleep` last."""
+    fresh_ms: int = 0
+    """When the last complete measurement was made, while asleep."""
+    waking: bool = False
+    """Awake, but not measured since: what sleep held open does not close on what was believed asleep."""
+    charger_side_seen: bool = False
+    """The charger's side was read at the pack's voltage when the charge contactor was last closed."""
+
+
+class Situation(NamedTuple):
+    """What one cycle shows."""
+
+    values: Values
+    started: bool
+    busy: bool
+    """Heater, pre-charge or balancing is on."""
+    fault: bool
+    """A fault is active or a needed value unknown."""
+    raised: bool
+    """An alarm was raised in this cycle."""
+    asked: bool
+    """Somebody asked for something in this cycle."""
+    empty: bool
+    """The pack has shut itself down."""
+    charge_closed: bool
+    now_ms: int
+
+
+def advance(p: Parameters, state: SleepState, seen: Situation) -> SleepState:
+    """Go one cycle on."""
+    side_seen = _charger_side(state, seen)
+    if state.asleep:
+        fresh_ms = seen.now_ms if seen.values.fresh else state.fresh_ms
+        why = _wakes(p, seen, seen.now_ms - fresh_ms)
+        if why:
+            return SleepState(seen.now_ms, False, why, 0, True, side_seen)
+        return SleepState(state.idle_since_ms, True, state.why, fresh_ms, False, side_seen)
+    waking = state.waking and not seen.values.fresh
+    if not _idle(p, seen):
+        return SleepState(None, False, state.why, 0, waking, side_seen)
+    since_ms = seen.now_ms if state.idle_since_ms is None else state.idle_since_ms
+    for_ms = seen.now_ms - since_ms
+    if seen.empty and for_ms >= AGAIN_MS:
+        return SleepState(since_ms, True, "empty", seen.now_ms, False, side_seen)
+    if p.sleep_after_h and for_ms >= p.sleep_after_h * HOUR_MS:
+        return SleepState(since_ms, True, "idle", seen.now_ms, False, side_seen)
+    return SleepState(since_ms, False, state.why, 0, waking, side_seen)
+
+
+def holds_open(p: Parameters, state: SleepState) -> tuple[bool, bool]:
+    """Tell whether sleep keeps the charge and the discharge contactor open.
+
+    The charge contactor only where the front end would see a charger behind it: else nothing could ever charge.
+    """
+    opens = (state.asleep or state.waking) and p.sleep_contactors == 1
+    return opens and state.charger_side_seen, opens
+
+
+def older_ms(state: SleepState) -> int:
+    """Give by how much a believed value may be older than awake: one slow scan."""
+    return SLOW_SCAN_MS if state.asleep else 0
+
+
+def period_ms(p: Parameters, state: SleepState) -> int:
+    """Give the time from this cycle to the next."""
+    return max(p.sleep_period_ms, p.period_ms) if state.asleep else p.period_ms
+
+
+def charger(p: Parameters, values: Values) -> bool:
+    """Tell whether a charger stands above the pack; unknown is none, for it is only asked to wake."""
+    pack_mv = values.pack_mv.value
+    if pack_mv is None or values.charger_mv is None:
+        return False
+    return values.charger_mv - pack_mv >= p.charger_detect_mv
+
+
+def _current(p: Parameters, values: Values) -> bool:
+    """Tell whether current flows; an unknown one may."""
+    return values.current_ma is None or abs(values.current_ma) >= p.sleep_current_ma
+
+
+def _idle(p: Parameters, seen: Situation) -> bool:
+    wanted = seen.asked or seen.raised or charger(p, seen.values)
+    return seen.started and not (seen.busy or seen.fault or wanted or _current(p, seen.values))
+
+
+def _wakes(p: Parameters, seen: Situation, blind_ms: int) -> str:
+    """Name what ends the sleep; empty when nothing does."""
+    causes = (
+        (seen.asked, "request"),
+        (seen.fault or not seen.started or blind_ms >= BLIND_MS, "fault"),
+        (charger(p, seen.values), "charger"),
+        (_current(p, seen.values), "current"),
+        (seen.raised and not seen.empty, "alarm"),
+        (seen.busy, "work"),
+    )
+    return next((why for is_so, why in causes if is_so), "")
+
+
+def _charger_side(state: SleepState, seen: Situation) -> bool:
+    """Learn from a closed charge contactor whether the charger's side can be read."""
+    pack_mv, charger_mv = seen.values.pack_mv.value, seen.values.charger_mv
+    if not seen.charge_closed or pack_mv is None or charger_mv is None:
+        return state.charger_side_seen
+    return charger_mv * 1000 >= pack_mv * SEEN_PERMILLE
