@@ -89,7 +89,7 @@ class CommonWitness:
     def _closed(self, inputs, out, active) -> None:
         now, allowed = inputs.now_ms, out.charge_allowed or out.discharge_allowed
         hasty = {a.name for a in active if a.blocks & BOTH and a.name not in LEAVES_MS}
-        assert hasty <= {"cell_shutdown"}, f"S1: closed beside {hasty}"
+        assert hasty <= {"cell_shutdown", "auto_shutdown"}, f"S1: closed beside {hasty}"
         assert not hasty or out.charge_allowed, "S1: closed below shutdown voltage without a use"
         if allowed:
             self.refused_ms = None
