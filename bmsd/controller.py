@@ -141,6 +141,9 @@ class Controller:
             or self.levels.discharge
             or contacts.charge
             or contacts.discharge
+            or commands.main
+            or self.levels.main
+            or contacts.main
         )
 
     def _rest_chip(self, report: AfeReport, is_open: bool) -> None:
@@ -149,7 +152,7 @@ class Controller:
             self._resting = False
             return
         commands = self.state.commands
-        closes = commands.charge or commands.discharge or commands.precharge
+        closes = commands.charge or commands.discharge or commands.main or commands.precharge
         wanted = self.state.sleep.asleep and is_open and not closes
         if wanted != self._resting and (self._run(self._session.rest(wanted)) or not wanted):
             self._resting = wanted
