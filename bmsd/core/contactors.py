@@ -14,6 +14,11 @@ from bmsd.core.switching import Pace, SwitchState, turn, waits
 from bmsd.core.types import Because, Reason
 from bmsd.tables.parameters import Parameters
 
+SHORTED_MS = 2000
+SHORTED_PERMILLE = 50
+"""A load side still below this share of the pack after that time is a short: the resistor carries nearly the whole
+voltage and need not bear it any longer. One that gets there within the longest time-out is past 18 % by then."""
+
 
 @dataclass(frozen=True, slots=True)
 class PrechargeState:
@@ -57,7 +62,7 @@ def load_side(
     if _proved(p, pack_mv, load_mv):
         state, reason = drive(p, state, True, now_ms)
         return state, replace(precharge, tries=0), reason
-    return state, *_attempt(p, precharge, now_ms)
+    return state, *_attempt(p, precharge, _shorted(pack_mv, load_mv), now_ms)
 
 
 def _pace(p: Parameters) -> Pace:
@@ -81,10 +86,20 @@ def _proved(p: Parameters, pack_mv: int | None, load_mv: int | None) -> bool:
     return load_mv * 1000 >= pack_mv * p.precharge_permille
 
 
-def _attempt(p: Parameters, precharge: PrechargeState, now_ms: int) -> tuple[PrechargeState, Reason | None]:
-    """Let an attempt run, or end it when its time is up."""
+def _shorted(pack_mv: int | None, load_mv: int | None) -> bool:
+    """Tell a load side that does not rise; unknown shows nothing."""
+    if pack_mv is None or load_mv is None:
+        return False
+    return load_mv * 1000 < pack_mv * SHORTED_PERMILLE
+
+
+def _attempt(
+    p: Parameters, precharge: PrechargeState, shorted: bool, now_ms: int
+) -> tuple[PrechargeState, Reason | None]:
+    """Let an attempt run, or end it when its time is up, which onto a short is sooner."""
     began_ms = now_ms if precharge.relay.changed_ms is None else precharge.relay.changed_ms
-    end_ms = began_ms + p.precharge_timeout_ms
+    longest_ms = p.precharge_timeout_ms
+    end_ms = began_ms + (min(longest_ms, SHORTED_MS) if shorted else longest_ms)
     if now_ms < end_ms:
         return precharge, Reason(Because.PRECHARGE, until_ms=end_ms)
     failed = _relay(p, replace(precharge, tries=precharge.tries + 1), False, now_ms)

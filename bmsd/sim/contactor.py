@@ -5,6 +5,9 @@ from __future__ import annotations
 UNDER_LOAD_A = 1.0
 """An opening that breaks more than this counts as one under load."""
 
+BOUNCE_MS = 400
+"""How long a bouncing auxiliary contact reads wrong after each move [est]; contacts themselves settle in 10 ms."""
+
 
 class Contactor:
     """A contactor or relay: what is commanded, where the armature is, what the contacts do."""
@@ -14,6 +17,7 @@ class Contactor:
         self.permit = True
         self.welded = False
         self.stuck_open = False
+        self.bounces = False
         self.closed = False
         self.operations = 0
         self.openings_under_load = 0
@@ -25,11 +29,13 @@ class Contactor:
         self._driven = False
         self._armature = False
         self._shown: bool | None = None
+        self._unsettled_ms = 0
 
     @property
     def feedback(self) -> bool:
-        """Show the auxiliary contact: follows the main contact, unless it is stuck."""
-        return self.closed if self._shown is None else self._shown
+        """Show the auxiliary contact: follows the main contact, unless it is stuck or still bounces."""
+        shown = self.closed if self._shown is None else self._shown
+        return shown is not (self.bounces and self._unsettled_ms > 0)
 
     @property
     def feedback_stuck(self) -> bool:
@@ -54,6 +60,8 @@ class Contactor:
         """Move the armature on by a time that never passes its arrival."""
         if self.left_ms > 0:
             self.left_ms -= dt_ms
+        if self._unsettled_ms > 0:
+            self._unsettled_ms -= dt_ms
 
     def settle(self, through_a: float) -> bool:
         """Bring the contacts where armature and faults put them; true if they moved."""
@@ -61,6 +69,7 @@ class Contactor:
         if closed == self.closed:
             return False
         self.closed = closed
+        self._unsettled_ms = BOUNCE_MS
         if closed:
             self.operations += 1
         elif abs(through_a) > UNDER_LOAD_A:

@@ -45,12 +45,16 @@ FAULTS = {
     "charge_feedback_stuck": Fault(
         "charge contactor: feedback stays where it is", "charge", "feedback_stuck"
     ),
+    "charge_bounce": Fault("charge contactor: feedback reads wrong for 0.4 s after each move", "charge", "bounces"),
     "discharge_weld": Fault(
         "discharge contactor: contacts closed whatever is commanded", "discharge", "welded"
     ),
     "discharge_stuck_open": Fault("discharge contactor: never closes", "discharge", "stuck_open"),
     "discharge_feedback_stuck": Fault(
         "discharge contactor: feedback stays where it is", "discharge", "feedback_stuck"
+    ),
+    "discharge_bounce": Fault(
+        "discharge contactor: feedback reads wrong for 0.4 s after each move", "discharge", "bounces"
     ),
     "main_weld": Fault("main contactor: contacts closed whatever is commanded", "main", "welded"),
     "main_stuck_open": Fault("main contactor: never closes", "main", "stuck_open"),
@@ -149,6 +153,7 @@ SETTABLES = {
 
 CELL_SETTABLES = {
     "offset_mv": Settable("error of this cell's reading", "mV", -5000.0, 5000.0, "sensors", "offset_mv"),
+    "noise_mv": Settable("noise of this cell's reading, sigma", "mV", 0.0, 500.0, "sensors", "cell_noise_mv"),
     "soc_percent": Settable("charge of this cell", "%", -20.0, 120.0, "cells", "soc", 0.01),
     "capacity_percent": Settable("capacity, of the nominal one", "%", 1.0, 200.0, "cells", "capacity", 0.01),
     "resistance_percent": Settable(

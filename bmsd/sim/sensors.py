@@ -33,6 +33,7 @@ class Sensors:
     def __init__(self, cells: int, seed: int, ts_offset_k: tuple[float, float]) -> None:
         self.offset_mv = [0.0] * cells
         self.wire_ohm = [0.0] * cells
+        self.cell_noise_mv = [0.0] * cells
         self.ts1_offset_k, self.ts2_offset_k = ts_offset_k
         self.current_offset_ma = 0.0
         self.current_gain_percent = 0.0
@@ -41,6 +42,7 @@ class Sensors:
         self._faults: dict[tuple[str, int], list[float]] = {}
         """Active faults by name and cell (0: none), with the values they froze."""
         self._plain = True
+        self._noisy_cell = False
         self._true_ts = True
 
     def fault(self, name: str, cell: int, on: bool) -> None:
@@ -54,11 +56,13 @@ class Sensors:
     def refresh(self) -> None:
         """Find out whether the cell readings need more than a unit conversion."""
         self._true_ts = not any(name.startswith("ntc") for name, _ in self._faults)
+        self._noisy_cell = any(self.cell_noise_mv)
         self._plain = not (
             any(name.startswith("cell") for name, _ in self._faults)
             or any(self.offset_mv)
             or any(self.wire_ohm)
             or self.noise_mv
+            or self._noisy_cell
         )
 
     def active(self) -> list[tuple[str, int]]:
@@ -74,6 +78,9 @@ class Sensors:
             readings[k] += self.offset_mv[k] - ohm * balance_a[k] * 1000.0
         if self.noise_mv:
             readings = [mv + self.noise_mv * bell(self._draw) for mv in readings]
+        if self._noisy_cell:
+            for k, noise_mv in enumerate(self.cell_noise_mv):
+                readings[k] += noise_mv * bell(self._draw)
         for (name, cell), frozen in self._faults.items():
             if name.startswith("cell"):
                 readings = _WIRING[name](readings, cell - 1, frozen)

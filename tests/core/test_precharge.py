@@ -9,8 +9,8 @@ from bmsd.core.types import Because, Request
 
 
 def precharging(pack: Pack | None = None, **chosen: int) -> Pack:
-    """Give a pack in the cycle in which its pre-charge relay has just gone on, the load side at 0 V."""
-    pack = pack or Pack(make_settings(chosen=chosen), load_mv=0, cells=[3300] * 4)
+    """Give a pack in the cycle in which its pre-charge relay has just gone on, the load side half way up."""
+    pack = pack or Pack(make_settings(chosen=chosen), load_mv=6600, cells=[3300] * 4)
     pack.until(lambda p: p.state.commands.precharge)
     assert not pack.state.commands.discharge
     return pack
@@ -91,6 +91,37 @@ def test_an_attempt_ends_at_its_time_out_and_not_a_millisecond_before() -> None:
     pack.cycle(after_ms=1)
     assert not pack.state.commands.precharge
     assert not pack.state.commands.discharge
+
+
+def shorted(load_mv: int) -> Pack:
+    """Give a pack whose load side stays where it is, a millisecond before two seconds of pre-charge are over."""
+    pack = precharging(Pack(load_mv=load_mv, cells=[3300] * 4))
+    pack.cycle(after_ms=1999)
+    assert pack.state.commands.precharge
+    return pack
+
+
+def test_a_load_side_that_does_not_rise_ends_the_attempt_after_two_seconds() -> None:
+    """Fault class 9: the resistor carries the whole pack voltage, and nothing comes of it."""
+    for load_mv in (0, 13_200 * 50 // 1000 - 1):
+        pack = shorted(load_mv)
+        pack.cycle(after_ms=1)
+        assert not pack.state.commands.precharge
+        assert pack.state.precharge.tries == 1
+
+
+@pytest.mark.parametrize("load_mv", [13_200 * 50 // 1000, None])
+def test_one_that_rises_at_all_or_is_unknown_has_its_whole_time(load_mv) -> None:
+    """S2: only a known value shows a short."""
+    pack = shorted(load_mv)
+    pack.cycle(after_ms=1)
+    assert pack.state.commands.precharge
+
+
+def test_a_shorter_time_out_holds_for_a_short_as_well() -> None:
+    pack = precharging(Pack(make_settings(chosen={"precharge_timeout_ms": 500}), load_mv=0))
+    pack.cycle(after_ms=500)
+    assert not pack.state.commands.precharge
 
 
 def test_the_resistor_rests_between_two_attempts() -> None:
