@@ -221,6 +221,15 @@ def blocked(alarms: Active) -> Block:
     return block
 
 
+def pending(states: tuple[AlarmState, ...]) -> Block:
+    """Combine what the alarms would block whose trip timer runs."""
+    block = Block.NONE
+    for alarm, state in zip(ALARMS, states, strict=True):
+        if state.bad_since_ms is not None and not state.active:
+            block |= alarm.blocks
+    return block
+
+
 def is_active(states: tuple[AlarmState, ...], name: str) -> bool:
     """Tell whether the alarm of this name is active."""
     return states[_INDEX[name]].active

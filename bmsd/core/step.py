@@ -38,7 +38,7 @@ from bmsd.core.types import (
     Inputs,
     Reason,
 )
-from bmsd.tables.alarms import Block, Severity
+from bmsd.tables.alarms import BOTH, Block, Severity
 
 CHARGING_MA = 500
 """Above this the state word says charging or discharging rather than idle."""
@@ -82,7 +82,9 @@ def _permit(settings: Settings, state: State, judged: Judged, inputs: Inputs) ->
     if not state.started:
         complete = judged.values.fresh and not unknown and judged.outputs_good
         good = good + 1 if complete else 0
-    started = state.started or good >= wanted
+    # A trip timer that runs would open again what closes now; what is blocked anyway waits for none.
+    foreseen = alarms.pending(judged.alarms) & BOTH & ~judged.block
+    started = state.started or (good >= wanted and not foreseen)
     sleeping = _sleep(settings, state, judged, inputs, fault=bool(unknown), started=started)
     asleep = (Reason(Because.ASLEEP, "sleep"),)
     no_charge, no_discharge = sleep.holds_open(settings.parameters, sleeping)

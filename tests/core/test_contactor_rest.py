@@ -81,6 +81,35 @@ def test_nothing_closes_before_enough_good_cycles() -> None:
     assert pack.state.commands.charge
 
 
+@pytest.mark.parametrize(
+    ("spoil", "alarm", "closed"),
+    [
+        ({"battery": [-50, -50]}, "charge_utp", (False, True)),
+        ({"cells": [3700] * 4}, "cell_ovp", (False, True)),
+        ({"cells": [2650] * 4}, "cell_uvp", (True, False)),
+        ({"stack": 10_000}, "stack_mismatch", (False, False)),
+    ],
+)
+@pytest.mark.parametrize("good_cycles", [2, 8])
+def test_a_start_waits_for_the_delay_of_what_would_open_it_again(spoil, alarm, closed, good_cycles) -> None:
+    """S13, S12: a pack that is found cold, full, empty or wrong closes nothing for a moment first."""
+    pack = Pack(make_settings(chosen={"start_good_cycles": good_cycles}), **spoil)
+    seen = set()
+    for _ in range(60):
+        pack.cycle()
+        seen |= {name for name in ("charge", "discharge") if getattr(pack.state.commands, name)}
+    assert pack.alarm(alarm).active
+    assert pack.state.started
+    assert ("charge" in seen, "discharge" in seen) == closed
+
+
+def test_a_start_below_shutdown_voltage_does_not_wait_for_the_pack_to_shut_itself_down() -> None:
+    """S13: that timer runs for ten minutes and blocks nothing more than what is blocked already."""
+    pack = Pack(cells=[2550] * 4)
+    pack.run(6000)
+    assert pack.state.commands.charge
+
+
 @pytest.mark.parametrize("spoil", ["polled", "current", "line"])
 def test_one_bad_cycle_starts_the_count_again(spoil: str) -> None:
     """S13: in a row means in a row."""
