@@ -7,6 +7,8 @@ from fault_bench import PERIOD_S, Pack
 
 from bmsd.core.types import AfeState
 
+pytestmark = pytest.mark.timeout(400)  # of processor time there is little on a busy machine
+
 UNKNOWN_S = 1.5
 """One second of age, and the cycles in which it is seen and done."""
 LASTING = ("afe_nack", "afe_crc", "afe_stuck", "afe_frozen", "afe_zeros", "afe_ones")

@@ -15,6 +15,8 @@ from bmsd.sim.bench import Bench
 from bmsd.sim.plant import Plant, PlantSettings
 from bmsd.sim.runner import Virtual
 
+pytestmark = pytest.mark.timeout(400)  # of processor time there is little on a busy machine
+
 SIDES = [("charge", {"charger_a": 60}), ("discharge", {"load_w": 3000})]
 HALF_AN_HOUR_S = 1800
 

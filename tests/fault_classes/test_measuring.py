@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from fault_bench import A_CYCLE_MORE_S, LONGEST_WAIT_S, Pack
 
+pytestmark = pytest.mark.timeout(400)  # of processor time there is little on a busy machine
+
 UNKNOWN_S = 1.0 + A_CYCLE_MORE_S
 """A value is believed for one second after its last good reading."""
 

@@ -8,6 +8,8 @@ from typing import NamedTuple
 import pytest
 from fault_bench import Pack
 
+pytestmark = pytest.mark.timeout(400)  # of processor time there is little on a busy machine
+
 
 class Fault(NamedTuple):
     """One fault: what the bench does, which alarm names it, and what it blocks: charge, discharge."""
