@@ -80,6 +80,7 @@ def test_only_the_newest_state_counts(tmp_path) -> None:
     assert load(tmp_path).runtime_ms == 199
 
 
+@pytest.mark.fault_class(16, "alone")
 @pytest.mark.parametrize("length", [0, 1, 10, len(GOOD) // 2, len(GOOD) - 1])
 def test_a_torn_file_is_reported_and_not_used(tmp_path, length) -> None:
     found = loaded(tmp_path, GOOD[:length])
@@ -186,6 +187,7 @@ def test_a_lost_directory_is_told(tmp_path) -> None:
     assert written(tmp_path / "gone", FULL).failed
 
 
+@pytest.mark.fault_class(16, "alone")
 def test_the_old_state_is_whole_at_every_moment(tmp_path) -> None:
     """S13: a power cut at any moment finds the old file or the new one."""
     writer, end = Writer(tmp_path), time.monotonic() + 0.5

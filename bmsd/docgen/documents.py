@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from bmsd.docgen import catalog, commandline, completion, inside, manpages, manual, outside, source
+from bmsd.docgen import catalog, commandline, completion, faults, inside, manpages, manual, outside, source
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = "docs/generated"
@@ -27,6 +27,7 @@ def documents(root: Path = ROOT) -> dict[str, str]:
         f"{FOLDER}/structure.md": source.structure_page(root),
         f"{FOLDER}/journal.md": outside.journal_page(),
         f"{FOLDER}/bmsd.catalog": catalog.catalog(),
+        faults.PAGE: faults.faults_page(root),
         **_manual(),
         SAFETY: safety(root),
     }

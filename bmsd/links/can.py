@@ -29,6 +29,7 @@ TICK_S = 0.1
 SEND_TIMEOUT_S = 0.05
 MOST_RECEIVED = 200
 """Frames taken per tick, so that a flooded bus cannot keep us from sending."""
+LONGEST_11_BIT = 0x7FF
 ALIVE_MS = 5000
 """An inverter not heard for this long is silent; that is told, and never a reason to stop sending."""
 
@@ -193,8 +194,15 @@ class Inverter:
             if message is None:
                 return
             self.counters.received += 1
-            if message.arbitration_id == self._protocol.alive_id and not message.is_error_frame:
+            if self._is_alive(message):
                 self._heard_ms = monotonic_ms()
+
+    def _is_alive(self, message: can.Message) -> bool:
+        """Tell the inverter's keep-alive from frames that only share its number, 29-bit ones among them."""
+        number = self._protocol.alive_id
+        if message.is_error_frame or message.is_remote_frame:
+            return False
+        return bool(message.arbitration_id == number and message.is_extended_id == (number > LONGEST_11_BIT))
 
     def _report(self, now_ms: int, told: View) -> None:
         self._watch_peer(now_ms)

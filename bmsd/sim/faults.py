@@ -45,7 +45,9 @@ FAULTS = {
     "charge_feedback_stuck": Fault(
         "charge contactor: feedback stays where it is", "charge", "feedback_stuck"
     ),
-    "charge_bounce": Fault("charge contactor: feedback reads wrong for 0.4 s after each move", "charge", "bounces"),
+    "charge_bounce": Fault(
+        "charge contactor: feedback reads wrong for 0.4 s after each move", "charge", "bounces"
+    ),
     "discharge_weld": Fault(
         "discharge contactor: contacts closed whatever is commanded", "discharge", "welded"
     ),

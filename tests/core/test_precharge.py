@@ -101,6 +101,7 @@ def shorted(load_mv: int) -> Pack:
     return pack
 
 
+@pytest.mark.fault_class(9, "alone")
 def test_a_load_side_that_does_not_rise_ends_the_attempt_after_two_seconds() -> None:
     """Fault class 9: the resistor carries the whole pack voltage, and nothing comes of it."""
     for load_mv in (0, 13_200 * 50 // 1000 - 1):

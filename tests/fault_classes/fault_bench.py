@@ -91,9 +91,7 @@ class Pack:
     def restart(self) -> None:
         """End the core and start it again on the same pack, with what the state file keeps."""
         state = self.virtual.control.state
-        kept = begin(
-            self.due_ms, latched=report.latched(state), soc_state=state.soc, consent=state.consent
-        )
+        kept = begin(self.due_ms, latched=report.latched(state), soc_state=state.soc, consent=state.consent)
         self.virtual.control.stop()
         self.virtual = Virtual(self.config, self.bench, kept)
         self.virtual.now_ms = self.due_ms

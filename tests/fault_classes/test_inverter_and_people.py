@@ -133,7 +133,9 @@ def test_a_wrong_configuration_is_refused_by_name(tmp_path, name) -> None:
 def test_one_cell_too_few_in_the_configuration_closes_nothing(monkeypatch) -> None:
     """S2, S13: a pack of 16 configured as 15: the cells do not add up to the stack."""
     whole = Plant.sense
-    monkeypatch.setattr(Plant, "sense", lambda plant: replace(seen := whole(plant), cell_mv=seen.cell_mv[:15]))
+    monkeypatch.setattr(
+        Plant, "sense", lambda plant: replace(seen := whole(plant), cell_mv=seen.cell_mv[:15])
+    )
     config = replace(config_of("split"), cells=15)
     bench = Bench(config, PlantSettings(cells=16), happenings=())
     virtual = Virtual(config, bench)
@@ -189,7 +191,7 @@ def test_asking_again_and_again_makes_it_no_longer_and_is_told_with_who() -> Non
     ended_s = next(e.at_ms for e in pack.told if e.kind == "emergency" and e.state == "ended") / 1000
     assert ended_s == pytest.approx(begun_s + HALF_AN_HOUR_S, abs=0.5)
     words = emergencies(pack)
-    assert [word[2] for word in words if word[1] == "on"][0] == "anna"
+    assert next(word[2] for word in words if word[1] == "on") == "anna"
     assert {f"ben-{n}" for n in range(1, asked)} <= {who for _, _, who in words}
     pack.stays(60, lambda: not pack.contacts["discharge"] and "cell_uvp" in pack.active)
 

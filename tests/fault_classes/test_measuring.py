@@ -188,7 +188,9 @@ def test_a_broken_sense_wire_ends_charge_and_names_its_cell(topology, fault, cel
 
 
 @pytest.mark.fault_class(3, "alone")
-@pytest.mark.xfail(strict=True, reason="no front end measures wire resistance: 2 ohm reads 0.2 V low while balancing")
+@pytest.mark.xfail(
+    strict=True, reason="no front end measures wire resistance: 2 ohm reads 0.2 V low while balancing"
+)
 def test_a_bad_wire_is_named_before_it_hides_an_overcharge() -> None:
     """S2: a crimp of 2 ohm, read while 0.1 A of balancing flows through it."""
     pack = Pack(plant={"initial_soc": 0.93}).started()

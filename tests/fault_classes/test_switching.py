@@ -35,7 +35,9 @@ def test_a_welded_contactor_opens_the_other_and_is_latched(name) -> None:
 
 
 @pytest.mark.fault_class(8, "alone")
-@pytest.mark.parametrize(("topology", "name"), [("split", "charge"), ("split", "discharge"), ("common", "main")])
+@pytest.mark.parametrize(
+    ("topology", "name"), [("split", "charge"), ("split", "discharge"), ("common", "main")]
+)
 def test_a_contactor_that_does_not_close_is_latched_and_not_tried_again(topology, name) -> None:
     """S12: one closing, an alarm, no hammering."""
     pack = Pack(topology)
@@ -129,7 +131,11 @@ def closings(pack: Pack, name: str) -> int:
 
 def attempts(pack: Pack) -> list[float]:
     """Give how long the pre-charge relay was on, each time."""
-    at = [(event.at_ms, event.state) for event in pack.told if event.name == "precharge" and event.kind == "switch"]
+    at = [
+        (event.at_ms, event.state)
+        for event in pack.told
+        if event.name == "precharge" and event.kind == "switch"
+    ]
     return [(off[0] - on[0]) / 1000 for on, off in zip(at[::2], at[1::2], strict=False)]
 
 
@@ -270,7 +276,9 @@ def test_a_heater_that_stays_on_is_found_by_its_current_and_opens_everything() -
 
 
 @pytest.mark.fault_class(13, "alone")
-@pytest.mark.xfail(strict=True, reason="without a measured current a relay that sticks is seen by nothing but warmth")
+@pytest.mark.xfail(
+    strict=True, reason="without a measured current a relay that sticks is seen by nothing but warmth"
+)
 def test_a_heater_that_stays_on_is_found_without_a_current_sensor() -> None:
     """S4: the boards of today measure no heater current."""
     pack = Pack().started()
@@ -295,7 +303,7 @@ def test_a_heater_that_stays_on_beside_a_lost_sensor_outlasts_it() -> None:
 
 @pytest.mark.fault_class(13, "second")
 def test_heat_that_does_not_come_is_not_hidden_by_a_sensor_at_the_warm_end() -> None:
-    """S3, S4: a sensor that reads 20 K too warm, then a dead heater: the coldest one is watched, and charge stays off."""
+    """S3, S4: one sensor reads 20 K too warm, then the heater dies: the coldest one is watched, charge stays off."""
     pack = heating(ts_offset_k=(20.0, 0.0))
     pack.fault("heater_stuck_off")
     pack.trips("heater_no_warming", WATCH_S + 60)

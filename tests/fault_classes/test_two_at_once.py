@@ -110,7 +110,9 @@ def test_a_second_fault_never_gives_back_what_the_first_took(one, other) -> None
 
 
 @pytest.mark.fault_class(18, "second")
-@pytest.mark.parametrize("third", [fault for fault in FAULTS if all(fault.blocks)], ids=lambda fault: fault.name)
+@pytest.mark.parametrize(
+    "third", [fault for fault in FAULTS if all(fault.blocks)], ids=lambda fault: fault.name
+)
 def test_a_third_fault_under_an_override_that_lifts_two_opens_everything(third) -> None:
     """S10: a high and a low cell are lifted by somebody's word; what is unknown is not, and its end lifts again."""
     pack = Pack(plant={"soc_spread": 0.0}).started()

@@ -166,6 +166,7 @@ def test_the_goodbye_allows_nothing(bench) -> None:
     assert bench.sent(0x351)[2:6] == bytes(4)
 
 
+@pytest.mark.fault_class(11, "alone")
 @pytest.mark.parametrize(
     "error",
     [
@@ -187,6 +188,7 @@ def test_a_full_queue_drops_the_set_and_repeats_nothing(bench, error) -> None:
     assert bench.cycle() == ALL
 
 
+@pytest.mark.fault_class(11, "alone")
 @pytest.mark.parametrize(
     "error",
     [can.CanOperationError("Network is down", errno.ENETDOWN), OSError(errno.ENODEV, "No such device")],
@@ -214,6 +216,7 @@ def test_the_inverters_keep_alive_is_seen_and_its_absence_told_once(bench, capfd
     assert errors.count("inverter is back") == 1
 
 
+@pytest.mark.fault_class(10, "alone")
 def test_an_inverter_that_is_silent_is_still_told(bench) -> None:
     bench.bus.inbox = [ALIVE]
     bench.cycle()
@@ -222,6 +225,19 @@ def test_an_inverter_that_is_silent_is_still_told(bench) -> None:
     assert bench.cycle() == ALL
 
 
+@pytest.mark.fault_class(10, "alone")
+def test_an_inverter_of_another_protocol_is_not_heard(bench) -> None:
+    """S7: its frames, and error frames that carry our number, are no keep-alive."""
+    for number, extended in ((0x4200, True), (0x355, False), (0x305, True), (0x18FF, True)):
+        bench.bus.inbox.append(can.Message(arbitration_id=number, data=bytes(8), is_extended_id=extended))
+    broken = can.Message(arbitration_id=0x305, data=bytes(8), is_extended_id=False, is_error_frame=True)
+    bench.bus.inbox.append(broken)
+    assert bench.cycle() == ALL
+    assert bench.state()["inverter_age_ms"] is None
+    assert "not heard yet" in bench.state()["detail"]
+
+
+@pytest.mark.fault_class(11, "alone")
 def test_a_flooded_bus_does_not_keep_the_link_from_its_work(bench) -> None:
     """S9."""
     bench.bus.inbox = [can.Message(arbitration_id=1, is_extended_id=False)] * 10_000
@@ -229,6 +245,7 @@ def test_a_flooded_bus_does_not_keep_the_link_from_its_work(bench) -> None:
     assert len(bench.bus.inbox) == 10_000 - can_link.MOST_RECEIVED
 
 
+@pytest.mark.fault_class(11, "alone")
 def test_noise_is_counted_and_much_of_it_opens_the_bus_anew(bench) -> None:
     bench.bus.inbox = [ValueError("zz"), IndexError()]
     assert bench.cycle() == ALL

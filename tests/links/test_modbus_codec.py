@@ -96,12 +96,14 @@ def test_what_cannot_be_told_now_is_a_device_failure() -> None:
     assert Line().sent(read(13, 1, 4)).said == [exception(4, 4)]
 
 
+@pytest.mark.fault_class(12, "alone")
 @pytest.mark.parametrize("function", [1, 2, 5, 6, 7, 8, 15, 16, 17, 22, 23, 24, 43, 0x41, 0x7F])
 def test_any_other_function_is_refused_as_a_function(function) -> None:
     frame = with_crc(bytes((1, function)) + bytes.fromhex("00640001"))
     assert Line().sent(frame).said == [exception(function, 1)]
 
 
+@pytest.mark.fault_class(12, "alone")
 def test_a_write_of_many_registers_is_refused_also_with_a_wrong_byte_count() -> None:
     right = with_crc(bytes.fromhex("01100064000204 00010002".replace(" ", "")))
     wrong = with_crc(bytes.fromhex("011000640002FF 00010002".replace(" ", "")))

@@ -36,6 +36,7 @@ HOMES = (
 )
 
 
+@pytest.mark.fault_class(1, "alone")
 @pytest.mark.parametrize("home", HOMES, ids=lambda home: home.name)
 def test_hours_of_normal_life_raise_nothing(home) -> None:
     """Fault class 1: a house that goes dark for nothing is as bad as a fault that is missed."""
@@ -138,6 +139,7 @@ def test_a_converter_that_freezes_during_a_charge_is_found_before_a_tenth_more(b
     assert not house.virtual.control.state.commands.charge
 
 
+@pytest.mark.fault_class(10, "alone")
 @each_time
 @pytest.mark.parametrize(
     ("name", "values"),

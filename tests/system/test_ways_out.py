@@ -59,6 +59,7 @@ def test_a_wanted_end_switches_off_and_is_told(core, tools, number) -> None:
     assert json.loads((core.state / "state.json").read_text())["schema"] == 1
 
 
+@pytest.mark.fault_class(15, "alone")
 def test_a_killed_core_is_switched_off_by_its_guard(core, tools) -> None:
     """S5: kill -9."""
     core.start()
@@ -72,6 +73,7 @@ def test_a_killed_core_is_switched_off_by_its_guard(core, tools) -> None:
     assert core.ctl("why", "charge").returncode == STALE
 
 
+@pytest.mark.fault_class(15, "alone")
 def test_a_stopped_core_is_ended_and_switched_off_by_its_guard(core, tools) -> None:
     """S5: a hang is as good as dead, and must not wake up again with its outputs still on."""
     core.start()
@@ -81,6 +83,7 @@ def test_a_stopped_core_is_ended_and_switched_off_by_its_guard(core, tools) -> N
     tools.eventually(lambda: "hung" in core.stderr())
 
 
+@pytest.mark.fault_class(15, "alone")
 def test_a_core_that_hangs_in_a_cycle_is_ended_too(tmp_path, tools) -> None:
     """S5: the guard is fed after a whole cycle only."""
     with tools.running(tmp_path, program=("-c", HANGS)) as core:
@@ -91,6 +94,7 @@ def test_a_core_that_hangs_in_a_cycle_is_ended_too(tmp_path, tools) -> None:
         tools.eventually(core.is_off)
 
 
+@pytest.mark.fault_class(15, "alone")
 def test_an_exception_in_a_cycle_switches_off_and_shows_where(tmp_path, tools) -> None:
     """S5: what nobody thought of ends the core, outputs first."""
     with tools.running(tmp_path, program=("-c", FAILS)) as core:
@@ -136,6 +140,7 @@ def test_a_second_core_is_refused_and_the_first_one_undisturbed(shared) -> None:
     assert shared.ctl("switch", "charge", "on").returncode == 0
 
 
+@pytest.mark.fault_class(15, "second")
 def test_the_next_start_begins_with_everything_off(core) -> None:
     """S5, S13: lines that a dead core left on are off before anything is decided."""
     core.start()

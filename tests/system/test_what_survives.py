@@ -44,6 +44,7 @@ def test_kill_takes_away_neither_charge_nor_consent_nor_alarm_nor_parameter(core
     assert again["soc"]["charge_mams"] == pytest.approx(stored["soc"]["charge_mams"], rel=0.001)
 
 
+@pytest.mark.fault_class(16, "alone")
 @pytest.mark.parametrize("broken", [b"", b"{", b'{"schema": 1}', b"\xff\xfe\x00", "half", "flipped", "list"])
 def test_a_broken_state_file_blocks_until_somebody_has_looked(core, tools, broken) -> None:
     """S13, S2: what cannot be read is not guessed; charge and discharge wait for an operator."""
@@ -62,6 +63,7 @@ def test_a_broken_state_file_blocks_until_somebody_has_looked(core, tools, broke
     tools.eventually(lambda: FAULT not in core.alarms())
 
 
+@pytest.mark.fault_class(17, "second")
 def test_stored_parameters_that_do_not_fit_block_and_are_not_used(core, tools) -> None:
     """S8, S13: a set that the rules refuse today is refused as a whole, also when it was stored."""
     core.start()
@@ -113,6 +115,7 @@ def test_a_state_directory_that_is_gone_stops_nothing(core, tools) -> None:
     tools.eventually(lambda: json.loads((core.state / "state.json").read_text()))
 
 
+@pytest.mark.fault_class(15, "alone")
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a file system that is full")
 def test_a_full_disk_stops_nothing(core, tools) -> None:
     """S9: full from the start."""
