@@ -16,7 +16,7 @@ NUMBERS = [row[0] for row in CLASSES]
 
 
 def test_there_are_twenty_in_order() -> None:
-    assert NUMBERS == list(range(1, 21))
+    assert [*range(1, 21)] == NUMBERS
 
 
 @pytest.mark.parametrize("when", faults.WHEN)

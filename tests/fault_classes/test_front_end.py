@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from fault_bench import PERIOD_S, Pack
 
+from bmsd.core.soc import SocState
 from bmsd.core.types import AfeState
 
 pytestmark = pytest.mark.timeout(400)  # of processor time there is little on a busy machine
@@ -191,3 +194,26 @@ def test_the_chip_opens_by_itself_when_its_bus_is_held_behind_a_stuck_output() -
     pack.until(lambda: pack.carries == (True, True), 60)
     assert pack.virtual.control.inputs is not None
     assert pack.virtual.control.inputs.afe.state is AfeState.READY
+
+
+# 16  What was kept
+
+
+@pytest.mark.fault_class(16, "alone")
+@pytest.mark.xfail(
+    strict=True, reason="nothing says how long the machine was off, so a stored count is believed"
+)
+def test_a_count_from_before_months_in_the_dark_is_not_believed() -> None:
+    """S2: 90 % when it was stored, 8 % when it is read again; at rest, outside the flat part of the curve."""
+    pack = Pack(plant={"initial_soc": 0.9}).started()
+    pack.virtual.control.state = replace(pack.virtual.control.state, soc=counted(pack, 0.9))
+    pack.set(soc_percent=8)
+    pack.restart()
+    pack.run(600)
+    points = pack.virtual.points()
+    assert abs(points["soc_permille"] - 80) <= points["soc_error_permille"]
+
+
+def counted(pack: Pack, share: float) -> SocState:
+    """Give a charge count that was sure of itself."""
+    return SocState(round(pack.config.capacity_mah * 3_600_000 * share), 20, synchronised=True)
