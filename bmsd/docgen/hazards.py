@@ -163,7 +163,7 @@ def _parts(hazard: Hazard, p: Parameters) -> Iterable[str]:
     yield table(("Layer", "What it does"), layers)
     classes = ", ".join(str(number) for number in hazard.classes)
     tests = ", ".join(f"[{name}](../tests/{name})" for name in hazard.tests)
-    yield f"Fault classes {classes}. Tests: {tests}."
+    yield f"[Fault classes](fault-classes.md) {classes}. Tests: {tests}."
 
 
 def _bound(bound: Bound, p: Parameters) -> tuple[str, ...]:
