@@ -31,6 +31,7 @@ class CanConfig:
     protocol: str
     silence_after_s: float
     bus: dict[str, Any]
+    battery_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,11 +181,13 @@ def _outputs(values: Mapping[str, Any]) -> OutputsConfig:
 
 def _can(given: Files, values: Mapping[str, Any]) -> CanConfig:
     """Everything that is not bmsd's own goes to python-can."""
-    own = ("protocol", "silence_after_s")
+    own = ("protocol", "silence_after_s", "battery_name")
     bus = {name: written.value for name, written in given["can"].items() if name not in own}
     for name in ("interface", "channel", "bitrate"):
         bus.setdefault(name, values[f"can.{name}"])
-    return CanConfig(values["can.protocol"], float(values["can.silence_after_s"]), bus)
+    return CanConfig(
+        values["can.protocol"], float(values["can.silence_after_s"]), bus, values["can.battery_name"]
+    )
 
 
 def _modbus(values: Mapping[str, Any]) -> ModbusConfig:

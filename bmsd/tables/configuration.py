@@ -92,6 +92,8 @@ KEYS: tuple[Key, ...] = (
     Key("heater", "supply", str, "Where the heater takes its current from.", "charger",
         choices=("charger", "pack")),
     Key("can", "protocol", str, "What the inverter is told to expect.", "pylontech"),
+    Key("can", "battery_name", str, "The battery's name in frame 0x35E, by which some inverters choose rules of their own;"
+        " empty: the protocol's.", ""),
     Key("can", "silence_after_s", float, "How long after the last good data frames stop altogether.", 30.0,
         low=1, high=600),
     Key("can", "interface", str, "python-can interface.", "socketcan"),

@@ -253,7 +253,10 @@ def test_no_two_fields_of_a_frame_share_a_bit() -> None:
 
 
 def test_an_unknown_protocol_is_answered_with_the_known_ones() -> None:
-    assert problems("pylon", 500_000) == ["can.protocol 'pylon' is not known; known are pylontech"]
+    assert problems("pylon", 500_000) == [
+        f"can.protocol 'pylon' is not known; known are {', '.join(sorted(PROTOCOLS))}"
+    ]
+    assert {"pylontech", "victron", "sma", "growatt", "jk"} <= PROTOCOLS.keys()
 
 
 def test_a_bit_rate_that_is_not_the_protocols_is_a_problem() -> None:

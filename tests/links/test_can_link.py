@@ -51,15 +51,17 @@ class FakeBus:
 class Bench:
     """One link with its clock and its bus."""
 
-    def __init__(self, folder, monkeypatch, silence_s: float = 30.0) -> None:
+    def __init__(self, folder, monkeypatch, silence_s: float = 30.0, protocol: str = "pylontech") -> None:
         parameters = SimpleNamespace(cell_charge_mv=3450, cell_discharge_mv=2900)
-        config = SimpleNamespace(parameters=parameters, cells=16, path=folder / "bmsd.toml")
+        config = SimpleNamespace(
+            parameters=parameters, cells=16, chemistry="lifepo4", path=folder / "bmsd.toml"
+        )
         self.folder = folder
         self.now_ms = monotonic_ms()
         monkeypatch.setattr(can_link, "monotonic_ms", lambda: self.now_ms)
         monkeypatch.setattr(can_link.time, "sleep", lambda _: None)
         self.link = Link("can", config, folder)  # type: ignore[arg-type]
-        self.inverter = Inverter(self.link, CanConfig("pylontech", silence_s, {"channel": "fake"}))
+        self.inverter = Inverter(self.link, CanConfig(protocol, silence_s, {"channel": "fake"}))
         self.bus = FakeBus()
 
     def publish(self, **changed) -> None:
