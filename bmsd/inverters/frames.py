@@ -105,7 +105,8 @@ class Bit:
     @property
     def width(self) -> int:
         """Give the width in bits."""
-        return self.coding.value[0]
+        width: int = self.coding.value[0]
+        return width
 
 
 @dataclass(frozen=True, slots=True)

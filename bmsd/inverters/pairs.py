@@ -58,7 +58,8 @@ def pairs(quiet: bool = False, reserved: bool = False) -> Frame:
     """Give the frame; `quiet` says nothing of what is fine, `reserved` calls the free pairs fine, as BYD does."""
     rows = _CONDITIONS + (_RESERVED if reserved else ())
     alarms = (
-        Bit(f"alarm_{row.name}", row.byte, row.bit, row.alarms, coding=Coding.PAIR, quiet=quiet) for row in rows
+        Bit(f"alarm_{row.name}", row.byte, row.bit, row.alarms, coding=Coding.PAIR, quiet=quiet)
+        for row in rows
     )
     warnings = (
         Bit(f"warning_{row.name}", row.byte + 4, row.bit, row.warnings, coding=Coding.PAIR, quiet=quiet)

@@ -25,7 +25,8 @@ from bmsd.inverters.view import View
 from bmsd.tables.alarms import ALARMS
 
 NAME_LENGTH = 8
-_NAME = "manufacturer"
+NAME = "manufacturer"
+"""Text that a setting replaces."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,7 @@ def named(protocol: Protocol, name: str) -> Protocol:
     if not name:
         return protocol
     frames = (
-        replace(frame, texts=tuple(replace(t, text=name) if t.name == _NAME else t for t in frame.texts))
+        replace(frame, texts=tuple(replace(t, text=name) if t.name == NAME else t for t in frame.texts))
         for frame in protocol.frames
     )
     return replace(protocol, frames=tuple(frames))

@@ -10,7 +10,7 @@ current alone does not stop its solar chargers from feeding loads; the charge vo
 from __future__ import annotations
 
 from bmsd.inverters import pylontech
-from bmsd.inverters.frames import Frame, Rounding, Signal, Text
+from bmsd.inverters.frames import Frame, Signal, Text
 from bmsd.inverters.pairs import pairs
 
 ALIVE_IDS = (0x305, 0x307, 0x306)
