@@ -200,7 +200,7 @@ def check_can(given: Files, values: Mapping[str, Any], problems: list[str]) -> N
     called = given.get("can", {}).get("battery_name")
     if called and isinstance(called.value, str):
         problems.extend(f"{called.place}: {text}" for text in protocols.name_problems(called.value))
-    if name is None or bitrate is None:
+    if name is None:
         return
     written = given["can"].get("bitrate" if name in protocols.PROTOCOLS else "protocol")
     place = f"{written.place}: " if written else ""

@@ -1,8 +1,8 @@
 """SMA Sunny Island (FSS-ConnectingBat-TI-en-10): 500 kbit/s, 11-bit identifiers, little-endian (3 sources).
 
 No value more often than every 200 ms; a value outside its range is dropped by the inverter, which goes on with
-the last one: so they are kept inside. A field that may be unknown has a mark for it. One converter sends big-endian words
-and lowers the charge voltage by 4 V: not followed.
+the last one: so they are kept inside. A field that may be unknown has a mark for it. One converter sends big-endian
+words and lowers the charge voltage by 4 V: not followed.
 
 The inverter discharges down to the charge voltage whatever the discharge limit says, so where charging is
 forbidden that voltage stays a little above the pack's own. Off-grid it ignores the discharge limit.

@@ -92,13 +92,14 @@ KEYS: tuple[Key, ...] = (
     Key("heater", "supply", str, "Where the heater takes its current from.", "charger",
         choices=("charger", "pack")),
     Key("can", "protocol", str, "What the inverter is told to expect.", "pylontech"),
-    Key("can", "battery_name", str, "The battery's name in frame 0x35E, by which some inverters choose rules of their own;"
+    Key("can", "battery_name", str, "The battery's name in frame 0x35E, by which some inverters choose their own rules;"
         " empty: the protocol's.", ""),
     Key("can", "silence_after_s", float, "How long after the last good data frames stop altogether.", 30.0,
         low=1, high=600),
     Key("can", "interface", str, "python-can interface.", "socketcan"),
     Key("can", "channel", str, "python-can channel.", "can0"),
-    Key("can", "bitrate", int, "Bits per second; must be the protocol's.", 500_000, low=10_000, high=1_000_000),
+    Key("can", "bitrate", int, "Bits per second: the protocol's, which is also taken when this is not written.",
+        low=10_000, high=1_000_000),
     Key("modbus", "port", str, "Serial port.", required=MUST),
     Key("modbus", "baudrate", int, "Baud.", 9600, low=1200, high=921_600),
     Key("modbus", "parity", str, "Parity.", "N", choices=("N", "E", "O")),
