@@ -42,7 +42,7 @@ class Signal:
     unknown: int | None = None
     """Inside value sent in place of an unknown one."""
     absent: int | None = None
-    """Content of the field that means unknown, in both directions; without this and `unknown` there is no frame."""
+    """Highest content of the field, if it means unknown; without this and `unknown` there is no frame."""
     offset: int = 0
     big: bool = False
     """High byte first."""
@@ -67,11 +67,10 @@ class Signal:
 
     @property
     def range(self) -> tuple[int, int]:
-        """Give the least and the greatest number of steps; the mark for unknown is neither."""
+        """Give the least and the greatest number of steps; a mark for unknown at the upper end is not one of them."""
         least = -(1 << self.width - 1) if self.signed else 0
         most = (1 << self.width - self.signed) - 1
-        least += least & self.mask == self.absent
-        most -= most & self.mask == self.absent
+        most -= most == self.absent
         return (least if self.low is None else self.low), (most if self.high is None else self.high)
 
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 from itertools import chain
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from packs import CELLS, CONFIGURED, POINTS, STATES, decoded, document, told
 
+from bmsd.errors import PeerError
 from bmsd.inverters.frames import Frame, Signal, Text, decode, encode
 from bmsd.inverters.protocols import PROTOCOLS, messages, name_problems, named, problems, unexpressed
 from bmsd.inverters.view import DATA_LOST, LIFTED, Voltages, view
@@ -299,6 +302,18 @@ def test_decoding_what_was_encoded_gives_the_same_frame_again(name) -> None:
         for frame, data in messages(row, view(snapshot, CONFIGURED, row.above_pack_mv)):
             values = decode(frame, data)
             assert encode(frame, values) == data, f"{frame.id:03X}"
+
+
+@EVERY
+@given(data=st.binary(max_size=12))
+def test_bytes_of_any_kind_and_length_are_read_or_refused(name, data) -> None:
+    for frame in PROTOCOLS[name].frames:
+        try:
+            values = decode(frame, data)
+        except PeerError:
+            assert len(data) < (frame.least or frame.length)
+        else:
+            assert all(isinstance(value, int | bool | str | None) for value in values.values())
 
 
 # --- Names, bit rates -----------------------------------------------------------------------------------------

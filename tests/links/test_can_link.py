@@ -296,6 +296,11 @@ def test_a_set_is_sent_as_often_as_its_protocol_says(tmp_path, monkeypatch) -> N
     assert times(Bench(tmp_path, monkeypatch, protocol="sma"), 100, 11)[0x351] == [0, 500, 1000]
 
 
+def test_a_cycle_that_comes_late_does_not_shift_those_after_it(tmp_path, monkeypatch) -> None:
+    sent = times(Bench(tmp_path, monkeypatch, protocol="goodwe"), 30, 14)[0x351]
+    assert sent == [0, 120, 210, 300]
+
+
 def test_the_pause_is_no_longer_than_until_the_next_frame(tmp_path, monkeypatch) -> None:
     bench = Bench(tmp_path, monkeypatch, protocol="goodwe")
     bench.publish()
