@@ -9,14 +9,17 @@ from bmsd.docgen import (
     catalog,
     commandline,
     completion,
+    dbc,
     faults,
     hazards,
     inside,
+    inverter_can,
     manpages,
     manual,
     outside,
     source,
 )
+from bmsd.inverters.protocols import PROTOCOLS
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = "docs/generated"
@@ -34,12 +37,13 @@ def documents(root: Path = ROOT) -> dict[str, str]:
         f"{FOLDER}/alarms.md": inside.alarms_page(),
         f"{FOLDER}/configuration.md": inside.configuration_page(),
         f"{FOLDER}/modbus.md": outside.modbus_page(),
-        f"{FOLDER}/can.md": outside.can_page(),
+        f"{FOLDER}/can.md": inverter_can.can_page(),
         f"{FOLDER}/bench.md": outside.bench_page(),
         f"{FOLDER}/structure.md": source.structure_page(root),
         f"{FOLDER}/journal.md": outside.journal_page(),
         f"{FOLDER}/bmsd.catalog": catalog.catalog(),
         faults.PAGE: faults.faults_page(root),
+        **{f"{FOLDER}/dbc/{row.name}.dbc": dbc.dbc(row) for row in PROTOCOLS.values()},
         **_manual(),
         SAFETY: safety(root),
     }
