@@ -117,7 +117,6 @@ class Core:
 
     def start(self, *, cautious: bool = False) -> Core:
         """Start the core, and wait until both contactors are closed; a cautious one stays open for long."""
-        was = self.process
         good = "start_good_cycles = 2"
         self.config.write_text(CONFIG.replace(good, "start_good_cycles = 100") if cautious else CONFIG)
         (self.folder / "still.toml").write_text(SCENARIO)
@@ -126,8 +125,8 @@ class Core:
         begun = bus.monotonic_ms()
         self.process = self.another()
         self._guards.append(self.guard)
-        # The snapshot of the core before this one is fresh for a moment; its uptime tells it apart.
-        eventually(lambda: self.points()["uptime_ms"] <= bus.monotonic_ms() - begun or not was)
+        # The snapshot of the core before this one is fresh for a moment longer.
+        eventually(lambda: self.document()["at_ms"] >= begun)
         if not cautious:
             eventually(self.is_closed)
         return self
