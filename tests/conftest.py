@@ -25,7 +25,7 @@ def pytest_report_teststatus(report: Any, config: pytest.Config) -> Any:
     if report.when == "call" or report.outcome != "passed":
         word = "expected to fail" if hasattr(report, "wasxfail") else report.outcome
         results = config.stash.setdefault(RESULTS, {})
-        for name, value in report.user_properties:
+        for name, value in getattr(report, "user_properties", ()):  # a report of collecting has none
             if name == "fault_class":
                 number, when = value
                 results.setdefault((number, when), Counter())[word] += 1
