@@ -177,7 +177,8 @@ def _replacements(place: Place, node: ast.AST) -> Iterator[ast.AST]:
     if isinstance(owner, ast.comprehension) and place.field == "ifs":
         yield ast.Constant(True)
     if isinstance(node, ast.Constant):
-        yield from _constants(owner, place.field, node)
+        if node.value is not None or _is_number(place):
+            yield from _constants(owner, node)
     elif isinstance(node, ast.Compare):
         for n, op in enumerate(node.ops):
             for other in COMPARISONS[type(op)]:
@@ -228,7 +229,18 @@ def _names() -> frozenset[str]:
     return frozenset(node.attr for nodes in texts for node in nodes if isinstance(node, ast.Attribute))
 
 
-def _constants(owner: ast.AST, field: str, node: ast.Constant) -> Iterator[ast.AST]:
+def _is_number(place: Place) -> bool:
+    """Tell whether None stands for an unknown number or answer, as far as the annotation around it says."""
+    for node in reversed(place.parents):
+        if isinstance(node, ast.Call | ast.Compare):
+            return isinstance(node, ast.Call)
+        if isinstance(node, ast.AnnAssign | ast.FunctionDef):
+            said = node.annotation if isinstance(node, ast.AnnAssign) else node.returns
+            return said is not None and any(word in ast.unparse(said) for word in ("int |", "bool |"))
+    return False
+
+
+def _constants(owner: ast.AST, node: ast.Constant) -> Iterator[ast.AST]:
     """Change a number by one, a word by a letter; turn yes into no, and unknown into zero."""
     value = node.value
     if isinstance(value, bool):

@@ -7,36 +7,45 @@ Writes docs/mutation.md. Ends with 1 when a change stays unnoticed that explaine
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 import tempfile
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-import json  # noqa: E402 - the path to what follows is made above
-
-import mutants  # noqa: E402
+import mutants  # noqa: E402 - the path to it is made above
+import report  # noqa: E402
 import trial  # noqa: E402
 from mutants import Mutant  # noqa: E402
-from report import explained, fingerprint, write  # noqa: E402
 
 BUSY = min(2, os.cpu_count() or 1)
-WORK = trial.ROOT / "build" / "mutation"
+Start = Callable[[Mutant, list[str], Path], int]
 
 
 class Tests:
     """Which tests can notice a change, the likely ones first."""
 
-    def __init__(self, traced: Path) -> None:
+    def __init__(self, traced: Path, most_s: float) -> None:
         told = json.loads(traced.read_text(encoding="utf-8"))
         self.took: dict[str, float] = told["took"]
         self.lines: dict[str, dict[str, list[str]]] = told["lines"]
+        self.most_s = most_s
         self.noticed: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+        self.apt = {module: self._apt(lines) for module, lines in self.lines.items()}
+
+    def _apt(self, lines: dict[str, list[str]]) -> Counter[str]:
+        """Weigh each test by the lines that few others run, and by its time."""
+        weight = Counter[str]()
+        for names in lines.values():
+            for name in names:
+                weight[name] += 1 / len(names) / (self.took[name] + 0.005)
+        return weight
 
     def of(self, mutant: Mutant) -> list[str]:
         """Give the tests that run the changed lines; all of a module's for what is made when it is read."""
@@ -44,11 +53,20 @@ class Tests:
         first, last = mutant.lines
         wanted = range(first, last + 1) if first else map(int, lines)
         names = {name for line in wanted for name in lines.get(str(line), ())}
-        if not first and not any(names):
+        if not first and not names:
             names = set(self.took)
-        here = self.noticed[mutant.module, mutant.function]
-        near = self.noticed[mutant.module, ""]
-        return sorted(names, key=lambda name: (-here[name], -near[name], self.took[name], name))
+        here, near = self.noticed[mutant.module, mutant.function], self.noticed[mutant.module, ""]
+        apt = self.apt.get(mutant.module, Counter())
+        order = sorted(names, key=lambda name: (-here[name], -near[name], -apt[name], name))
+        return list(self._within(order))
+
+    def _within(self, order: list[str]) -> Iterator[str]:
+        """Cut the list where the time is up."""
+        left_s = self.most_s
+        for name in order:
+            left_s -= self.took[name]
+            if left_s >= 0:
+                yield name
 
     def learn(self, mutant: Mutant, name: str) -> None:
         """Remember who noticed: the same test is asked first about the next change nearby."""
@@ -56,62 +74,89 @@ class Tests:
         self.noticed[mutant.module, ""][name] += 1
 
 
-def run_all(todo: list[Mutant], tests: Tests, folder: Path) -> Iterator[tuple[Mutant, str]]:
-    """Try every change, some at a time; give who noticed, empty for nobody."""
+def unnoticed(todo: list[Mutant], tests: Tests, folder: Path, start: Start) -> Iterator[Mutant]:
+    """Try every change, some at a time; give those that no test notices."""
     running: dict[int, tuple[Mutant, Path]] = {}
     queue = list(reversed(todo))
     while queue or running:
         while queue and len(running) < BUSY:
             mutant = queue.pop()
             wanted, answer = tests.of(mutant), folder / f"{mutant.module}-{mutant.number}"
-            if not wanted:
-                yield mutant, ""
-                continue
-            pid = trial.child(lambda m=mutant, w=wanted, a=answer: trial.attempt(m, w, a))  # type: ignore[misc]
-            running[pid] = mutant, answer
+            if wanted:
+                running[start(mutant, wanted, answer)] = mutant, answer
+            else:
+                yield mutant
         if not running:
             break
         pid, status = os.wait()
         mutant, answer = running.pop(pid)
-        noticed = answer.read_text(encoding="utf-8") if answer.exists() else "the end of its process"
-        if "::" in noticed:
-            tests.learn(mutant, noticed)
-        yield mutant, noticed if status else ""
+        if answer.exists():
+            tests.learn(mutant, answer.read_text(encoding="utf-8"))
+        if not status:
+            yield mutant
 
 
-def survivors(names: list[str], tests: Tests, folder: Path) -> dict[str, list[Mutant]]:
-    """Try all changes of some modules; tell progress, give what nobody noticed."""
-    left: dict[str, list[Mutant]] = {}
-    for name in names:
-        began, todo = time.monotonic(), mutants.mutants(name)
-        left[name] = [mutant for mutant, noticed in run_all(todo, tests, folder) if not noticed]
-        print(f"{name}: {len(todo)} changes, {len(left[name])} unnoticed, {time.monotonic() - began:.0f} s", flush=True)
-        for mutant in left[name]:
-            mark = "explained" if mutant.key in explained() else "UNNOTICED"
-            print(f"  {mark} {mutant.module}:{mutant.lines[0]} {mutant.function}: {mutant.change}", flush=True)
-    return left
+def try_all(todo: list[Mutant], tests: Tests, folder: Path, suites: list[str]) -> list[Mutant]:
+    """Try changes inside functions with everything loaded, and the others with everything read anew."""
+    began = time.monotonic()
+    inside = [mutant for mutant in todo if mutant.lines[0]]
+    outside = [mutant for mutant in todo if not mutant.lines[0]]
+    left = folder / "left"
+
+    def loaded(items: dict[str, trial.pytest.Item]) -> None:
+        def start(mutant: Mutant, wanted: list[str], answer: Path) -> int:
+            return trial.child(lambda: trial.in_place(mutant, wanted, answer, items))
+
+        left.write_text(json.dumps([m.number for m in unnoticed(inside, tests, folder, start)]), "utf-8")
+
+    def load() -> int:
+        trial.prepare()
+        return trial.load(suites, loaded)
+
+    def start(mutant: Mutant, wanted: list[str], answer: Path) -> int:
+        return trial.child(lambda: trial.fresh(mutant, wanted, answer))
+
+    trial.wait(trial.child(load))
+    numbers = set(json.loads(left.read_text(encoding="utf-8")))
+    left.unlink()
+    found = [m for m in inside if m.number in numbers] + list(unnoticed(outside, tests, folder, start))
+    tell(todo, sorted(found, key=lambda m: m.number), time.monotonic() - began)
+    return found
+
+
+def tell(todo: list[Mutant], left: list[Mutant], took_s: float) -> None:
+    """Print how one module did."""
+    print(f"{todo[0].module}: {len(todo)} changes, {len(left)} unnoticed, {took_s:.0f} s")
+    for mutant in left:
+        mark = "explained" if mutant.key in report.explained() else "UNNOTICED"
+        print(f"  {mark} {mutant.module}:{mutant.lines[0]} {mutant.function}: {mutant.change}", flush=True)
 
 
 def main() -> int:
     """Trace the tests, try the changes, write the document."""
     parser = argparse.ArgumentParser(prog="./run mutate", description=__doc__.splitlines()[0])
     parser.add_argument("modules", nargs="*", help="modules of the core; without any, all of them")
-    parser.add_argument("--traced", type=Path, help="use and keep this file of which test runs which line")
+    parser.add_argument("--traced", type=Path, help="use, or make, this file of which test runs which line")
     parser.add_argument("--more", action="append", default=[], help="further tests, such as tests/properties")
+    parser.add_argument("--most-s", type=float, default=10, help="seconds of tests for each change")
+    parser.add_argument("--quick", action="store_true", help="only what was not explained; write no document")
     options = parser.parse_args()
-    names = options.modules or mutants.modules()
+    suites = [*trial.SUITES, *options.more]
+    left: dict[str, list[Mutant]] = {}
     with tempfile.TemporaryDirectory() as folder:
         traced = options.traced or Path(folder) / "traced"
         if not traced.exists():
             print("tracing the tests", flush=True)
-            suites = [*trial.SUITES, *options.more]
             if trial.wait(trial.child(lambda: trial.trace(suites, traced))):
                 print("the tests fail without any change")
                 return 1
-        left = survivors(names, Tests(traced), Path(folder))
-    prints = {name: fingerprint(name) for name in names}
-    write(left, prints, datetime.now(UTC).date())
-    return int(any(m.key not in explained() for found in left.values() for m in found))
+        tests = Tests(traced, options.most_s)
+        for name in options.modules or mutants.modules():
+            todo = [m for m in mutants.mutants(name) if not (options.quick and m.key in report.explained())]
+            left[name] = try_all(todo, tests, Path(folder), suites)
+    if not options.quick:
+        report.write(left, datetime.now(UTC).date())
+    return int(any(m.key not in report.explained() for found in left.values() for m in found))
 
 
 if __name__ == "__main__":

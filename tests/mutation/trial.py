@@ -16,7 +16,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import CodeType
+from types import CodeType, FunctionType
 from typing import Any
 
 import coverage
@@ -84,29 +84,46 @@ class Traced:
             self.took[item.nodeid] = time.perf_counter() - began
 
 
+class Loaded:
+    """A pytest plugin: with all tests collected, do something else than run them."""
+
+    def __init__(self, work: Callable[[dict[str, pytest.Item]], None]) -> None:
+        self.work = work
+
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """Hand over the tests by their names."""
+        self.work({item.nodeid: item for item in session.items})
+        return True
+
+
 def child(work: Callable[[], int]) -> int:
     """Start a process that does one thing quietly and leaves its number as exit code."""
+    sys.stdout.flush()
     pid = os.fork()
     if pid:
         return pid
     code = 3
     try:
-        os.chdir(ROOT)
-        sys.path.insert(0, str(ROOT))
-        sys.dont_write_bytecode = False
-        quiet = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(quiet, 1)
-        os.dup2(quiet, 2)
-        resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
-        hypothesis.settings.register_profile("mutation", derandomize=True, database=None, deadline=None)
-        hypothesis.settings.load_profile("mutation")
         code = work()
     finally:
         os._exit(code)
 
 
-def attempt(mutant: Mutant, tests: Sequence[str], noticed_by: Path) -> int:
-    """Run the tests against a change until one fails; exit code 0: none did."""
+def prepare() -> None:
+    """Be quiet, be bounded, and let Hypothesis repeat itself."""
+    os.chdir(ROOT)
+    sys.path.insert(0, str(ROOT))
+    quiet = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(quiet, 1)
+    os.dup2(quiet, 2)
+    resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
+    hypothesis.settings.register_profile("mutation", derandomize=True, database=None, deadline=None)
+    hypothesis.settings.load_profile("mutation")
+
+
+def fresh(mutant: Mutant, tests: Sequence[str], noticed_by: Path) -> int:
+    """Read all of bmsd anew with the change in it and run the tests until one fails; 0: none did."""
+    prepare()
     sys.meta_path.insert(0, Changed(mutant))
     chosen = Chosen(tests)
     files = sorted({name.split("::")[0] for name in tests})
@@ -115,8 +132,43 @@ def attempt(mutant: Mutant, tests: Sequence[str], noticed_by: Path) -> int:
     return int(code)
 
 
+def in_place(mutant: Mutant, tests: Sequence[str], noticed_by: Path, items: dict[str, pytest.Item]) -> int:
+    """Change a function in the loaded package and run the tests until one fails; 0: none did."""
+    exchange(mutant)
+    for name in tests:
+        chosen = Chosen(())
+        manager = items[name].config.pluginmanager
+        manager.register(chosen)
+        items[name].ihook.pytest_runtest_protocol(item=items[name], nextitem=None)
+        manager.unregister(chosen)
+        if chosen.failed:
+            noticed_by.write_text(chosen.failed, encoding="utf-8")
+            return 1
+    return 0
+
+
+def exchange(mutant: Mutant) -> None:
+    """Give a function the code that it has with the change."""
+    code = compile(mutated(mutant.module, mutant.number), f"{mutant.module}.py", "exec")
+    here: Any = sys.modules[f"bmsd.core.{mutant.module}"]
+    for name in mutant.function.split("."):
+        code = next(c for c in code.co_consts if isinstance(c, CodeType) and c.co_name == name)
+        here = vars(here)[name]
+        here = here.fget if isinstance(here, property) else here
+        if isinstance(here, FunctionType):
+            break
+    here.__code__ = code
+
+
+def load(suites: Sequence[str], work: Callable[[dict[str, pytest.Item]], None]) -> int:
+    """Collect all tests, then do the work with them."""
+    options = [*PLAIN, f"--timeout={LONGEST_TEST_S}", *suites]
+    return int(pytest.main(options, plugins=[Loaded(work)]))
+
+
 def trace(suites: Sequence[str], into: Path) -> int:
     """Run all tests once; write which of them run which lines, and their times."""
+    prepare()
     meter = coverage.Coverage(data_file=None, branch=False, source=[str(CORE)], config_file=False)
     meter.start()
     traced = Traced(meter)
