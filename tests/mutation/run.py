@@ -126,7 +126,7 @@ def try_all(todo: list[Mutant], tests: Tests, folder: Path, suites: list[str]) -
 
 def tell(todo: list[Mutant], left: list[Mutant], took_s: float) -> None:
     """Print how one module did."""
-    print(f"{todo[0].module}: {len(todo)} changes, {len(left)} unnoticed, {took_s:.0f} s")
+    print(f"{todo[0].module}: {len(todo)} changes, {len(left)} unnoticed, {took_s:.0f} s", flush=True)
     for mutant in left:
         mark = "explained" if mutant.key in report.explained() else "UNNOTICED"
         print(f"  {mark} {mutant.module}:{mutant.lines[0]} {mutant.function}: {mutant.change}", flush=True)
