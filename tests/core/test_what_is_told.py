@@ -21,9 +21,7 @@ def told(pack: Pack, levels: Levels | None = None) -> dict[str, Any]:
     assert pack.out is not None
     c = pack.out.commands
     as_commanded = Levels(c.charge, c.discharge, c.precharge, c.heater, c.buzzer)
-    return report.points(
-        pack.settings, pack.state, pack.out, pack.inputs(), levels or as_commanded, CYCLE
-    )
+    return report.points(pack.settings, pack.state, pack.out, pack.inputs(), levels or as_commanded, CYCLE)
 
 
 def counted(pack: Pack, **state: Any) -> Pack:

@@ -124,7 +124,9 @@ def _changes(tree: ast.Module) -> Iterator[tuple[Place, str, tuple[int, int]]]:
 def _nodes(node: ast.AST, parents: tuple[ast.AST, ...]) -> Iterator[tuple[Place, ast.AST]]:
     """Walk through all code that decides, each node with its place."""
     for field, value in ast.iter_fields(node):
-        if isinstance(node, SKIPPED.get(field, ())) or (isinstance(node, ast.keyword) and node.arg == "strict"):
+        if isinstance(node, SKIPPED.get(field, ())) or (
+            isinstance(node, ast.keyword) and node.arg == "strict"
+        ):
             continue
         for index, child in enumerate(value if isinstance(value, list) else [value]):
             if not isinstance(child, ast.AST) or _is_text(child):

@@ -176,7 +176,9 @@ def trace(suites: Sequence[str], into: Path) -> int:
     meter.stop()
     data = meter.get_data()
     lines = {
-        Path(file).stem: {line: [n for n in names if n] for line, names in data.contexts_by_lineno(file).items()}
+        Path(file).stem: {
+            line: [n for n in names if n] for line, names in data.contexts_by_lineno(file).items()
+        }
         for file in data.measured_files()
     }
     into.write_text(json.dumps({"took": traced.took, "lines": lines}), encoding="utf-8")
