@@ -1,0 +1,58 @@
+"""Why charging or discharging is refused: every reason is told, by its name (S1, S14)."""
+
+from __future__ import annotations
+
+import pytest
+from bench_inputs import Pack, make_settings
+
+from bmsd.core.permissions import against, unknowns
+from bmsd.core.types import AfeState, Because, Reason, Request
+from bmsd.tables.alarms import Block
+
+
+@pytest.mark.parametrize("afe", [state for state in AfeState if state is not AfeState.READY])
+def test_a_front_end_that_is_not_ready_forbids_everything_at_once(afe) -> None:
+    """S1, S6: whatever it measured a moment ago, and while every value is still young enough."""
+    pack = Pack().started()
+    pack.afe = afe
+    out = pack.cycle()
+    assert Reason(Because.UNKNOWN, "afe") in out.against_charge
+    assert Reason(Because.UNKNOWN, "afe") in out.against_discharge
+    assert not out.commands.charge
+    assert not out.commands.discharge
+
+
+def test_the_front_end_is_named_before_the_values_that_it_does_not_give() -> None:
+    pack = Pack(afe=AfeState.ABSENT, polled=False)
+    out = pack.cycle()
+    names = [reason.name for reason in out.against_charge if reason.because is Because.UNKNOWN]
+    assert names == ["afe", "cell_mv", "battery_decic", "switch_decic", "current_ma", "stack_mv"]
+
+
+def test_a_pack_in_order_lacks_nothing() -> None:
+    pack = Pack().started()
+    assert pack.out is not None
+    assert unknowns(pack.settings, pack.out.values, AfeState.READY) == ()
+    assert pack.out.against_charge == pack.out.against_discharge == ()
+
+
+def test_a_board_without_a_switch_sensor_does_not_miss_it() -> None:
+    pack = Pack(make_settings(switch_sensor=False), switch=None).started()
+    assert pack.out is not None
+    assert pack.out.against_charge == ()
+
+
+@pytest.mark.parametrize("name", ["charge", "discharge"])
+def test_the_operators_no_is_told_with_the_name_of_the_switch(name) -> None:
+    """S14."""
+    pack = Pack().started()
+    out = pack.cycle(Request("switch", name, False))
+    told = {"charge": out.against_charge, "discharge": out.against_discharge}
+    assert told.pop(name)[0] == Reason(Because.OPERATOR, name)
+    assert told.popitem()[1] == ()
+
+
+def test_all_reasons_are_collected_not_only_the_first() -> None:
+    unknown = (Reason(Because.UNKNOWN, "cell_mv"), Reason(Because.UNKNOWN, "stack_mv"))
+    found = against((), Block.CHARGE, unknown, started=False, consent=False)
+    assert found == (*unknown, Reason(Because.STARTING), Reason(Because.OPERATOR, "charge"))
