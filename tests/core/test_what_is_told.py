@@ -223,6 +223,7 @@ def test_an_active_alarm_is_told_with_what_tripped_it() -> None:
     pack.run(1000)
     assert report.alarms(pack.settings, pack.state)[0] == {
         "name": "cell_ovp", "since_ms": since_ms, "where": 2, "value": 3650, "limit": 3600, "latched": False,
+        "lifted": [],
     }  # fmt: skip
 
 
