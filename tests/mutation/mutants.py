@@ -92,6 +92,7 @@ def source(module: str) -> str:
     return (CORE / f"{module}.py").read_text(encoding="utf-8")
 
 
+@functools.cache
 def mutants(module: str, text: str | None = None) -> list[Mutant]:
     """List every change of a module."""
     tree = ast.parse(source(module) if text is None else text)

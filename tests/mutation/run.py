@@ -19,10 +19,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-import mutants  # noqa: E402 - the path to it is made above
-import report  # noqa: E402
-import trial  # noqa: E402
-from mutants import Mutant  # noqa: E402
+import mutants
+import report
+import trial
+from mutants import Mutant
 
 BUSY = min(2, os.cpu_count() or 1)
 Start = Callable[[Mutant, list[str], Path], int]
@@ -120,29 +120,40 @@ def try_all(todo: list[Mutant], tests: Tests, folder: Path, suites: list[str]) -
     numbers = set(json.loads(left.read_text(encoding="utf-8")))
     left.unlink()
     found = [m for m in inside if m.number in numbers] + list(unnoticed(outside, tests, folder, start))
-    tell(todo, sorted(found, key=lambda m: m.number), time.monotonic() - began)
+    found.sort(key=lambda mutant: mutant.number)
+    print(f"{todo[0].module}: {len(todo)} changes, {len(found)} unnoticed, {time.monotonic() - began:.0f} s")
     return found
 
 
-def tell(todo: list[Mutant], left: list[Mutant], took_s: float) -> None:
-    """Print how one module did."""
-    print(f"{todo[0].module}: {len(todo)} changes, {len(left)} unnoticed, {took_s:.0f} s", flush=True)
-    for mutant in left:
-        mark = "explained" if mutant.key in report.explained() else "UNNOTICED"
-        print(f"  {mark} {mutant.module}:{mutant.lines[0]} {mutant.function}: {mutant.change}", flush=True)
+def faults(name: str, todo: list[Mutant], left: list[Mutant]) -> list[str]:
+    """List what is unnoticed without an explanation, and what is explained and yet noticed."""
+    tried, open_keys = {mutant.key for mutant in todo}, {mutant.key for mutant in left}
+    told = [key for key in report.explained() if key[0] == name]
+    unnoticed_ = [m for m in left if m.key not in told]
+    return [
+        *(f"UNNOTICED {m.module}:{m.lines[0]} {m.function}: {m.change}" for m in unnoticed_),
+        *(f"NOTICED, drop its explanation: {key}" for key in told if key in tried - open_keys),
+    ]
 
 
 def main() -> int:
     """Trace the tests, try the changes, write the document."""
     parser = argparse.ArgumentParser(prog="./run mutate", description=__doc__.splitlines()[0])
     parser.add_argument("modules", nargs="*", help="modules of the core; without any, all of them")
+    parser.add_argument("--changed", action="store_true", help="only modules that changed since the last run")
     parser.add_argument("--traced", type=Path, help="use, or make, this file of which test runs which line")
     parser.add_argument("--more", action="append", default=[], help="further tests, such as tests/properties")
     parser.add_argument("--most-s", type=float, default=10, help="seconds of tests for each change")
     parser.add_argument("--quick", action="store_true", help="only what was not explained; write no document")
     options = parser.parse_args()
+    names = options.modules or mutants.modules()
+    if options.changed:
+        names = [name for name in names if report.is_old(name)]
+    if not names:
+        return 0
     suites = [*trial.SUITES, *options.more]
     left: dict[str, list[Mutant]] = {}
+    bad = 0
     with tempfile.TemporaryDirectory() as folder:
         traced = options.traced or Path(folder) / "traced"
         if not traced.exists():
@@ -151,12 +162,15 @@ def main() -> int:
                 print("the tests fail without any change")
                 return 1
         tests = Tests(traced, options.most_s)
-        for name in options.modules or mutants.modules():
+        for name in names:
             todo = [m for m in mutants.mutants(name) if not (options.quick and m.key in report.explained())]
             left[name] = try_all(todo, tests, Path(folder), suites)
+            found = faults(name, todo, left[name])
+            bad += len(found)
+            print("".join(f"  {fault}\n" for fault in found), end="", flush=True)
     if not options.quick:
-        report.write(left, datetime.now(UTC).date())
-    return int(any(m.key not in report.explained() for found in left.values() for m in found))
+        report.write(left, datetime.now(UTC).date(), options.most_s)
+    return int(bad > 0)
 
 
 if __name__ == "__main__":
