@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from bench_inputs import Pack, make_settings
 
+from bmsd.core import alarms
 from bmsd.core.permissions import against, unknowns
 from bmsd.core.types import AfeState, Because, Reason, Request
-from bmsd.tables.alarms import Block
+from bmsd.tables.alarms import BOTH, BY_NAME, Block
 
 
 @pytest.mark.parametrize("afe", [state for state in AfeState if state is not AfeState.READY])
@@ -56,3 +57,39 @@ def test_all_reasons_are_collected_not_only_the_first() -> None:
     unknown = (Reason(Because.UNKNOWN, "cell_mv"), Reason(Because.UNKNOWN, "stack_mv"))
     found = against((), Block.CHARGE, unknown, started=False, consent=False)
     assert found == (*unknown, Reason(Because.STARTING), Reason(Because.OPERATOR, "charge"))
+
+
+def alarmed(name: str) -> alarms.Active:
+    return ((BY_NAME[name], alarms.AlarmState(True, 0)),)
+
+
+@pytest.mark.parametrize("block", [Block.CHARGE, Block.DISCHARGE])
+def test_a_direction_that_waits_for_the_operators_word_names_itself(block) -> None:
+    """S13."""
+    found = against((), block, (), started=True, consent=True, asked_for=False)
+    assert found == (Reason(Because.NOT_ASKED, block.name.lower()),)
+
+
+def test_a_last_limit_is_the_reason_where_it_took_a_lifted_alarm_back() -> None:
+    """S10: beside an alarm that yields in this direction, and only there."""
+
+    def told(name: str, block: Block, spent: Block) -> list[Reason]:
+        found = against(alarmed(name), block, (), started=True, consent=True, spent=spent)
+        return [reason for reason in found if reason.because is Because.LAST_LIMIT]
+
+    assert BY_NAME["cell_uvp"].overridable == Block.DISCHARGE
+    assert told("cell_uvp", Block.DISCHARGE, Block.DISCHARGE) == [Reason(Because.LAST_LIMIT, "discharge")]
+    assert told("cell_uvp", Block.CHARGE, BOTH) == []
+    assert told("cell_uvp", Block.DISCHARGE, Block.CHARGE) == []
+    assert against((), Block.DISCHARGE, (), started=True, consent=True, spent=BOTH) == ()
+
+
+def test_an_override_lifts_an_alarm_only_where_it_reaches_and_the_alarm_yields() -> None:
+    """S10."""
+
+    def given(name: str, block: Block, lifts: Block) -> bool:
+        return not against(alarmed(name), block, (), started=True, consent=True, lifts=lifts)
+
+    assert given("cell_uvp", Block.DISCHARGE, Block.DISCHARGE)
+    assert not given("cell_uvp", Block.DISCHARGE, Block.CHARGE)
+    assert not given("short_circuit", Block.DISCHARGE, BOTH)
