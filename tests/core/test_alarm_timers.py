@@ -124,6 +124,7 @@ def test_a_value_inside_the_limit_replaces_no_worst_one() -> None:
 def test_an_alarm_that_was_kept_without_a_value_takes_the_next_bad_one() -> None:
     """S13: what survived a restart may have no value."""
     row = Row("cell_floor", AlarmState(True, T))
+    assert row.see(T + 1, Reading(2300, True, 2)) == AlarmState(True, T)
     assert row.see(T + 1, Reading(1900, True, 3)) == AlarmState(True, T, None, None, 1900, 3)
 
 
@@ -179,7 +180,9 @@ def test_a_finding_that_is_unknown_keeps_an_alarm_and_begins_none() -> None:
 def test_a_raise_without_a_limit_tells_none() -> None:
     row = Row("heater_stuck_on")
     row.see(T, heater_stuck_on=Finding(True))
-    assert [(e.name, e.state, e.limit) for e in row.events] == [("heater_stuck_on", "raised", None)]
+    assert row.events == (Event(T, "alarm", "heater_stuck_on", "raised", None, None, None),)
+    row.see(T + 1, reset=True)
+    assert row.events == (Event(T + 1, "alarm", "heater_stuck_on", "cleared", None, None, None),)
 
 
 def test_nothing_bad_is_the_one_quiet_object() -> None:
@@ -211,6 +214,18 @@ def test_the_short_way_sees_every_row_that_compares(name) -> None:
     assert row.states == ALL_QUIET
 
 
+def test_everything_wrong_at_once_is_no_good_cycle() -> None:
+    """S1, S2: where nothing is in order, what is beyond its limit trips beside all that is unknown."""
+    measured = Measurement((3700, 1900, None, 3300), None, 0, 0, None, (700, -300), 900, ChipFault.NONE)
+    values = believe(Held(), measured, 0, SETTINGS.parameters)[0]
+    states, _ = advance(SETTINGS.table, ALL_QUIET, values, {}, frozenset(), T)
+    pending = {name for name, n in PLACE.items() if states[n].bad_since_ms == T}
+    assert pending == {
+        *("cell_ovp", "cell_uvp", "cell_shutdown", "cell_floor", "cell_spread"),
+        *("charge_otp", "charge_utp", "discharge_otp", "discharge_utp", "switch_otp", "temperature_spread"),
+    }
+
+
 def test_what_survived_a_restart_is_active_from_the_first_moment() -> None:
     """S13: only rows that survive, with value and place; raised now, for the old clock means nothing."""
     kept = alarms.start({"cell_floor": (1900, 2), "cell_ovp": (3700, 1), "no_such": (1, 1)}, T)
@@ -234,6 +249,8 @@ def test_active_alarms_are_told_in_table_order_and_their_blocks_add_up() -> None
 
 def test_a_rule_is_its_row_with_the_parameters_filled_in() -> None:
     p = SETTINGS.parameters
+    made = {rule.name: rule for rule in alarms.rules(p)}
+    assert made == RULES
     assert OVER[1:] == ("cell_ovp", "cell_max", True, p.cell_ovp_mv, p.cell_ovpr_mv, p.cell_ovp_delay_ms, 0)
     assert (CURRENT.trip, CURRENT.release_ms) == (150_000, 60_000)
-    assert RULES["afe_refused"][2:] == ("", True, 0, 0, 0, p.recovery_ms)
+    assert made["afe_refused"][2:] == ("", True, 0, 0, 0, p.recovery_ms)

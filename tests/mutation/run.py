@@ -142,7 +142,9 @@ def main() -> int:
     parser.add_argument("modules", nargs="*", help="modules of the core; without any, all of them")
     parser.add_argument("--changed", action="store_true", help="only modules that changed since the last run")
     parser.add_argument("--traced", type=Path, help="use, or make, this file of which test runs which line")
-    parser.add_argument("--more", action="append", default=[], help="further tests, such as tests/properties")
+    parser.add_argument(
+        "--tests", nargs="+", default=trial.SUITES, help="other tests than those of core and tables"
+    )
     parser.add_argument("--most-s", type=float, default=10, help="seconds of tests for each change")
     parser.add_argument("--quick", action="store_true", help="only what was not explained; write no document")
     options = parser.parse_args()
@@ -151,7 +153,7 @@ def main() -> int:
         names = [name for name in names if report.is_old(name)]
     if not names:
         return 0
-    suites = [*trial.SUITES, *options.more]
+    suites = list(options.tests)
     left: dict[str, list[Mutant]] = {}
     bad = 0
     with tempfile.TemporaryDirectory() as folder:
