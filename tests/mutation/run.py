@@ -37,15 +37,16 @@ class Tests:
         self.lines: dict[str, dict[str, list[str]]] = told["lines"]
         self.most_s = most_s
         self.noticed: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
-        self.apt = {module: self._apt(lines) for module, lines in self.lines.items()}
+        self.rank = {module: self._rank(lines) for module, lines in self.lines.items()}
 
-    def _apt(self, lines: dict[str, list[str]]) -> Counter[str]:
-        """Weigh each test by the lines that few others run, and by its time."""
-        weight = Counter[str]()
+    def _rank(self, lines: dict[str, list[str]]) -> dict[str, int]:
+        """Order the test files by how much their tests are about a module: they run lines that few others run."""
+        weight, count = Counter[str](), Counter(name.split("::")[0] for name in self.took)
         for names in lines.values():
             for name in names:
-                weight[name] += 1 / len(names) / (self.took[name] + 0.005)
-        return weight
+                weight[name.split("::")[0]] += 1 / len(names)  # type: ignore[assignment]
+        best = sorted(weight, key=lambda file: -weight[file] / count[file])
+        return {file: n for n, file in enumerate(best)}
 
     def of(self, mutant: Mutant) -> list[str]:
         """Give the tests that run the changed lines; all of a module's for what is made when it is read."""
@@ -56,9 +57,18 @@ class Tests:
         if not first and not names:
             names = set(self.took)
         here, near = self.noticed[mutant.module, mutant.function], self.noticed[mutant.module, ""]
-        apt = self.apt.get(mutant.module, Counter())
-        order = sorted(names, key=lambda name: (-here[name], -near[name], -apt[name], name))
-        return list(self._within(order))
+        rank = self.rank.get(mutant.module, {})
+
+        def turn(name: str) -> tuple[int, int, int, float, str]:
+            return (
+                -here[name],
+                -near[name],
+                rank.get(name.split("::", maxsplit=1)[0], 0),
+                self.took[name],
+                name,
+            )
+
+        return list(self._within(sorted(names, key=turn)))
 
     def _within(self, order: list[str]) -> Iterator[str]:
         """Cut the list where the time is up."""
