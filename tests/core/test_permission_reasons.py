@@ -93,3 +93,11 @@ def test_an_override_lifts_an_alarm_only_where_it_reaches_and_the_alarm_yields()
     assert given("cell_uvp", Block.DISCHARGE, Block.DISCHARGE)
     assert not given("cell_uvp", Block.DISCHARGE, Block.CHARGE)
     assert not given("short_circuit", Block.DISCHARGE, BOTH)
+
+
+def test_an_alarm_forbids_only_what_its_row_blocks() -> None:
+    """S1."""
+    assert against(alarmed("cell_uvp"), Block.CHARGE, (), started=True, consent=True) == ()
+    assert against(alarmed("cell_uvp"), Block.DISCHARGE, (), started=True, consent=True) == (
+        Reason(Because.ALARM, "cell_uvp"),
+    )
