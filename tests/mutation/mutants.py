@@ -105,15 +105,21 @@ def mutants(module: str, text: str | None = None) -> list[Mutant]:
 def mutated(module: str, number: int, text: str | None = None) -> ast.Module:
     """Give the module's code with one change in it."""
     tree = ast.parse(source(module) if text is None else text)
-    for count, _ in enumerate(_changes(tree)):
+    for count, _ in enumerate(_changes(tree, told=False)):
         if count == number:
             return ast.fix_missing_locations(tree)
     raise IndexError(number)
 
 
-def _changes(tree: ast.Module) -> Iterator[tuple[Place, str, tuple[int, int]]]:
+def _changes(tree: ast.Module, *, told: bool = True) -> Iterator[tuple[Place, str, tuple[int, int]]]:
     """Make each change in the tree itself, tell it, and take it back."""
     for place, node in list(_nodes(tree, ())):
+        if not told:
+            for new in _replacements(place, node):
+                place.put(new)
+                yield place, "", (0, 0)
+                place.put(node)
+            continue
         shown, lines = _shown(place), _lines(place, node)
         before = _text(shown or node)
         for new in _replacements(place, node):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import json
 import tomllib
 from collections.abc import Mapping
 from datetime import date
@@ -15,6 +16,7 @@ import mutants
 Key = tuple[str, str, str]
 EXPLANATIONS = Path(__file__).resolve().parent / "explained.toml"
 DOCUMENT = mutants.CORE.parents[1] / "docs" / "mutation.md"
+MEMORY = mutants.CORE.parents[1] / "build" / "mutation"
 HEAD = """\
 # Mutation of the core
 
@@ -87,6 +89,20 @@ def read() -> dict[str, Line]:
         if len(cells) == 7 and cells[2].isdigit() and cells[0] != "all":
             found[cells[0]] = Line(cells[0], cells[1], *map(int, cells[2:6]), cells[6])
     return found
+
+
+def noticed(module: str) -> set[int]:
+    """Give the numbers of the changes that the last run here saw noticed, while the module is as it was."""
+    file = MEMORY / f"{module}-{fingerprint(module)}.json"
+    return set(json.loads(file.read_text(encoding="utf-8"))) if file.exists() else set()
+
+
+def remember(module: str, left: list[mutants.Mutant]) -> None:
+    """Keep which changes were noticed."""
+    MEMORY.mkdir(parents=True, exist_ok=True)
+    numbers = {mutant.number for mutant in mutants.mutants(module)} - {mutant.number for mutant in left}
+    file = MEMORY / f"{module}-{fingerprint(module)}.json"
+    file.write_text(json.dumps(sorted(numbers)), encoding="utf-8")
 
 
 def is_old(module: str) -> bool:

@@ -7,8 +7,10 @@ Writes docs/mutation.md. Ends with 1 when a change stays unnoticed that explaine
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
+import re
 import sys
 import tempfile
 import time
@@ -37,15 +39,20 @@ class Tests:
         self.lines: dict[str, dict[str, list[str]]] = told["lines"]
         self.most_s = most_s
         self.noticed: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
-        self.rank = {module: self._rank(lines) for module, lines in self.lines.items()}
+        self.rank = {module: self._rank(module, lines) for module, lines in self.lines.items()}
 
-    def _rank(self, lines: dict[str, list[str]]) -> dict[str, int]:
-        """Order the test files by how much their tests are about a module: they run lines that few others run."""
-        weight, count = Counter[str](), Counter(name.split("::")[0] for name in self.took)
+    def _rank(self, module: str, lines: dict[str, list[str]]) -> dict[str, int]:
+        """Order the test files: those that import a module, then those that run what few others run."""
+        size = Counter(name.split("::")[0] for name in self.took)
+        alone, each = defaultdict[str, float](float), defaultdict[str, float](float)
         for names in lines.values():
-            for name in names:
-                weight[name.split("::")[0]] += 1 / len(names)  # type: ignore[assignment]
-        best = sorted(weight, key=lambda file: -weight[file] / count[file])
+            files = Counter(name.split("::")[0] for name in names)
+            for file, count in files.items():
+                alone[file] += 1 / len(files)
+                each[file] += count / len(names) / size[file]
+        imports = re.compile(rf"bmsd\.core(\.{module}\b| import [^\n]*\b{module}\b)")
+        named = {file: bool(imports.search((trial.ROOT / file).read_text("utf-8"))) for file in alone}
+        best = sorted(alone, key=lambda file: (not named[file], -alone[file] * each[file]))
         return {file: n for n, file in enumerate(best)}
 
     def of(self, mutant: Mutant) -> list[str]:
@@ -71,11 +78,11 @@ class Tests:
         return list(self._within(sorted(names, key=turn)))
 
     def _within(self, order: list[str]) -> Iterator[str]:
-        """Cut the list where the time is up."""
+        """Leave out what does not fit into the time."""
         left_s = self.most_s
         for name in order:
-            left_s -= self.took[name]
-            if left_s >= 0:
+            if self.took[name] <= left_s:
+                left_s -= self.took[name]
                 yield name
 
     def learn(self, mutant: Mutant, name: str) -> None:
@@ -109,6 +116,7 @@ def unnoticed(todo: list[Mutant], tests: Tests, folder: Path, start: Start) -> I
 def try_all(todo: list[Mutant], tests: Tests, folder: Path, suites: list[str]) -> list[Mutant]:
     """Try changes inside functions with everything loaded, and the others with everything read anew."""
     began = time.monotonic()
+    gc.freeze()  # what the children share stays shared
     inside = [mutant for mutant in todo if mutant.lines[0]]
     outside = [mutant for mutant in todo if not mutant.lines[0]]
     left = folder / "left"
@@ -156,7 +164,8 @@ def main() -> int:
         "--tests", nargs="+", default=trial.SUITES, help="other tests than those of core and tables"
     )
     parser.add_argument("--most-s", type=float, default=10, help="seconds of tests for each change")
-    parser.add_argument("--quick", action="store_true", help="only what was not explained; write no document")
+    parser.add_argument("--again", action="store_true", help="only what the last run left unnoticed")
+    parser.add_argument("--dry", action="store_true", help="write no document")
     options = parser.parse_args()
     names = options.modules or mutants.modules()
     if options.changed:
@@ -175,12 +184,14 @@ def main() -> int:
                 return 1
         tests = Tests(traced, options.most_s)
         for name in names:
-            todo = [m for m in mutants.mutants(name) if not (options.quick and m.key in report.explained())]
+            known = report.noticed(name) if options.again else set()
+            todo = [m for m in mutants.mutants(name) if m.number not in known]
             left[name] = try_all(todo, tests, Path(folder), suites)
+            report.remember(name, left[name])
             found = faults(name, todo, left[name])
             bad += len(found)
             print("".join(f"  {fault}\n" for fault in found), end="", flush=True)
-    if not options.quick:
+    if not options.dry:
         report.write(left, datetime.now(UTC).date(), options.most_s)
     return int(bad > 0)
 

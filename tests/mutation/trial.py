@@ -77,11 +77,11 @@ class Traced:
     def pytest_runtest_protocol(self, item: pytest.Item) -> Any:
         """Name the test that the next lines belong to."""
         self.meter.switch_context(item.nodeid)
-        began = time.perf_counter()
+        began = time.process_time()
         try:
             return (yield)
         finally:
-            self.took[item.nodeid] = time.perf_counter() - began
+            self.took[item.nodeid] = time.process_time() - began
 
 
 class Loaded:
