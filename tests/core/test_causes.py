@@ -136,6 +136,7 @@ def outputs(
     feedback: Levels | None = None,
     *,
     charge: SwitchState | None = None,
+    main: SwitchState = SwitchState(),  # noqa: B008 - frozen
     tries: int = 0,
     settings: Settings = SETTINGS,
 ) -> dict[str, Finding]:
@@ -145,7 +146,7 @@ def outputs(
     feedback = feedback or Levels(c.charge, c.discharge)
     inputs = Inputs(T, AfeReport(AfeState.READY, GOOD), lines, feedback)
     states = charge or SwitchState(c.charge, T - 60_000), SwitchState(c.discharge, T - 60_000)
-    return checks.outputs(settings, inputs, c, *states, PrechargeState(tries=tries))
+    return checks.outputs(settings, inputs, c, *states, PrechargeState(tries=tries), main)
 
 
 @pytest.mark.parametrize("name", ["charge", "discharge", "precharge", "heater", "buzzer"])
@@ -183,6 +184,17 @@ def test_a_wired_contact_that_cannot_be_read_leaves_both_its_faults_open() -> No
     }
     assert outputs(feedback=Levels(True, None)) == unseen
     assert outputs(feedback=Levels(True, None), settings=make_settings(contacts=frozenset(("charge",)))) == {}
+
+
+def test_the_common_contactor_is_watched_where_it_is_the_one() -> None:
+    common = make_settings(topology="common")
+    idle = Commands()
+    assert outputs(idle, feedback=Levels(main=True), settings=common) == {"main_contactor_welded": BAD}
+    assert outputs(
+        idle, feedback=Levels(main=False), settings=common, main=SwitchState(True, T - 60_000)
+    ) == {"main_contactor_open": BAD}
+    assert outputs(idle, feedback=Levels(True, True, main=False), settings=common) == {}
+    assert outputs(idle, feedback=Levels(False, False, main=True)) == {}
 
 
 def test_so_many_failed_pre_charges_are_a_fault() -> None:

@@ -15,7 +15,7 @@ def test_an_hour_is_an_hour() -> None:
 
 def test_an_output_that_never_moved_waits_for_nothing() -> None:
     """A machine that has just booted may close: nothing was ever opened, whatever its clock says."""
-    assert turn(SwitchState(), True, PACE, 1) == (SwitchState(True, 1, (1,)), None)
+    assert turn(SwitchState(), True, PACE, 1) == (SwitchState(True, 1, (1,), 1), None)
 
 
 def test_only_starts_of_the_last_hour_are_remembered() -> None:
@@ -38,3 +38,10 @@ def test_what_stands_as_wanted_is_left_alone() -> None:
     on, off = SwitchState(True, T - 1, (T - 1,)), SwitchState(False, T - 1, (T - 2,))
     assert turn(on, True, PACE, T) == (on, None)
     assert turn(off, False, PACE, T) == (off, None)
+
+
+def test_closings_are_counted_for_life_and_openings_are_not() -> None:
+    state = SwitchState(False, None, (), 41)
+    closed = turn(state, True, PACE, T)[0]
+    assert closed.closings == 42
+    assert turn(closed, False, PACE, T + 1)[0].closings == 42
