@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import re
 import tomllib
 from collections.abc import Mapping
 from datetime import date
@@ -16,6 +17,9 @@ import mutants
 Key = tuple[str, str, str]
 EXPLANATIONS = Path(__file__).resolve().parent / "explained.toml"
 DOCUMENT = mutants.CORE.parents[1] / "docs" / "mutation.md"
+SAFETY = DOCUMENT.with_name("SAFETY.md")
+MARK = "<!-- mutation figures, written by ./run mutate -->"
+FIGURES = re.compile(re.escape(MARK) + r"\n[^\n]*")
 MEMORY = mutants.CORE.parents[1] / "build" / "mutation"
 HEAD = """\
 # Mutation of the core
@@ -111,6 +115,13 @@ def is_old(module: str) -> bool:
     return module not in lines or lines[module].source != fingerprint(module)
 
 
+def figures() -> str:
+    """Say in one sentence how many changes were tried and what became of them."""
+    lines = read().values()
+    tried, seen, told = (sum(row[n] for row in lines if isinstance(row[n], int)) for n in (2, 3, 4))  # type: ignore[misc]
+    return f"{MARK}\nOf {tried} changes in {len(lines)} modules {seen} were noticed and {told} are explained."
+
+
 def write(left: Mapping[str, list[mutants.Mutant]], day: date, most_s: float) -> None:
     """Write the document; modules that were not tried keep their lines."""
     lines = read() | {module: line(module, found, day) for module, found in left.items()}
@@ -119,3 +130,5 @@ def write(left: Mapping[str, list[mutants.Mutant]], day: date, most_s: float) ->
     total = f"| all | | {' | '.join(str(number) for number in sums)} | |\n"
     text = HEAD.format(most_s=most_s) + "".join(row.text() for row in kept) + total
     DOCUMENT.write_text(text, encoding="utf-8")
+    safety = SAFETY.read_text(encoding="utf-8")
+    SAFETY.write_text(FIGURES.sub(lambda _: figures(), safety), encoding="utf-8")

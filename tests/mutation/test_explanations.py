@@ -42,6 +42,10 @@ def test_the_document_has_nothing_unexplained() -> None:
     assert all(line.changes == line.noticed + line.explained for line in lines.values())
 
 
+def test_the_safety_document_has_the_figures_of_the_last_run() -> None:
+    assert report.figures() in report.SAFETY.read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("module", mutants.modules())
 def test_the_document_counts_the_explained_changes_of_a_module_as_it_was_tried(module) -> None:
     """A module that changed since is tried anew by `./run mutate --changed`; until then its figures are old."""
