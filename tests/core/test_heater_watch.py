@@ -200,7 +200,8 @@ def test_the_reference_stays_through_a_short_rest_and_goes_with_a_long_one() -> 
 
 def test_a_rise_begins_the_time_anew_from_there() -> None:
     watcher = started(-80)
-    watcher.see(3, on=True, coldest=-75)
+    watcher.see(2, on=True)
+    watcher.see(1, on=True, coldest=-75)
     assert (watcher.state.reference_decic, watcher.state.heated_ms) == (-75, 0)
     assert watcher.state.run_ms == 3 * MINUTE_MS
 
