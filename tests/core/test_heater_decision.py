@@ -9,7 +9,7 @@ import pytest
 from bench_inputs import make_settings
 
 from bmsd.core import heater
-from bmsd.core.heater import CHARGING_MA, Situation, charger_present, decide, misfit, supply_mv
+from bmsd.core.heater import Situation, charger_present, decide, misfit, supply_mv
 from bmsd.core.plausible import Held, Reading, Values, believe
 from bmsd.core.settings import Settings
 from bmsd.core.switching import SwitchState
@@ -45,13 +45,16 @@ def test_with_nothing_against_it_it_goes_on() -> None:
     assert reason(FROM_PACK, cold()) is None
 
 
+LOST = Reason(Because.UNKNOWN, "cell_mv")
+
+
 @pytest.mark.parametrize(
     ("at", "why"),
     [
         (cold(demanded=False), Reason(Because.NOT_NEEDED, "battery_min")),
         (cold(started=False), Reason(Because.STARTING)),
         (cold(block=Block.HEATER | Block.CHARGE), Reason(Because.ALARM)),
-        (cold(unknown=(Reason(Because.UNKNOWN, "cell_mv"),)), Reason(Because.UNKNOWN, "cell_mv")),
+        (cold(unknown=(LOST, Reason(Because.UNKNOWN, "stack_mv"))), LOST),
         (cold(believed(coldest=50)), Reason(Because.NOT_NEEDED, "battery_min")),
         (cold(believed(charger_mv=None)), Reason(Because.NO_SUPPLY)),
         (cold(believed(charger_mv=13_200)), Reason(Because.NO_CHARGER)),
@@ -122,8 +125,8 @@ def test_an_unknown_pack_or_charger_voltage_is_no_supply() -> None:
 
 def test_a_charger_shows_by_its_current_or_by_its_voltage() -> None:
     detect_mv = SETTINGS.parameters.charger_detect_mv
-    assert charger_present(SETTINGS, believed(charger_mv=None, current_ma=CHARGING_MA + 1)) is True
-    assert charger_present(SETTINGS, believed(charger_mv=0, current_ma=CHARGING_MA)) is False
+    assert charger_present(SETTINGS, believed(charger_mv=None, current_ma=501)) is True
+    assert charger_present(SETTINGS, believed(charger_mv=0, current_ma=500)) is False
     assert charger_present(SETTINGS, believed(charger_mv=13_200 + detect_mv)) is True
     assert charger_present(SETTINGS, believed(charger_mv=13_200 + detect_mv - 1)) is False
     assert charger_present(SETTINGS, believed(charger_mv=13_200 + detect_mv, current_ma=None)) is True
@@ -133,10 +136,6 @@ def test_a_charger_shows_by_its_current_or_by_its_voltage() -> None:
 def test_an_unknown_voltage_is_neither_a_charger_nor_none(lost) -> None:
     """S2."""
     assert charger_present(SETTINGS, believed()._replace(**lost)) is None
-
-
-def test_half_an_ampere_proves_a_charger() -> None:
-    assert CHARGING_MA == 500
 
 
 def test_a_heater_that_fits_is_not_complained_about() -> None:
@@ -149,6 +148,10 @@ def test_a_heater_that_does_not_fit_is_told_what_it_would_draw_and_what_would_do
     assert misfit(10_000, 57_600, 3000, 200_000) == (
         "at full pack voltage (57.6 V) it would draw 5.76 A and 332 W; allowed are 3.00 A and 200 W."
         " Use at least 19.2 ohm"
+    )
+    assert misfit(1000, 57_600, 30_000, 2_000_000) == (
+        "at full pack voltage (57.6 V) it would draw 57.60 A and 3318 W; allowed are 30.00 A and 2000 W."
+        " Use at least 2.0 ohm"
     )
     assert misfit(20_000, 72_000, 3000, 200_000).endswith("Use at least 26.0 ohm")
 
