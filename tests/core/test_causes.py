@@ -88,6 +88,7 @@ UNSEEN = {**dict.fromkeys(TOLD_BY_A_POLL, NOT_SEEN), "afe_lost": BAD}
         (AfeReport(AfeState.ABSENT, None), UNSEEN),
         (AfeReport(AfeState.ABSENT, GOOD), UNSEEN),
         (AfeReport(AfeState.CONFIGURING, GOOD), UNSEEN),
+        (AfeReport(AfeState.CONFIGURING, replace(GOOD, faults=ChipFault.SHORT_CIRCUIT)), UNSEEN),
         (AfeReport(AfeState.REFUSED, None), {**UNSEEN, "afe_refused": BAD}),
         (AfeReport(AfeState.READY, GOOD, resets=4), {"afe_reset": BAD}),
         (AfeReport(AfeState.READY, GOOD, resets=3), {}),

@@ -27,6 +27,8 @@ import trial
 from mutants import Mutant
 
 BUSY = min(2, os.cpu_count() or 1)
+FILES = 6
+"""Test files that are asked about a change outside of functions: those that are most about its module."""
 Start = Callable[[Mutant, list[str], Path], int]
 
 
@@ -65,6 +67,9 @@ class Tests:
             names = set(self.took)
         here, near = self.noticed[mutant.module, mutant.function], self.noticed[mutant.module, ""]
         rank = self.rank.get(mutant.module, {})
+        if not first and rank:
+            # Everything is read anew: fewer files are sooner read.
+            names = {name for name in names if rank.get(name.split("::")[0], FILES) < FILES}
 
         def turn(name: str) -> tuple[int, int, int, float, str]:
             return (
