@@ -169,7 +169,7 @@ def load(suites: Sequence[str], work: Callable[[dict[str, pytest.Item]], None]) 
 def trace(suites: Sequence[str], into: Path) -> int:
     """Run all tests once; write which of them run which lines, and their times."""
     prepare()
-    meter = coverage.Coverage(data_file=None, branch=False, source=[str(CORE)], config_file=False)
+    meter = coverage.Coverage(data_file=None, branch=True, source=[str(CORE)], config_file=False)
     meter.start()
     traced = Traced(meter)
     code = pytest.main([*PLAIN, *suites], plugins=[traced])
