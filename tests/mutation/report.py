@@ -129,6 +129,9 @@ def write(left: Mapping[str, list[mutants.Mutant]], day: date, most_s: float) ->
     sums = [sum(row[n] for row in kept if isinstance(row[n], int)) for n in range(2, 6)]  # type: ignore[misc]
     total = f"| all | | {' | '.join(str(number) for number in sums)} | |\n"
     text = HEAD.format(most_s=most_s) + "".join(row.text() for row in kept) + total
+    missing = [module for module in mutants.modules() if module not in lines]
+    if missing:
+        text += f"\nNot tried yet: {', '.join(missing)}.\n"
     DOCUMENT.write_text(text, encoding="utf-8")
     safety = SAFETY.read_text(encoding="utf-8")
     SAFETY.write_text(FIGURES.sub(lambda _: figures(), safety), encoding="utf-8")

@@ -120,6 +120,8 @@ def unnoticed(todo: list[Mutant], tests: Tests, folder: Path, start: Start) -> I
 
 def try_all(todo: list[Mutant], tests: Tests, folder: Path, suites: list[str]) -> list[Mutant]:
     """Try changes inside functions with everything loaded, and the others with everything read anew."""
+    if not todo:
+        return []
     began = time.monotonic()
     gc.freeze()  # what the children share stays shared
     inside = [mutant for mutant in todo if mutant.lines[0]]
@@ -144,7 +146,8 @@ def try_all(todo: list[Mutant], tests: Tests, folder: Path, suites: list[str]) -
     left.unlink()
     found = [m for m in inside if m.number in numbers] + list(unnoticed(outside, tests, folder, start))
     found.sort(key=lambda mutant: mutant.number)
-    print(f"{todo[0].module}: {len(todo)} changes, {len(found)} unnoticed, {time.monotonic() - began:.0f} s")
+    took_s = time.monotonic() - began
+    print(f"{todo[0].module}: {len(todo)} changes, {len(found)} unnoticed, {took_s:.0f} s", flush=True)
     return found
 
 

@@ -37,7 +37,7 @@ def test_every_change_is_explained_once_and_with_a_reason() -> None:
 
 def test_the_document_has_nothing_unexplained() -> None:
     lines = report.read()
-    assert len(lines) > 20
+    assert lines
     assert [line for line in lines.values() if line.unexplained] == []
     assert all(line.changes == line.noticed + line.explained for line in lines.values())
 
