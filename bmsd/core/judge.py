@@ -75,9 +75,12 @@ def judge(settings: Settings, state: State, inputs: Inputs) -> Judged:
     )
     override = emergency.reach(settings, wish.override, values)
     watch, verdict = _watch_heater(settings, state, before, values, inputs)
-    of_outputs = checks.outputs(
-        settings, inputs, state.commands, state.charge, state.discharge, precharge, state.main
-    )
+    of_outputs = {
+        **checks.fets(settings, inputs, state.charge, state.discharge, state.diodes),
+        **checks.outputs(
+            settings, inputs, state.commands, state.charge, state.discharge, precharge, state.main
+        ),
+    }
     astray, of_contacts = contacts.watch(settings, state, values, now_ms)
     p = settings.parameters
     seen = physics.watch(
