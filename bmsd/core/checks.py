@@ -119,13 +119,13 @@ def outputs(
     precharge: PrechargeState,
     main: SwitchState,
 ) -> dict[str, Finding]:
-    """Compare what was commanded with what lines and auxiliary contacts read."""
+    """Compare what was commanded with what lines and auxiliary contacts read; the chip's own FETs are `fets`' part."""
     found: dict[str, Finding] = {}
     if _differs(settings.wired, commands, inputs.lines):
         found["output_fault"] = BAD
     settle_ms = settings.parameters.contactor_settle_ms
     states = {"charge": charge, "discharge": discharge, "main": main}
-    for name in settings.contactors:
+    for name in () if settings.own_fets else settings.contactors:
         state, level = states[name], getattr(inputs.feedback, name)
         if level is None and name in settings.contacts:
             found |= {f"{name}_contactor_open": NOT_SEEN, f"{name}_contactor_welded": NOT_SEEN}
