@@ -26,6 +26,12 @@ DISCHARGE_TRIPS = (
 )
 OWN_FAULTS = ChipFault.PERMANENT_FAILURE | ChipFault.OTHER
 
+_TOLD_OF_FETS_BY_A_POLL = (
+    "output_fault",
+    "charge_contactor_welded",
+    "discharge_contactor_welded",
+    "discharge_contactor_open",
+)
 FET_FOLLOWS_MS = 500
 """The chip decides every 250 ms whether a FET may go on (TI SLUUBY2B), and the next poll tells."""
 
@@ -150,7 +156,7 @@ def fets(
         return {}
     measured = inputs.afe.measurement
     if measured is None:
-        return {"output_fault": NOT_SEEN}
+        return dict.fromkeys(_TOLD_OF_FETS_BY_A_POLL, NOT_SEEN)
     settle_ms = max(settings.parameters.contactor_settle_ms, FET_FOLLOWS_MS)
     for level, switch, diode in (
         (measured.charge_fet, charge, diodes.charge),

@@ -1,4 +1,4 @@
-"""Topology afe on the whole bench: the register-level chip's own FETs carry the pack's current, body diodes included."""
+"""Topology afe on the whole bench: the chip's own FETs carry the pack's current, body diodes included."""
 
 from __future__ import annotations
 
@@ -118,7 +118,9 @@ def test_a_start_closes_behind_good_cycles_and_the_pre_charge(tmp_path) -> None:
     assert rig.config_updates == [False, False]
     assert rig.plant.circuit.precharge.operations == 1
     assert rig.plant.circuit.hard_closings == 0
-    assert not rig.control.state.commands.precharge or rig.until(lambda: not rig.plant.circuit.precharge.closed)
+    assert not rig.control.state.commands.precharge or rig.until(
+        lambda: not rig.plant.circuit.precharge.closed
+    )
     rig.run(20)
     assert not any(state.active for state in rig.control.state.alarms)
 

@@ -92,12 +92,8 @@ class Switches:
         if not self._in_series:
             return not dsg_off, not chg_off
         # A FET that the host forces off stays off; one that the chip itself switched off spares its body diode.
-        dsg = not dsg_off or (
-            not chg_off and not self.dsg_forced_off and self.current_ma > self._diode_ma
-        )
-        chg = not chg_off or (
-            not dsg_off and not self.chg_forced_off and self.current_ma < -self._diode_ma
-        )
+        dsg = not dsg_off or (not chg_off and not self.dsg_forced_off and self.current_ma > self._diode_ma)
+        chg = not chg_off or (not dsg_off and not self.chg_forced_off and self.current_ma < -self._diode_ma)
         return dsg, chg
 
     def _pin_drives(self, config: int) -> bool:
