@@ -182,6 +182,7 @@ def _outputs(values: Mapping[str, Any]) -> OutputsConfig:
         active_low=values["outputs.active_low"],
         lines={name: line for name, line in wired.items() if line is not None},
         feedback={name: line for name, line in contacts.items() if line is not None},
+        button=values["outputs.button"],
     )
 
 

@@ -32,7 +32,10 @@ def remember(
     runtime_dir: Path, outputs: OutputsConfig, fets: FetsConfig | None = None, *, simulated: bool
 ) -> None:
     """Leave the list of lines, and where the chip's own FETs are, where safe-off finds it."""
-    kept: dict[str, Any] = {"simulated": simulated, "outputs": {**asdict(outputs), "feedback": {}}}
+    kept: dict[str, Any] = {
+        "simulated": simulated,
+        "outputs": {**asdict(outputs), "feedback": {}, "button": None},
+    }
     if fets is not None:
         kept["fets"] = asdict(fets)
     text = json.dumps(kept)

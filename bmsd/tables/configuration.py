@@ -80,6 +80,8 @@ KEYS: tuple[Key, ...] = (
     Key("outputs", "heartbeat", int, "Line that toggles every good cycle, for a watchdog relay.", low=0, high=1000),
     Key("outputs", "led", int, "Line of the status LED: steady good, slow warning, fast protection or fault, double"
         " starting, dark not running.", low=0, high=1000),
+    Key("outputs", "button", int, "Input of a push button that wakes a pack that sleeps; pressed gives a high level.",
+        low=0, high=1000),
     Key("outputs", "active_low", bool, "A low level switches on (only with the gpiod backend).", False),
     Key("outputs", "charge_feedback", int, "Input of the charge contactor's auxiliary contact.", low=0, high=1000),
     Key("outputs", "discharge_feedback", int, "Input of the discharge contactor's auxiliary contact.",
