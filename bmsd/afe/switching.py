@@ -25,13 +25,11 @@ class OwnFets:
         """What charge and discharge last read; None is unknown."""
 
     def take(self, report: AfeReport) -> None:
-        """Take what this cycle's poll read; a chip that is not trusted is told again."""
+        """Take what this cycle's poll read."""
         measured = report.measurement
         self.levels = Levels()
         if measured is not None:
             self.levels = Levels(charge=measured.charge_fet, discharge=measured.discharge_fet)
-        if report.state is not AfeState.READY:
-            self._told = None
 
     def follow(self, session: AfeSession, commands: Commands) -> Procedure[None]:
         """Bring the FETs where they are commanded."""
