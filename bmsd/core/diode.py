@@ -39,7 +39,7 @@ class Diodes(NamedTuple):
 def spare(
     state: Diodes, charge: SwitchState, discharge: SwitchState, current_ma: int | None, now_ms: int
 ) -> Diodes:
-    """Decide for both FETs; `current_ma` is of this cycle, or None."""
+    """Decide for both FETs; `current_ma` flows through them in this cycle, or is not known."""
     out_ma = None if current_ma is None else -current_ma
     return Diodes(
         _one(state.charge, charge.on, discharge.on, out_ma, now_ms),

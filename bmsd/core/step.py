@@ -155,16 +155,18 @@ def _move(settings: Settings, state: State, judged: Judged, permits: _Permits, i
     heat_is_off = not (state.heater.on or heat.on or inputs.lines.heater)
     at = Situation(permits.charge, permits.discharge, judged.precharge, values, heat_is_off, now_ms)
     moved = moves.move(settings, state, at)
-    return _Moved(moved, _diodes(settings, state, moved, inputs), heat, demanded, wait_heater)
+    return _Moved(moved, _diodes(settings, state, moved, values, inputs), heat, demanded, wait_heater)
 
 
-def _diodes(settings: Settings, state: State, moved: moves.Moved, inputs: Inputs) -> Diodes:
+def _diodes(settings: Settings, state: State, moved: moves.Moved, values: Values, inputs: Inputs) -> Diodes:
     """Spare the body diodes of the chip's own FETs; only a current of this very cycle lets a FET be on for it."""
     if not settings.own_fets:
         return state.diodes
     measured = inputs.afe.measurement
-    current_ma = None if measured is None else measured.current_ma
-    return diode.spare(state.diodes, moved.charge, moved.discharge, current_ma, inputs.now_ms)
+    through_ma = None if measured is None else measured.current_ma
+    if through_ma is not None:
+        through_ma += heater.taken_ma(settings, state.heater.on, values)
+    return diode.spare(state.diodes, moved.charge, moved.discharge, through_ma, inputs.now_ms)
 
 
 def _charge_is_cut(settings: Settings, state: State, values: Values, inputs: Inputs) -> bool:

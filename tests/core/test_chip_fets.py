@@ -291,6 +291,19 @@ def test_heat_and_the_diode_of_the_charge_fet() -> None:
     assert pack.diodes == (False, False)
 
 
+def test_the_heaters_own_current_is_in_no_diode() -> None:
+    """S3: it is taken from the pack beside the FETs, and lets no charger in."""
+    pack = fets()
+    pack.battery = [-80, -75]
+    pack.until(lambda p: p.state.commands.heater, 60_000)
+    own_ma = 4 * 3300 * 1000 // 24_000
+    for through_ma, spared in ((BURNS_MA - 10, False), (BURNS_MA + 10, True)):
+        pack.current_ma = -own_ma - through_ma
+        pack.run(1000)
+        assert pack.state.commands.heater
+        assert pack.diodes == (spared, False)
+
+
 def test_heat_waits_for_a_charge_fet_that_reads_on() -> None:
     """S3: off as commanded is not yet off."""
     pack = fets()

@@ -13,6 +13,8 @@ from bmsd.core.state import begin
 from bmsd.core.types import Request
 from bmsd.sim.bench import Bench
 from bmsd.sim.plant import PlantSettings
+from bmsd.sim.runner import run
+from bmsd.sim.scenario import find, parse
 
 CONFIG = """
 [pack]
@@ -378,3 +380,15 @@ def test_new_limits_reach_the_chip_only_with_the_fets_off(rig) -> None:
     rig.run(5)
     assert rig.config_updates == [False]
     assert not rig.control.backstop_is_old
+
+
+@pytest.mark.parametrize("name", ["afe-reset", "sensor-lost"])
+def test_shipped_scenarios_end_as_expected_with_the_chips_own_fets(tmp_path, name) -> None:
+    """S6: what `bmsim run` shows is shown with these switches, too."""
+    path = tmp_path / "bmsd.toml"
+    path.write_text(CONFIG)
+    config = load(path)
+    scenario = parse(find(name, tmp_path), config)
+    _, failures = run(config, scenario, lambda _at_ms, _happened: None)
+    assert scenario.expectations
+    assert not failures
