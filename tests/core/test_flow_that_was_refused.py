@@ -210,5 +210,5 @@ def test_a_running_heater_is_no_load_of_the_inverter() -> None:
     state = replace(begin(START_MS), main=CLOSED, common=CommonState(Block.DISCHARGE), **heats)
     lost = believed(-3001)._replace(pack_mv=Reading(None, False))
     assert flow.findings(COMMON, state, lost) == {"discharge_not_stopped": Finding(True, 3001)}
-    bare = replace(COMMON, heater_mohm=None)
-    assert flow.findings(bare, state, believed(-3001)) == {"discharge_not_stopped": Finding(True, 3001)}
+    for other in (replace(COMMON, heater_mohm=None), replace(COMMON, heater_from_pack=False)):
+        assert flow.findings(other, state, believed(-3001)) == {"discharge_not_stopped": Finding(True, 3001)}
