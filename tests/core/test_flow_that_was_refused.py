@@ -172,7 +172,10 @@ def test_the_heater_on_the_pack_is_no_discharge_past_the_contactor() -> None:
 
 
 COMMON = make_settings(
-    chosen={"forbidden_charge_ma": 2000, "forbidden_discharge_ma": 3000}, topology="common", heater_mohm=6600
+    chosen={"forbidden_charge_ma": 2000, "forbidden_discharge_ma": 3000},
+    topology="common",
+    heater_mohm=6600,
+    heater_from_pack=True,
 )
 
 
