@@ -76,5 +76,6 @@ def test_the_relay_stays_until_the_contactor_has_had_time_to_close() -> None:
 def test_a_relay_and_a_contactor_of_unknown_age_are_taken_as_they_stand() -> None:
     """An attempt without a beginning begins now; a contactor without one has long closed."""
     ageless = PrechargeState(SwitchState(True))
-    assert call(OFF, ageless, load_mv=0)[2] == Reason(Because.PRECHARGE, until_ms=T + P.precharge_timeout_ms)
+    until_ms = T + P.precharge_timeout_ms
+    assert call(OFF, ageless, load_mv=6600)[2] == Reason(Because.PRECHARGE, until_ms=until_ms)
     assert not call(SwitchState(True), ageless)[1].relay.on
