@@ -76,6 +76,8 @@ class Config:
     modbus: ModbusConfig | None
     scenario: str
     parameters: Parameters
+    closes_by_itself: bool
+    """After a start contactors wait for no operator (S13)."""
     chosen: Mapping[str, int]
     """The parameters the installer wrote himself, by inside name."""
 
@@ -140,6 +142,7 @@ def _build(
         modbus=_modbus(values) if "modbus" in given else None,
         scenario=values.get("bench.scenario") or "demo",
         parameters=parameters.build(merged, values["pack.cells"]),
+        closes_by_itself=values["switches.close_after_restart"] == "automatic",
         chosen=dict(chosen),
     )
 
@@ -158,7 +161,7 @@ def _afe(values: Mapping[str, Any]) -> AfeConfig:
 
 
 def _outputs(values: Mapping[str, Any]) -> OutputsConfig:
-    names = ("charge", "discharge", "precharge", "heater", "buzzer", "heartbeat")
+    names = ("charge", "discharge", "precharge", "heater", "buzzer", "heartbeat", "led")
     wired = {name: values[f"outputs.{name}"] for name in names}
     contacts = {name: values[f"outputs.{name}_feedback"] for name in ("charge", "discharge")}
     return OutputsConfig(

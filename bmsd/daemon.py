@@ -55,7 +55,13 @@ class Daemon:
         self._bench: Bench | None = None
         board = self._attach(runtime_dir)
         self._desk, latched = self._open_desk(stored)
-        state = begin(self._started_ms, latched=latched, soc_state=stored.soc, consent=stored.consent)
+        state = begin(
+            self._started_ms,
+            latched=latched,
+            soc_state=stored.soc,
+            consent=stored.consent,
+            closes_by_itself=config.closes_by_itself,
+        )
         self._controller = Controller(config, self._desk.parameters, board, state)
         self._guard = Guard(runtime_dir, config.path)
         self._publisher = Publisher(runtime_dir)
@@ -175,7 +181,7 @@ class Daemon:
 
     def _handle(self, asked: Asked) -> None:
         before = self._desk.parameters
-        request = self._desk.handle(asked, monotonic_ms())
+        request = self._desk.handle(asked, monotonic_ms(), contactors_open=self._controller.contactors_open)
         if request is not None:
             self._waiting.append((request, asked))
         if self._desk.parameters is not before:

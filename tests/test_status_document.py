@@ -30,7 +30,7 @@ BEYOND = {
     "": {"simulated"},
     "limits": {"force_charge"},
     "cycle": {"bus_errors", "disk_bytes"},
-    "alarms": {"title", "sensor"},
+    "alarms": {"title", "sensor", "lifted"},
 }
 """Keys that stand there besides the promised ones."""
 

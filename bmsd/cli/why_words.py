@@ -12,7 +12,7 @@ from typing import Any
 from bmsd.core.types import Because
 from bmsd.tables import parameters
 from bmsd.tables.rows import CELSIUS, VOLT, Unit
-from bmsd.texts import DOING, listed, number_text
+from bmsd.texts import DOING, duration_text, listed, number_text
 
 Points = Mapping[str, Any]
 
@@ -160,6 +160,26 @@ def _not_needed(what: str, name: str, seen: Seen) -> str:
     )
 
 
+def lifted(what: str, seen: Seen) -> list[str]:
+    """Name the alarms that would block it, were there no emergency override (S10)."""
+    names = [
+        entry["name"] for entry in seen.snapshot.get("alarms", ()) if what in (entry.get("lifted") or ())
+    ]
+    if not names:
+        return []
+    left = duration_text(seen.points.get("emergency_remaining_ms") or 0)
+    return [f"An emergency override lifts {listed(names)}, for another {left}."]
+
+
+def _not_asked(what: str, seen: Seen) -> str:
+    if what == "heater":
+        return "It waits until charging is asked for: 'bmsctl switch charge on'."
+    return (
+        f"Nothing closes by itself after this start (switches.close_after_restart, or a factory reset):"
+        f" 'bmsctl switch {what} on' asks for it."
+    )
+
+
 def _by_operator(what: str, seen: Seen) -> str:
     return f"An operator switched {DOING[what]} off; 'bmsctl switch {what} on' allows it again."
 
@@ -191,6 +211,11 @@ def _no_charger(what: str, seen: Seen) -> str:
 
 _SENTENCES: dict[str, Callable[[str, Seen], str]] = {
     Because.OPERATOR.value: _by_operator,
+    Because.NOT_ASKED.value: _not_asked,
+    Because.LAST_LIMIT.value: lambda _, s: (
+        "The emergency override no longer lifts this: a cell, a battery sensor or the switch board passed a limit that"
+        " nothing lifts. 'bmsctl emergency off' and then 'on' asks for it anew."
+    ),
     Because.STARTING.value: _starting,
     Because.MIN_OFF.value: _min_off,
     Because.OVER_LIMIT.value: _over_limit,

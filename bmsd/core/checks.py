@@ -140,6 +140,11 @@ def _differs(wired: frozenset[str], commands: Commands, lines: Levels) -> bool:
     return any(getattr(lines, name) != getattr(commands, name) for name in wired)
 
 
+def override(in_force: bool) -> dict[str, Finding]:
+    """Announce an emergency override as an alarm of its own (S10)."""
+    return {"emergency_override": BAD} if in_force else {}
+
+
 def heater(verdict: Verdict, over_limit: bool) -> dict[str, Finding]:
     """Turn the watcher's verdict and the present limit check into alarm causes (S4)."""
     found: dict[str, Finding] = {}

@@ -8,9 +8,23 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import NamedTuple
 
-from bmsd.core import alarms, checks, heater, heater_watch, obedience, physics, reserve, shorts, sleep, soc
+from bmsd.core import (
+    alarms,
+    checks,
+    emergency,
+    heater,
+    heater_watch,
+    obedience,
+    physics,
+    reserve,
+    shorts,
+    sleep,
+    soc,
+    wishes,
+)
 from bmsd.core.alarms import Active, AlarmState, Finding
 from bmsd.core.contactors import PrechargeState
+from bmsd.core.emergency import Override
 from bmsd.core.heater_watch import WatchState
 from bmsd.core.physics import PhysicsState
 from bmsd.core.plausible import Held, Values, believe
@@ -18,7 +32,7 @@ from bmsd.core.settings import Settings
 from bmsd.core.shorts import Shorts
 from bmsd.core.soc import SocState
 from bmsd.core.state import Consent, State
-from bmsd.core.types import Event, Inputs, Request
+from bmsd.core.types import Event, Inputs
 from bmsd.tables.alarms import Block
 
 
@@ -38,14 +52,16 @@ class Judged(NamedTuple):
     events: tuple[Event, ...]
     physics: PhysicsState
     shorts: Shorts
+    override: Override | None
+    asked_for: Block
 
 
 def judge(settings: Settings, state: State, inputs: Inputs) -> Judged:
     """Believe the values, run the alarms, count the charge."""
     now_ms = inputs.now_ms
-    consent, resets, asked = _requests(state.consent, inputs)
+    wish = wishes.take(state, inputs)
     precharge = state.precharge
-    if "precharge_failed" in resets:
+    if "precharge_failed" in wish.resets:
         precharge = replace(precharge, tries=0)
     values, held = believe(
         state.held,
@@ -56,9 +72,10 @@ def judge(settings: Settings, state: State, inputs: Inputs) -> Judged:
         older_ms=sleep.older_ms(state.sleep),
     )
     before = state.watch
-    if "heater_no_warming" in resets:
+    if "heater_no_warming" in wish.resets:
         # A new chance to warm, not a new longest run (S4).
         before = replace(before, heated_ms=0, reference_decic=None)
+    override = emergency.reach(settings, wish.override, values)
     watch, verdict = _watch_heater(settings, state, before, values, inputs)
     of_outputs = checks.outputs(settings, inputs, state.commands, state.charge, state.discharge, precharge)
     p = settings.parameters
@@ -66,7 +83,7 @@ def judge(settings: Settings, state: State, inputs: Inputs) -> Judged:
         state.physics, values, settings.cells, settings.capacity_mah, p.physics_step_mv, now_ms
     )
     of_chip = checks.chip(inputs.afe, state.resets)
-    short = () if "short_circuit_repeated" in resets else state.shorts
+    short = () if "short_circuit_repeated" in wish.resets else state.shorts
     findings = {
         **checks.lost_values(settings, values),
         **of_chip,
@@ -75,13 +92,14 @@ def judge(settings: Settings, state: State, inputs: Inputs) -> Judged:
         **seen.findings,
         **_flow(settings, state, values, now_ms),
         **shorts.number(short, of_chip, p.short_circuit_releases_per_hour),
+        **checks.override(override is not None),
         **reserve.findings(settings.parameters, state.alarms, values),
     }
-    states, raised = alarms.advance(settings.table, state.alarms, values, findings, resets, now_ms)
+    states, raised = alarms.advance(settings.table, state.alarms, values, findings, wish.resets, now_ms)
     active = alarms.active(states)
     counted, anchored = _count(settings, state, values, now_ms)
     return Judged(
-        consent=consent,
+        consent=wish.consent,
         values=values,
         held=held,
         watch=watch,
@@ -91,9 +109,11 @@ def judge(settings: Settings, state: State, inputs: Inputs) -> Judged:
         soc=counted,
         block=alarms.blocked(active),
         outputs_good=not of_outputs,
-        events=asked + raised + anchored,
+        events=wish.events + emergency.announced(raised, override) + anchored,
         physics=seen.state,
         shorts=shorts.count(short, raised, now_ms),
+        override=override,
+        asked_for=wish.asked_for,
     )
 
 
@@ -103,19 +123,18 @@ def _flow(settings: Settings, state: State, values: Values, now_ms: int) -> dict
     return found | obedience.past_contactors(settings, state.charge, state.discharge, values, now_ms)
 
 
-def _requests(consent: Consent, inputs: Inputs) -> tuple[Consent, frozenset[str], tuple[Event, ...]]:
-    """Take the operator's requests: consents to keep, alarms to reset, and what to record (S14)."""
-    if not inputs.requests:
-        return consent, frozenset(), ()
-    resets = frozenset(r.name for r in inputs.requests if r.kind == "reset")
-    switched = {r.name: bool(r.on) for r in inputs.requests if r.kind == "switch"}
-    events = tuple(_asked(request, inputs.now_ms) for request in inputs.requests)
-    return replace(consent, **switched), resets, events
-
-
-def _asked(request: Request, now_ms: int) -> Event:
-    word = request.kind if request.on is None else ("on" if request.on else "off")
-    return Event(now_ms, "request", request.name, word, who=request.who)
+def counted_anew(state: State, judged: Judged, now_ms: int) -> tuple[State, Judged]:
+    """Count the operations of the contactors anew when an emergency override begins (S10, S12)."""
+    override = judged.override
+    if override is None or override.began_ms != now_ms:
+        return state, judged
+    relay = emergency.counted_anew(judged.precharge.relay)
+    state = replace(
+        state,
+        charge=emergency.counted_anew(state.charge),
+        discharge=emergency.counted_anew(state.discharge),
+    )
+    return state, judged._replace(precharge=replace(judged.precharge, relay=relay))
 
 
 def _watch_heater(

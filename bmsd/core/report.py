@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bmsd.core import heater, sleep, soc
+from bmsd.core import emergency, heater, sleep, soc
 from bmsd.core.alarms import active
 from bmsd.core.settings import Settings
 from bmsd.core.state import Outputs, State
@@ -56,8 +56,8 @@ def points(
         "charge_limit_ma": out.limits.charge_ma,
         "discharge_limit_ma": out.limits.discharge_ma,
         "discharge_limit_mv": out.limits.discharge_mv,
-        "emergency_active": False,
-        "emergency_remaining_ms": 0,
+        "emergency_active": state.override is not None,
+        "emergency_remaining_ms": 0 if state.override is None else state.override.left_ms(inputs.now_ms),
         "period_ms": sleep.period_ms(settings.parameters, state.sleep),
         "cycle_last_us": cycle.last_us,
         "cycle_worst_us": cycle.worst_us,
@@ -149,7 +149,8 @@ def _heater(settings: Settings, out: Outputs, inputs: Inputs, levels: Levels) ->
 
 
 def alarms(settings: Settings, state: State) -> list[dict[str, Any]]:
-    """List the active alarms as the snapshot carries them."""
+    """List the active alarms as the snapshot carries them, with what an emergency override lifts of each."""
+    lifts = emergency.lifts(state.override)
     return [
         {
             "name": rule.alarm.name,
@@ -158,6 +159,7 @@ def alarms(settings: Settings, state: State) -> list[dict[str, Any]]:
             "value": alarm.value,
             "limit": rule.trip if rule.alarm.trip else None,
             "latched": rule.alarm.ends is Release.OPERATOR,
+            "lifted": (rule.alarm.overridable & lifts).names if lifts else [],
         }
         for rule, alarm in zip(settings.table, state.alarms, strict=True)
         if alarm.active

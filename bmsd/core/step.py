@@ -12,18 +12,19 @@ from bmsd.core import (
     alarms,
     balance,
     contactors,
+    emergency,
     heater,
     limits,
     obedience,
     opening,
     permissions,
     reserve,
+    signals,
     sleep,
     soc,
 )
-from bmsd.core.alarms import Active
 from bmsd.core.contactors import PrechargeState
-from bmsd.core.judge import Judged, judge
+from bmsd.core.judge import Judged, counted_anew, judge
 from bmsd.core.limits import Limits
 from bmsd.core.obedience import Told
 from bmsd.core.opening import Opening
@@ -43,8 +44,7 @@ from bmsd.tables.parameters import Parameters
 
 CHARGING_MA = 500
 """Above this the state word says charging or discharging rather than idle."""
-BUZZ_MS = 10_000
-"""How long the buzzer sounds for a new protection or fault."""
+_NOT_ASKED = Reason(Because.NOT_ASKED, "charge")
 
 
 class _Permits(NamedTuple):
@@ -75,6 +75,7 @@ class _Moved(NamedTuple):
 def step(settings: Settings, state: State, inputs: Inputs) -> tuple[State, Outputs]:
     """Decide one cycle."""
     judged = judge(settings, state, inputs)
+    state, judged = counted_anew(state, judged, inputs.now_ms)
     permits = _permit(settings, state, judged, inputs)
     moved = _move(settings, state, judged, permits, inputs)
     return _conclude(settings, state, judged, permits, moved, inputs)
@@ -94,7 +95,16 @@ def _permit(settings: Settings, state: State, judged: Judged, inputs: Inputs) ->
     no_charge, no_discharge = sleep.holds_open(settings.parameters, sleeping)
 
     def against(block: Block, consent: bool) -> tuple[Reason, ...]:
-        return permissions.against(judged.active, block, unknown, started=started, consent=consent)
+        return permissions.against(
+            judged.active,
+            block,
+            unknown,
+            started=started,
+            consent=consent,
+            asked_for=bool(judged.asked_for & block),
+            lifts=emergency.lifts(judged.override),
+            spent=emergency.spent(judged.override),
+        )
 
     return _Permits(
         good_cycles=good,
@@ -114,7 +124,10 @@ def _sleep(
     situation = sleep.Situation(
         values=judged.values,
         started=started,
-        busy=commands.heater or commands.precharge or bool(commands.balance_mask),
+        busy=commands.heater
+        or commands.precharge
+        or bool(commands.balance_mask)
+        or judged.override is not None,
         fault=fault or any(alarm.severity is Severity.FAULT for alarm, _ in judged.active),
         raised=any(event.kind == "alarm" and event.state == "raised" for event in judged.events),
         asked=bool(inputs.requests),
@@ -134,7 +147,7 @@ def _move(settings: Settings, state: State, judged: Judged, permits: _Permits, i
         values,
         demanded,
         permits.started,
-        permits.unknown,
+        permits.unknown if judged.asked_for & Block.CHARGE else (*permits.unknown, _NOT_ASKED),
         judged.block,
         charge_is_open,
         0 if judged.soc is None else soc.permille(settings, judged.soc),
@@ -216,20 +229,29 @@ def _conclude(
         moved.discharge.on,
         moved.precharge.relay.on,
         moved.heater.on,
-        _buzz(judged.active, inputs.now_ms),
+        signals.buzzer(
+            judged.active,
+            sounds=bool(settings.parameters.buzzer),
+            period_ms=sleep.period_ms(settings.parameters, permits.sleep),
+            now_ms=inputs.now_ms,
+        ),
         mask,
     )
     # Nothing is asked of the inverter through a contactor that waits to close or to open.
+    may_discharge = moved.discharge.on and not permits.discharge
     given = limits.limits(
         settings,
         judged.values,
         charge_allowed=moved.charge.on and not permits.charge,
-        discharge_allowed=moved.discharge.on and not permits.discharge,
+        discharge_allowed=may_discharge,
     )
+    given = emergency.limits(settings, judged.override, given, discharges=may_discharge)
     told = obedience.tell(state.told, given, settings.parameters.limit_react_ms, inputs.now_ms)
     after = _after(settings, state, judged, permits, moved, commands, told, inputs)
     events = judged.events + _changes(state, after, inputs.now_ms)
-    return after, _outputs(judged, permits, moved, after, given, wait_balance, events)
+    return after, _outputs(
+        settings, judged, permits, moved, after, given, wait_balance, events, inputs.now_ms
+    )
 
 
 def _after(
@@ -269,10 +291,13 @@ def _after(
             None if judged.soc is None else soc.permille(settings, judged.soc),
         ),
         opening=moved.opening,
+        override=judged.override,
+        asked_for=judged.asked_for,
     )
 
 
 def _outputs(
+    settings: Settings,
     judged: Judged,
     permits: _Permits,
     moved: _Moved,
@@ -280,6 +305,7 @@ def _outputs(
     given: Limits,
     wait_balance: Reason | None,
     events: tuple[Event, ...],
+    now_ms: int,
 ) -> Outputs:
     """Say what was decided."""
     return Outputs(
@@ -295,19 +321,18 @@ def _outputs(
         values=judged.values,
         word=after.word,
         events=events,
+        led=signals.led(
+            judged.active,
+            started=permits.started,
+            unknown=bool(permits.unknown),
+            period_ms=sleep.period_ms(settings.parameters, permits.sleep),
+            now_ms=now_ms,
+        ),
     )
 
 
 def _optional(reason: Reason | None) -> tuple[Reason, ...]:
     return () if reason is None else (reason,)
-
-
-def _buzz(active: Active, now_ms: int) -> bool:
-    """Sound the buzzer for every new protection or fault."""
-    return any(
-        now_ms - state.since_ms < BUZZ_MS and alarm.severity is not Severity.WARNING
-        for alarm, state in active
-    )
 
 
 def _word(judged: Judged, permits: _Permits, commands: Commands) -> str:

@@ -110,10 +110,11 @@ class Levels:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What an operator asks of the core; it can only narrow what the rules allow (S14)."""
+    """What an operator asks of the core; it can only narrow what the rules allow, the override apart (S10, S14)."""
 
     kind: str
-    """`switch` (name charge, discharge or balance; on), `reset` (name of an alarm) or `wake`."""
+    """`switch` (name charge, discharge or balance; on), `reset` (name of an alarm), `wake`, `emergency` (on) or
+    `factory`."""
     name: str
     on: bool | None = None
     who: str = ""
@@ -157,6 +158,8 @@ class Because(Enum):
     UNKNOWN = "unknown"
     STARTING = "starting"
     OPERATOR = "operator"
+    NOT_ASKED = "not asked for"
+    LAST_LIMIT = "last limit of the override"
     HEATER_FIRST = "heater first"
     CHARGE_FIRST = "charge first"
     MIN_OFF = "minimum off time"
@@ -194,3 +197,5 @@ class Event:
     value: int | None = None
     limit: int | None = None
     who: str = ""
+    lifted: tuple[str, ...] = ()
+    """Of an alarm that rises: what it would block, and an emergency override lifts."""

@@ -63,6 +63,12 @@ def beat(lines: Lines, level: bool) -> None:
         _drive(lines, ("heartbeat",), level)
 
 
+def show(lines: Lines, on: bool) -> None:
+    """Light the status LED, or not; it is not read back, because no LED is worth a dark house."""
+    if "led" in lines.wired:
+        _drive(lines, ("led",), on)
+
+
 def levels(lines: Lines, failed: Iterable[str] = ()) -> Levels:
     """Read all wired lines back; a line that failed or cannot be read is unknown."""
     found: dict[str, bool | None] = {}

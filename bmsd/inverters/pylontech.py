@@ -8,7 +8,7 @@ zero.
 from __future__ import annotations
 
 from bmsd.inverters.frames import Bit, Frame, Rounding, Signal, Text
-from bmsd.inverters.view import DATA_LOST
+from bmsd.inverters.view import DATA_LOST, LIFTED
 
 ALIVE_ID = 0x305
 """Eight zero bytes that the inverter sends once a second."""
@@ -24,6 +24,11 @@ _OTHER_FAULTS = (
     "discharge_contactor_open", "output_fault", "heater_stuck_on", "configuration_fault",
     "charge_past_contactor", "discharge_past_contactor",
 )  # fmt: skip
+
+
+def _lifted(*names: str) -> tuple[str, ...]:
+    return tuple(f"{name}{LIFTED}" for name in names)
+
 
 # One field per line, in the order of the vendor's document.
 # fmt: off
@@ -61,11 +66,14 @@ ALARMS = Frame(0x359, 7,
         Bit("warning_discharge_current", 2, 7, ("discharge_limit_ignored",)),
         # A pack too cold to charge is winter, not a trip: it still discharges, and the protection bit stops
         # some inverters altogether.
-        Bit("warning_low_temperature", 2, 4, ("charge_utp",)),
+        Bit("warning_low_temperature", 2, 4, ("charge_utp", *_lifted("discharge_utp"))),
         Bit("warning_high_temperature", 2, 3),
-        Bit("warning_low_voltage", 2, 2, ("cell_low",)),
-        Bit("warning_high_voltage", 2, 1, ("voltage_limit_ignored",)),
-        Bit("warning_internal_communication", 3, 3, _MEASURING_FAULTS),
+        Bit("warning_low_voltage", 2, 2,
+            ("cell_low", *_lifted("cell_uvp", "cell_shutdown", "pack_uvp", "auto_shutdown"))),
+        Bit("warning_high_voltage", 2, 1, ("voltage_limit_ignored", *_lifted("cell_ovp", "pack_ovp"))),
+        # An override is told here because no other warning is about the pack as a whole; the protection bit beside
+        # it would stop the inverter that the override is for.
+        Bit("warning_internal_communication", 3, 3, (*_MEASURING_FAULTS, "emergency_override")),
         Bit("warning_charge_current", 3, 0, ("charge_limit_ignored",)),
     ),
     signals=(Signal("modules", 4, 1, unknown=1),),

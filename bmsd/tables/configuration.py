@@ -72,11 +72,15 @@ KEYS: tuple[Key, ...] = (
     Key("outputs", "heater", int, "Line of the heater relay.", low=0, high=1000),
     Key("outputs", "buzzer", int, "Line of the buzzer.", low=0, high=1000),
     Key("outputs", "heartbeat", int, "Line that toggles every good cycle, for a watchdog relay.", low=0, high=1000),
+    Key("outputs", "led", int, "Line of the status LED: steady good, slow warning, fast protection or fault, double"
+        " starting, dark not running.", low=0, high=1000),
     Key("outputs", "active_low", bool, "A low level switches on (only with the gpiod backend).", False),
     Key("outputs", "charge_feedback", int, "Input of the charge contactor's auxiliary contact.", low=0, high=1000),
     Key("outputs", "discharge_feedback", int, "Input of the discharge contactor's auxiliary contact.",
         low=0, high=1000),
     Key("switches", "topology", str, "How the contactors are wired.", "split", choices=("split",)),
+    Key("switches", "close_after_restart", str, "Whether contactors close by themselves after a start of bmsd, or each"
+        " waits for 'bmsctl switch NAME on'.", "automatic", choices=("automatic", "operator")),
     Key("heater", "resistance_ohm", float, "Heater resistance.", required=MUST, low=0.1, high=10_000),
     Key("heater", "supply", str, "Where the heater takes its current from.", "charger",
         choices=("charger", "pack")),

@@ -136,6 +136,11 @@ class Parameters:
         "Cell floor: a cell below this may be damaged; it is neither charged nor discharged until"
         " an operator has looked (not in JK).",
     )
+    emergency_over_mv: int = _row(
+        "cell", VOLT, 0, 100, 50,
+        "How far a cell may stand above over-voltage while an emergency override lifts that; the chip's own"
+        " limit is 0.1 V above it (not in JK).",
+    )
     cell_spread_mv: int = _row(
         "cell", VOLT, 20, 2000, 300, "Cell spread: warn when highest minus lowest cell is above.",
     )
@@ -443,6 +448,11 @@ class Parameters:
     )
     soc_empty_time_ms: int = _row(
         "soc", SECOND, 1000, 1_800_000, 60_000, "... for this long.",
+    )
+    # Signals.
+    buzzer: int = _row(
+        "signals", COUNT, 0, 1, 1,
+        "1: the buzzer sounds for alarms; 0: only while an emergency override is in force.",
     )
     # The cycle itself.
     period_ms: int = _row("cycle", SECOND, 100, 1000, 250, "Control period.")

@@ -82,6 +82,7 @@ COMES = (
 )  # fmt: skip
 each_cause = pytest.mark.parametrize("cause", COMES, ids=lambda cause: cause.name)
 ELSEWHERE = {
+    "emergency_override": "test_emergency",
     "cell_frozen": "test_plausibility",
     "precharge_failed": "test_precharge",
     "charge_contactor_welded": "test_output_alarms",

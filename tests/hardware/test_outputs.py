@@ -130,6 +130,15 @@ def test_a_heartbeat_that_fails_or_is_missing_does_no_harm() -> None:
     outputs.beat(RecordedLines(wired=("charge",)), True)
 
 
+def test_a_status_led_that_fails_or_is_missing_does_no_harm() -> None:
+    lines = RecordedLines(wired=("charge", "led"))
+    outputs.show(lines, True)
+    assert lines.levels["led"]
+    lines.stuck = {"led"}
+    outputs.show(lines, False)
+    outputs.show(RecordedLines(wired=("charge",)), True)
+
+
 def test_contacts_are_read_where_there_are_some() -> None:
     lines = RecordedLines()
     lines.contacts = {"charge": True}
