@@ -42,6 +42,7 @@ class Say(NamedTuple):
     charge_contact: bool | str | None = FOLLOW
     discharge_contact: bool | str | None = FOLLOW
     charge_line: bool | str | None = FOLLOW
+    discharge_line: bool | str | None = FOLLOW
     heater_line: bool | str | None = FOLLOW
     heater_ma: int | None = None
     requests: tuple[Request, ...] = ()
@@ -61,7 +62,12 @@ def heard(say: Say, state: State, now_ms: int, usual_mv: int = 3010) -> Inputs:
         say.cells, stack_mv, say.charger_mv, load, say.current_ma, say.battery, say.switch_decic, say.faults  # type: ignore[arg-type]
     )  # fmt: skip
     report = AfeReport(say.afe, measured if say.polled else None, resets=state.resets + say.chip_reset)
-    lines = Levels(_either(say.charge_line, was.charge), was.discharge, was.precharge, _either(say.heater_line, was.heater))
+    lines = Levels(
+        _either(say.charge_line, was.charge),
+        _either(say.discharge_line, was.discharge),
+        was.precharge,
+        _either(say.heater_line, was.heater),
+    )
     contacts = Levels(_either(say.charge_contact, was.charge), _either(say.discharge_contact, was.discharge))
     return Inputs(now_ms, report, lines, contacts, say.heater_ma, say.requests)
 
@@ -85,6 +91,8 @@ class Model:
     """Everything else that may come in."""
     most_cycles: int | None = None
     """A bound on the length of sequences; None: none."""
+    prelude: tuple[Say, ...] = ()
+    """What came in before the search begins."""
 
     @property
     def inputs(self) -> tuple[Say, ...]:
@@ -136,10 +144,15 @@ class _Graph:
             yield say
 
 
-def first(frame: Frame, seen: set[str]) -> tuple[State, Witness, Ledger]:
-    """Give a fresh start and those who watch it."""
+def first(model: Model, seen: set[str]) -> tuple[State, Witness, Ledger, int]:
+    """Give the state after the prelude, those who watched it, and its time."""
+    frame, state, now_ms = model.frame, begin(START_MS), START_MS
     witness = Witness(frame.settings, seen=seen)
-    return begin(START_MS), witness, Ledger(frame.settings, witness, frame.rows)
+    ledger = Ledger(frame.settings, witness, frame.rows)
+    for say in model.prelude:
+        now_ms += say.after_ms
+        state, _ = decide(frame, state, witness, ledger, say, now_ms)
+    return state, witness, ledger, now_ms
 
 
 def decide(
@@ -156,7 +169,7 @@ def decide(
 def explore(model: Model, most_states: int = 5_000_000) -> Found:
     """Search until no new state appears; raise `Violation` at the first rule that is broken."""
     began, found, graph, inputs = time.perf_counter(), Found(), _Graph(), model.inputs
-    graph.meet(fold(model.frame, *first(model.frame, found.seen), START_MS), 0, 0)
+    graph.meet(fold(model.frame, *first(model, found.seen)), 0, 0)
     at, layer_ends = 0, 1
     while at < len(graph.keys):
         if at == layer_ends:

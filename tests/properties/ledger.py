@@ -6,6 +6,7 @@ witness, who keeps that for himself. Rows that need more than a value and a cloc
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 from witness import Witness
@@ -94,7 +95,7 @@ class Ledger:
         was_short = self.entries.get("short_circuit", Entry()).active
         for name, line in self.lines.items():
             if line.value:
-                bad, back = _compared(line, measured[line.value])
+                bad, back = _compared(line, tuple(measured[line.value]))
             else:
                 bad = causes.get(name, False)
                 back = bad is False
@@ -199,7 +200,8 @@ class Ledger:
                 self.moved_ms[name] = now_ms
 
 
-def _compared(line: Line, values: list[int | None]) -> tuple[bool | None, bool]:
+@lru_cache(100_000)
+def _compared(line: Line, values: tuple[int | None, ...]) -> tuple[bool | None, bool]:
     """Tell whether any value is beyond the trip limit, and whether all are safely back."""
     known, sign = [value for value in values if value is not None], 1 if line.above else -1
     if any(sign * value > sign * line.trip for value in known):
