@@ -71,7 +71,7 @@ def over_voltage(big: bool) -> Model:
     if big:
         says = every(cells=cells(GOOD, AT_OVP, HIGH, None), current_ma=(0, 6000)) + every(polled=(False,))
     else:
-        pairs = ((GOOD, GOOD), (HIGH, GOOD), (AT_OVP, HIGH), (HIGH, None))
+        pairs = ((GOOD, GOOD), (AT_OVP, HIGH), (HIGH, None))
         says = every(cells=pairs, current_ma=(0, 6000)) + every(polled=(False,))
     return Model("over-voltage", what, "S1 S2 S12 S13", frame(), Say(), says)
 
@@ -94,7 +94,7 @@ def current(big: bool) -> Model:
     amounts = (0, 1000, 6000, 101_000, 151_000, -6000, -151_000, -226_000, None)
     times = (1000, 2000)
     if not big:
-        amounts, times = (0, 6000, 101_000, 151_000, -226_000, None), (1000,)
+        amounts, times = (0, 101_000, 151_000, -226_000, None), (1000,)
     says = every(Say(1000), current_ma=amounts, after_ms=times) + every(Say(1000), polled=(False,))
     return Model("current", what, "S1 S2 S12", frame(slow, tick_ms=1000), Say(1000), says)
 
@@ -135,11 +135,11 @@ def heater_runs(big: bool) -> Model:
         "heater_min_off_ms": 120_000, "recovery_ms": 60_000, "contactor_min_off_ms": 60_000,
     }  # fmt: skip
     base = Say(60_000, charger_mv=9000)
-    degrees: tuple[Any, ...] = ((-10, -10), (-5, -10), (-5, -5), (50, 50), (-10, None))
-    measured: tuple[int | None, ...] = (None, 0, 3001)
+    degrees: tuple[Any, ...] = ((-10, -10), (-5, -5), (50, 50), (-10, None))
+    measured: tuple[int | None, ...] = (0, 3001)
     if big:
-        degrees += ((0, 0), (49, 49), (250, 250))
-        measured += (201,)
+        degrees += ((-5, -10), (0, 0), (49, 49), (250, 250))
+        measured += (201, None)
     says = every(base, battery=degrees) + every(base, battery=((-10, -10),), heater_ma=measured)
     says += every(base, battery=((-10, -10),), charger_mv=(0,)) + every(base, polled=(False,))
     made = frame(slow, heater_mohm=6000, counts_heating=True, tick_ms=60_000)
@@ -149,10 +149,10 @@ def heater_runs(big: bool) -> Model:
 def contacts(big: bool) -> Model:
     """Contacts, lines and the load side that do not follow, with a pre-charge."""
     what = "auxiliary contacts and lines that follow, stick or are lost; a load side that comes up, stays down, is lost"
-    says = every(charge_contact=(True, False)) + every(discharge_contact=(True, False, None)) + every(load=(0,))
+    says = every(charge_contact=(True, False)) + every(discharge_contact=(True, None)) + every(load=(0,))
     says += every(cells=((HIGH, GOOD), (LOW, GOOD))) + every(charge_line=(True,))
     if big:
-        says += every(charge_contact=(None,)) + every(charge_line=(False, None)) + every(discharge_line=(True, None))
+        says += every(charge_contact=(None,)) + every(discharge_contact=(False,)) + every(charge_line=(False, None)) + every(discharge_line=(True, None))
         says += every(load=(None,)) + every(charge_contact=(True, False), current_ma=(6000, -6000))
     return Model("contacts", what, "S1 S2 S12", frame(precharge=True), Say(requests=RESETS), says)
 
@@ -160,12 +160,12 @@ def contacts(big: bool) -> Model:
 def chip(big: bool) -> Model:
     """The front end in every state, with resets and its own trips."""
     what = "the chip ready, absent, being programmed, refused; reset; its own trips; with and without a poll"
-    trips = (ChipFault.SHORT_CIRCUIT, ChipFault.CELL_OVER_VOLTAGE, ChipFault.PERMANENT_FAILURE)
+    trips = (ChipFault.SHORT_CIRCUIT, ChipFault.PERMANENT_FAILURE)
     lost = Say(polled=False)
     says = every(faults=trips) + every(lost, afe=(AfeState.READY, AfeState.REFUSED)) + every(chip_reset=(True,))
     says += every(lost, afe=(AfeState.CONFIGURING,), chip_reset=(False, True))
     if big:
-        says += every(faults=(ChipFault.CELL_UNDER_VOLTAGE, ChipFault.HOST_WATCHDOG)) + every(afe=tuple(AfeState))
+        says += every(faults=(ChipFault.CELL_OVER_VOLTAGE, ChipFault.HOST_WATCHDOG)) + every(afe=tuple(AfeState))
         says += every(lost, afe=(AfeState.ABSENT,))
     made = frame({"short_circuit_releases_per_hour": 20})
     return Model("chip", what, "S1 S2", made, Say(requests=RESETS), says)

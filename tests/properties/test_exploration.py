@@ -29,7 +29,7 @@ REACHED = {
     "current": {"charge_ocp", "charge_ocp2", "discharge_ocp2", "current_lost", "charge_past_contactor"},
     "cold": {"charge_utp", "cleared charge_utp", "heater on", "temperature_lost", "heater_over_limit"},
     "heater-runs": {"heater on", "heater_no_warming", "heater_long_run", "cleared heater_long_run"},
-    "contacts": {"charge_contactor_welded", "discharge_contactor_open", "output_fault", "precharge_failed"},
+    "contacts": {"charge_contactor_welded", "charge_contactor_open", "output_fault", "precharge_failed"},
     "chip": {"afe_lost", "afe_reset", "afe_refused", "short_circuit", "chip_fault", "cleared chip_fault"},
     "hour": {"short_circuit_repeated", "cleared short_circuit_repeated", "CHARGE on", "DISCHARGE on"},
     "reserve": {"auto_shutdown", "cleared auto_shutdown", "cell_low", "asleep"},

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 from random_worlds import AMPERES, CELLS, CHARGERS, DEGREES, LATCHES, Happening
@@ -21,6 +21,8 @@ EFFORT = settings(
     max_examples=20_000 if LONG else 60,
     stateful_step_count=60 if LONG else 40,
     deadline=None,
+    report_multiple_bugs=False,
+    phases=(Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink),
     suppress_health_check=list(HealthCheck),
 )
 WRITES = (

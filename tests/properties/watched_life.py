@@ -42,7 +42,7 @@ class Life:
         self.chosen: dict[str, int] = {}
         self.seen: set[str] = set()
         self._watch(quick_settings({}), begin(1_000_000), 1_000_000, set())
-        self.restarts = 0
+        self.measures_heater = False
 
     def _watch(self, settings: Settings, state: State, now_ms: int, survived: set[str]) -> None:
         """Begin to watch a fresh start; what survived the last one is on record from the first cycle on."""
@@ -55,6 +55,7 @@ class Life:
     def _look(self, _world: object, before: State, inputs: Inputs, after: State, out: Outputs) -> None:
         self.witness(None, before, inputs, after, out)
         self.ledger(before, inputs, after)
+        self.measures_heater |= inputs.heater_ma is not None
         if after.sleep.asleep:
             self.seen.add("asleep")
 
@@ -75,7 +76,6 @@ class Life:
         for name in ("cells", "battery", "stack", "charger_mv", "load_mv", "current_ma", "switch", "faults", "polled",
                      "afe", "resets", "heater_ma", "_lines", "_contacts", "_wave"):  # fmt: skip
             setattr(self.world, name, getattr(old, name))
-        self.restarts += 1
 
     def write(self, changes: dict[str, int]) -> bool:
         """Write parameters as one set: all or nothing, and refused when it does not fit together (S8)."""
@@ -95,7 +95,7 @@ class Life:
 
     def get_well(self) -> Outputs:
         """Let everything be good for long enough: then both contactors must be closed, whatever was before."""
-        self.world._mend(cold=False)
+        self._mend(cold=False)
         self._well_for(self.long_enough_ms())
         if not self._works():
             # Operations per hour may stand against it: an hour later nothing may.
@@ -109,7 +109,7 @@ class Life:
     def get_cold(self) -> None:
         """Let a cold morning with a charger follow a good time: charge opens and the heater must go on."""
         self.get_well()
-        self.world._mend(cold=True)
+        self._mend(cold=True)
         p = self.settings.parameters
         self._well_for(p.temperature_delay_ms + p.opening_wait_ms + p.heater_min_off_ms + p.contactor_settle_ms + 2000)
         out = self.world.out
@@ -118,6 +118,11 @@ class Life:
         excused = any(reason.because is Because.OPERATIONS for reason in out.against_heater)
         excused |= bool({a.name for a, s in zip(ALARMS, self.world.state.alarms, strict=True) if s.active} & HEATS)
         assert out.commands.heater or excused, f"S3: no heat: {out.against_heater}"
+
+    def _mend(self, *, cold: bool) -> None:
+        self.world._mend(cold=cold)
+        # A sensor that answered once has to go on: what it does not say can be neither seen nor excluded (S2).
+        self.world.heater_ma = 0 if self.measures_heater else None
 
     def _well_for(self, duration_ms: int) -> None:
         """Pass time with cells that live: a healthy reading moves by a millivolt."""
