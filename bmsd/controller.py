@@ -107,6 +107,7 @@ class Controller:
             contacts,
             self._board.heater_ma(),
             requests,
+            outputs.is_pressed(self._board.lines),
         )
         self.state, self.out = step(self.settings, self.state, self.inputs)
         self._rest_chip(report, is_open)
@@ -141,6 +142,9 @@ class Controller:
             or self.levels.discharge
             or contacts.charge
             or contacts.discharge
+            or commands.main
+            or self.levels.main
+            or contacts.main
         )
 
     def _rest_chip(self, report: AfeReport, is_open: bool) -> None:
@@ -149,7 +153,7 @@ class Controller:
             self._resting = False
             return
         commands = self.state.commands
-        closes = commands.charge or commands.discharge or commands.precharge
+        closes = commands.charge or commands.discharge or commands.main or commands.precharge
         wanted = self.state.sleep.asleep and is_open and not closes
         if wanted != self._resting and (self._run(self._session.rest(wanted)) or not wanted):
             self._resting = wanted

@@ -20,6 +20,7 @@ DOING = {"charge": "charging", "discharge": "discharging", "heater": "heating", 
 _SWITCHED = {
     "charge": ("Charge contactor closed", "Charge contactor opened"),
     "discharge": ("Discharge contactor closed", "Discharge contactor opened"),
+    "main": ("Main contactor closed", "Main contactor opened"),
     "precharge": ("Pre-charge relay on", "Pre-charge relay off"),
     "heater": ("Heater on", "Heater off"),
     "balance": ("Balancing on", "Balancing off"),

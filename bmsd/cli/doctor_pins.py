@@ -10,6 +10,7 @@ from bmsd.cli.doctor_boot import Boot
 from bmsd.cli.doctor_machine import Finding, GpioChip, Machine, bad, good, skipped, unknown, warn
 from bmsd.config import Config
 from bmsd.hardware.outputs_gpiod import HEADER_LABELS
+from bmsd.tables.configuration import CONTACTORS
 from bmsd.texts import listed
 
 PULLED_DOWN = range(9, 28)
@@ -116,7 +117,7 @@ def contacts(case: Case) -> Finding:
     if case.config is None:
         return case.no_config()
     feedback = case.config.outputs.feedback
-    missing = [name for name in ("charge", "discharge") if name not in feedback]
+    missing = [name for name in CONTACTORS[case.config.topology] if name not in feedback]
     if missing:
         text = f"none wired for {listed(missing)}: a contactor that is welded shut is not seen"
         return warn(text, f"Wire auxiliary contacts, and write outputs.{missing[0]}_feedback in {case.path}.")
@@ -143,7 +144,7 @@ def taken(case: Case) -> Finding:
     if not case.boot.is_pi:
         return skipped("no Raspberry Pi")
     outputs = case.config.outputs
-    used = {**outputs.lines, **{f"{name}_feedback": line for name, line in outputs.feedback.items()}}
+    used = outputs.keys
     others = case.boot.taken()
     both = [f"{name} on GPIO {line} with {others[line]}" for name, line in used.items() if line in others]
     if both:
@@ -174,7 +175,7 @@ def chip(case: Case) -> Finding:
 
 def _held(config: Config, chip: GpioChip) -> Finding:
     outputs = config.outputs
-    used = {**outputs.lines, **{f"{name}_feedback": line for name, line in outputs.feedback.items()}}
+    used = outputs.keys
     absent = {name: line for name, line in used.items() if line >= chip.lines}
     if absent:
         return bad(

@@ -82,9 +82,7 @@ def _contactor_lead(what: str, seen: Seen) -> str:
     points, doing = seen.points, DOING[what].capitalize()
     allowed, wanted, closed = (points.get(f"{what}_{key}") for key in ("allowed", "commanded", "actual"))
     if not allowed and wanted:
-        return (
-            f"{doing} is not allowed; the inverter is told zero, and the {what} contactor is about to open."
-        )
+        return f"{doing} is not allowed, and the inverter is told zero; the contactor is still closed."
     if not allowed and closed:
         return f"{doing} is not allowed; the {what} contactor is told to open and still reads closed."
     if not allowed:
@@ -209,6 +207,14 @@ def _no_charger(what: str, seen: Seen) -> str:
     )
 
 
+def _told_zero(what: str, seen: Seen) -> str:
+    side = what if what in {"charge", "discharge"} else "charge"
+    return (
+        f"One contactor serves both directions and stays closed for the other one. It opens if {DOING[side]} goes on"
+        f" with more than {seen.parameter(f'forbidden_{side}_ma')} for {seen.parameter('forbidden_flow_ms')}."
+    )
+
+
 _SENTENCES: dict[str, Callable[[str, Seen], str]] = {
     Because.OPERATOR.value: _by_operator,
     Because.NOT_ASKED.value: _not_asked,
@@ -235,6 +241,11 @@ _SENTENCES: dict[str, Callable[[str, Seen], str]] = {
     Because.LOW_CURRENT.value: lambda _, s: (
         f"The contactor opens when less than {s.parameter('opening_current_ma')} flows, and at the latest when its"
         " time is over: contacts last longer when the inverter has taken its current back."
+    ),
+    Because.TOLD_ZERO.value: _told_zero,
+    Because.OTHER_DIRECTION.value: lambda what, s: (
+        "One contactor serves both directions, and it has to be open because of the other one:"
+        f" 'bmsctl why {'discharge' if what == 'charge' else 'charge'}' tells the reason."
     ),
     Because.NOT_FITTED.value: lambda _, s: "No heater is configured: the section [heater] is missing.",
     Because.LOW_CHARGE.value: lambda _, s: (

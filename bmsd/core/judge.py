@@ -11,7 +11,9 @@ from typing import NamedTuple
 from bmsd.core import (
     alarms,
     checks,
+    contacts,
     emergency,
+    flow,
     heater,
     heater_watch,
     obedience,
@@ -20,6 +22,7 @@ from bmsd.core import (
     shorts,
     sleep,
     soc,
+    wear,
     wishes,
 )
 from bmsd.core.alarms import Active, AlarmState, Finding
@@ -49,6 +52,7 @@ class Judged(NamedTuple):
     soc: SocState | None
     block: Block
     outputs_good: bool
+    astray: contacts.Astray
     events: tuple[Event, ...]
     physics: PhysicsState
     shorts: Shorts
@@ -60,9 +64,7 @@ def judge(settings: Settings, state: State, inputs: Inputs) -> Judged:
     """Believe the values, run the alarms, count the charge."""
     now_ms = inputs.now_ms
     wish = wishes.take(state, inputs)
-    precharge = state.precharge
-    if "precharge_failed" in wish.resets:
-        precharge = replace(precharge, tries=0)
+    precharge, before, short = _anew(state, wish.resets)
     values, held = believe(
         state.held,
         inputs.afe.measurement,
@@ -71,23 +73,23 @@ def judge(settings: Settings, state: State, inputs: Inputs) -> Judged:
         switch_sensor=settings.switch_sensor,
         older_ms=sleep.older_ms(state.sleep),
     )
-    before = state.watch
-    if "heater_no_warming" in wish.resets:
-        # A new chance to warm, not a new longest run (S4).
-        before = replace(before, heated_ms=0, reference_decic=None)
     override = emergency.reach(settings, wish.override, values)
     watch, verdict = _watch_heater(settings, state, before, values, inputs)
-    of_outputs = checks.outputs(settings, inputs, state.commands, state.charge, state.discharge, precharge)
+    of_outputs = checks.outputs(
+        settings, inputs, state.commands, state.charge, state.discharge, precharge, state.main
+    )
+    astray, of_contacts = contacts.watch(settings, state, values, now_ms)
     p = settings.parameters
     seen = physics.watch(
         state.physics, values, settings.cells, settings.capacity_mah, p.physics_step_mv, now_ms
     )
     of_chip = checks.chip(inputs.afe, state.resets)
-    short = () if "short_circuit_repeated" in wish.resets else state.shorts
     findings = {
         **checks.lost_values(settings, values),
         **of_chip,
         **of_outputs,
+        **of_contacts,
+        **wear.findings(settings, state),
         **checks.heater(verdict, _heater_over_limit(settings, state, values)),
         **seen.findings,
         **_flow(settings, state, values, now_ms),
@@ -109,6 +111,7 @@ def judge(settings: Settings, state: State, inputs: Inputs) -> Judged:
         soc=counted,
         block=alarms.blocked(active),
         outputs_good=not of_outputs,
+        astray=astray,
         events=wish.events + emergency.announced(raised, override) + anchored,
         physics=seen.state,
         shorts=shorts.count(short, raised, now_ms),
@@ -117,9 +120,22 @@ def judge(settings: Settings, state: State, inputs: Inputs) -> Judged:
     )
 
 
+def _anew(state: State, resets: frozenset[str]) -> tuple[PrechargeState, WatchState, Shorts]:
+    """Let what an operator resets begin anew: tries of the pre-charge, the heater's watch, counted shorts."""
+    precharge, watch, short = state.precharge, state.watch, state.shorts
+    if "precharge_failed" in resets:
+        precharge = replace(precharge, tries=0)
+    if "heater_no_warming" in resets:
+        # A new chance to warm, not a new longest run (S4).
+        watch = replace(watch, heated_ms=0, reference_decic=None)
+    if "short_circuit_repeated" in resets:
+        short = ()
+    return precharge, watch, short
+
+
 def _flow(settings: Settings, state: State, values: Values, now_ms: int) -> dict[str, Finding]:
     """Hold the current against what was told and against what is switched."""
-    found = obedience.limits(settings, state.told, values)
+    found = obedience.limits(settings, state.told, values) | flow.findings(settings, state, values)
     return found | obedience.past_contactors(settings, state.charge, state.discharge, values, now_ms)
 
 
@@ -133,6 +149,7 @@ def counted_anew(state: State, judged: Judged, now_ms: int) -> tuple[State, Judg
         state,
         charge=emergency.counted_anew(state.charge),
         discharge=emergency.counted_anew(state.discharge),
+        main=emergency.counted_anew(state.main),
     )
     return state, judged._replace(precharge=replace(judged.precharge, relay=relay))
 
@@ -171,4 +188,4 @@ def _count(
         if not values.cell_max.complete or values.pack_mv.value is None:
             return None, ()
         counter = soc.first(settings, values.pack_mv.value // settings.cells)
-    return soc.advance(settings, counter, values, now_ms, charging=state.charge.on)
+    return soc.advance(settings, counter, values, now_ms, charging=state.charge_path)

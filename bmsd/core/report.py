@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bmsd.core import emergency, heater, sleep, soc
+from bmsd.core import emergency, heater, sleep, soc, wear
 from bmsd.core.alarms import active
 from bmsd.core.settings import Settings
 from bmsd.core.state import Outputs, State
@@ -64,6 +64,7 @@ def points(
         "cycle_overruns": cycle.overruns,
         "bus_errors": inputs.afe.errors,
         "disk_bytes": cycle.disk_bytes,
+        **_wear(settings, state),
         "force_charge": state.force_charge and out.charge_allowed,
     }
 
@@ -127,11 +128,20 @@ def _switches(settings: Settings, out: Outputs, inputs: Inputs, levels: Levels) 
     """Show each switch as commanded and as read: the auxiliary contact where wired, else the line."""
     shown: dict[str, Value] = {}
     for name in ("charge", "discharge", "precharge", "heater", "buzzer"):
-        contact: bool | None = getattr(inputs.feedback, name)
-        shown[f"{name}_commanded"] = getattr(out.commands, name)
-        shown[f"{name}_actual"] = getattr(levels, name) if contact is None else contact
+        # The common contactor is the switch of both directions.
+        switch = "main" if settings.common and name in {"charge", "discharge"} else name
+        contact: bool | None = getattr(inputs.feedback, switch)
+        shown[f"{name}_commanded"] = getattr(out.commands, switch)
+        shown[f"{name}_actual"] = getattr(levels, switch) if contact is None else contact
     balancing = bool(out.commands.balance_mask)
     return shown | {"balance_commanded": balancing, "balance_actual": None}
+
+
+def _wear(settings: Settings, state: State) -> dict[str, Value]:
+    """Count each switch's closings; the common contactor is the switch of both directions."""
+    sides = {"charge": "main", "discharge": "main"} if settings.common else {}
+    names = ("charge", "discharge", "precharge", "heater")
+    return {f"{name}_closings": wear.switch(state, sides.get(name, name)).closings for name in names}
 
 
 def _heater(settings: Settings, out: Outputs, inputs: Inputs, levels: Levels) -> dict[str, Value]:

@@ -33,6 +33,16 @@ class Consent:
 
 
 @dataclass(frozen=True, slots=True)
+class CommonState:
+    """What the common topology remembers of its main contactor."""
+
+    refused: Block = Block.NONE
+    """The directions that the inverter was told zero for in the last cycle."""
+    charged_ms: int | None = None
+    """When the closed contactor last carried a charge current."""
+
+
+@dataclass(frozen=True, slots=True)
 class State:
     """Everything the core remembers from one cycle to the next."""
 
@@ -60,6 +70,15 @@ class State:
     override: Override | None = None
     asked_for: Block = BOTH
     """Directions that need no word of an operator any more to close after this start (S13)."""
+    main: SwitchState = SwitchState()
+    common: CommonState = CommonState()
+    astray: tuple[tuple[str, int], ...] = ()
+    """Contactors that current or voltage speak against, by the alarm's name, and since when."""
+
+    @property
+    def charge_path(self) -> bool:
+        """Tell whether a contactor that can carry charge current is closed, as commanded."""
+        return self.charge.on or self.main.on
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,6 +106,7 @@ class Levels:
     precharge: bool | None = None
     heater: bool | None = None
     buzzer: bool | None = None
+    main: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +134,8 @@ class Inputs:
     heater_ma: int | None = None
     """Measured heater current, where a sensor is fitted."""
     requests: tuple[Request, ...] = ()
+    pressed: bool = False
+    """Somebody presses the button that wakes the pack."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +149,8 @@ class Commands:
     buzzer: bool = False
     balance_mask: int = 0
     """Bit n set: balance cell n + 1."""
+    main: bool = False
+    """The one contactor of the common topology."""
 
 
 ALL_OFF = Commands()
@@ -166,6 +171,8 @@ class Because(Enum):
     OPERATIONS = "operations per hour"
     PRECHARGE = "pre-charge"
     LOW_CURRENT = "low current"
+    TOLD_ZERO = "told zero"
+    OTHER_DIRECTION = "other direction"
     NOT_FITTED = "not fitted"
     NOT_NEEDED = "not needed"
     NO_CHARGER = "no charger"

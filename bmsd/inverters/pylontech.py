@@ -21,7 +21,8 @@ _MEASURING_FAULTS = (
 _OTHER_FAULTS = (
     "chip_charge_trip", "chip_discharge_trip", "chip_fault", "precharge_failed",
     "charge_contactor_welded", "charge_contactor_open", "discharge_contactor_welded",
-    "discharge_contactor_open", "output_fault", "heater_stuck_on", "configuration_fault",
+    "discharge_contactor_open", "main_contactor_welded", "main_contactor_open",
+    "output_fault", "heater_stuck_on", "configuration_fault",
     "charge_past_contactor", "discharge_past_contactor",
 )  # fmt: skip
 
@@ -55,14 +56,16 @@ ALARMS = Frame(0x359, 7,
     bits=(
         Bit("protection_discharge_current", 0, 7, (
             "discharge_ocp", "discharge_ocp2", "short_circuit", "short_circuit_repeated",
-            "discharge_limit_enforced",
+            "discharge_limit_enforced", "discharge_not_stopped",
         )),
         Bit("protection_low_temperature", 0, 4, ("discharge_utp",)),
         Bit("protection_high_temperature", 0, 3, ("charge_otp", "discharge_otp", "switch_otp")),
         Bit("protection_low_voltage", 0, 2, ("cell_uvp", "cell_shutdown", "cell_floor", "pack_uvp", "auto_shutdown")),
         Bit("protection_high_voltage", 0, 1, ("cell_ovp", "pack_ovp")),
         Bit("protection_system_error", 1, 3, _MEASURING_FAULTS + _OTHER_FAULTS),
-        Bit("protection_charge_current", 1, 0, ("charge_ocp", "charge_ocp2", "charge_limit_enforced")),
+        Bit("protection_charge_current", 1, 0, (
+            "charge_ocp", "charge_ocp2", "charge_limit_enforced", "charge_not_stopped",
+        )),
         Bit("warning_discharge_current", 2, 7, ("discharge_limit_ignored",)),
         # A pack too cold to charge is winter, not a trip: it still discharges, and the protection bit stops
         # some inverters altogether.

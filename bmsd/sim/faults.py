@@ -52,6 +52,9 @@ FAULTS = {
     "discharge_feedback_stuck": Fault(
         "discharge contactor: feedback stays where it is", "discharge", "feedback_stuck"
     ),
+    "main_weld": Fault("main contactor: contacts closed whatever is commanded", "main", "welded"),
+    "main_stuck_open": Fault("main contactor: never closes", "main", "stuck_open"),
+    "main_feedback_stuck": Fault("main contactor: feedback stays where it is", "main", "feedback_stuck"),
     "precharge_weld": Fault("pre-charge relay: closed whatever is commanded", "precharge", "welded"),
     "precharge_stuck_open": Fault("pre-charge relay or resistor: never conducts", "precharge", "stuck_open"),
     "heater_stuck_on": Fault("heater relay: closed whatever is commanded", "heater", "welded"),
@@ -141,6 +144,9 @@ SETTABLES = {
     ),
     "ts2_offset_k": Settable(
         "place of sensor TS2: warmer than the cells", "K", -100.0, 100.0, "sensors", "ts2_offset_k"
+    ),
+    "button": Settable(
+        "the button that wakes a sleeping pack: 1 is pressed", "", 0.0, 1.0, "panel", "button"
     ),
 }
 

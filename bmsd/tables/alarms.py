@@ -122,7 +122,7 @@ ALARMS: tuple[Alarm, ...] = (
     Alarm("cell_shutdown", 3, P, Block.DISCHARGE | Block.HEATER | Block.BALANCE, "Shutdown voltage",
           "Charge the pack now. Charging stays possible.",
           "cell_min", BELOW, "cell_shutdown_mv", "cell_uvpr_mv", "cell_shutdown_delay_ms",
-          unit=VOLT, kept=True, opening_ms=500, overridable=Block.DISCHARGE),
+          unit=VOLT, kept=True, overridable=Block.DISCHARGE),
     Alarm("cell_floor", 4, F, EVERYTHING, "Cell below its floor",
           "The cell may be damaged: measure it, replace it or recover it by hand, then"
           " 'bmsctl reset cell_floor'.",
@@ -258,6 +258,21 @@ ALARMS: tuple[Alarm, ...] = (
     Alarm("contact_lost", 42, W, Block.NONE, "Auxiliary contact unreadable",
           "A weld would not be found: check the contact's line and GPIO chip.",
           delay="unknown_grace_ms", release_delay="recovery_ms"),
+    # The one contactor of the common topology.
+    Alarm("main_contactor_welded", 56, F, BOTH, "Main contactor does not open",
+          "Disconnect the pack by hand, replace the contactor, then reset.", ends=OPERATOR),
+    Alarm("main_contactor_open", 57, F, BOTH, "Main contactor does not close",
+          "Check coil, driver and supply of the contactor, then reset.", ends=OPERATOR),
+    Alarm("charge_not_stopped", 58, P, BOTH, "Charge current flows while it is forbidden",
+          "The inverter was told zero and went on, so the contactor opened. Check the CAN link and the inverter's"
+          " battery settings.",
+          delay="forbidden_flow_ms", release_delay="forbidden_flow_release_ms", unit=AMPERE),
+    Alarm("discharge_not_stopped", 59, P, BOTH, "Discharge current flows while it is forbidden",
+          "The inverter was told zero and went on, so the contactor opened. Reduce the load; check the CAN link and"
+          " the inverter's battery settings.",
+          delay="forbidden_flow_ms", release_delay="forbidden_flow_release_ms", unit=AMPERE),
+    Alarm("contactor_worn", 60, W, Block.NONE, "Contactor at the end of its service life",
+          "Change the contactor, then raise contactor_life_closings by the count it reached."),
     # The lower end of the pack.
     Alarm("cell_low", 61, W, Block.NONE, "Pack nearly empty",
           "Charge the pack: discharging ends at under-voltage (cell_uvp_v).",

@@ -97,7 +97,7 @@ def test_all_good(runtime) -> None:
         ({"charge_actual": False}, "told to close, but it still reads open"),
         ({"charge_commanded": False, "charge_actual": False}, "not closed yet"),
         ({"charge_allowed": False, "charge_commanded": False}, "told to open and still reads closed"),
-        ({"charge_allowed": False}, "told zero, and the charge contactor is about to open"),
+        ({"charge_allowed": False}, "told zero; the contactor is still closed"),
     ],
 )
 def test_permission_and_contactor_may_differ(runtime, points, said) -> None:

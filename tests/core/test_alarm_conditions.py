@@ -104,6 +104,11 @@ ELSEWHERE = {
     "short_circuit_repeated": "test_short_circuits",
     "cell_low": "test_reserve",
     "auto_shutdown": "test_reserve",
+    "main_contactor_welded": "test_common_contactor",
+    "main_contactor_open": "test_common_contactor",
+    "charge_not_stopped": "test_common_contactor",
+    "discharge_not_stopped": "test_common_contactor",
+    "contactor_worn": "test_wear",
 }
 
 

@@ -188,14 +188,15 @@ PLACES = {
     "cell_ovp": (0, 1), "pack_ovp": (0, 1), "cell_uvp": (0, 2), "pack_uvp": (0, 2),
     "cell_shutdown": (0, 2), "cell_floor": (0, 2), "charge_otp": (0, 3), "discharge_otp": (0, 3),
     "switch_otp": (0, 3), "discharge_utp": (0, 4), "discharge_ocp": (0, 7), "discharge_ocp2": (0, 7),
-    "short_circuit": (0, 7), "charge_ocp": (1, 0), "charge_ocp2": (1, 0), "charge_utp": (2, 4),
+    "short_circuit": (0, 7), "discharge_not_stopped": (0, 7), "charge_not_stopped": (1, 0),
+    "charge_ocp": (1, 0), "charge_ocp2": (1, 0), "charge_utp": (2, 4),
     "short_circuit_repeated": (0, 7), "discharge_limit_enforced": (0, 7), "charge_limit_enforced": (1, 0),
     "discharge_limit_ignored": (2, 7), "voltage_limit_ignored": (2, 1), "charge_limit_ignored": (3, 0),
     "emergency_override": (3, 3),
     "cell_low": (2, 2), "auto_shutdown": (0, 2),
 }  # fmt: skip
 NOT_TOLD = (
-    "cell_spread", "heater_over_limit", "heater_no_warming", "heater_long_run", "contact_lost",
+    "cell_spread", "heater_over_limit", "heater_no_warming", "heater_long_run", "contact_lost", "contactor_worn",
     "temperature_spread",
 )  # fmt: skip
 

@@ -46,7 +46,7 @@ LIFTED = {
 HALF_HOUR_MS = 1_800_000
 
 
-LEAVES_MS = {"cell_ovp": 500, "cell_uvp": 500, "cell_shutdown": 500, "pack_ovp": 2000, "pack_uvp": 2000}
+LEAVES_MS = {"cell_ovp": 500, "cell_uvp": 500, "pack_ovp": 2000, "pack_uvp": 2000}
 LEAVES_MS |= {"charge_ocp": 1000, "discharge_ocp": 1000, "switch_otp": 1000}
 LEAVES_MS |= dict.fromkeys(("charge_otp", "charge_utp", "discharge_otp", "discharge_utp"), 2000)
 """How long contacts may wait for little current, per alarm; an alarm that is not here leaves no time."""
