@@ -36,7 +36,8 @@ BRISK = {
     "start_good_cycles": 2, "limit_ignored_delay_ms": 1000, "limit_enforce_release_ms": 2000,
     "charge_ocp_delay_ms": 2000, "charge_ocp_release_ms": 2000, "charge_ocp2_delay_ms": 500,
     "discharge_ocp_delay_ms": 2000, "discharge_ocp_release_ms": 2000, "discharge_ocp2_delay_ms": 500,
-    "short_circuit_release_ms": 2000, "heater_min_off_ms": 1000, "shutdown_after_ms": 86_400_000,
+    "short_circuit_release_ms": 2000, "heater_min_off_ms": 1000, "contact_proof_ms": 1000,
+    "short_circuit_releases_per_hour": 20, "shutdown_after_ms": 86_400_000,
 }  # fmt: skip
 WIRED = frozenset({"charge", "discharge", "precharge", "heater"})
 RESETS = tuple(Request("reset", alarm.name) for alarm in ALARMS if alarm.ends is Release.OPERATOR)
@@ -73,7 +74,7 @@ def over_voltage(big: bool) -> Model:
     else:
         pairs = ((GOOD, GOOD), (AT_OVP, HIGH), (HIGH, None))
         says = every(cells=pairs, current_ma=(0, 6000)) + every(polled=(False,))
-    return Model("over-voltage", what, "S1 S2 S12 S13", frame(), Say(), says)
+    return Model("over-voltage", what, "S1 S2 S12 S13", frame(), Say(requests=RESETS), says)
 
 
 def under_voltage(big: bool) -> Model:
@@ -96,7 +97,7 @@ def current(big: bool) -> Model:
     if not big:
         amounts, times = (0, 101_000, 151_000, -226_000, None), (1000,)
     says = every(Say(1000), current_ma=amounts, after_ms=times) + every(Say(1000), polled=(False,))
-    return Model("current", what, "S1 S2 S12", frame(slow, tick_ms=1000), Say(1000), says)
+    return Model("current", what, "S1 S2 S12", frame(slow, tick_ms=1000), Say(1000, requests=RESETS), says)
 
 
 def cold(big: bool) -> Model:
@@ -110,7 +111,7 @@ def cold(big: bool) -> Model:
     says += every(base, current_ma=(6000,))
     if big:
         says += every(base, battery=degrees, charger_mv=(9000, 18_000, None), current_ma=(0, 6000))
-    return Model("cold", what, "S1 S2 S3 S4", frame(heater_mohm=6000), Say(charger_mv=9000), says)
+    return Model("cold", what, "S1 S2 S3 S4", frame(heater_mohm=6000), Say(charger_mv=9000, requests=RESETS), says)
 
 
 def cold_lies(big: bool) -> Model:
@@ -167,8 +168,7 @@ def chip(big: bool) -> Model:
     if big:
         says += every(faults=(ChipFault.CELL_OVER_VOLTAGE, ChipFault.HOST_WATCHDOG)) + every(afe=tuple(AfeState))
         says += every(lost, afe=(AfeState.ABSENT,))
-    made = frame({"short_circuit_releases_per_hour": 20})
-    return Model("chip", what, "S1 S2", made, Say(requests=RESETS), says)
+    return Model("chip", what, "S1 S2", frame(), Say(requests=RESETS), says)
 
 
 def hour(big: bool) -> Model:
@@ -209,8 +209,7 @@ def override(big: bool) -> Model:
     """The emergency override, in steps of ten (big: five) minutes: what it lifts and what it never lifts."""
     what = "an override asked for and ended; cells below, above, beyond its last limits; cold; hot switch; short; lost"
     base = Say(300_000 if big else 600_000)
-    slow = {"contactor_min_off_ms": base.after_ms, "short_circuit_releases_per_hour": 20, "emergency_over_mv": 2}
-    slow |= {"recovery_ms": base.after_ms}
+    slow = {"contactor_min_off_ms": base.after_ms, "emergency_over_mv": 2, "recovery_ms": base.after_ms}
     pairs = ((GOOD, GOOD), (LOW, GOOD), (FLOOR, GOOD), (3042, GOOD))
     if big:
         pairs += ((HIGH, GOOD), (SHUT, GOOD), (3041, LOW), (3041, None), (LOW, None), (None, None))

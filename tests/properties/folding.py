@@ -32,13 +32,15 @@ HOUR_MS = 3_600_000
 AGAIN_MS, BLIND_MS, SCAN_MS, STUCK_MS, HALF_HOUR_MS = 300_000, 2000, 1000, 3000, 1_800_000
 """Times that the core knows besides its parameters, typed out again."""
 KEPT = {"alarms", "consent", "held", "good_cycles", "started", "charge", "discharge", "precharge", "heater", "watch",
-        "commands", "resets", "opening", "shorts", "sleep", "override", "asked_for"}  # fmt: skip
+        "commands", "resets", "opening", "shorts", "sleep", "override", "asked_for", "astray"}  # fmt: skip
 DROPPED = {
     "soc": "decides only when the inverter is asked to charge by force, which no rule here is about",
     "physics": "counts nothing where no voltage jumps and no current is large for the capacity, as in these models",
     "told": "is asked only where an inverter is held to its limits, which these models leave out",
     "word": "decides only whether an event is written",
     "force_charge": "is a request to the inverter",
+    "main": "belongs to the topology with a common contactor, which these models leave out",
+    "common": "belongs to that topology",
 }
 """Every field of the state is in one of the two, or a test fails."""
 
@@ -118,6 +120,7 @@ def _fold_state(frame: Frame, state: State, aged: Aged, now_ms: int) -> tuple[An
         # What it lifts is worked out in every cycle; where it is spent stays.
         None if state.override is None else (now_ms - state.override.began_ms, state.override.spent),
         state.asked_for,
+        tuple((name, aged(t, p.contact_proof_ms)) for name, t in state.astray),
     )  # fmt: skip
 
 
@@ -183,6 +186,7 @@ def _fold_watchers(
         tuple(now_ms - t for t in ledger.shorts_ms) if frame.counts_hour else (),
         min(ledger.resets, 1),
         aged(witness.emergency_ms, HALF_HOUR_MS),
+        tuple((name, aged(t, p.contact_proof_ms)) for name, t in sorted(ledger.astray_ms.items())),
     )  # fmt: skip
 
 
@@ -197,7 +201,7 @@ def _younger(
 def unfold(frame: Frame, key: tuple[Any, ...], seen: set[str]) -> tuple[State, Witness, Ledger]:
     """Give the state that stands for a key, and those who watch it, as of `NOW_MS`."""
     (noted, consent, kept, cells, good, charge, discharge, relay, tries, heater, watch, stuck, commands, resets,
-     opening, shorts, sleep, override, asked_for), watchers = key  # fmt: skip
+     opening, shorts, sleep, override, asked_for, astray), watchers = key  # fmt: skip
     alarms = list(ALL_QUIET)
     for n, active, bad_age, good_age in noted:
         alarms[n] = AlarmState(active, 0, _back(bad_age), _back(good_age))
@@ -222,6 +226,7 @@ def unfold(frame: Frame, key: tuple[Any, ...], seen: set[str]) -> tuple[State, W
         sleep=_sleep(sleep),
         override=None if override is None else Override(NOW_MS - override[0], override[1]),
         asked_for=asked_for,
+        astray=tuple((name, NOW_MS - age) for name, age in astray),
     )
     return state, *_watchers(frame, watchers, state, seen)
 
@@ -251,7 +256,7 @@ def _sleep(folded: tuple[Any, ...] | None) -> SleepState:
 
 
 def _watchers(frame: Frame, folded: tuple[Any, ...], state: State, seen: set[str]) -> tuple[Witness, Ledger]:
-    last, good, opened, closings, heater_since, refused, entries, moved, shorts, resets, emergency = folded
+    last, good, opened, closings, heater_since, refused, entries, moved, shorts, resets, emergency, astray = folded
     witness = Witness(
         frame.settings,
         last={name: (value, NOW_MS - age) for name, value, age in last},
@@ -269,4 +274,5 @@ def _watchers(frame: Frame, folded: tuple[Any, ...], state: State, seen: set[str
     ledger.moved_ms = {name: NOW_MS - age for name, age in moved}
     ledger.shorts_ms = tuple(NOW_MS - age for age in shorts)
     ledger.resets = resets
+    ledger.astray_ms = {name: NOW_MS - age for name, age in astray}
     return witness, ledger

@@ -18,6 +18,7 @@ from bmsd.tables.alarms import ALARMS
 
 HOUR_MS = 3_600_000
 NEVER_MS = -HOUR_MS
+SWITCHES = ("charge", "discharge", "precharge", "heater")
 LOST = {
     "cell_lost": "cell", "temperature_lost": "battery", "switch_temperature_lost": "switch",
     "current_lost": "current", "stack_lost": "stack",
@@ -82,6 +83,7 @@ class Ledger:
         self.lines = lines(settings) if rows is None else rows
         self.entries: dict[str, Entry] = {}
         self.moved_ms: dict[str, int] = {}
+        self.astray_ms: dict[str, int] = {}
         self.shorts_ms: tuple[int, ...] = ()
         self.resets = 0
 
@@ -155,6 +157,7 @@ class Ledger:
             "charge_ma": [None if ma is None else max(ma, 0) for ma in current],
             "discharge_ma": [None if ma is None else max(-ma, 0) for ma in current],
             "cell": cells, "battery": battery, "switch": switch, "current": current, "stack": stack,
+            "ma": current,
         }  # fmt: skip
 
     def _conditions(
@@ -179,14 +182,14 @@ class Ledger:
             found["output_fault"] = True
         for name in ("charge", "discharge"):
             self._contactor(name, measured[f"{name}_ma"][0], commands, inputs, found)
-        return found
+        return found | self._proved(measured, commands, inputs)
 
     def _contactor(
         self, name: str, ma: int | None, commands: Commands, inputs: Inputs, found: dict[str, bool | None]
     ) -> None:
         """Look at one contactor: does its contact follow, does current pass while it is open."""
         p, level, on = self.settings.parameters, getattr(inputs.feedback, name), getattr(commands, name)
-        settled = inputs.now_ms - self.moved_ms.get(name, NEVER_MS) >= p.contactor_settle_ms
+        settled = self._settled(name, inputs.now_ms)
         if level is None:
             found |= {f"{name}_contactor_open": None, f"{name}_contactor_welded": None, "contact_lost": True}
         elif level is not on and settled:
@@ -194,8 +197,27 @@ class Ledger:
         if not on and settled and (ma is None or ma > p.limit_tolerance_ma):
             found[f"{name}_past_contactor"] = None if ma is None else True
 
+    def _settled(self, name: str, now_ms: int) -> bool:
+        return now_ms - self.moved_ms.get(name, NEVER_MS) >= self.settings.parameters.contactor_settle_ms
+
+    def _proved(
+        self, measured: dict[str, list[int | None]], commands: Commands, inputs: Inputs
+    ) -> dict[str, bool | None]:
+        """Hear what current and voltage say against a contactor, and for how long; an unknown one says nothing."""
+        p, now_ms, told = self.settings.parameters, inputs.now_ms, set()
+        ma, pack_mv = measured["ma"][0], measured["pack_mv"][0]
+        is_open = all(not getattr(commands, name) and self._settled(name, now_ms) for name in SWITCHES)
+        if ma is not None and is_open and abs(ma) > p.weld_current_ma:
+            told.add(f"{'charge' if ma > 0 else 'discharge'}_contactor_welded")
+        load_mv = inputs.afe.measurement.load_mv if inputs.afe.measurement else None
+        closed = commands.discharge and self._settled("discharge", now_ms) and self.settings.precharge
+        if closed and None not in (pack_mv, load_mv) and (load_mv or 0) * 10 < (pack_mv or 0) * 9:
+            told.add("discharge_contactor_open")
+        self.astray_ms = {name: self.astray_ms.get(name, now_ms) for name in told}
+        return {name: True for name, since in self.astray_ms.items() if now_ms - since >= p.contact_proof_ms}
+
     def _note_moves(self, was: Commands, now: Commands, now_ms: int) -> None:
-        for name in ("charge", "discharge"):
+        for name in SWITCHES:
             if getattr(was, name) is not getattr(now, name):
                 self.moved_ms[name] = now_ms
 

@@ -15,8 +15,7 @@ from explore_report import documented
 from explored_models import models
 from folding import DROPPED, KEPT, NOW_MS, fold, unfold
 
-from bmsd.core import alarms, contactors, emergency, heater, heater_watch, opening, permissions, plausible, switching
-from bmsd.core import step as deciding
+from bmsd.core import alarms, contactors, emergency, heater, heater_watch, moves, opening, permissions, plausible, switching
 from bmsd.core.plausible import Reading
 from bmsd.core.state import Outputs, State
 from bmsd.core.types import Because, Reason
@@ -110,12 +109,9 @@ def _lifts_everything(settings, override, values):
     return None if override is None else replace(override, lifts=BOTH)
 
 
-def _waits_for_no_heater(settings, state, judged, permits, inputs):
-    """Close charge in the very cycle in which the heater goes off."""
-    moved = MOVE(settings, state, judged, permits, inputs)
-    if state.heater.on and not moved.heater.on and not permits.charge:
-        return moved._replace(charge=switching.SwitchState(True, inputs.now_ms))
-    return moved
+def _waits_for_no_heater(settings, state, at):
+    """Take the heater for off, whatever it does."""
+    return MOVE(settings, state, replace(at, heat_is_off=True))
 
 
 def _never_long(state, **more):
@@ -123,7 +119,7 @@ def _never_long(state, **more):
     return after, verdict._replace(long_run=False, no_warming=False)
 
 
-PENDING, COMPARE, HOLD, MOVE, WATCH = alarms._pending, alarms.compare, plausible._hold, deciding._move, heater_watch.watch
+PENDING, COMPARE, HOLD, MOVE, WATCH = alarms._pending, alarms.compare, plausible._hold, moves.move, heater_watch.watch
 DEFECTS = (
     ("the least time off is skipped", "over-voltage", "S12", (contactors, "_pace", _no_rest)),
     ("operations per hour are not counted", "hour", "S12", (contactors, "_pace", _no_hour)),
@@ -133,7 +129,7 @@ DEFECTS = (
     ("old values are believed for ever", "chip", "S2", (plausible, "_hold", _holds_for_ever)),
     ("no alarm shortens the wait", "over-voltage", "S1", (opening, "longest_ms", lambda p, _: p.opening_wait_ms)),
     ("heat before charge reads open", "cold", "S3", (heater, "_not_first", lambda at: None)),
-    ("charge in the cycle that ends heat", "cold", "S3", (deciding, "_move", _waits_for_no_heater)),
+    ("charge in the cycle that ends heat", "cold", "S3", (moves, "move", _waits_for_no_heater)),
     ("any voltage on the heater", "cold", "S4", (heater, "exceeds", lambda *_: False)),
     ("heat without an end", "heater-runs", "S4", (heater_watch, "watch", _never_long)),
     ("the override lifts everything", "override", "S1", (emergency, "reach", _lifts_everything)),

@@ -135,9 +135,9 @@ class PackMachine(RuleBasedStateMachine):
     def late(self, pause_ms) -> None:
         self.life.cycles(1, pause_ms)
 
-    @rule(by_itself=of((True, True, False)))
-    def restart(self, by_itself) -> None:
-        self.life.restart(by_itself=by_itself)
+    @rule(by_itself=of((True, True, False)), same_boot=st.booleans())
+    def restart(self, by_itself, same_boot) -> None:
+        self.life.restart(by_itself=by_itself, same_boot=same_boot)
         self.life.cycles(1)
 
     @rule()

@@ -12,6 +12,7 @@ from ledger import COVERED, Entry, Ledger, lines
 from random_worlds import HASTE, LATCHES, World
 from witness import Witness
 
+from bmsd.core import wear
 from bmsd.core.report import latched
 from bmsd.core.settings import Settings
 from bmsd.core.state import Outputs, State, begin
@@ -65,14 +66,21 @@ class Life:
             self.world.decide(period_ms, requests)
             requests = ()
 
-    def restart(self, *, by_itself: bool) -> None:
+    def restart(self, *, by_itself: bool, same_boot: bool) -> None:
         """End the core and start it from what is kept: the ledger says by itself what must still be on record (S13)."""
         old = self.world
         survived = self.ledger.active() & SURVIVING
         told = latched(old.state)
         assert survived <= set(told), f"S13: {sorted(survived - set(told))} would be forgotten"
         state = begin(old.now_ms, latched=told, consent=old.state.consent, closes_by_itself=by_itself)
-        self._watch(self.settings, state, old.now_ms + 2000, survived | (set(told) & COVERED))
+        now_ms, closings = old.now_ms + 2000, self.witness.closings_ms
+        state = wear.remembered(state, wear.worn(old.state), now_ms, same_boot=same_boot)
+        self._watch(self.settings, state, now_ms, survived | (set(told) & COVERED))
+        # S12: the last hour goes on; after another boot nobody knows how long ago it was, so it counts as now.
+        self.witness.closings_ms = {
+            name: [t if same_boot else now_ms for t in times if old.now_ms - t < HOUR_MS]
+            for name, times in closings.items()
+        }
         for name in ("cells", "battery", "stack", "charger_mv", "load_mv", "current_ma", "switch", "faults", "polled",
                      "afe", "resets", "heater_ma", "_lines", "_contacts", "_wave"):  # fmt: skip
             setattr(self.world, name, getattr(old, name))
