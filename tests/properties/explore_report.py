@@ -39,31 +39,39 @@ def line(model: Model, found: Found) -> str:
     )
 
 
-def total(all_found: list[Found]) -> str:
-    """Write the sum of all models as a row."""
-    states, transitions = sum(f.states for f in all_found), sum(f.transitions for f in all_found)
-    return f"| together | | | **{states:,}** | **{transitions:,}** | | | {sum(f.seconds for f in all_found):.0f} s |"
-
-
 def put(size: str, rows: list[str]) -> None:
-    """Put the rows of one size into the document."""
+    """Put rows into the table of one size; those of models that were not explored now stay, the sum is made anew."""
     text = DOCUMENT.read_text(encoding="utf-8")
-    start, end = text.index(f"<!-- {size} -->"), text.index("<!-- end -->", text.index(f"<!-- {size} -->"))
-    text = f"{text[:start]}<!-- {size} -->\n{HEAD}" + "\n".join(rows) + "\n" + text[end:]
-    DOCUMENT.write_text(text, encoding="utf-8")
+    start = text.index(f"<!-- {size} -->")
+    end = text.index("<!-- end -->", start)
+    written = {_name(row): row for row in text[start:end].splitlines() if row.startswith("| ") and "**" not in row}
+    written |= {_name(row): row for row in rows}
+    kept = [written[model.name] for model in models(big=size == "big") if model.name in written]
+    table = "\n".join([*kept, _sum(kept)]) + "\n"
+    DOCUMENT.write_text(f"{text[:start]}<!-- {size} -->\n{HEAD}{table}{text[end:]}", encoding="utf-8")
+
+
+def _name(row: str) -> str:
+    return row.split("|")[1].strip()
+
+
+def _sum(rows: list[str]) -> str:
+    columns = [[int(row.split("|")[n].replace(",", "")) for row in rows] for n in (4, 5)]
+    return f"| **all** | | | **{sum(columns[0]):,}** | **{sum(columns[1]):,}** | | | |"
 
 
 def main() -> None:
     """Explore; a rule that is broken ends it with the sequence that breaks it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--big", action="store_true", help="the big models: takes long")
+    parser.add_argument("models", nargs="*", help="names of models; all when none is named")
     chosen = parser.parse_args()
-    rows, all_found = [], []
     for model in models(chosen.big):
-        all_found.append(explore(model))
-        rows.append(line(model, all_found[-1]))
-        print(rows[-1], flush=True)
-    put("big" if chosen.big else "small", [*rows, total(all_found)])
+        if chosen.models and model.name not in chosen.models:
+            continue
+        row = line(model, explore(model))
+        print(row, flush=True)
+        put("big" if chosen.big else "small", [row])
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ BRISK = {
     "start_good_cycles": 2, "limit_ignored_delay_ms": 1000, "limit_enforce_release_ms": 2000,
     "charge_ocp_delay_ms": 2000, "charge_ocp_release_ms": 2000, "charge_ocp2_delay_ms": 500,
     "discharge_ocp_delay_ms": 2000, "discharge_ocp_release_ms": 2000, "discharge_ocp2_delay_ms": 500,
-    "short_circuit_release_ms": 2000, "heater_min_off_ms": 1000, "contact_proof_ms": 1000,
+    "short_circuit_release_ms": 2000, "heater_min_off_ms": 1000, "contact_proof_ms": 1000, "weld_current_ma": 50_000,
     "short_circuit_releases_per_hour": 20, "shutdown_after_ms": 86_400_000,
 }  # fmt: skip
 WIRED = frozenset({"charge", "discharge", "precharge", "heater"})
@@ -95,7 +95,7 @@ def current(big: bool) -> Model:
     amounts = (0, 1000, 6000, 101_000, 151_000, -6000, -151_000, -226_000, None)
     times = (1000, 2000)
     if not big:
-        amounts, times = (0, 101_000, 151_000, -226_000, None), (1000,)
+        amounts, times = (0, 151_000, -226_000, None), (1000,)
     says = every(Say(1000), current_ma=amounts, after_ms=times) + every(Say(1000), polled=(False,))
     return Model("current", what, "S1 S2 S12", frame(slow, tick_ms=1000), Say(1000, requests=RESETS), says)
 
@@ -142,7 +142,9 @@ def heater_runs(big: bool) -> Model:
         degrees += ((-5, -10), (0, 0), (49, 49), (250, 250))
         measured += (201, None)
     says = every(base, battery=degrees) + every(base, battery=((-10, -10),), heater_ma=measured)
-    says += every(base, battery=((-10, -10),), charger_mv=(0,)) + every(base, polled=(False,))
+    says += every(base, polled=(False,))
+    if big:
+        says += every(base, battery=((-10, -10),), charger_mv=(0,))
     made = frame(slow, heater_mohm=6000, counts_heating=True, tick_ms=60_000)
     return Model("heater-runs", what, "S3 S4", made, base._replace(requests=RESETS, heater_ma=0), says)
 

@@ -18,8 +18,8 @@ from bmsd.core.types import AfeState, ChipFault, Request
 
 LONG = bool(os.environ.get("BMSD_LONG_RUN"))
 EFFORT = settings(
-    max_examples=20_000 if LONG else 60,
-    stateful_step_count=60 if LONG else 40,
+    max_examples=100_000 if LONG else 40,
+    stateful_step_count=50 if LONG else 40,
     deadline=None,
     report_multiple_bugs=False,
     phases=(Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink),
@@ -32,6 +32,7 @@ WRITES = (
     {"cell_ovp_mv": 3300}, {"cell_ovpr_mv": 3700}, {"contactor_min_off_ms": 0}, {"charge_utp_decic": 45},
 )  # fmt: skip
 """Sets of parameters that somebody writes; the last four are refused, whatever was written before."""
+LIVED = {"lives": 0, "cycles": 0}
 of = st.sampled_from
 
 
@@ -147,6 +148,13 @@ class PackMachine(RuleBasedStateMachine):
     @rule()
     def cold_morning(self) -> None:
         self.life.get_cold()
+
+    def teardown(self) -> None:
+        """Count what was lived, so that a long run that is ended from outside can tell how far it came."""
+        LIVED["lives"] += 1
+        LIVED["cycles"] += self.life.decided
+        if LONG and LIVED["lives"] % 100 == 0:
+            print(f"{LIVED['lives']} lives, {LIVED['cycles']} cycles, no objection", flush=True)
 
     @invariant()
     def what_is_commanded_was_decided(self) -> None:

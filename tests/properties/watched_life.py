@@ -44,6 +44,7 @@ class Life:
         self.seen: set[str] = set()
         self._watch(quick_settings({}), begin(1_000_000), 1_000_000, set())
         self.measures_heater = False
+        self.decided = 0
 
     def _watch(self, settings: Settings, state: State, now_ms: int, survived: set[str]) -> None:
         """Begin to watch a fresh start; what survived the last one is on record from the first cycle on."""
@@ -54,6 +55,7 @@ class Life:
         self.world = World("fresh", self._look, settings, state=state, now_ms=now_ms)
 
     def _look(self, _world: object, before: State, inputs: Inputs, after: State, out: Outputs) -> None:
+        self.decided += 1
         self.witness(None, before, inputs, after, out)
         self.ledger(before, inputs, after)
         self.measures_heater |= inputs.heater_ma is not None
