@@ -15,7 +15,7 @@ from explored_models import models  # noqa: E402
 
 DOCUMENT = HERE.parents[1] / "docs" / "exploration.md"
 HEAD = (
-    "| Model | Rules | Inputs per cycle | States | Transitions | Farthest state | Way back | Time |\n"
+    "| Model | Rules | Inputs per cycle | States | Transitions | Farthest state | Way back | CPU time |\n"
     "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |\n"
 )
 
