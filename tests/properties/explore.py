@@ -48,9 +48,14 @@ class Say(NamedTuple):
     requests: tuple[Request, ...] = ()
 
 
-def every(base: Say = Say(), **choices: tuple[Any, ...]) -> tuple[Say, ...]:
+PLAIN = Say()
+
+
+def every(base: Say = PLAIN, **choices: tuple[Any, ...]) -> tuple[Say, ...]:
     """Combine every choice with every other."""
-    return tuple(base._replace(**dict(zip(choices, chosen, strict=True))) for chosen in product(*choices.values()))
+    return tuple(
+        base._replace(**dict(zip(choices, chosen, strict=True))) for chosen in product(*choices.values())
+    )
 
 
 def heard(say: Say, state: State, now_ms: int, usual_mv: int = 3010) -> Inputs:
@@ -100,7 +105,7 @@ class Model:
         return (self.mend, *[say for say in self.says if say != self.mend])
 
 
-class Violation(AssertionError):
+class BrokenRuleError(AssertionError):
     """A rule was broken; the message tells by which inputs from the start."""
 
 
@@ -168,7 +173,7 @@ def decide(
 
 
 def explore(model: Model, most_states: int = 5_000_000) -> Found:
-    """Search until no new state appears; raise `Violation` at the first rule that is broken."""
+    """Search until no new state appears; raise `BrokenRuleError` at the first rule that is broken."""
     began, found, graph, inputs = time.process_time(), Found(), _Graph(), model.inputs
     graph.meet(fold(model.frame, *first(model, found.seen)), 0, 0)
     at, layer_ends = 0, 1
@@ -196,7 +201,7 @@ def _leave(model: Model, graph: _Graph, at: int, inputs: tuple[Say, ...], found:
         try:
             after, out = decide(frame, state, witness, ledger, say, now_ms)
         except AssertionError as objection:
-            raise Violation(_tell(model, graph, at, n, str(objection))) from None
+            raise BrokenRuleError(_tell(model, graph, at, n, str(objection))) from None
         known = graph.meet(fold(frame, after, witness, ledger, now_ms), at, n)
         if n == 0:
             graph.mended.append(known)
@@ -209,7 +214,7 @@ def _is_well(out: Outputs) -> bool:
 
 
 def _longest_way_back(model: Model, graph: _Graph, left: int) -> int:
-    """Follow the mending input from every state that was left; raise `Violation` where it never gets well."""
+    """Follow the mending input from every state that was left; raise `BrokenRuleError` where it never gets well."""
     cycles: dict[int, int] = {n: 1 for n in range(left) if graph.is_well[n]}
     for start in range(left):
         way, at = [], start
@@ -218,7 +223,9 @@ def _longest_way_back(model: Model, graph: _Graph, left: int) -> int:
             cycles[at] = -1
             at = graph.mended[at]
         if cycles.get(at) == -1:
-            raise Violation(_tell(model, graph, at, 0, "nothing closes again though everything is good"))
+            raise BrokenRuleError(
+                _tell(model, graph, at, 0, "nothing closes again though everything is good")
+            )
         for n in reversed(way):
             cycles[n] = cycles.get(graph.mended[n], 0) + 1
     return max(cycles.values(), default=0)
@@ -226,7 +233,7 @@ def _longest_way_back(model: Model, graph: _Graph, left: int) -> int:
 
 def _tell(model: Model, graph: _Graph, at: int, say: int, objection: str) -> str:
     """Tell an objection with the shortest sequence that leads to it."""
-    plain, lines = Say(), []
+    plain, lines = PLAIN, []
     for n in [*reversed(list(graph.way(at))), say]:
         said = model.inputs[n]._asdict()
         lines.append({name: value for name, value in said.items() if value != getattr(plain, name)})

@@ -44,7 +44,9 @@ def put(size: str, rows: list[str]) -> None:
     text = DOCUMENT.read_text(encoding="utf-8")
     start = text.index(f"<!-- {size} -->")
     end = text.index("<!-- end -->", start)
-    written = {_name(row): row for row in text[start:end].splitlines() if row.startswith("| ") and "**" not in row}
+    written = {
+        _name(row): row for row in text[start:end].splitlines() if row.startswith("| ") and "**" not in row
+    }
     written |= {_name(row): row for row in rows}
     kept = [written[model.name] for model in models(big=size == "big") if model.name in written]
     table = "\n".join([*kept, _sum(kept)]) + "\n"

@@ -46,8 +46,17 @@ SHUTDOWN_NEVER = frozenset({"auto_shutdown"})
 
 def frame(chosen: dict[str, int] | None = None, **more: Any) -> Frame:
     """Make a frame of narrow, brisk settings with some chosen otherwise."""
-    folding = {name: more.pop(name) for name in ("tick_ms", "sleeps", "counts_hour", "counts_heating", "endless") if name in more}
-    given: dict[str, Any] = {"capacity_mah": 10**9, "balancing": False, "precharge": False, "heater_mohm": None}
+    folding = {
+        name: more.pop(name)
+        for name in ("tick_ms", "sleeps", "counts_hour", "counts_heating", "endless")
+        if name in more
+    }
+    given: dict[str, Any] = {
+        "capacity_mah": 10**9,
+        "balancing": False,
+        "precharge": False,
+        "heater_mohm": None,
+    }
     given |= {"wired": WIRED, "limits_told": False}
     made = make_settings(cells=2, chosen={**NARROW, **BRISK, **(chosen or {})}, **{**given, **more})
     return Frame(made, lines(made), **{"endless": SHUTDOWN_NEVER, **folding})
@@ -61,13 +70,14 @@ def cells(*levels: int | None) -> tuple[tuple[int | None, int | None], ...]:
 def models(big: bool) -> list[Model]:
     """Give every model in one size."""
     makers = (
-        over_voltage, under_voltage, current, cold, cold_lies, heater_runs, contacts, chip, hour, reserve, override, together,
+        over_voltage, under_voltage, current, cold, cold_lies, heater_runs, contacts, chip, hour, reserve,
+        override, together,
     )  # fmt: skip
     return [make(big) for make in makers]
 
 
 def over_voltage(big: bool) -> Model:
-    """Cells up to and beyond over-voltage, each of them lost, with and without current."""
+    """Explore cells up to and beyond over-voltage, each of them lost, with and without current."""
     what = "cells good, at and above over-voltage, lost; current or none; no poll"
     if big:
         says = every(cells=cells(GOOD, AT_OVP, HIGH, None), current_ma=(0, 6000)) + every(polled=(False,))
@@ -78,20 +88,29 @@ def over_voltage(big: bool) -> Model:
 
 
 def under_voltage(big: bool) -> Model:
-    """Cells down to and below their floor, each of them lost."""
+    """Explore cells down to and below their floor, each of them lost."""
     what = "cells good, at and below under-voltage, below shutdown and floor, lost; no poll; resets"
     if big:
         pairs = cells(FLOOR, SHUT, LOW, AT_UVP, GOOD, None)
     else:
         pairs = ((GOOD, GOOD), (AT_UVP, GOOD), (LOW, GOOD), (SHUT, LOW), (FLOOR, GOOD), (LOW, None))
-    says = every(cells=pairs) + every(polled=(False,)) + every(cells=((LOW, None), (FLOOR, GOOD)), requests=(RESETS,))
+    says = (
+        every(cells=pairs)
+        + every(polled=(False,))
+        + every(cells=((LOW, None), (FLOOR, GOOD)), requests=(RESETS,))
+    )
     return Model("under-voltage", what, "S1 S2 S12 S13", frame(), Say(requests=RESETS), says)
 
 
 def current(big: bool) -> Model:
-    """Currents of every size in both directions, past open contactors too; time in steps of one and two cycles."""
+    """Explore currents of every size in both directions, past open contactors too; cycles may be late."""
     what = "currents up to the second level, both ways, little and unknown; no poll; a late cycle"
-    slow = {"value_max_age_ms": 1000, "contactor_min_off_ms": 2000, "unknown_grace_ms": 1000, "opening_wait_ms": 2000}
+    slow = {
+        "value_max_age_ms": 1000,
+        "contactor_min_off_ms": 2000,
+        "unknown_grace_ms": 1000,
+        "opening_wait_ms": 2000,
+    }
     amounts = (0, 1000, 6000, 101_000, 151_000, -6000, -151_000, -226_000, None)
     times = (1000, 2000)
     if not big:
@@ -101,7 +120,7 @@ def current(big: bool) -> Model:
 
 
 def cold(big: bool) -> Model:
-    """The order of cold: charge open, heat, heat off, charge; with lost sensors and every charger."""
+    """Explore the order of cold: charge open, heat, heat off, charge; with lost sensors and every charger."""
     what = "warm, at both limits, cold, lost sensors; chargers absent, present, too strong; current or none"
     degrees: tuple[Any, ...] = ((250, 250), (-10, 250), (49, 50), (50, 50), (None, -10))
     if big:
@@ -111,11 +130,13 @@ def cold(big: bool) -> Model:
     says += every(base, current_ma=(6000,))
     if big:
         says += every(base, battery=degrees, charger_mv=(9000, 18_000, None), current_ma=(0, 6000))
-    return Model("cold", what, "S1 S2 S3 S4", frame(heater_mohm=6000), Say(charger_mv=9000, requests=RESETS), says)
+    return Model(
+        "cold", what, "S1 S2 S3 S4", frame(heater_mohm=6000), Say(charger_mv=9000, requests=RESETS), says
+    )
 
 
 def cold_lies(big: bool) -> Model:
-    """The same order with a charge contactor, a heater line or a heater current that lies."""
+    """Explore the same order with a charge contactor, a heater line or a heater current that lies."""
     what = "cold and warm; a charge contact, a heater line and a measured heater current that lie or are lost"
     degrees = ((-10, 250), (50, 50)) if not big else ((250, 250), (-10, 250), (49, 50), (50, 50))
     base = Say(battery=(-10, 250), charger_mv=9000)
@@ -129,7 +150,7 @@ def cold_lies(big: bool) -> Model:
 
 
 def heater_runs(big: bool) -> Model:
-    """Long heating, in steps of a minute: the watcher, the longest run, the rest."""
+    """Explore long heating, in steps of a minute: the watcher, the longest run, the rest."""
     what = "minutes of heating: warming, not warming, longest run and rest, current measured, stuck on, lost"
     slow = {
         "heater_max_run_ms": 300_000, "heater_watch_ms": 300_000, "heater_rest_ms": 120_000 if big else 60_000,
@@ -150,31 +171,40 @@ def heater_runs(big: bool) -> Model:
 
 
 def contacts(big: bool) -> Model:
-    """Contacts, lines and the load side that do not follow, with a pre-charge."""
+    """Explore contacts, lines and the load side that do not follow, with a pre-charge."""
     what = "auxiliary contacts and lines that follow, stick or are lost; a load side that comes up, stays down, is lost"
     says = every(charge_contact=(True, False)) + every(discharge_contact=(True, None)) + every(load=(0,))
     says += every(cells=((HIGH, GOOD), (LOW, GOOD))) + every(charge_line=(True,))
     if big:
-        says += every(charge_contact=(None,)) + every(discharge_contact=(False,)) + every(charge_line=(False, None)) + every(discharge_line=(True, None))
+        says += (
+            every(charge_contact=(None,))
+            + every(discharge_contact=(False,))
+            + every(charge_line=(False, None))
+            + every(discharge_line=(True, None))
+        )
         says += every(load=(None,)) + every(charge_contact=(True, False), current_ma=(6000, -6000))
     return Model("contacts", what, "S1 S2 S12", frame(precharge=True), Say(requests=RESETS), says)
 
 
 def chip(big: bool) -> Model:
-    """The front end in every state, with resets and its own trips."""
+    """Explore the front end in every state, with resets and its own trips."""
     what = "the chip ready, absent, being programmed, refused; reset; its own trips; with and without a poll"
     trips = (ChipFault.SHORT_CIRCUIT, ChipFault.PERMANENT_FAILURE)
     lost = Say(polled=False)
-    says = every(faults=trips) + every(lost, afe=(AfeState.READY, AfeState.REFUSED)) + every(chip_reset=(True,))
+    says = (
+        every(faults=trips) + every(lost, afe=(AfeState.READY, AfeState.REFUSED)) + every(chip_reset=(True,))
+    )
     says += every(lost, afe=(AfeState.CONFIGURING,), chip_reset=(False, True))
     if big:
-        says += every(faults=(ChipFault.CELL_OVER_VOLTAGE, ChipFault.HOST_WATCHDOG)) + every(afe=tuple(AfeState))
+        says += every(faults=(ChipFault.CELL_OVER_VOLTAGE, ChipFault.HOST_WATCHDOG)) + every(
+            afe=tuple(AfeState)
+        )
         says += every(lost, afe=(AfeState.ABSENT,))
     return Model("chip", what, "S1 S2", frame(), Say(requests=RESETS), says)
 
 
 def hour(big: bool) -> Model:
-    """An hour of switching, in steps of ten (big: five) minutes: rests, operations per hour, shorts that come back."""
+    """Explore an hour of switching in steps of ten (big: five) minutes: rests, operations, shorts that come back."""
     what = "an operator who switches both directions, short circuits, steps of minutes"
     slow = {
         "contactor_operations_per_hour": 2, "contactor_min_off_ms": 600_000, "short_circuit_releases_per_hour": 1,
@@ -193,22 +223,26 @@ def _switched(name: str, on: bool) -> tuple[Request, ...]:
 
 
 def reserve(big: bool) -> Model:
-    """The lower end, in steps of 100 s: shutdown, sleep with open contactors, chargers that wake."""
+    """Explore the lower end, in steps of 100 s: shutdown, sleep with open contactors, chargers that wake."""
     what = "cells below shutdown, low, good; charge arrives or not; a charger, a request; no poll"
     slow = {"shutdown_after_ms": 200_000, "sleep_contactors": 1, "contactor_min_off_ms": 100_000}
     slow |= {"recovery_ms": 100_000}
     base = Say(100_000)
     pairs = ((SHUT, GOOD), (LOW, LOW), (GOOD, GOOD))
     says = every(base, cells=pairs, current_ma=(0, 6000), charger_mv=(0, 9000))
-    says += every(base, cells=((SHUT, GOOD),), requests=((Request("wake", "pack"),),)) + every(base, polled=(False,))
+    says += every(base, cells=((SHUT, GOOD),), requests=((Request("wake", "pack"),),)) + every(
+        base, polled=(False,)
+    )
     if big:
-        says += every(base, cells=((SHUT, None), (FLOOR, GOOD)), current_ma=(0, None), charger_mv=(0, 9000, None))
+        says += every(
+            base, cells=((SHUT, None), (FLOOR, GOOD)), current_ma=(0, None), charger_mv=(0, 9000, None)
+        )
     made = frame(slow, sleeps=True, endless=frozenset(), tick_ms=100_000)
     return Model("reserve", what, "S1 S2 S12", made, base._replace(requests=RESETS, charger_mv=9000), says)
 
 
 def override(big: bool) -> Model:
-    """The emergency override, in steps of ten (big: five) minutes: what it lifts and what it never lifts."""
+    """Explore the override, in steps of ten (big: five) minutes: what it lifts and what it never lifts."""
     what = "an override asked for and ended; cells below, above, beyond its last limits; cold; hot switch; short; lost"
     base = Say(300_000 if big else 600_000)
     slow = {"contactor_min_off_ms": base.after_ms, "emergency_over_mv": 2, "recovery_ms": base.after_ms}
@@ -217,7 +251,11 @@ def override(big: bool) -> Model:
         pairs += ((HIGH, GOOD), (SHUT, GOOD), (3041, LOW), (3041, None), (LOW, None), (None, None))
     on, off = (Request("emergency", "override", True),), (Request("emergency", "override", False),)
     says = every(base, cells=pairs, requests=((), on)) + every(base, requests=(off,))
-    says += every(base, battery=((-10, 250),)) + every(base, cells=((HIGH, GOOD),)) + every(base, switch_decic=(751,))
+    says += (
+        every(base, battery=((-10, 250),))
+        + every(base, cells=((HIGH, GOOD),))
+        + every(base, switch_decic=(751,))
+    )
     says += every(base, faults=(ChipFault.SHORT_CIRCUIT,))
     if big:
         says += every(base, battery=((250, None),)) + every(base, polled=(False,))
@@ -226,7 +264,7 @@ def override(big: bool) -> Model:
 
 
 def together(big: bool) -> Model:
-    """Everything at once, from a running pack, for a few cycles."""
+    """Explore everything at once, from a running pack, for a few cycles."""
     what = "cells, current, temperatures, contacts, chip and poll in every combination, from a running pack"
     says = every(
         cells=((GOOD, GOOD), (HIGH, GOOD), (LOW, None)), current_ma=(0, 6000, None),

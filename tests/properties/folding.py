@@ -22,7 +22,7 @@ from bmsd.core.plausible import Held, Kept
 from bmsd.core.settings import Settings
 from bmsd.core.sleep import SleepState, older_ms
 from bmsd.core.soc import SocState
-from bmsd.core.state import Consent, State
+from bmsd.core.state import State
 from bmsd.core.switching import SwitchState
 from bmsd.core.types import Commands
 
@@ -91,7 +91,11 @@ def _fold_state(frame: Frame, state: State, aged: Aged, now_ms: int) -> tuple[An
     waits_ms = max(p.opening_wait_ms, 2000)
     # The least time off means nothing to a contactor that is on.
     on_ms, off_ms = p.contactor_settle_ms, max(p.contactor_min_off_ms, p.contactor_settle_ms)
-    relay_ms = max(p.precharge_timeout_ms, p.contactor_settle_ms) if state.precharge.relay.on else p.precharge_rest_ms
+    relay_ms = (
+        max(p.precharge_timeout_ms, p.contactor_settle_ms)
+        if state.precharge.relay.on
+        else p.precharge_rest_ms
+    )
     return (
         _fold_alarms(frame, state.alarms, aged),
         state.consent,
@@ -148,14 +152,16 @@ def _fold_kept(kept: Kept, now_ms: int, oldest_ms: int) -> tuple[Any, ...]:
     ])  # fmt: skip
 
 
-def _fold_switch(
-    frame: Frame, switch: SwitchState, aged: Aged, most_ms: int, now_ms: int
-) -> tuple[Any, ...]:
+def _fold_switch(frame: Frame, switch: SwitchState, aged: Aged, most_ms: int, now_ms: int) -> tuple[Any, ...]:
     starts: tuple[int, ...] = ()
     if frame.counts_hour:
         starts = _recent(frame, switch.starts_ms, now_ms)
     # One that never moved waits for nothing, as one that moved long ago.
-    return switch.on, aged(now_ms - HOUR_MS if switch.changed_ms is None else switch.changed_ms, most_ms), starts
+    return (
+        switch.on,
+        aged(now_ms - HOUR_MS if switch.changed_ms is None else switch.changed_ms, most_ms),
+        starts,
+    )
 
 
 def _recent(frame: Frame, times_ms: Iterable[int], now_ms: int) -> tuple[int, ...]:
@@ -212,7 +218,7 @@ def unfold(frame: Frame, key: tuple[Any, ...], seen: set[str]) -> tuple[State, W
         soc=SocState(frame.settings.capacity_mah * HOUR_MS // 2, 250, last_ms=NOW_MS),
         consent=consent,
         held=Held(*[_kept(group) for group in kept], middle, (False,) * cells, (0,) * cells),
-        good_cycles=0 if good < 0 else good,
+        good_cycles=max(good, 0),
         started=good < 0,
         charge=_switch(charge),
         discharge=_switch(discharge),
@@ -256,7 +262,9 @@ def _sleep(folded: tuple[Any, ...] | None) -> SleepState:
 
 
 def _watchers(frame: Frame, folded: tuple[Any, ...], state: State, seen: set[str]) -> tuple[Witness, Ledger]:
-    last, good, opened, closings, heater_since, refused, entries, moved, shorts, resets, emergency, astray = folded
+    last, good, opened, closings, heater_since, refused, entries, moved, shorts, resets, emergency, astray = (
+        folded
+    )
     witness = Witness(
         frame.settings,
         last={name: (value, NOW_MS - age) for name, value, age in last},

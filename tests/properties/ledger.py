@@ -120,9 +120,7 @@ class Ledger:
         assert mine <= core, f"S1, S2: {sorted(mine - core)} must be on record and is not"
         assert core <= mine, f"S12: {sorted(core - mine)} is on record without a cause"
 
-    def _advance(
-        self, name: str, line: Line, bad: bool | None, back: bool, reset: bool, now_ms: int
-    ) -> None:
+    def _advance(self, name: str, line: Line, bad: bool | None, back: bool, reset: bool, now_ms: int) -> None:
         bad_ms, active, good_ms = self.entries.pop(name, Entry())
         if active:
             good_ms = (now_ms if good_ms is None else good_ms) if back else None
@@ -164,7 +162,9 @@ class Ledger:
         self, measured: dict[str, list[int | None]], commands: Commands, inputs: Inputs
     ) -> dict[str, bool | None]:
         """Name what is bad now (True) or cannot be seen (None)."""
-        found: dict[str, bool | None] = {name: True for name, group in LOST.items() if None in measured[group]}
+        found: dict[str, bool | None] = {
+            name: True for name, group in LOST.items() if None in measured[group]
+        }
         afe = inputs.afe
         m = afe.measurement if afe.state is AfeState.READY else None
         if m is None:
@@ -230,9 +230,7 @@ def _compared(line: Line, values: tuple[int | None, ...]) -> tuple[bool | None, 
         return True, False
     if not known or len(known) < len(values):
         return None, False
-    back = all(
-        sign * v < sign * line.release or (line.inclusive and v == line.release) for v in known
-    )
+    back = all(sign * v < sign * line.release or (line.inclusive and v == line.release) for v in known)
     return False, back
 
 

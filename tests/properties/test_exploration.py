@@ -10,12 +10,23 @@ from dataclasses import fields, replace
 from typing import Any
 
 import pytest
-from explore import Model, Say, Violation, decide, explore, first
+from explore import BrokenRuleError, Model, Say, decide, explore, first
 from explore_report import documented
 from explored_models import models
 from folding import DROPPED, KEPT, NOW_MS, fold, unfold
 
-from bmsd.core import alarms, contactors, emergency, heater, heater_watch, moves, opening, permissions, plausible, switching
+from bmsd.core import (
+    alarms,
+    contactors,
+    emergency,
+    heater,
+    heater_watch,
+    moves,
+    opening,
+    permissions,
+    plausible,
+    switching,
+)
 from bmsd.core.plausible import Reading
 from bmsd.core.state import Outputs, State
 from bmsd.core.types import Because, Reason
@@ -24,7 +35,14 @@ from bmsd.tables.alarms import BOTH
 SMALL = {model.name: model for model in models(big=False)}
 REACHED = {
     "over-voltage": {"cell_ovp", "cleared cell_ovp", "CHARGE waits", "cell_lost", "pack_ovp"},
-    "under-voltage": {"cell_uvp", "cell_shutdown", "cell_floor", "cleared cell_floor", "cell_lost", "pack_uvp"},
+    "under-voltage": {
+        "cell_uvp",
+        "cell_shutdown",
+        "cell_floor",
+        "cleared cell_floor",
+        "cell_lost",
+        "pack_uvp",
+    },
     "current": {"charge_ocp", "charge_ocp2", "discharge_ocp2", "current_lost", "charge_past_contactor"},
     "cold": {"charge_utp", "cleared charge_utp", "heater on", "temperature_lost", "heater_over_limit"},
     "heater-runs": {"heater on", "heater_no_warming", "heater_long_run", "cleared heater_long_run"},
@@ -119,7 +137,13 @@ def _never_long(state, **more):
     return after, verdict._replace(long_run=False, no_warming=False)
 
 
-PENDING, COMPARE, HOLD, MOVE, WATCH = alarms._pending, alarms.compare, plausible._hold, moves.move, heater_watch.watch
+PENDING, COMPARE, HOLD, MOVE, WATCH = (
+    alarms._pending,
+    alarms.compare,
+    plausible._hold,
+    moves.move,
+    heater_watch.watch,
+)
 DEFECTS = (
     ("the least time off is skipped", "over-voltage", "S12", (contactors, "_pace", _no_rest)),
     ("operations per hour are not counted", "hour", "S12", (contactors, "_pace", _no_hour)),
@@ -127,22 +151,32 @@ DEFECTS = (
     ("an unknown cell counts as good", "under-voltage", "S2", (alarms, "compare", _believes_the_rest)),
     ("unknown values are no reason", "over-voltage", "S1", (permissions, "unknowns", lambda *_: ())),
     ("old values are believed for ever", "chip", "S2", (plausible, "_hold", _holds_for_ever)),
-    ("no alarm shortens the wait", "over-voltage", "S1", (opening, "longest_ms", lambda p, _: p.opening_wait_ms)),
+    (
+        "no alarm shortens the wait",
+        "over-voltage",
+        "S1",
+        (opening, "longest_ms", lambda p, _: p.opening_wait_ms),
+    ),
     ("heat before charge reads open", "cold", "S3", (heater, "_not_first", lambda at: None)),
     ("charge in the cycle that ends heat", "cold", "S3", (moves, "move", _waits_for_no_heater)),
     ("any voltage on the heater", "cold", "S4", (heater, "exceeds", lambda *_: False)),
     ("heat without an end", "heater-runs", "S4", (heater_watch, "watch", _never_long)),
     ("the override lifts everything", "override", "S1", (emergency, "reach", _lifts_everything)),
     ("the override does not end", "override", "S10", (emergency, "DURATION_MS", 10**9)),
-    ("nothing ever closes", "hour", "nothing closes again", (switching, "waits", lambda *_: Reason(Because.MIN_OFF))),
+    (
+        "nothing ever closes",
+        "hour",
+        "nothing closes again",
+        (switching, "waits", lambda *_: Reason(Because.MIN_OFF)),
+    ),
 )
 
 
 @pytest.mark.parametrize(("what", "name", "rule", "change"), DEFECTS, ids=[defect[0] for defect in DEFECTS])
 def test_a_broken_core_is_found(what, name, rule, change, monkeypatch) -> None:
-    """An exploration that cannot fail shows nothing (S1, S2, S3, S4, S10, S12): each defect breaks the rule it is about."""
+    """What cannot fail shows nothing (S1, S2, S3, S4, S10, S12): each defect breaks the rule it is about."""
     module, function, broken = change
     monkeypatch.setattr(module, function, broken)
-    with pytest.raises(Violation) as caught:
+    with pytest.raises(BrokenRuleError) as caught:
         explore(SMALL[name], most_states=2500)
     assert f"{name}: {rule}" in str(caught.value), what

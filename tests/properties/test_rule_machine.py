@@ -8,13 +8,19 @@ from __future__ import annotations
 
 import os
 
+import pytest
+import watched_life
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 from random_worlds import AMPERES, CELLS, CHARGERS, DEGREES, LATCHES, Happening
 from watched_life import Life
 
-from bmsd.core.types import AfeState, ChipFault, Request
+from bmsd.core import alarms, contactors, permissions, switching
+from bmsd.core.alarms import AlarmState
+from bmsd.core.switching import Pace
+from bmsd.core.types import AfeState, Because, ChipFault, Reason, Request
+from bmsd.tables import parameters
 
 LONG = bool(os.environ.get("BMSD_LONG_RUN"))
 EFFORT = settings(
@@ -26,7 +32,8 @@ EFFORT = settings(
     suppress_health_check=list(HealthCheck),
 )
 WRITES = (
-    {"cell_ovp_mv": 3550}, {"cell_ovp_mv": 3650}, {"cell_ovp_delay_ms": 0}, {"cell_uvp_mv": 2750}, {"recovery_ms": 3000},
+    {"cell_ovp_mv": 3550}, {"cell_ovp_mv": 3650}, {"cell_ovp_delay_ms": 0}, {"cell_uvp_mv": 2750},
+    {"recovery_ms": 3000},
     {"charge_utp_decic": -50}, {"temperature_delay_ms": 500}, {"unknown_grace_ms": 0}, {"opening_wait_ms": 0},
     {"contactor_min_off_ms": 3000}, {"charge_ocp_ma": 50_000, "charge_ocp2_ma": 60_000, "charge_max_ma": 40_000},
     {"cell_ovp_mv": 3300}, {"cell_ovpr_mv": 3700}, {"contactor_min_off_ms": 0}, {"charge_utp_decic": 45},
@@ -164,5 +171,34 @@ class PackMachine(RuleBasedStateMachine):
 
 
 def test_whatever_happens_the_rules_hold_and_a_good_pack_works() -> None:
-    """S1, S2, S3, S4, S7, S8, S10, S12, S13: nothing forbidden, everything on record, and well again when all is good."""
+    """S1, S2, S3, S4, S7, S8, S10, S12, S13: nothing forbidden, everything on record, well when all is good."""
     run_state_machine_as_test(PackMachine, settings=EFFORT)
+
+
+DEFECTS = (
+    ("unknown values are no reason", permissions, "unknowns", lambda *_: ()),
+    ("latched alarms are forgotten", watched_life, "latched", lambda _state: {}),
+    (
+        "the least time off is skipped",
+        contactors,
+        "_pace",
+        lambda p: Pace(0, p.contactor_operations_per_hour),
+    ),
+    (
+        "an alarm rises at once",
+        alarms,
+        "_pending",
+        lambda *a: AlarmState(True, a[-1]) if a[2] else alarms.QUIET,
+    ),
+    ("nothing closes", switching, "waits", lambda *_: Reason(Because.MIN_OFF)),
+    ("writes are not checked", parameters, "problems", lambda *_: {}),
+)
+
+
+@pytest.mark.parametrize(("what", "module", "name", "broken"), DEFECTS, ids=[defect[0] for defect in DEFECTS])
+def test_the_machine_finds_a_broken_core(what, module, name, broken, monkeypatch) -> None:
+    """A machine that cannot fail shows nothing (S1, S2, S8, S12, S13)."""
+    monkeypatch.setattr(module, name, broken)
+    quick = settings(EFFORT, max_examples=100, phases=(Phase.generate,), derandomize=True, database=None)
+    with pytest.raises(AssertionError):
+        run_state_machine_as_test(PackMachine, settings=quick)

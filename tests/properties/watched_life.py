@@ -121,12 +121,16 @@ class Life:
         self.get_well()
         self._mend(cold=True)
         p = self.settings.parameters
-        self._well_for(p.temperature_delay_ms + p.opening_wait_ms + p.heater_min_off_ms + p.contactor_settle_ms + 2000)
+        self._well_for(
+            p.temperature_delay_ms + p.opening_wait_ms + p.heater_min_off_ms + p.contactor_settle_ms + 2000
+        )
         out = self.world.out
         assert out is not None
         assert not out.commands.charge, "S3: charge in the cold"
         excused = any(reason.because is Because.OPERATIONS for reason in out.against_heater)
-        excused |= bool({a.name for a, s in zip(ALARMS, self.world.state.alarms, strict=True) if s.active} & HEATS)
+        excused |= bool(
+            {a.name for a, s in zip(ALARMS, self.world.state.alarms, strict=True) if s.active} & HEATS
+        )
         assert out.commands.heater or excused, f"S3: no heat: {out.against_heater}"
 
     def _mend(self, *, cold: bool) -> None:
