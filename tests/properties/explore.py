@@ -169,6 +169,8 @@ def decide(
     after, out = deciding.step(frame.settings, state, inputs)
     witness(None, state, inputs, after, out)
     ledger(state, inputs, after)
+    if after.sleep.asleep:
+        witness.seen.add("asleep")
     return after, out
 
 

@@ -25,7 +25,7 @@ NARROW = {
     "soc_full_mv": 3025, "cell_charge_mv": 3030, "cell_low_margin_mv": 0, "cell_frozen_move_mv": 200,
     "physics_step_mv": 100, "stack_mismatch_mv": 400, "cell_spread_mv": 2000, "cell_spread_release_mv": 1990,
     "temperature_spread_decik": 500, "temperature_spread_release_decik": 490,
-    "pack_uvp_mv": 5960, "pack_uvpr_mv": 5980, "pack_ovpr_mv": 6070, "pack_ovp_mv": 6085,
+    "pack_uvp_mv": 5965, "pack_uvpr_mv": 5980, "pack_ovpr_mv": 6070, "pack_ovp_mv": 6085,
 }  # fmt: skip
 """For two cells; pack limits lie where two cells together reach them."""
 BRISK = {

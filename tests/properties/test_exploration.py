@@ -45,13 +45,14 @@ REACHED = {
     },
     "current": {"charge_ocp", "charge_ocp2", "discharge_ocp2", "current_lost", "charge_past_contactor"},
     "cold": {"charge_utp", "cleared charge_utp", "heater on", "temperature_lost", "heater_over_limit"},
+    "cold-lies": {"heater on", "charge_contactor_welded", "output_fault", "contact_lost"},
     "heater-runs": {"heater on", "heater_no_warming", "heater_long_run", "cleared heater_long_run"},
     "contacts": {"charge_contactor_welded", "charge_contactor_open", "output_fault", "precharge_failed"},
     "chip": {"afe_lost", "afe_reset", "afe_refused", "short_circuit", "chip_fault", "cleared chip_fault"},
     "hour": {"short_circuit_repeated", "cleared short_circuit_repeated", "CHARGE on", "DISCHARGE on"},
     "reserve": {"auto_shutdown", "cleared auto_shutdown", "cell_low", "asleep"},
     "override": {"CHARGE lifted", "DISCHARGE lifted", "emergency ended", "switch_otp", "cell_floor"},
-    "together": {"cell_ovp", "temperature_lost", "short_circuit"},
+    "together": {"cell_ovp", "charge_utp", "short_circuit", "charge_contactor_welded"},
 }
 """What each exploration must have come by: one that never meets a thing proves nothing about it."""
 
