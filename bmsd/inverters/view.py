@@ -19,6 +19,8 @@ LIFTED = "_lifted"
 """Ends the name of an alarm whose block an emergency override lifts: told as a warning, or the inverter stops (S10)."""
 
 STAND_BY, CHARGING, DISCHARGING = 1, 2, 3
+FLOW_MA = 100
+"""One step of the wire: less current than this is stand-by, or the noise of a reading would change the word."""
 _CHEMISTRIES = {"lifepo4": 0, "li-ion": 1, "lto": 2}
 _CELLS = 25
 """Most cells that any protocol shows one by one."""
@@ -141,7 +143,7 @@ def _extremes(points: Mapping[str, Any]) -> dict[str, Value]:
 def _switches(points: Mapping[str, Any]) -> dict[str, Value]:
     """Give what is switched on, and which way the current flows."""
     current_ma = points["current_ma"]
-    flow = CHARGING if current_ma > 0 else DISCHARGING if current_ma < 0 else STAND_BY
+    flow = CHARGING if current_ma >= FLOW_MA else DISCHARGING if current_ma <= -FLOW_MA else STAND_BY
     return {
         "flow": flow,
         "flow_together": flow,

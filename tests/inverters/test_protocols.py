@@ -348,6 +348,14 @@ def test_growatt_is_told_the_chemistry() -> None:
         assert sent[0x319][0] == 0xC0 | code
 
 
+@pytest.mark.parametrize(
+    ("current_ma", "flow"), [(-100, 3), (-99, 1), (0, 1), (99, 1), (100, 2), (200_000, 2)]
+)
+def test_growatt_is_told_which_way_the_current_flows(current_ma, flow) -> None:
+    values = decoded("growatt", document(current_ma=current_ma))
+    assert values["flow"] == values["flow_together"] == flow
+
+
 @pytest.mark.parametrize("name", ["victron", "growatt", "jk"])
 def test_a_pack_that_asks_for_charge_says_so_where_it_can(name) -> None:
     asking = told(name, document(force_charge=True))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import can
@@ -11,10 +12,12 @@ import pytest
 
 from bmsd.bus import FRESH_MS, Publisher, monotonic_ms
 from bmsd.config import CanConfig
+from bmsd.inverters.protocols import PROTOCOLS
 from bmsd.links import can as can_link
 from bmsd.links.can import BusLostError, Inverter
 from bmsd.links.link import Link
 
+DBC = Path(__file__).resolve().parents[2] / "docs" / "generated" / "dbc"
 POINTS = {
     "pack_mv": 53_200, "current_ma": 0, "battery_decic": [200], "soc_permille": 500, "soh_permille": None,
     "cell_min_mv": 3300, "cell_max_mv": 3300, "charge_allowed": True, "discharge_allowed": True,
@@ -349,3 +352,34 @@ def test_deye_is_told_a_charge_voltage_above_the_packs_own(tmp_path, monkeypatch
     bench.publish(charge_allowed=False)
     bench.cycle()
     assert bench.sent(0x351)[:2] == (534).to_bytes(2, "little")
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_what_arrives_at_the_other_end_of_the_bus_is_what_the_dbc_file_says(
+    tmp_path, monkeypatch, protocol
+) -> None:
+    """Through python-can's virtual bus, read by cantools."""
+    cantools = pytest.importorskip("cantools", reason="cantools is missing: the bus was NOT read by another")
+    file = cantools.database.load_file(DBC / f"{protocol}.dbc")
+    bench = Bench(tmp_path, monkeypatch, protocol=protocol)
+    bench.publish(**CELLS)
+    with (
+        can.Bus(f"bmsd-{protocol}", interface="virtual") as ours,
+        can.Bus(f"bmsd-{protocol}", interface="virtual") as theirs,
+    ):
+        bench.inverter.cycle(ours)
+        heard = list(iter(lambda: theirs.recv(0), None))
+    assert len(heard) == bench.inverter.counters.sent > 2
+    values: dict = {}
+    for message in heard:
+        row = file.get_message_by_frame_id(message.arbitration_id)
+        assert row.is_extended_frame == message.is_extended_id
+        values |= row.decode(message.data, decode_choices=False)
+    assert (values["pack_mv"], values["soc_permille"]) == (53_200, 500)
+    assert values["current_ma"] == pytest.approx(0)
+    if PROTOCOLS[protocol].has_limits:
+        limits = ("charge_limit_mv", "charge_limit_ma", "discharge_limit_ma", "discharge_limit_mv")
+        assert [values[name] for name in limits if name in values] == [
+            POINTS[name] for name in limits if name in values
+        ]
+        assert values["charge_limit_ma"] == 1000
