@@ -146,9 +146,9 @@ def test_slow_moves_add_up() -> None:
 
 def test_a_frozen_cell_is_found_after_a_first_reading_without_any_cell() -> None:
     """S2: a chip that has not scanned yet must not switch the watch off for good."""
-    pack = Pack(cells=[0, 0, 0, 0])
+    pack = Pack(make_settings(cells=8), cells=[0] * 8)
     pack.cycle()
-    pack.cells = [3300, 3301, 3302, 3303]
+    pack.cells = [3300] * 8
     pack.cycle()
     moved(pack, -20, frozen=2)
     moved(pack, -20, frozen=2)
