@@ -84,7 +84,7 @@ def _permit(settings: Settings, state: State, judged: Judged, inputs: Inputs) ->
     good = state.good_cycles
     if not state.started:
         complete = judged.values.fresh and not unknown and judged.outputs_good
-        good = good + 1 if complete else 0
+        good = min(good + 1, wanted) if complete else 0
     # A trip timer that runs would open again what closes now; what is blocked anyway waits for none.
     foreseen = alarms.pending(judged.alarms) & BOTH & ~judged.block
     started = state.started or (good >= wanted and not foreseen)

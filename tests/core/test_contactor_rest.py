@@ -103,6 +103,16 @@ def test_a_start_waits_for_the_delay_of_what_would_open_it_again(spoil, alarm, c
     assert ("charge" in seen, "discharge" in seen) == closed
 
 
+def test_the_count_of_good_cycles_ends_where_it_is_enough() -> None:
+    """S13: a start that waits for a delay goes on counting nothing: no state grows without end."""
+    pack = Pack(make_settings(chosen={"start_good_cycles": 2}), cells=[3700] * 4)
+    most = 0
+    while not pack.state.started:
+        pack.cycle()
+        most = max(most, pack.state.good_cycles)
+    assert most == 2
+
+
 def test_a_start_below_shutdown_voltage_does_not_wait_for_the_pack_to_shut_itself_down() -> None:
     """S13: that timer runs for ten minutes and blocks nothing more than what is blocked already."""
     pack = Pack(cells=[2550] * 4)
