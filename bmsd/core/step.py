@@ -80,7 +80,7 @@ def _permit(settings: Settings, state: State, judged: Judged, inputs: Inputs) ->
     wanted = settings.parameters.start_good_cycles
     good = state.good_cycles
     if not state.started:
-        complete = judged.values.fresh and not unknown and judged.outputs_good
+        complete = judged.values.fresh and not unknown and judged.outputs_good and not judged.astray
         good = good + 1 if complete else 0
     started = state.started or good >= wanted
     sleeping = _sleep(settings, state, judged, inputs, fault=bool(unknown), started=started)
@@ -97,6 +97,7 @@ def _permit(settings: Settings, state: State, judged: Judged, inputs: Inputs) ->
             asked_for=bool(judged.asked_for & block),
             lifts=emergency.lifts(judged.override),
             spent=emergency.spent(judged.override),
+            passed=emergency.passed(judged.override),
         )
 
     return _Permits(
@@ -215,7 +216,9 @@ def _limits(settings: Settings, judged: Judged, contactors: moves.Moved) -> Limi
         charge_allowed=contactors.may_ask_charge,
         discharge_allowed=contactors.may_ask_discharge,
     )
-    return emergency.limits(settings, judged.override, given, discharges=contactors.may_ask_discharge)
+    return emergency.limits(
+        settings, judged.override, given, judged.active, discharges=contactors.may_ask_discharge
+    )
 
 
 def _after(
