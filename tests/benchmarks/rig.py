@@ -15,7 +15,7 @@ from typing import Any
 from bmsd import controller as controller_module
 from bmsd.bus import EVENTS, SNAPSHOT, Publisher, monotonic_ms
 from bmsd.config import Config, load
-from bmsd.controller import Controller
+from bmsd.controller import Board, Controller
 from bmsd.core import report
 from bmsd.core.report import Cycle
 from bmsd.core.state import begin
@@ -144,9 +144,17 @@ class Clock:
     def __init__(self, *, real: bool) -> None:
         self.real = real
         self._now_ms = 1000.0
+        self._ahead_ms = 0.0
 
     def now(self) -> float:
-        return time.monotonic_ns() / 1e6 if self.real else self._now_ms
+        return time.monotonic_ns() / 1e6 + self._ahead_ms if self.real else self._now_ms
+
+    def become(self, *, real: bool) -> None:
+        """Go on from this moment in real or in virtual time."""
+        now = self.now()
+        self.real = real
+        self._now_ms = now
+        self._ahead_ms = now - time.monotonic_ns() / 1e6
 
     def wait_until(self, ms: float) -> None:
         if self.real:
@@ -168,13 +176,23 @@ class Rig:
         self.config = config or load(write_config(folder))
         self.clock = clock or Clock(real=False)
         self.bench = Bench(self.config, PlantSettings(), now_ms=int(self.clock.now()), happenings=())
-        board = self.bench.board(self._chip_wait)
-        self.control = Controller(self.config, self.config.parameters, board, begin(int(self.clock.now())))
+        self.control = Controller(
+            self.config, self.config.parameters, self.board(), begin(int(self.clock.now()))
+        )
         self.publisher = Publisher(folder)
         self.ring = Ring()
         self.sequence = 0
         self.parts = parts or {}
         self._guard_reads, self._guard = os.pipe()
+
+    def board(self) -> Board:
+        """Give the board the controller is attached to."""
+        return self.bench.board(self._chip_wait)
+
+    def close(self) -> None:
+        """Let go of the guard's pipe."""
+        os.close(self._guard_reads)
+        os.close(self._guard)
 
     def _chip_wait(self, ms: int) -> None:
         if self.clock.real:
