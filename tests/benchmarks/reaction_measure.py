@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import gc
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import nullcontext
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from deciding import quiet_collector
@@ -17,10 +18,12 @@ from bmsd.config import Config, load
 from bmsd.core.types import Because
 from bmsd.sim.chips.bq769x2_engine import LOOP_MS
 
-SETTLE_MS = 8000
-"""From a start to normal operation: chip programmed, contactors closed and settled, limits told for a while."""
+SETTLE_PERIODS = 7
+"""Twice as many from a start to normal operation: chip programmed, contactors closed, then settled."""
 PATIENCE_MS = 3000
 """Beyond its own delay; what has not opened then does not open."""
+PRESET: dict[str, float] = {"charge_enforce_delay_s": 20, "discharge_enforce_delay_s": 20}
+"""In virtual time the presets but for these, of 60 s and 300 s."""
 QUICK: dict[str, float] = {
     "period_s": 0.1,
     "value_max_age_s": 0.2,
@@ -48,8 +51,8 @@ class TripError(RuntimeError):
 
 
 def configure(folder: Path, trip: Trip, *, real: bool) -> Config:
-    """Give the pack's configuration for a row: presets in virtual time, short delays in real time."""
-    wanted = {**(QUICK if real else {}), "cell_spread_v": 2, "start_good_cycles": 2, **trip.parameters}
+    """Give the pack's configuration for a row: presets in virtual time, all delays short in real time."""
+    wanted = {**(QUICK if real else PRESET), "cell_spread_v": 2, "start_good_cycles": 2, **trip.parameters}
     text = "\n".join(f"{name} = {value}" for name, value in wanted.items())
     return load(write_config(folder, sections=trip.sections, parameters=text, precharge=False))
 
@@ -72,12 +75,8 @@ class Measuring:
         """Give the protection's own delay with these parameters."""
         return self.trip.own_ms(self.config.parameters)
 
-    def run(self, count: int) -> list[float]:
-        """Give, for each trip, how long after its own delay the last line went off, in milliseconds."""
-        with quiet_collector():
-            return [self._one() for _ in range(count)]
-
-    def _one(self) -> float:
+    def once(self) -> float:
+        """Trip it once; give how long after its own delay the last line went off, in milliseconds."""
         self._clock.become(real=False)
         gc.collect(0)
         self._pack = Pack(self._folder, self.config, self._clock, self._khz)
@@ -95,9 +94,9 @@ class Measuring:
     def _prepare(self) -> list[str]:
         """Bring the pack into normal operation, to a random moment of a cycle; name the lines to go off."""
         pack, period_ms = self._pack, self.config.parameters.period_ms
-        pack.pass_time(SETTLE_MS / 2)
+        pack.pass_time(SETTLE_PERIODS * period_ms)
         pack.delay_scan(self._draw.randrange(LOOP_MS))
-        pack.pass_time(SETTLE_MS / 2)
+        pack.pass_time(SETTLE_PERIODS * period_ms)
         self.trip.before(pack)
         pack.pass_time((1 + 3 * self._draw.random()) * period_ms)
         names = [name for block, name in LINES.items() if block in self.trip.row.blocks and pack.lines.read(name)]
@@ -148,12 +147,28 @@ class Measuring:
         return f"reasons: {[(r.because.value, r.name) for r in self._against(LINES.values())]}"
 
 
-def measure(
-    folder: Path, trip: Trip, count: int, *, real: bool, khz: int, seed: int = 1,
-    note: Callable[[str], None] = lambda _: None,
-) -> tuple[int, list[float]]:  # fmt: skip
-    """Measure one row; give its own delay and the lateness of every trip."""
+@dataclass
+class Series:
+    """What one row gave in one kind of time."""
+
+    own_ms: int
+    late_ms: list[float] = field(default_factory=list)
+    strange: list[str] = field(default_factory=list)
+    """Trips that were not the protection's own, in words."""
+
+    def add(self, other: Series) -> None:
+        self.late_ms += other.late_ms
+        self.strange += other.strange
+
+
+def measure(folder: Path, trip: Trip, count: int, *, real: bool, khz: int, seed: int = 1) -> Series:
+    """Measure one row; a trip that was not its own is told, and its time dropped."""
     measuring = Measuring(folder, trip, real=real, khz=khz, seed=seed)
-    late = measuring.run(count)
-    note(trip.name)
-    return measuring.own_ms, late
+    series = Series(measuring.own_ms)
+    with quiet_collector():
+        for _ in range(count):
+            try:
+                series.late_ms.append(measuring.once())
+            except TripError as error:
+                series.strange.append(str(error))
+    return series

@@ -274,9 +274,9 @@ PLAIN: tuple[Trip, ...] = (
          switched_off("charge")),
     Trip("discharge_past_contactor", put("current_offset_ma", -20_000), lambda _, m: (m.current_ma or 0) < -5000,
          switched_off("discharge")),
-    Trip("charge_limit_enforced", charging(98), lambda _, m: (m.current_ma or 0) > 95_000,
+    Trip("charge_limit_enforced", charging(98), lambda _, m: (m.current_ma or 0) > 95_000, then(4000),
          current=True, parameters={"limit_react_s": 1}, sections=CAN),
-    Trip("discharge_limit_enforced", drawing(7700), lambda _, m: (m.current_ma or 0) < -140_000,
+    Trip("discharge_limit_enforced", drawing(7700), lambda _, m: (m.current_ma or 0) < -140_000, then(4000),
          current=True, parameters={"limit_react_s": 1}, sections=CAN),
 )  # fmt: skip
 
