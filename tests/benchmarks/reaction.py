@@ -50,9 +50,10 @@ class Kind:
 
 
 KINDS = (
-    Kind("virtual", False, False, 100, os.cpu_count() or 1, 1),
-    Kind("idle", True, False, 400, 8, 2),
-    Kind("loaded", True, True, 400, 20, 3),
+    Kind("slow", False, False, 100, os.cpu_count() or 1, 1),
+    Kind("fast", False, False, 400, os.cpu_count() or 1, 2),
+    Kind("idle", True, False, 400, 16, 3),
+    Kind("loaded", True, True, 400, 16, 4),
 )
 Results = dict[str, dict[str, Series]]
 _folder: Path
@@ -128,7 +129,7 @@ def main() -> int:
         names = [name for name in kind.rows() if not options.only or TRIPS[name].alarm in options.only]
         about[kind.name] = f"{machine()}; {kind.workers} packs at once"
         trips = options.idle_trips if kind.name == "idle" else options.trips
-        results[kind.name] = measured(kind, names, trips)
+        results.setdefault(kind.name, {}).update(measured(kind, names, trips))
         about[kind.name] += f"; when it ended {os.getloadavg()[0]:.1f}"
         if options.data:
             keep(options.data, results, about)

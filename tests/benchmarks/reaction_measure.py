@@ -16,7 +16,6 @@ from rig import Clock, as_service, write_config
 
 from bmsd.config import Config, load
 from bmsd.core.types import Because
-from bmsd.sim.chips.bq769x2_engine import LOOP_MS
 
 SETTLE_PERIODS = 7
 """Twice as many from a start to normal operation: chip programmed, contactors closed, then settled."""
@@ -95,7 +94,7 @@ class Measuring:
         """Bring the pack into normal operation, to a random moment of a cycle; name the lines to go off."""
         pack, period_ms = self._pack, self.config.parameters.period_ms
         pack.pass_time(SETTLE_PERIODS * period_ms)
-        pack.delay_scan(self._draw.randrange(LOOP_MS))
+        pack.shuffle(self._draw)
         pack.pass_time(SETTLE_PERIODS * period_ms)
         self.trip.before(pack)
         pack.pass_time((1 + 3 * self._draw.random()) * period_ms)

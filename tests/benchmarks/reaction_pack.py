@@ -7,6 +7,7 @@ changes inside the call that drives it.
 from __future__ import annotations
 
 import errno
+import random
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ from rig import Clock, Rig
 
 from bmsd.afe.bq769x2_measure import Plan
 from bmsd.afe.bq769x2_settings import user_unit_ma
+from bmsd.afe.session import SIGNATURE_EVERY
 from bmsd.afe.transfers import Port
 from bmsd.backstop import afe_settings
 from bmsd.config import Config
@@ -23,6 +25,7 @@ from bmsd.core.state import Outputs
 from bmsd.core.types import Measurement, Request
 from bmsd.hardware.outputs import Lines
 from bmsd.sim.bench import VARIANTS
+from bmsd.sim.chips.bq769x2_engine import LOOP_MS
 
 TICK_MS = 5
 BITS_PER_BYTE = 9
@@ -117,9 +120,12 @@ class Pack(Rig):
         self.bench.pause(int(self.clock.now()))
         self._look()
 
-    def delay_scan(self, ms: int) -> None:
-        """Put the chip's loops elsewhere in the period: it has an oscillator of its own."""
-        self.bench.chip.engine._next_loop_ms += ms
+    def shuffle(self, draw: random.Random) -> None:
+        """Put the chip's loops elsewhere in the period, and the core elsewhere in the order of its checks."""
+        self.bench.chip.engine._next_loop_ms += draw.randrange(LOOP_MS)
+        session = self.control._session
+        session._polls = draw.randrange(session._check_every)
+        session._unsigned = session._polls % SIGNATURE_EVERY
 
     def ask(self, request: Request) -> None:
         """Hand the core a request with its next cycle."""
