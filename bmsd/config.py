@@ -76,8 +76,11 @@ class Config:
     modbus: ModbusConfig | None
     scenario: str
     parameters: Parameters
+    closes_by_itself: bool
+    """After a start contactors wait for no operator (S13)."""
     chosen: Mapping[str, int]
     """The parameters the installer wrote himself, by inside name."""
+    topology: str = "split"
 
     @property
     def battery_sensors(self) -> int:
@@ -99,6 +102,7 @@ class Config:
             wired=frozenset(self.outputs.lines) & frozenset(SWITCHED),
             contacts=frozenset(self.outputs.feedback),
             limits_told=self.can is not None,
+            topology=self.topology,
         )
 
 
@@ -112,6 +116,7 @@ def load(path: Path) -> Config:
     merged = checks.check_parameters(path, given, values, chosen, problems)
     checks.check_heater(given, values, merged, problems)
     checks.check_lines(given, values, problems)
+    checks.check_topology(path, given, values, problems)
     checks.check_can(given, values, problems)
     if problems or merged is None:
         raise ConfigError(problems)
@@ -140,7 +145,9 @@ def _build(
         modbus=_modbus(values) if "modbus" in given else None,
         scenario=values.get("bench.scenario") or "demo",
         parameters=parameters.build(merged, values["pack.cells"]),
+        closes_by_itself=values["switches.close_after_restart"] == "automatic",
         chosen=dict(chosen),
+        topology=values["switches.topology"],
     )
 
 
@@ -158,9 +165,9 @@ def _afe(values: Mapping[str, Any]) -> AfeConfig:
 
 
 def _outputs(values: Mapping[str, Any]) -> OutputsConfig:
-    names = ("charge", "discharge", "precharge", "heater", "buzzer", "heartbeat")
+    names = ("charge", "discharge", "main", "precharge", "heater", "buzzer", "heartbeat", "led")
     wired = {name: values[f"outputs.{name}"] for name in names}
-    contacts = {name: values[f"outputs.{name}_feedback"] for name in ("charge", "discharge")}
+    contacts = {name: values[f"outputs.{name}_feedback"] for name in ("charge", "discharge", "main")}
     return OutputsConfig(
         backend=values["outputs.backend"],
         gpio_chip=values["outputs.gpio_chip"],

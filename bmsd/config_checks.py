@@ -166,6 +166,34 @@ def check_lines(given: Files, values: Mapping[str, Any], problems: list[str]) ->
         )
 
 
+def check_topology(path: Path, given: Files, values: Mapping[str, Any], problems: list[str]) -> None:
+    """Refuse a contactor that the topology does not have, and miss one that it has."""
+    topology = values.get("switches.topology")
+    if topology is None:
+        return
+    written, rows = given.get("outputs", {}), configuration.keys_of("outputs")
+    wanted = configuration.CONTACTORS[topology]
+    for name in wanted:
+        if values.get(f"outputs.{name}") is None and name not in written:
+            problems.append(
+                f"{path}: outputs.{name} is missing: {rows[name].help} Write {rows[name].allowed}"
+            )
+    for other in (
+        name for names in configuration.CONTACTORS.values() for name in names if name not in wanted
+    ):
+        problems.extend(
+            f'{written[key].place}: outputs.{key} is not wired in the topology "{topology}": remove it, or'
+            " change switches.topology"
+            for key in (other, f"{other}_feedback")
+            if key in written
+        )
+    if topology == "common" and values.get("heater.supply") not in {None, "pack"}:
+        problems.append(
+            f'{path}: heater.supply must be "pack" in the topology "common": the charger\'s side of its'
+            " contactor is the load's, too"
+        )
+
+
 def check_can(given: Files, values: Mapping[str, Any], problems: list[str]) -> None:
     """Check that the inverter protocol is known and runs at the given bit rate."""
     name, bitrate = values.get("can.protocol"), values.get("can.bitrate")

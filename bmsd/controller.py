@@ -85,6 +85,11 @@ class Controller:
         self.settings = self._config.settings(parameters)
         self._wanted = afe_settings(self._config, parameters)
 
+    @property
+    def contactors_open(self) -> bool:
+        """Tell whether contactors and pre-charge are commanded off and nothing reads otherwise."""
+        return self._contactors_open(outputs.contacts(self._board.lines))
+
     def cycle(self, now_ms: int, requests: tuple[Request, ...] = ()) -> Outputs:
         """Run one complete cycle."""
         contacts = outputs.contacts(self._board.lines)
@@ -110,6 +115,7 @@ class Controller:
         if report.measurement is not None:
             self._beat = not self._beat
             outputs.beat(self._board.lines, self._beat)
+        outputs.show(self._board.lines, self.out.led)
         return self.out
 
     def stop(self) -> bool:
@@ -135,6 +141,9 @@ class Controller:
             or self.levels.discharge
             or contacts.charge
             or contacts.discharge
+            or commands.main
+            or self.levels.main
+            or contacts.main
         )
 
     def _rest_chip(self, report: AfeReport, is_open: bool) -> None:
@@ -143,7 +152,7 @@ class Controller:
             self._resting = False
             return
         commands = self.state.commands
-        closes = commands.charge or commands.discharge or commands.precharge
+        closes = commands.charge or commands.discharge or commands.main or commands.precharge
         wanted = self.state.sleep.asleep and is_open and not closes
         if wanted != self._resting and (self._run(self._session.rest(wanted)) or not wanted):
             self._resting = wanted

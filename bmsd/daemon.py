@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING
 
 from bmsd import __version__, safe_off, store
 from bmsd.asking import Asked, RequestServer
-from bmsd.bus import EVENTS, PARAMETERS, SNAPSHOT, SOCKET, Publisher, monotonic_ms
+from bmsd.bus import EVENTS, PARAMETERS, SNAPSHOT, SOCKET, Publisher, boot_id, monotonic_ms
 from bmsd.config import DEFAULT_PATH, Config, load
 from bmsd.controller import Board, Controller, sleep_ms
-from bmsd.core import report
+from bmsd.core import report, wear
 from bmsd.core.alarms import is_active
 from bmsd.core.report import Cycle
 from bmsd.core.state import begin
@@ -55,7 +55,16 @@ class Daemon:
         self._bench: Bench | None = None
         board = self._attach(runtime_dir)
         self._desk, latched = self._open_desk(stored)
-        state = begin(self._started_ms, latched=latched, soc_state=stored.soc, consent=stored.consent)
+        state = begin(
+            self._started_ms,
+            latched=latched,
+            soc_state=stored.soc,
+            consent=stored.consent,
+            closes_by_itself=config.closes_by_itself,
+        )
+        self._boot = boot_id()
+        same_boot = stored.boot == self._boot != "unknown"
+        state = wear.remembered(state, stored.worn, self._started_ms, same_boot=same_boot)
         self._controller = Controller(config, self._desk.parameters, board, state)
         self._guard = Guard(runtime_dir, config.path)
         self._publisher = Publisher(runtime_dir)
@@ -175,7 +184,7 @@ class Daemon:
 
     def _handle(self, asked: Asked) -> None:
         before = self._desk.parameters
-        request = self._desk.handle(asked, monotonic_ms())
+        request = self._desk.handle(asked, monotonic_ms(), contactors_open=self._controller.contactors_open)
         if request is not None:
             self._waiting.append((request, asked))
         if self._desk.parameters is not before:
@@ -230,13 +239,20 @@ class Daemon:
         latched = report.latched(control.state)
         runtime_ms = self._runtime_before_ms + now_ms - self._started_ms
         stored = store.Stored(
-            control.state.soc, control.state.consent, latched, self._desk.changed, runtime_ms
+            control.state.soc,
+            control.state.consent,
+            latched,
+            self._desk.changed,
+            runtime_ms,
+            worn=wear.worn(control.state),
+            boot=self._boot,
         )
         last = self._saved
-        urgent = last is None or (last.consent, last.latched, last.changed) != (
+        urgent = last is None or (last.consent, last.latched, last.changed, last.worn) != (
             stored.consent,
             stored.latched,
             stored.changed,
+            stored.worn,
         )
         anchored = last is not None and _anchors(last) != _anchors(stored)
         self._tell_of_disk(now_ms)

@@ -21,6 +21,7 @@ from bmsd.tables.chemistries import PRESETS
 from bmsd.tables.parameters import Parameters
 
 CONSENTS = ("charge", "discharge", "balance")
+KNOWN = ("switch", "reset", "wake", "emergency", "factory-reset", "set", "preset", "unset", "sim")
 LARGEST = 10**12
 """No parameter comes near; a longer number is no number."""
 Bench = Callable[[dict[str, Any]], dict[str, Any]]
@@ -42,10 +43,12 @@ class Desk:
         events, self.events = self.events, []
         return events
 
-    def handle(self, asked: Asked, now_ms: int) -> Request | None:
+    def handle(self, asked: Asked, now_ms: int, *, contactors_open: bool = False) -> Request | None:
         """Carry out a request and answer it; a request for the core is given back, unanswered."""
         try:
             request = self._for_core(asked.request, asked.who)
+            if asked.request["do"] == "factory-reset":
+                request = self._factory_reset(asked.who, now_ms, contactors_open)
             if request is not None:
                 return request
             reply = self._carry_out(asked.request, asked.who, now_ms)
@@ -68,9 +71,26 @@ class Desk:
             if not isinstance(name, str) or name not in alarms.BY_NAME:
                 raise PeerError(f"there is no alarm {name!r}; 'bmsctl alarms' lists the active ones")
             return Request("reset", name, None, who)
+        if request["do"] == "emergency":
+            if not isinstance(request.get("on"), bool):
+                raise PeerError("emergency needs on true or false")
+            return Request("emergency", "override", request["on"], who)
         if request["do"] == "wake":
             return Request("wake", "pack", None, who)
         return None
+
+    def _factory_reset(self, who: str, now_ms: int, contactors_open: bool) -> Request:
+        """Take the configured parameters, and let the core forget the switches; nothing latched is touched (S13).
+
+        With a contactor closed it is refused: the chip takes new limits only while both are open (S6, S8).
+        """
+        if not contactors_open:
+            raise PeerError(
+                "a contactor is closed: first 'bmsctl switch charge off' and"
+                " 'bmsctl switch discharge off', then again"
+            )
+        self._use({}, who, now_ms)
+        return Request("factory", "", None, who)
 
     def _carry_out(self, request: dict[str, Any], who: str, now_ms: int) -> dict[str, Any]:
         if request["do"] == "set":
@@ -83,9 +103,7 @@ class Desk:
             if self._bench is None:
                 raise PeerError("this is no simulated bench: 'sim' works only with bmsd --simulate")
             return self._bench(request)
-        raise PeerError(
-            f"unknown request {request['do']!r}; known: switch, reset, wake, set, preset, unset, sim"
-        )
+        raise PeerError(f"unknown request {request['do']!r}; known: {', '.join(KNOWN)}")
 
     def _set(self, values: Mapping[str, int], who: str, now_ms: int) -> dict[str, Any]:
         return self._use({**self.changed, **values}, who, now_ms)

@@ -66,6 +66,7 @@ def public_alarm(entry: Mapping[str, Any], now_ms: int) -> dict[str, Any]:
         "since_s": _seconds(now_ms - entry["since_ms"]),
         **public_finding(row, entry),
         "blocks": row.blocks.names if row else [],
+        "lifted": list(entry.get("lifted") or ()),
         "latched": bool(entry.get("latched")),
     }
 

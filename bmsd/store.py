@@ -18,6 +18,7 @@ from typing import Any
 from bmsd.bus import write_all
 from bmsd.core.soc import SocState
 from bmsd.core.state import Consent
+from bmsd.core.wear import COUNTED, Worn
 
 STATE_FILE = "state.json"
 SCHEMA = 1
@@ -36,6 +37,10 @@ class Stored:
     """Run-time parameter changes, by inside name."""
     runtime_ms: int = 0
     problem: str = ""
+    worn: Mapping[str, Worn] = field(default_factory=dict)
+    """What contactors and relays have done, by name."""
+    boot: str = ""
+    """The boot whose clock the times in `worn` belong to."""
 
 
 def load(state_dir: Path) -> Stored:
@@ -64,7 +69,17 @@ def _stored(body: Mapping[str, Any]) -> Stored:
         },
         changed={name: _whole(value) for name, value in body["changed"].items()},
         runtime_ms=_whole(body["runtime_ms"]),
+        # A file of a version that did not count yet has neither.
+        worn={name: _worn(name, raw) for name, raw in body.get("worn", {}).items()},
+        boot=str(body.get("boot", "")),
     )
+
+
+def _worn(name: str, raw: Mapping[str, Any]) -> Worn:
+    one = Worn(_whole(raw["closings"]), tuple(_whole(t) for t in raw["starts_ms"]))
+    if name not in COUNTED or one.closings < 0:
+        raise ValueError(f"the closings of {name} are wrong")
+    return one
 
 
 def _counter(raw: Mapping[str, Any]) -> SocState:
@@ -116,6 +131,8 @@ def encode(stored: Stored) -> bytes:
         "latched": {name: list(pair) for name, pair in stored.latched.items()},
         "changed": dict(stored.changed),
         "runtime_ms": stored.runtime_ms,
+        "worn": {name: asdict(one) for name, one in stored.worn.items()},
+        "boot": stored.boot,
     }
     return json.dumps({"schema": SCHEMA, "sum": _sum(body), "body": body}).encode()
 

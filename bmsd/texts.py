@@ -20,6 +20,7 @@ DOING = {"charge": "charging", "discharge": "discharging", "heater": "heating", 
 _SWITCHED = {
     "charge": ("Charge contactor closed", "Charge contactor opened"),
     "discharge": ("Discharge contactor closed", "Discharge contactor opened"),
+    "main": ("Main contactor closed", "Main contactor opened"),
     "precharge": ("Pre-charge relay on", "Pre-charge relay off"),
     "heater": ("Heater on", "Heater off"),
     "balance": ("Balancing on", "Balancing off"),
@@ -90,9 +91,13 @@ def alarm_text(alarm: Mapping[str, Any]) -> str:
     row = alarms.BY_NAME.get(alarm["name"])
     if row is None:
         return f"Alarm {alarm['name']}"
-    blocked = listed(DOING[name] for name in row.blocks.names)
+    lifted = alarm.get("lifted") or ()
+    blocked = listed(DOING[name] for name in row.blocks.names if name not in lifted)
     text = _with_finding(row.title, row, alarm, "limit")
-    return f"{text}; {blocked} blocked" if blocked else text
+    text += f"; {blocked} blocked" if blocked else ""
+    return (
+        f"{text}; the emergency override allows {listed(DOING[name] for name in lifted)}" if lifted else text
+    )
 
 
 def event_text(event: Mapping[str, Any]) -> str:
@@ -145,9 +150,25 @@ def _state(event: Mapping[str, Any]) -> str | None:
 
 def _request(event: Mapping[str, Any]) -> str:
     who, name, state = event.get("who") or "Someone", event["name"], event["state"]
+    if state == "factory":
+        return f"{who} asked for the factory reset: all switches are allowed again, and wait to be asked for"
+    if name == "override":
+        return f"{who} asked for the emergency override {state}, which it was already"
     if state in {"on", "off"}:
         return f"{who} asked to switch {name} {state}"
     return f"{who} asked for {state} {name}".rstrip()
+
+
+def _emergency(event: Mapping[str, Any]) -> str | None:
+    """Write the lines that carry a name; the end by itself has its fixed line."""
+    who = event.get("who") or "Someone"
+    if event["state"] == "on":
+        return (
+            f"EMERGENCY OVERRIDE ON for 30 minutes, by {who}: some protections no longer open the contactors"
+        )
+    return (
+        f"Emergency override off, by {who}" if event["state"] == "off" else events.line("emergency", "ended")
+    )
 
 
 def _parameter(event: Mapping[str, Any]) -> str | None:
@@ -166,5 +187,6 @@ _WRITERS: dict[str, Callable[[Mapping[str, Any]], str | None]] = {
     "soc": _soc,
     "state": _state,
     "request": _request,
+    "emergency": _emergency,
     "parameter": _parameter,
 }

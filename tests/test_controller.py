@@ -33,6 +33,7 @@ precharge = 22
 heater = 23
 buzzer = 24
 heartbeat = 25
+led = 26
 charge_feedback = 5
 discharge_feedback = 6
 [heater]
@@ -299,3 +300,30 @@ def test_a_stop_tells_whether_everything_is_off(running) -> None:
     assert running.control.stop() is False
     running.bench.lines.drive = drive
     assert running.control.stop() is True
+
+
+def test_the_status_led_shows_the_start_then_health_and_goes_dark_at_the_end(running) -> None:
+    """S5: an LED that is lit says that bmsd runs."""
+    lit = []
+    for _ in range(20):
+        running.cycle()
+        lit.append(running.bench.lines.read("led"))
+    assert all(lit)
+    assert running.control.stop()
+    assert not running.bench.lines.read("led")
+
+
+def test_a_status_led_that_fails_is_no_fault(running, monkeypatch) -> None:
+    """It is not read back: no LED is worth a dark house."""
+    drive = running.bench.lines.drive
+
+    def broken(name: str, on: bool) -> None:
+        if name == "led":
+            raise OutputError("gone")
+        drive(name, on)
+
+    monkeypatch.setattr(running.bench.lines, "drive", broken)
+    for _ in range(20):
+        out = running.cycle()
+    assert out.commands.charge
+    assert not is_active(running.control.state.alarms, "output_fault")

@@ -56,7 +56,7 @@ def test_every_field_survives_being_shared() -> None:
     assert before <= found.pop("time") <= time.time()
     assert found == {
         "n": 1, "at_ms": 5, "kind": "alarm", "name": "cell_ovp", "state": "raised",
-        "where": 7, "value": 3712, "limit": 3600, "who": "",
+        "where": 7, "value": 3712, "limit": 3600, "who": "", "lifted": [],
     }  # fmt: skip
 
 

@@ -58,6 +58,8 @@ def refused(request: dict[str, Any]) -> str:
 NONSENSE: tuple[dict[str, Any], ...] = (
     {"do": ""},
     {"do": "emergency"},
+    {"do": "emergency", "on": 1},
+    {"do": "factory-reset"},
     {"do": "switch"},
     {"do": "switch", "name": "charge"},
     {"do": "switch", "name": "charge", "on": 1},
@@ -146,3 +148,29 @@ def test_a_preset_keeps_the_current_limits_of_the_installer() -> None:
     handled(desk, {"do": "preset", "name": "jk-compatible"})
     assert desk.parameters.charge_otp_decic == 600
     assert desk.parameters.charge_ocp_ma == 100_000
+
+
+def test_a_factory_reset_goes_back_to_the_configuration_with_contactors_open_only() -> None:
+    """S6, S8: parameters are those of the files, recorded with who; refused while a contactor is closed."""
+    desk = Desk(CONFIG, {"cell_ovp_mv": 3550})
+    connection = Connection()
+    asked = Asked({"do": "factory-reset"}, "uid 7", connection)  # type: ignore[arg-type]
+    assert desk.handle(asked, 0, contactors_open=False) is None
+    assert b"a contactor is closed" in connection.sent
+    assert desk.changed == {"cell_ovp_mv": 3550}
+    request = desk.handle(asked, 5, contactors_open=True)
+    assert request is not None
+    assert (request.kind, request.who) == ("factory", "uid 7")
+    assert desk.parameters == CONFIG.parameters
+    assert [(event.name, event.value, event.who) for event in desk.take_events()] == [
+        ("cell_ovp_mv", 3600, "uid 7")
+    ]
+    assert desk.changed == {}
+
+
+def test_the_override_is_asked_of_the_core() -> None:
+    """S10: it carries who asked."""
+    asked = Asked({"do": "emergency", "on": True}, "uid 7", Connection())  # type: ignore[arg-type]
+    request = Desk(CONFIG, {}).handle(asked, 0)
+    assert request is not None
+    assert (request.kind, request.on, request.who) == ("emergency", True, "uid 7")

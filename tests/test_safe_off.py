@@ -8,7 +8,7 @@ from bmsd import safe_off
 from bmsd.errors import OutputError
 from bmsd.hardware.board import OutputsConfig
 
-OUTPUTS = OutputsConfig("gpiod", "", False, {"charge": 17, "heater": 23}, {})
+OUTPUTS = OutputsConfig("gpiod", "", False, {"charge": 17, "heater": 23, "led": 25}, {})
 
 
 class Held:
@@ -50,7 +50,7 @@ def test_lines_that_are_still_held_are_asked_for_again(runtime, monkeypatch) -> 
     """S5: a killed core stuck in a bus transfer lets go a little later."""
     lines = Held(level=False)
     tries = opens_after(monkeypatch, 3, lines)
-    assert safe_off.switch_off(runtime, None) == "all outputs are off: charge, heater"
+    assert safe_off.switch_off(runtime, None) == "all outputs are off: charge, heater, led"
     assert tries == [4]
     assert lines.closed
 

@@ -43,12 +43,24 @@ def test_a_count_of_a_larger_pack_is_published_as_full_at_most(tmp_path) -> None
     assert points["soc_permille"] <= 1000
 
 
-def started(folder: Path, state: Stored | bytes) -> dict:
+@pytest.mark.system
+@pytest.mark.xdist_group("system")
+@pytest.mark.parametrize(("word", "waits"), [("automatic", False), ("operator", True)])
+def test_the_configuration_says_whether_a_start_waits_for_an_operator(tmp_path, word, waits) -> None:
+    """S13: from the file to the first decision."""
+    file = tmp_path / "bmsd.toml"
+    text = (ROOT / "etc" / "bmsd.toml").read_text()
+    file.write_text(text.replace('close_after_restart = "automatic"', f'close_after_restart = "{word}"'))
+    against = started(tmp_path, Stored(), file)["why"]["charge"]
+    assert ("not asked for" in {reason["because"] for reason in against}) is waits
+
+
+def started(folder: Path, state: Stored | bytes, config: Path = ROOT / "etc" / "bmsd.toml") -> dict:
     """Start a simulated core on this state and give its first snapshot."""
     runtime, kept = folder / "run", folder / "state"
     kept.mkdir()
     (kept / STATE_FILE).write_bytes(state if isinstance(state, bytes) else encode(state))
-    command = [sys.executable, "-m", "bmsd.daemon", "--simulate", "--config", str(ROOT / "etc" / "bmsd.toml")]
+    command = [sys.executable, "-m", "bmsd.daemon", "--simulate", "--config", str(config)]
     command += ["--runtime-dir", str(runtime), "--state-dir", str(kept)]
     core = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
     try:

@@ -21,6 +21,7 @@ PROMISED = """
     permissions:  charge discharge
     heater:       demanded current_a power_w
     limits:       charge_voltage_v charge_current_a discharge_current_a discharge_voltage_v
+    wear:         charge_closings discharge_closings precharge_closings heater_closings
     alarms[]:     name severity since_s cell value limit unit blocks[] latched
     emergency:    active remaining_s
     cycle:        period_ms last_ms worst_ms overruns
@@ -30,7 +31,7 @@ BEYOND = {
     "": {"simulated"},
     "limits": {"force_charge"},
     "cycle": {"bus_errors", "disk_bytes"},
-    "alarms": {"title", "sensor"},
+    "alarms": {"title", "sensor", "lifted"},
 }
 """Keys that stand there besides the promised ones."""
 

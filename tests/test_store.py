@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from bmsd import store
 from bmsd.core.soc import SocState
 from bmsd.core.state import Consent
+from bmsd.core.wear import Worn
 from bmsd.store import STATE_FILE, Stored, Writer, encode, load
 
 COUNTER = SocState(
@@ -35,6 +36,8 @@ FULL = Stored(
     latched={"cell_floor": (1990, 3), "heater_stuck_on": (None, None)},
     changed={"cell_ovp_mv": 3580},
     runtime_ms=987_654_321,
+    worn={"charge": Worn(1234, (5000, 6000)), "precharge": Worn(7)},
+    boot="0123-abcd",
 )
 GOOD = encode(FULL)
 
@@ -64,6 +67,7 @@ def test_everything_survives_the_round_trip_but_monotonic_times(tmp_path) -> Non
     assert found.problem == writer.failed == ""
     assert (found.consent, found.latched, found.changed) == (FULL.consent, FULL.latched, FULL.changed)
     assert found.runtime_ms == FULL.runtime_ms
+    assert (found.worn, found.boot) == (FULL.worn, FULL.boot)
     assert found.soc is not None
     assert (found.soc.charge_mams, found.soc.error_permille, found.soc.full) == (123_456_789_012, 17, True)
     assert (found.soc.full_charges, found.soc.discharged_mams, found.soc.moved_mams) == (7, 42, 5_000_000)
@@ -194,3 +198,25 @@ def test_the_old_state_is_whole_at_every_moment(tmp_path) -> None:
         assert load(tmp_path).problem == ""
     writer.close()
     assert os.listdir(tmp_path) == [STATE_FILE]
+
+
+def test_a_file_of_before_closings_were_counted_is_read(tmp_path) -> None:
+    """S13: an upgrade forgets no latch."""
+    document = json.loads(GOOD)
+    del document["body"]["worn"], document["body"]["boot"]
+    document["sum"] = store._sum(document["body"])
+    found = loaded(tmp_path, json.dumps(document).encode())
+    assert found.problem == ""
+    assert found.latched == FULL.latched
+    assert (found.worn, found.boot) == ({}, "")
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"brake": {"closings": 1, "starts_ms": []}}, {"charge": {"closings": -1, "starts_ms": []}},
+              {"charge": {"closings": 1, "starts_ms": [None]}}, {"charge": 3}, [1]],
+)  # fmt: skip
+def test_closings_that_cannot_be_are_reported(tmp_path, wrong) -> None:
+    document = json.loads(GOOD)
+    document["body"]["worn"] = wrong
+    document["sum"] = store._sum(document["body"])
+    assert loaded(tmp_path, json.dumps(document).encode()).problem

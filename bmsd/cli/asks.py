@@ -1,10 +1,11 @@
-"""bmsctl switch, reset and sim: what an operator asks of the daemon.
+"""bmsctl switch, reset, emergency, factory-reset and sim: what an operator asks of the daemon.
 
 The daemon decides and gives its reason; only what needs no daemon to be wrong is refused here.
 """
 
 from __future__ import annotations
 
+import sys
 from argparse import Namespace
 from collections.abc import Mapping
 from difflib import get_close_matches
@@ -41,6 +42,41 @@ def reset(directory: Path, options: Namespace, console: Console) -> int:
     ask(directory, {"do": "reset", "alarm": options.alarm})
     console.say(f"{options.alarm} {'is reset' if active else 'was not active'}")
     return 0
+
+
+_EMERGENCY = (
+    "The emergency override is on for 30 minutes from its start: asking again makes it no longer. Under-voltage down to"
+    " the cells' floor, over-voltage up to a margin and cold while discharging do not open the contactors. Everything"
+    " else does. 'bmsctl watch' shows the lowest cell; 'bmsctl emergency off' ends it."
+)
+
+
+def emergency(directory: Path, options: Namespace, console: Console) -> int:
+    """Switch the emergency override on or off."""
+    on = options.position == "on"
+    ask(directory, {"do": "emergency", "on": on})
+    console.paragraph(_EMERGENCY if on else "The emergency override is off; every protection acts again.")
+    return 0
+
+
+def factory_reset(directory: Path, options: Namespace, console: Console) -> int:
+    """Go back to the configuration's parameters, and to switches that wait to be asked for."""
+    if not options.yes and not _agreed():
+        console.say("nothing was changed")
+        return 1
+    ask(directory, {"do": "factory-reset"})
+    console.paragraph(
+        "Parameters are those of the configuration files. Latched alarms stay. Nothing closes until"
+        " 'bmsctl switch charge on' and 'bmsctl switch discharge on'."
+    )
+    return 0
+
+
+def _agreed() -> bool:
+    """Ask a person; no keyboard, no agreement."""
+    if not sys.stdin or not sys.stdin.isatty():
+        raise UsageError("factory-reset asks before it acts, and there is no keyboard: add --yes")
+    return input("All parameters changed at run time are lost. Go on? [y/N] ").strip().lower() in {"y", "yes"}
 
 
 def wake(directory: Path, options: Namespace, console: Console) -> int:

@@ -10,6 +10,7 @@ from bmsd.cli.doctor_boot import Boot
 from bmsd.cli.doctor_machine import Finding, GpioChip, Machine, bad, good, skipped, unknown, warn
 from bmsd.config import Config
 from bmsd.hardware.outputs_gpiod import HEADER_LABELS
+from bmsd.tables.configuration import CONTACTORS
 from bmsd.texts import listed
 
 PULLED_DOWN = range(9, 28)
@@ -116,7 +117,7 @@ def contacts(case: Case) -> Finding:
     if case.config is None:
         return case.no_config()
     feedback = case.config.outputs.feedback
-    missing = [name for name in ("charge", "discharge") if name not in feedback]
+    missing = [name for name in CONTACTORS[case.config.topology] if name not in feedback]
     if missing:
         text = f"none wired for {listed(missing)}: a contactor that is welded shut is not seen"
         return warn(text, f"Wire auxiliary contacts, and write outputs.{missing[0]}_feedback in {case.path}.")

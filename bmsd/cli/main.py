@@ -65,6 +65,10 @@ def _position(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("position", choices=("on", "off"), metavar="on|off")
 
 
+def _factory(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--yes", action="store_true", help="do not ask")
+
+
 def _alarm(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("alarm", metavar="ALARM", help="its name, as 'bmsctl alarms' shows it in parentheses")
 
@@ -160,6 +164,10 @@ COMMANDS = (
     Command("watch", "watch.watch", "the state as a live screen"),
     Command("switch", "asks.switch", "let charging, discharging or balancing happen, or forbid it", _switch),
     Command("reset", "asks.reset", "reset a latched alarm", _alarm),
+    Command("emergency", "asks.emergency", "for 30 minutes, use an empty pack all the same", _position),
+    Command(
+        "factory-reset", "asks.factory_reset", "go back to the configured parameters and switches", _factory
+    ),
     Command("wake", "asks.wake", "wake a pack that sleeps"),
     Command("setup", "setup.setup", "write a first configuration, by asking", _setup),
     Command("doctor", "doctor.doctor", "check this machine, and say what to change", _doctor),

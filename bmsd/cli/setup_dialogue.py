@@ -28,7 +28,8 @@ _YES = {
     "off": False,
 }
 _TITLES = {
-    "pack": "The pack", "afe": "The front-end chip", "outputs": "GPIO lines", "heater": "The heater",
+    "pack": "The pack", "afe": "The front-end chip", "switches": "The contactors",
+    "outputs": "GPIO lines", "heater": "The heater",
     "can": "Inverter CAN", "modbus": "Modbus", "parameters": "Limits",
 }  # fmt: skip
 

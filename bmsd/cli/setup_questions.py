@@ -50,6 +50,11 @@ def has(key: str) -> Callable[[Answers], bool]:
     return lambda answers: answers.get(key) is not None
 
 
+def wired(topology: str) -> Callable[[Answers], bool]:
+    """Ask only in one topology."""
+    return lambda answers: answers.get("switches.topology", "split") == topology
+
+
 QUESTIONS: tuple[Question, ...] = (
     Question("pack.chemistry", "A wrong one overcharges cells: look at their data sheet."),
     Question("pack.cells", f"The front-end chips that bmsd knows measure {_FEWEST} to {_MOST}."),
@@ -61,9 +66,29 @@ QUESTIONS: tuple[Question, ...] = (
     Question("afe.shunt_mohm", "A wrong one makes every current wrong: 0.25 gives 50 mV at 200 A."),
     Question("afe.battery_sensors"),
     Question("afe.switch_sensor"),
+    Question(
+        "switches.topology",
+        "'split': every charger behind one contactor, every load behind the other. 'common': a hybrid inverter, or"
+        " anything that charges and draws over the same cable.",
+    ),
     Question("outputs.backend"),
-    Question("outputs.charge", f"Every source of current is behind it. {_DRIVER}", offer=17, free=17),
-    Question("outputs.discharge", f"Every load is behind it. {_DRIVER}", offer=27, free=27),
+    Question(
+        "outputs.charge",
+        f"Every source of current is behind it. {_DRIVER}",
+        offer=17,
+        free=17,
+        when=wired("split"),
+    ),
+    Question(
+        "outputs.discharge", f"Every load is behind it. {_DRIVER}", offer=27, free=27, when=wired("split")
+    ),
+    Question(
+        "outputs.main",
+        f"Charger and load are behind it. {_DRIVER}",
+        offer=17,
+        free=17,
+        when=wired("common"),
+    ),
     Question(
         "outputs.precharge", "Without it a contactor closes onto empty capacitors and may weld.", free=22
     ),
@@ -72,10 +97,11 @@ QUESTIONS: tuple[Question, ...] = (
     Question(
         "outputs.heartbeat", "Strongly advised: it opens the contactors when the machine hangs.", free=26
     ),
-    Question("outputs.charge_feedback", _CONTACT, free=12),
-    Question("outputs.discharge_feedback", _CONTACT, free=13),
+    Question("outputs.charge_feedback", _CONTACT, free=12, when=wired("split")),
+    Question("outputs.discharge_feedback", _CONTACT, free=13, when=wired("split")),
+    Question("outputs.main_feedback", _CONTACT, free=12, when=wired("common")),
     Question("heater.resistance_ohm", "In ohm, measured cold.", when=has("outputs.heater")),
-    Question("heater.supply", when=has("outputs.heater")),
+    Question("heater.supply", "With a common contactor only 'pack' will do.", when=has("outputs.heater")),
     Question("can.protocol", gate=True),
     Question("can.channel", "The interface as 'ip link' names it.", when=has("can.protocol")),
     Question("modbus.port", "As /dev/ttyAMA0 (the header of a Raspberry Pi) or /dev/ttyUSB0.", gate=True),
@@ -87,6 +113,7 @@ QUESTIONS: tuple[Question, ...] = (
 BY_KEY = {question.key: question for question in QUESTIONS}
 _CHOICES = {"afe.chip": tuple(CHIPS), "can.protocol": tuple(PROTOCOLS)}
 """Choices that are rows of another table."""
+_CONTACTORS = frozenset(f"outputs.{name}" for names in configuration.CONTACTORS.values() for name in names)
 
 
 def row_of(key: str) -> Key | None:
@@ -103,6 +130,8 @@ def row_of(key: str) -> Key | None:
     found = configuration.keys_of(section).get(name)
     if found is None and section in configuration.OPEN_SECTIONS and name:
         return Key(section, name, str, "Goes to the library as it is.")
+    if found and key in _CONTACTORS:
+        return replace(found, required=MUST)  # asked only where the topology has it
     return replace(found, choices=_CHOICES[key]) if found and key in _CHOICES else found
 
 
@@ -133,6 +162,7 @@ def problems(answers: Answers) -> list[str]:
     merged = checks.check_parameters(_NOWHERE, given, values, chosen, found)
     checks.check_heater(given, values, merged, found)
     checks.check_lines(given, values, found)
+    checks.check_topology(_NOWHERE, given, values, found)
     checks.check_can(given, values, found)
     found += [
         f"{_MARK}{key} is given, but {gate.key} says that there is none"

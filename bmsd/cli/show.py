@@ -109,7 +109,7 @@ def _say_events(events: list[dict[str, Any]], options: Namespace, console: Conso
             # One object per line, so that a follower can be read while it runs.
             print(json.dumps(public_event(event)), file=console.stream)
             continue
-        look = "red" if (event["kind"], event["state"]) == ("alarm", "raised") else ""
+        look = "red" if (event["kind"], event["state"]) in {("alarm", "raised"), ("emergency", "on")} else ""
         for line in wrapped(console.encodable(views.event_line(event)), console.width, "", " " * 21):
             console.say(console.paint(line, look))
     console.stream.flush()

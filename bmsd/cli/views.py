@@ -46,6 +46,7 @@ def rows(now: Now, console: Console) -> list[Row]:
     soc = pack["soc_percent"]
     temperatures = now.document["temperatures"]
     return [
+        *_override_row(now),
         ("pack", f"{number(pack['voltage_v'], 3, 'V')}   {number(pack['current_a'], 2, 'A', signed=True)}"
                  f"   {number(pack['power_w'], 0, 'W', signed=True)}"),
         ("charge", f"{console.bar(None if soc is None else soc / 100, 20)} {number(soc, 1)}"
@@ -68,19 +69,28 @@ def rows(now: Now, console: Console) -> list[Row]:
 
 def more_rows(now: Now) -> list[Row]:
     """Give what matters less often: history of the pack, the override, and how the daemon itself does."""
-    pack, cycle, emergency = (now.document[key] for key in ("pack", "cycle", "emergency"))
+    pack, cycle = (now.document[key] for key in ("pack", "cycle"))
     front_end = now.snapshot.get("afe") or "ready"
-    over = f"active, {number(emergency['remaining_s'], 0, 's')} left" if emergency["active"] else "off"
+    override = [] if _override_row(now) else [("override", "off")]
     return [
         ("history", f"{number(pack['cycles'], 1)} cycles, {number(pack['full_charges'], 0)} full charges,"
                     f" {number(pack['discharged_ah'], 1, 'Ah')} discharged,"
                     f" health {number(pack['soh_percent'], 0, '%')}"),
         ("front end", str(front_end)),
-        ("override", over),
+        *override,
         ("daemon", f"up {_span(now.document['uptime_s'])}; every {number(cycle['period_ms'], 0, 'ms')} it works"
                    f" {number(cycle['last_ms'], 1, 'ms')}, longest {number(cycle['worst_ms'], 1, 'ms')};"
                    f" overruns {number(cycle['overruns'], 0)}, bus errors {number(cycle['bus_errors'], 0)}"),
     ]  # fmt: skip
+
+
+def _override_row(now: Now) -> list[Row]:
+    """Put an emergency override first: whoever looks at anything sees it."""
+    emergency = now.document["emergency"]
+    if not emergency["active"]:
+        return []
+    left = _span(emergency["remaining_s"])
+    return [("override", f"EMERGENCY OVERRIDE ON, {left} left: 'bmsctl emergency off' ends it")]
 
 
 def laid_out(table: list[Row], console: Console) -> list[str]:

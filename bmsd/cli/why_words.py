@@ -12,7 +12,7 @@ from typing import Any
 from bmsd.core.types import Because
 from bmsd.tables import parameters
 from bmsd.tables.rows import CELSIUS, VOLT, Unit
-from bmsd.texts import DOING, listed, number_text
+from bmsd.texts import DOING, duration_text, listed, number_text
 
 Points = Mapping[str, Any]
 
@@ -82,9 +82,7 @@ def _contactor_lead(what: str, seen: Seen) -> str:
     points, doing = seen.points, DOING[what].capitalize()
     allowed, wanted, closed = (points.get(f"{what}_{key}") for key in ("allowed", "commanded", "actual"))
     if not allowed and wanted:
-        return (
-            f"{doing} is not allowed; the inverter is told zero, and the {what} contactor is about to open."
-        )
+        return f"{doing} is not allowed, and the inverter is told zero; the contactor is still closed."
     if not allowed and closed:
         return f"{doing} is not allowed; the {what} contactor is told to open and still reads closed."
     if not allowed:
@@ -160,6 +158,26 @@ def _not_needed(what: str, name: str, seen: Seen) -> str:
     )
 
 
+def lifted(what: str, seen: Seen) -> list[str]:
+    """Name the alarms that would block it, were there no emergency override (S10)."""
+    names = [
+        entry["name"] for entry in seen.snapshot.get("alarms", ()) if what in (entry.get("lifted") or ())
+    ]
+    if not names:
+        return []
+    left = duration_text(seen.points.get("emergency_remaining_ms") or 0)
+    return [f"An emergency override lifts {listed(names)}, for another {left}."]
+
+
+def _not_asked(what: str, seen: Seen) -> str:
+    if what == "heater":
+        return "It waits until charging is asked for: 'bmsctl switch charge on'."
+    return (
+        f"Nothing closes by itself after this start (switches.close_after_restart, or a factory reset):"
+        f" 'bmsctl switch {what} on' asks for it."
+    )
+
+
 def _by_operator(what: str, seen: Seen) -> str:
     return f"An operator switched {DOING[what]} off; 'bmsctl switch {what} on' allows it again."
 
@@ -189,8 +207,21 @@ def _no_charger(what: str, seen: Seen) -> str:
     )
 
 
+def _told_zero(what: str, seen: Seen) -> str:
+    side = what if what in {"charge", "discharge"} else "charge"
+    return (
+        f"One contactor serves both directions and stays closed for the other one. It opens if {DOING[side]} goes on"
+        f" with more than {seen.parameter(f'forbidden_{side}_ma')} for {seen.parameter('forbidden_flow_ms')}."
+    )
+
+
 _SENTENCES: dict[str, Callable[[str, Seen], str]] = {
     Because.OPERATOR.value: _by_operator,
+    Because.NOT_ASKED.value: _not_asked,
+    Because.LAST_LIMIT.value: lambda _, s: (
+        "The emergency override no longer lifts this: a cell, a battery sensor or the switch board passed a limit that"
+        " nothing lifts. 'bmsctl emergency off' and then 'on' asks for it anew."
+    ),
     Because.STARTING.value: _starting,
     Because.MIN_OFF.value: _min_off,
     Because.OVER_LIMIT.value: _over_limit,
@@ -210,6 +241,11 @@ _SENTENCES: dict[str, Callable[[str, Seen], str]] = {
     Because.LOW_CURRENT.value: lambda _, s: (
         f"The contactor opens when less than {s.parameter('opening_current_ma')} flows, and at the latest when its"
         " time is over: contacts last longer when the inverter has taken its current back."
+    ),
+    Because.TOLD_ZERO.value: _told_zero,
+    Because.OTHER_DIRECTION.value: lambda what, s: (
+        "One contactor serves both directions, and it has to be open because of the other one:"
+        f" 'bmsctl why {'discharge' if what == 'charge' else 'charge'}' tells the reason."
     ),
     Because.NOT_FITTED.value: lambda _, s: "No heater is configured: the section [heater] is missing.",
     Because.LOW_CHARGE.value: lambda _, s: (

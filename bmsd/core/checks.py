@@ -113,16 +113,16 @@ def outputs(
     charge: SwitchState,
     discharge: SwitchState,
     precharge: PrechargeState,
+    main: SwitchState,
 ) -> dict[str, Finding]:
     """Compare what was commanded with what lines and auxiliary contacts read."""
     found: dict[str, Finding] = {}
     if _differs(settings.wired, commands, inputs.lines):
         found["output_fault"] = BAD
     settle_ms = settings.parameters.contactor_settle_ms
-    for name, state, level in (
-        ("charge", charge, inputs.feedback.charge),
-        ("discharge", discharge, inputs.feedback.discharge),
-    ):
+    states = {"charge": charge, "discharge": discharge, "main": main}
+    for name in settings.contactors:
+        state, level = states[name], getattr(inputs.feedback, name)
         if level is None and name in settings.contacts:
             found |= {f"{name}_contactor_open": NOT_SEEN, f"{name}_contactor_welded": NOT_SEEN}
             found["contact_lost"] = BAD
@@ -138,6 +138,11 @@ def outputs(
 def _differs(wired: frozenset[str], commands: Commands, lines: Levels) -> bool:
     """Tell whether any wired line stands elsewhere than commanded; one that cannot be read does (S2)."""
     return any(getattr(lines, name) != getattr(commands, name) for name in wired)
+
+
+def override(in_force: bool) -> dict[str, Finding]:
+    """Announce an emergency override as an alarm of its own (S10)."""
+    return {"emergency_override": BAD} if in_force else {}
 
 
 def heater(verdict: Verdict, over_limit: bool) -> dict[str, Finding]:

@@ -27,7 +27,7 @@ class Situation:
     """The pack is too cold to charge."""
     started: bool
     unknown: tuple[Reason, ...]
-    """Values that decide and are not known."""
+    """Values that decide and are not known; and the word of an operator that a start waits for."""
     block: Block
     charge_is_open: bool
     """Open as commanded in the last cycle and as read back."""

@@ -8,9 +8,26 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import NamedTuple
 
-from bmsd.core import alarms, checks, heater, heater_watch, obedience, physics, reserve, shorts, sleep, soc
+from bmsd.core import (
+    alarms,
+    checks,
+    contacts,
+    emergency,
+    flow,
+    heater,
+    heater_watch,
+    obedience,
+    physics,
+    reserve,
+    shorts,
+    sleep,
+    soc,
+    wear,
+    wishes,
+)
 from bmsd.core.alarms import Active, AlarmState, Finding
 from bmsd.core.contactors import PrechargeState
+from bmsd.core.emergency import Override
 from bmsd.core.heater_watch import WatchState
 from bmsd.core.physics import PhysicsState
 from bmsd.core.plausible import Held, Values, believe
@@ -18,7 +35,7 @@ from bmsd.core.settings import Settings
 from bmsd.core.shorts import Shorts
 from bmsd.core.soc import SocState
 from bmsd.core.state import Consent, State
-from bmsd.core.types import Event, Inputs, Request
+from bmsd.core.types import Event, Inputs
 from bmsd.tables.alarms import Block
 
 
@@ -35,18 +52,19 @@ class Judged(NamedTuple):
     soc: SocState | None
     block: Block
     outputs_good: bool
+    astray: contacts.Astray
     events: tuple[Event, ...]
     physics: PhysicsState
     shorts: Shorts
+    override: Override | None
+    asked_for: Block
 
 
 def judge(settings: Settings, state: State, inputs: Inputs) -> Judged:
     """Believe the values, run the alarms, count the charge."""
     now_ms = inputs.now_ms
-    consent, resets, asked = _requests(state.consent, inputs)
-    precharge = state.precharge
-    if "precharge_failed" in resets:
-        precharge = replace(precharge, tries=0)
+    wish = wishes.take(state, inputs)
+    precharge, before, short = _anew(state, wish.resets)
     values, held = believe(
         state.held,
         inputs.afe.measurement,
@@ -55,33 +73,35 @@ def judge(settings: Settings, state: State, inputs: Inputs) -> Judged:
         switch_sensor=settings.switch_sensor,
         older_ms=sleep.older_ms(state.sleep),
     )
-    before = state.watch
-    if "heater_no_warming" in resets:
-        # A new chance to warm, not a new longest run (S4).
-        before = replace(before, heated_ms=0, reference_decic=None)
+    override = emergency.reach(settings, wish.override, values)
     watch, verdict = _watch_heater(settings, state, before, values, inputs)
-    of_outputs = checks.outputs(settings, inputs, state.commands, state.charge, state.discharge, precharge)
+    of_outputs = checks.outputs(
+        settings, inputs, state.commands, state.charge, state.discharge, precharge, state.main
+    )
+    astray, of_contacts = contacts.watch(settings, state, values, now_ms)
     p = settings.parameters
     seen = physics.watch(
         state.physics, values, settings.cells, settings.capacity_mah, p.physics_step_mv, now_ms
     )
     of_chip = checks.chip(inputs.afe, state.resets)
-    short = () if "short_circuit_repeated" in resets else state.shorts
     findings = {
         **checks.lost_values(settings, values),
         **of_chip,
         **of_outputs,
+        **of_contacts,
+        **wear.findings(settings, state),
         **checks.heater(verdict, _heater_over_limit(settings, state, values)),
         **seen.findings,
         **_flow(settings, state, values, now_ms),
         **shorts.number(short, of_chip, p.short_circuit_releases_per_hour),
+        **checks.override(override is not None),
         **reserve.findings(settings.parameters, state.alarms, values),
     }
-    states, raised = alarms.advance(settings.table, state.alarms, values, findings, resets, now_ms)
+    states, raised = alarms.advance(settings.table, state.alarms, values, findings, wish.resets, now_ms)
     active = alarms.active(states)
     counted, anchored = _count(settings, state, values, now_ms)
     return Judged(
-        consent=consent,
+        consent=wish.consent,
         values=values,
         held=held,
         watch=watch,
@@ -91,31 +111,47 @@ def judge(settings: Settings, state: State, inputs: Inputs) -> Judged:
         soc=counted,
         block=alarms.blocked(active),
         outputs_good=not of_outputs,
-        events=asked + raised + anchored,
+        astray=astray,
+        events=wish.events + emergency.announced(raised, override) + anchored,
         physics=seen.state,
         shorts=shorts.count(short, raised, now_ms),
+        override=override,
+        asked_for=wish.asked_for,
     )
+
+
+def _anew(state: State, resets: frozenset[str]) -> tuple[PrechargeState, WatchState, Shorts]:
+    """Let what an operator resets begin anew: tries of the pre-charge, the heater's watch, counted shorts."""
+    precharge, watch, short = state.precharge, state.watch, state.shorts
+    if "precharge_failed" in resets:
+        precharge = replace(precharge, tries=0)
+    if "heater_no_warming" in resets:
+        # A new chance to warm, not a new longest run (S4).
+        watch = replace(watch, heated_ms=0, reference_decic=None)
+    if "short_circuit_repeated" in resets:
+        short = ()
+    return precharge, watch, short
 
 
 def _flow(settings: Settings, state: State, values: Values, now_ms: int) -> dict[str, Finding]:
     """Hold the current against what was told and against what is switched."""
-    found = obedience.limits(settings, state.told, values)
+    found = obedience.limits(settings, state.told, values) | flow.findings(settings, state, values)
     return found | obedience.past_contactors(settings, state.charge, state.discharge, values, now_ms)
 
 
-def _requests(consent: Consent, inputs: Inputs) -> tuple[Consent, frozenset[str], tuple[Event, ...]]:
-    """Take the operator's requests: consents to keep, alarms to reset, and what to record (S14)."""
-    if not inputs.requests:
-        return consent, frozenset(), ()
-    resets = frozenset(r.name for r in inputs.requests if r.kind == "reset")
-    switched = {r.name: bool(r.on) for r in inputs.requests if r.kind == "switch"}
-    events = tuple(_asked(request, inputs.now_ms) for request in inputs.requests)
-    return replace(consent, **switched), resets, events
-
-
-def _asked(request: Request, now_ms: int) -> Event:
-    word = request.kind if request.on is None else ("on" if request.on else "off")
-    return Event(now_ms, "request", request.name, word, who=request.who)
+def counted_anew(state: State, judged: Judged, now_ms: int) -> tuple[State, Judged]:
+    """Count the operations of the contactors anew when an emergency override begins (S10, S12)."""
+    override = judged.override
+    if override is None or override.began_ms != now_ms:
+        return state, judged
+    relay = emergency.counted_anew(judged.precharge.relay)
+    state = replace(
+        state,
+        charge=emergency.counted_anew(state.charge),
+        discharge=emergency.counted_anew(state.discharge),
+        main=emergency.counted_anew(state.main),
+    )
+    return state, judged._replace(precharge=replace(judged.precharge, relay=relay))
 
 
 def _watch_heater(
@@ -152,4 +188,4 @@ def _count(
         if not values.cell_max.complete or values.pack_mv.value is None:
             return None, ()
         counter = soc.first(settings, values.pack_mv.value // settings.cells)
-    return soc.advance(settings, counter, values, now_ms, charging=state.charge.on)
+    return soc.advance(settings, counter, values, now_ms, charging=state.charge_path)

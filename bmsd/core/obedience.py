@@ -93,9 +93,9 @@ def _worse(one: Finding | None, other: Finding | None) -> Finding | None:
 def past_contactors(
     settings: Settings, charge: SwitchState, discharge: SwitchState, values: Values, now_ms: int
 ) -> dict[str, Finding]:
-    """Look for current that passes a contactor which has had time to open."""
+    """Look for current that passes a contactor which has had time to open; a common one is `core.contacts`' own."""
     p = settings.parameters
-    if charge.on and discharge.on:
+    if settings.common or (charge.on and discharge.on):
         return {}
     found: dict[str, Finding] = {}
     for name, switch, reading, own_ma in (

@@ -20,6 +20,7 @@ class Opening:
 
     charge_ms: int | None = None
     discharge_ms: int | None = None
+    main_ms: int | None = None
 
 
 def decide(
@@ -45,6 +46,14 @@ def decide(
 def longest_ms(p: Parameters, against: Iterable[Reason]) -> int:
     """Give how long the contacts may wait: the shortest time that any reason leaves."""
     return min((min(p.opening_wait_ms, _leaves_ms(p, reason)) for reason in against), default=0)
+
+
+def leaves_time(reason: Reason) -> bool:
+    """Tell whether a reason leaves any time, whatever the parameter says."""
+    if reason.because is Because.ALARM:
+        return BY_NAME[reason.name].opening_ms > 0
+    # A sleeping pack carries no current: where only one direction sleeps, the common contactor stays closed.
+    return reason.because in {Because.OPERATOR, Because.ASLEEP}
 
 
 def _leaves_ms(p: Parameters, reason: Reason) -> int:

@@ -28,12 +28,27 @@ def against(
     *,
     started: bool,
     consent: bool,
+    asked_for: bool = True,
+    lifts: Block = Block.NONE,
+    spent: Block = Block.NONE,
 ) -> tuple[Reason, ...]:
-    """Collect every reason against one permission; none means it is given."""
-    reasons = [Reason(Because.ALARM, alarm.name) for alarm, _ in alarms if alarm.blocks & block]
+    """Collect every reason against one permission; none means it is given.
+
+    `lifts` are the directions in which an emergency override is in force; each alarm says whether it yields (S10).
+    `spent` are those in which it was, until a last limit was passed: what it lifted there opens without a wait.
+    """
+    reasons = [
+        Reason(Because.ALARM, alarm.name)
+        for alarm, _ in alarms
+        if alarm.blocks & block & ~(alarm.overridable & lifts)
+    ]
+    if spent & block and any(alarm.overridable & block for alarm, _ in alarms):
+        reasons.append(Reason(Because.LAST_LIMIT, (block.name or "").lower()))
     reasons.extend(unknown)
     if not started:
         reasons.append(Reason(Because.STARTING))
     if not consent:
         reasons.append(Reason(Because.OPERATOR, (block.name or "").lower()))
+    if not asked_for:
+        reasons.append(Reason(Because.NOT_ASKED, (block.name or "").lower()))
     return tuple(reasons)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bmsd.core import heater, sleep, soc
+from bmsd.core import emergency, heater, sleep, soc, wear
 from bmsd.core.alarms import active
 from bmsd.core.settings import Settings
 from bmsd.core.state import Outputs, State
@@ -56,14 +56,15 @@ def points(
         "charge_limit_ma": out.limits.charge_ma,
         "discharge_limit_ma": out.limits.discharge_ma,
         "discharge_limit_mv": out.limits.discharge_mv,
-        "emergency_active": False,
-        "emergency_remaining_ms": 0,
+        "emergency_active": state.override is not None,
+        "emergency_remaining_ms": 0 if state.override is None else state.override.left_ms(inputs.now_ms),
         "period_ms": sleep.period_ms(settings.parameters, state.sleep),
         "cycle_last_us": cycle.last_us,
         "cycle_worst_us": cycle.worst_us,
         "cycle_overruns": cycle.overruns,
         "bus_errors": inputs.afe.errors,
         "disk_bytes": cycle.disk_bytes,
+        **_wear(settings, state),
         "force_charge": state.force_charge and out.charge_allowed,
     }
 
@@ -127,11 +128,20 @@ def _switches(settings: Settings, out: Outputs, inputs: Inputs, levels: Levels) 
     """Show each switch as commanded and as read: the auxiliary contact where wired, else the line."""
     shown: dict[str, Value] = {}
     for name in ("charge", "discharge", "precharge", "heater", "buzzer"):
-        contact: bool | None = getattr(inputs.feedback, name)
-        shown[f"{name}_commanded"] = getattr(out.commands, name)
-        shown[f"{name}_actual"] = getattr(levels, name) if contact is None else contact
+        # The common contactor is the switch of both directions.
+        switch = "main" if settings.common and name in {"charge", "discharge"} else name
+        contact: bool | None = getattr(inputs.feedback, switch)
+        shown[f"{name}_commanded"] = getattr(out.commands, switch)
+        shown[f"{name}_actual"] = getattr(levels, switch) if contact is None else contact
     balancing = bool(out.commands.balance_mask)
     return shown | {"balance_commanded": balancing, "balance_actual": None}
+
+
+def _wear(settings: Settings, state: State) -> dict[str, Value]:
+    """Count each switch's closings; the common contactor is the switch of both directions."""
+    sides = {"charge": "main", "discharge": "main"} if settings.common else {}
+    names = ("charge", "discharge", "precharge", "heater")
+    return {f"{name}_closings": wear.switch(state, sides.get(name, name)).closings for name in names}
 
 
 def _heater(settings: Settings, out: Outputs, inputs: Inputs, levels: Levels) -> dict[str, Value]:
@@ -149,7 +159,8 @@ def _heater(settings: Settings, out: Outputs, inputs: Inputs, levels: Levels) ->
 
 
 def alarms(settings: Settings, state: State) -> list[dict[str, Any]]:
-    """List the active alarms as the snapshot carries them."""
+    """List the active alarms as the snapshot carries them, with what an emergency override lifts of each."""
+    lifts = emergency.lifts(state.override)
     return [
         {
             "name": rule.alarm.name,
@@ -158,6 +169,7 @@ def alarms(settings: Settings, state: State) -> list[dict[str, Any]]:
             "value": alarm.value,
             "limit": rule.trip if rule.alarm.trip else None,
             "latched": rule.alarm.ends is Release.OPERATOR,
+            "lifted": (rule.alarm.overridable & lifts).names if lifts else [],
         }
         for rule, alarm in zip(settings.table, state.alarms, strict=True)
         if alarm.active

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from bmsd.core.alarms import Rule, rules
 from bmsd.tables.chemistries import Chemistry
+from bmsd.tables.configuration import CONTACTORS
 from bmsd.tables.parameters import Parameters
 
 SMALL_PACK_CELLS = 8
@@ -37,6 +38,17 @@ class Settings:
     table: tuple[Rule, ...]
     limits_told: bool
     """An inverter bus is configured: somebody hears the limits and can be held to them."""
+    topology: str = "split"
+
+    @property
+    def common(self) -> bool:
+        """Tell whether one contactor carries both directions."""
+        return self.topology == "common"
+
+    @property
+    def contactors(self) -> tuple[str, ...]:
+        """Name the contactors of the topology."""
+        return CONTACTORS[self.topology]
 
     @property
     def heater_max_mw(self) -> int:
@@ -62,8 +74,9 @@ def settings(
     precharge: bool = True,
     balancing: bool = True,
     wired: frozenset[str] = frozenset(),
-    contacts: frozenset[str] = frozenset(("charge", "discharge")),
+    contacts: frozenset[str] | None = None,
     limits_told: bool = True,
+    topology: str = "split",
 ) -> Settings:
     """Build the settings of one pack, alarm rules included."""
     return Settings(
@@ -78,7 +91,8 @@ def settings(
         precharge,
         balancing,
         wired,
-        contacts,
+        frozenset(CONTACTORS[topology]) if contacts is None else contacts,
         rules(parameters),
         limits_told,
+        topology,
     )

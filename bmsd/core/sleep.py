@@ -45,7 +45,7 @@ class Situation(NamedTuple):
     values: Values
     started: bool
     busy: bool
-    """Heater, pre-charge or balancing is on."""
+    """Heater, pre-charge or balancing is on, or an emergency override."""
     fault: bool
     """A fault is active or a needed value unknown."""
     raised: bool

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from bmsd.core import alarms
 from bmsd.core.alarms import AlarmState
 from bmsd.core.contactors import PrechargeState
+from bmsd.core.emergency import Override
 from bmsd.core.heater_watch import WatchState
 from bmsd.core.limits import Limits
 from bmsd.core.obedience import Told
@@ -19,6 +20,7 @@ from bmsd.core.sleep import SleepState
 from bmsd.core.soc import SocState
 from bmsd.core.switching import SwitchState
 from bmsd.core.types import ALL_OFF, Commands, Event, Reason
+from bmsd.tables.alarms import BOTH, Block
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,16 @@ class Consent:
     charge: bool = True
     discharge: bool = True
     balance: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class CommonState:
+    """What the common topology remembers of its main contactor."""
+
+    refused: Block = Block.NONE
+    """The directions that the inverter was told zero for in the last cycle."""
+    charged_ms: int | None = None
+    """When the closed contactor last carried a charge current."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +67,18 @@ class State:
     force_charge: bool = False
     """The pack needs charge, whether or not it may be charged now."""
     opening: Opening = Opening()
+    override: Override | None = None
+    asked_for: Block = BOTH
+    """Directions that need no word of an operator any more to close after this start (S13)."""
+    main: SwitchState = SwitchState()
+    common: CommonState = CommonState()
+    astray: tuple[tuple[str, int], ...] = ()
+    """Contactors that current or voltage speak against, by the alarm's name, and since when."""
+
+    @property
+    def charge_path(self) -> bool:
+        """Tell whether a contactor that can carry charge current is closed, as commanded."""
+        return self.charge.on or self.main.on
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +97,7 @@ class Outputs:
     values: Values
     word: str
     events: tuple[Event, ...]
+    led: bool = False
 
 
 def begin(
@@ -81,6 +106,12 @@ def begin(
     latched: Mapping[str, tuple[int | None, int | None]] | None = None,
     soc_state: SocState | None = None,
     consent: Consent | None = None,
+    closes_by_itself: bool = True,
 ) -> State:
     """Make the state of a fresh start from what survived the last one (S13)."""
-    return State(alarms.start(latched or {}, now_ms), soc_state, consent or Consent())
+    return State(
+        alarms.start(latched or {}, now_ms),
+        soc_state,
+        consent or Consent(),
+        asked_for=BOTH if closes_by_itself else Block.NONE,
+    )

@@ -11,22 +11,22 @@ from typing import NamedTuple
 from bmsd.core import (
     alarms,
     balance,
-    contactors,
+    emergency,
     heater,
     limits,
+    moves,
     obedience,
-    opening,
     permissions,
     reserve,
+    signals,
     sleep,
     soc,
 )
-from bmsd.core.alarms import Active
-from bmsd.core.contactors import PrechargeState
-from bmsd.core.judge import Judged, judge
+from bmsd.core.judge import Judged, counted_anew, judge
 from bmsd.core.limits import Limits
+from bmsd.core.moves import Situation
 from bmsd.core.obedience import Told
-from bmsd.core.opening import Opening
+from bmsd.core.plausible import Values
 from bmsd.core.settings import Settings
 from bmsd.core.sleep import SleepState
 from bmsd.core.state import Outputs, State
@@ -39,12 +39,10 @@ from bmsd.core.types import (
     Reason,
 )
 from bmsd.tables.alarms import Block, Severity
-from bmsd.tables.parameters import Parameters
 
 CHARGING_MA = 500
 """Above this the state word says charging or discharging rather than idle."""
-BUZZ_MS = 10_000
-"""How long the buzzer sounds for a new protection or fault."""
+_NOT_ASKED = Reason(Because.NOT_ASKED, "charge")
 
 
 class _Permits(NamedTuple):
@@ -61,20 +59,16 @@ class _Permits(NamedTuple):
 class _Moved(NamedTuple):
     """Where contactors and heater go, and what they wait for."""
 
-    charge: SwitchState
-    discharge: SwitchState
-    precharge: PrechargeState
+    contactors: moves.Moved
     heater: SwitchState
     heater_demanded: bool
-    wait_charge: Reason | None
-    wait_discharge: Reason | None
     wait_heater: Reason | None
-    opening: Opening
 
 
 def step(settings: Settings, state: State, inputs: Inputs) -> tuple[State, Outputs]:
     """Decide one cycle."""
     judged = judge(settings, state, inputs)
+    state, judged = counted_anew(state, judged, inputs.now_ms)
     permits = _permit(settings, state, judged, inputs)
     moved = _move(settings, state, judged, permits, inputs)
     return _conclude(settings, state, judged, permits, moved, inputs)
@@ -94,7 +88,16 @@ def _permit(settings: Settings, state: State, judged: Judged, inputs: Inputs) ->
     no_charge, no_discharge = sleep.holds_open(settings.parameters, sleeping)
 
     def against(block: Block, consent: bool) -> tuple[Reason, ...]:
-        return permissions.against(judged.active, block, unknown, started=started, consent=consent)
+        return permissions.against(
+            judged.active,
+            block,
+            unknown,
+            started=started,
+            consent=consent,
+            asked_for=bool(judged.asked_for & block),
+            lifts=emergency.lifts(judged.override),
+            spent=emergency.spent(judged.override),
+        )
 
     return _Permits(
         good_cycles=good,
@@ -114,12 +117,16 @@ def _sleep(
     situation = sleep.Situation(
         values=judged.values,
         started=started,
-        busy=commands.heater or commands.precharge or bool(commands.balance_mask),
+        busy=commands.heater
+        or commands.precharge
+        or bool(commands.balance_mask)
+        or judged.override is not None,
         fault=fault or any(alarm.severity is Severity.FAULT for alarm, _ in judged.active),
         raised=any(event.kind == "alarm" and event.state == "raised" for event in judged.events),
         asked=bool(inputs.requests),
         empty=alarms.is_active(judged.alarms, "auto_shutdown"),
-        charge_closed=commands.charge and inputs.feedback.charge is not False,
+        charge_closed=(commands.charge and inputs.feedback.charge is not False)
+        or (commands.main and inputs.feedback.main is not False),
         now_ms=inputs.now_ms,
     )
     return sleep.advance(settings.parameters, state.sleep, situation)
@@ -127,14 +134,14 @@ def _sleep(
 
 def _move(settings: Settings, state: State, judged: Judged, permits: _Permits, inputs: Inputs) -> _Moved:
     """Move heater and contactors. Charge opens before heat, heat ends before charge (S3)."""
-    now_ms, p, values = inputs.now_ms, settings.parameters, judged.values
+    now_ms, values = inputs.now_ms, judged.values
     demanded = settings.heater_mohm is not None and alarms.is_active(judged.alarms, "charge_utp")
-    charge_is_open = not (state.charge.on or inputs.lines.charge or inputs.feedback.charge)
+    charge_is_open = _charge_is_cut(settings, state, values, inputs)
     situation = heater.Situation(
         values,
         demanded,
         permits.started,
-        permits.unknown,
+        permits.unknown if judged.asked_for & Block.CHARGE else (*permits.unknown, _NOT_ASKED),
         judged.block,
         charge_is_open,
         0 if judged.soc is None else soc.permille(settings, judged.soc),
@@ -142,55 +149,20 @@ def _move(settings: Settings, state: State, judged: Judged, permits: _Permits, i
     )
     heat, wait_heater = heater.decide(settings, state.heater, situation)
     heat_is_off = not (state.heater.on or heat.on or inputs.lines.heater)
-    asked, hold_charge, hold_discharge = _hold(p, state, permits, values.current_ma, now_ms)
-    may_charge = not permits.charge or hold_charge is not None
-    charge, wait_charge = contactors.drive(p, state.charge, may_charge and heat_is_off, now_ms)
-    if may_charge and not heat_is_off:
-        wait_charge = Reason(Because.HEATER_FIRST, "heater")
-    discharge, precharge, wait_discharge = contactors.load_side(
-        settings,
-        state.discharge,
-        judged.precharge,
-        not permits.discharge or hold_discharge is not None,
-        values.pack_mv.value,
-        values.load_mv,
-        now_ms,
-    )
-    return _Moved(
-        charge,
-        discharge,
-        precharge,
-        heat,
-        demanded,
-        wait_charge or hold_charge,
-        wait_discharge or hold_discharge,
-        wait_heater,
-        asked,
-    )
+    at = Situation(permits.charge, permits.discharge, judged.precharge, values, heat_is_off, now_ms)
+    return _Moved(moves.move(settings, state, at), heat, demanded, wait_heater)
 
 
-def _hold(
-    p: Parameters, state: State, permits: _Permits, current_ma: int | None, now_ms: int
-) -> tuple[Opening, Reason | None, Reason | None]:
-    """Let a closed contactor that lost its permission wait for little current, where that may be (S12)."""
-    told = []
-    for name, switch, against, since_ms in (
-        ("charge", state.charge, permits.charge, state.opening.charge_ms),
-        ("discharge", state.discharge, permits.discharge, state.opening.discharge_ms),
-    ):
-        told.append(
-            opening.decide(
-                p,
-                name,
-                closed=switch.on,
-                against=against,
-                current_ma=current_ma,
-                since_ms=since_ms,
-                now_ms=now_ms,
-            )
-        )
-    (charge_ms, hold_charge), (discharge_ms, hold_discharge) = told
-    return Opening(charge_ms, discharge_ms), hold_charge, hold_discharge
+def _charge_is_cut(settings: Settings, state: State, values: Values, inputs: Inputs) -> bool:
+    """Tell whether charge is cut, as commanded in the last cycle and as read or measured (S3)."""
+    if not settings.common:
+        return not (state.charge.on or inputs.lines.charge or inputs.feedback.charge)
+    if not (state.main.on or inputs.lines.main or inputs.feedback.main):
+        return True
+    # The common contactor stays closed for the load: told zero, and nothing comes.
+    refused = bool(state.common.refused & Block.CHARGE)
+    current_ma = values.current_ma
+    return refused and current_ma is not None and current_ma <= settings.parameters.forbidden_charge_ma
 
 
 def _conclude(
@@ -212,24 +184,37 @@ def _conclude(
         started=permits.started,
     )
     commands = Commands(
-        moved.charge.on,
-        moved.discharge.on,
-        moved.precharge.relay.on,
+        moved.contactors.charge.on,
+        moved.contactors.discharge.on,
+        moved.contactors.precharge.relay.on,
         moved.heater.on,
-        _buzz(judged.active, inputs.now_ms),
+        signals.buzzer(
+            judged.active,
+            sounds=bool(settings.parameters.buzzer),
+            period_ms=sleep.period_ms(settings.parameters, permits.sleep),
+            now_ms=inputs.now_ms,
+        ),
         mask,
+        moved.contactors.main.on,
     )
-    # Nothing is asked of the inverter through a contactor that waits to close or to open.
-    given = limits.limits(
-        settings,
-        judged.values,
-        charge_allowed=moved.charge.on and not permits.charge,
-        discharge_allowed=moved.discharge.on and not permits.discharge,
-    )
+    given = _limits(settings, judged, moved.contactors)
     told = obedience.tell(state.told, given, settings.parameters.limit_react_ms, inputs.now_ms)
     after = _after(settings, state, judged, permits, moved, commands, told, inputs)
     events = judged.events + _changes(state, after, inputs.now_ms)
-    return after, _outputs(judged, permits, moved, after, given, wait_balance, events)
+    return after, _outputs(
+        settings, judged, permits, moved, after, given, wait_balance, events, inputs.now_ms
+    )
+
+
+def _limits(settings: Settings, judged: Judged, contactors: moves.Moved) -> Limits:
+    """Give what the inverter may ask for: nothing through a contactor that waits to close or to open."""
+    given = limits.limits(
+        settings,
+        judged.values,
+        charge_allowed=contactors.may_ask_charge,
+        discharge_allowed=contactors.may_ask_discharge,
+    )
+    return emergency.limits(settings, judged.override, given, discharges=contactors.may_ask_discharge)
 
 
 def _after(
@@ -250,9 +235,9 @@ def _after(
         held=judged.held,
         good_cycles=permits.good_cycles,
         started=permits.started,
-        charge=moved.charge,
-        discharge=moved.discharge,
-        precharge=moved.precharge,
+        charge=moved.contactors.charge,
+        discharge=moved.contactors.discharge,
+        precharge=moved.contactors.precharge,
         heater=moved.heater,
         watch=judged.watch,
         commands=commands,
@@ -268,11 +253,17 @@ def _after(
             judged.alarms,
             None if judged.soc is None else soc.permille(settings, judged.soc),
         ),
-        opening=moved.opening,
+        opening=moved.contactors.opening,
+        main=moved.contactors.main,
+        common=moved.contactors.common,
+        astray=judged.astray,
+        override=judged.override,
+        asked_for=judged.asked_for,
     )
 
 
 def _outputs(
+    settings: Settings,
     judged: Judged,
     permits: _Permits,
     moved: _Moved,
@@ -280,6 +271,7 @@ def _outputs(
     given: Limits,
     wait_balance: Reason | None,
     events: tuple[Event, ...],
+    now_ms: int,
 ) -> Outputs:
     """Say what was decided."""
     return Outputs(
@@ -288,26 +280,25 @@ def _outputs(
         charge_allowed=not permits.charge,
         discharge_allowed=not permits.discharge,
         heater_demanded=moved.heater_demanded,
-        against_charge=permits.charge + _optional(moved.wait_charge),
-        against_discharge=permits.discharge + _optional(moved.wait_discharge),
+        against_charge=permits.charge + moved.contactors.wait_charge,
+        against_discharge=permits.discharge + moved.contactors.wait_discharge,
         against_heater=_optional(moved.wait_heater),
         against_balance=_optional(wait_balance),
         values=judged.values,
         word=after.word,
         events=events,
+        led=signals.led(
+            judged.active,
+            started=permits.started,
+            unknown=bool(permits.unknown),
+            period_ms=sleep.period_ms(settings.parameters, permits.sleep),
+            now_ms=now_ms,
+        ),
     )
 
 
 def _optional(reason: Reason | None) -> tuple[Reason, ...]:
     return () if reason is None else (reason,)
-
-
-def _buzz(active: Active, now_ms: int) -> bool:
-    """Sound the buzzer for every new protection or fault."""
-    return any(
-        now_ms - state.since_ms < BUZZ_MS and alarm.severity is not Severity.WARNING
-        for alarm, state in active
-    )
 
 
 def _word(judged: Judged, permits: _Permits, commands: Commands) -> str:
@@ -335,7 +326,7 @@ def _changes(before: State, after: State, now_ms: int) -> tuple[Event, ...]:
         events.append(Event(now_ms, "state", "pack", "started"))
     if before.sleep.asleep != after.sleep.asleep:
         events.append(Event(now_ms, "state", after.sleep.why, "asleep" if after.sleep.asleep else "awake"))
-    for name in ("charge", "discharge", "precharge", "heater"):
+    for name in ("charge", "discharge", "main", "precharge", "heater"):
         was, now = getattr(before.commands, name), getattr(after.commands, name)
         if was != now:
             events.append(Event(now_ms, "switch", name, "on" if now else "off"))

@@ -18,6 +18,8 @@ class SwitchState:
     """When it last went on or off."""
     starts_ms: tuple[int, ...] = ()
     """When it went on within the last hour."""
+    closings: int = 0
+    """How often it went on in its life."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,7 @@ def turn(state: SwitchState, wanted: bool, pace: Pace, now_ms: int) -> tuple[Swi
     if reason is not None:
         return state, reason
     recent = tuple(t for t in state.starts_ms if now_ms - t < HOUR_MS)
-    return SwitchState(True, now_ms, (*recent, now_ms)), None
+    return SwitchState(True, now_ms, (*recent, now_ms), state.closings + 1), None
 
 
 def waits(state: SwitchState, pace: Pace, now_ms: int) -> Reason | None:

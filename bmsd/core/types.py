@@ -106,14 +106,16 @@ class Levels:
     precharge: bool | None = None
     heater: bool | None = None
     buzzer: bool | None = None
+    main: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What an operator asks of the core; it can only narrow what the rules allow (S14)."""
+    """What an operator asks of the core; it can only narrow what the rules allow, the override apart (S10, S14)."""
 
     kind: str
-    """`switch` (name charge, discharge or balance; on), `reset` (name of an alarm) or `wake`."""
+    """`switch` (name charge, discharge or balance; on), `reset` (name of an alarm), `wake`, `emergency` (on) or
+    `factory`."""
     name: str
     on: bool | None = None
     who: str = ""
@@ -145,6 +147,8 @@ class Commands:
     buzzer: bool = False
     balance_mask: int = 0
     """Bit n set: balance cell n + 1."""
+    main: bool = False
+    """The one contactor of the common topology."""
 
 
 ALL_OFF = Commands()
@@ -157,12 +161,16 @@ class Because(Enum):
     UNKNOWN = "unknown"
     STARTING = "starting"
     OPERATOR = "operator"
+    NOT_ASKED = "not asked for"
+    LAST_LIMIT = "last limit of the override"
     HEATER_FIRST = "heater first"
     CHARGE_FIRST = "charge first"
     MIN_OFF = "minimum off time"
     OPERATIONS = "operations per hour"
     PRECHARGE = "pre-charge"
     LOW_CURRENT = "low current"
+    TOLD_ZERO = "told zero"
+    OTHER_DIRECTION = "other direction"
     NOT_FITTED = "not fitted"
     NOT_NEEDED = "not needed"
     NO_CHARGER = "no charger"
@@ -194,3 +202,5 @@ class Event:
     value: int | None = None
     limit: int | None = None
     who: str = ""
+    lifted: tuple[str, ...] = ()
+    """Of an alarm that rises: what it would block, and an emergency override lifts."""

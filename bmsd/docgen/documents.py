@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from bmsd.docgen import catalog, commandline, completion, inside, manpages, manual, outside, source
+from bmsd.docgen import catalog, commandline, completion, hazards, inside, manpages, manual, outside, source
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = "docs/generated"
 SAFETY = "docs/SAFETY.md"
 _BLOCK = re.compile(r"(<!-- tests (S\d+) -->\n).*?(<!-- end -->)", re.DOTALL)
+_HAZARDS = re.compile(r"(<!-- hazards -->\n\n)(.*?)(\n\n<!-- end -->)", re.DOTALL)
 _LISTED = re.compile(r"\[([^\]]+)\]\(")
 
 
@@ -45,23 +46,28 @@ def _manual() -> dict[str, str]:
 
 
 def safety(root: Path) -> str:
-    """Fill the lists of tests into the safety document."""
+    """Fill the hazards and the lists of tests into the safety document."""
     tests = source.citing_files(root)
 
     def block(found: re.Match[str]) -> str:
         files = (f"[{name.removeprefix('tests/')}](../{name})" for name in tests[found[2]])
         return f"{found[1]}Tests that cite it: {', '.join(files) or 'none yet'}.\n{found[3]}"
 
-    return _BLOCK.sub(block, (root / SAFETY).read_text(encoding="utf-8"))
+    text = (root / SAFETY).read_text(encoding="utf-8")
+    text = _HAZARDS.sub(lambda found: f"{found[1]}{hazards.section()}{found[3]}", text)
+    return _BLOCK.sub(block, text)
 
 
 def lists_are_true(root: Path) -> bool:
-    """Tell whether every test listed in the safety document cites its rule, and no list is empty for nothing.
+    """Tell whether the hazards are those of the table, and every listed test cites its rule, none missing for nothing.
 
     A list that lacks a new test is still true, so that a new test alone makes no document old.
     """
-    tests = source.citing_files(root)
-    for found in _BLOCK.finditer((root / SAFETY).read_text(encoding="utf-8")):
+    tests, text = source.citing_files(root), (root / SAFETY).read_text(encoding="utf-8")
+    written = _HAZARDS.search(text)
+    if written and written[2] != hazards.section():
+        return False
+    for found in _BLOCK.finditer(text):
         listed = {f"tests/{name}" for name in _LISTED.findall(found[0])}
         there = set(tests[found[2]])
         if listed - there or (there and not listed):

@@ -14,6 +14,7 @@ from bmsd.tables.chemistries import CHEMISTRIES
 from bmsd.tables.configuration import Key, Required
 from bmsd.tables.parameters import Order, Row
 from bmsd.tables.points import Kind, Point
+from bmsd.texts import DOING
 
 _KNOWN: Mapping[tuple[str, str], Iterable[str]] = {("afe", "chip"): CHIPS, ("can", "protocol"): PROTOCOLS}
 """Texts whose choices are rows of another table."""
@@ -100,6 +101,8 @@ def alarms_page() -> str:
         " cause is gone, for its release time where it has one. The others wait for `bmsctl reset NAME`,"
         " which is refused while the cause is there; they survive restarts and power cuts (rule S13)."
         " Delays and limits are names of [parameters](parameters.md).",
+        f"While an [emergency override](../SAFETY.md#s10-the-emergency-override-has-limits) is in force it lifts"
+        f" {_lifted()}. Whatever else an alarm blocks stays blocked (rule S10).",
         table(heads, rows),
         "## One by one",
         details,
@@ -116,6 +119,18 @@ def _alarm(alarm: Alarm) -> str:
         f"- MESSAGE_ID `{alarm.message_id}`",
     ]
     return f"### {alarm.name}\n\n**{alarm.title}.**\n\n" + "\n".join(lines)
+
+
+def _lifted() -> str:
+    """Name what the override lifts, by what is done through it."""
+    ways = {
+        block: codes(a.name for a in alarms.ALARMS if a.overridable & block)
+        for block in alarms.Block
+        if block
+    }
+    return " and ".join(
+        f"for {DOING[str(block.name).lower()]} {names}" for block, names in ways.items() if names
+    )
 
 
 def _opening(alarm: Alarm) -> list[str]:

@@ -20,7 +20,9 @@ def blocks(alarm: Alarm) -> str:
     words = [DOING[name] for name in alarm.blocks.names]
     if not words:
         return "Nothing is blocked"
-    return f"{listed(words).capitalize()} {'is' if len(words) == 1 else 'are'} not allowed while it is active"
+    text = f"{listed(words).capitalize()} {'is' if len(words) == 1 else 'are'} not allowed while it is active"
+    lifted = [DOING[name] for name in alarm.overridable.names]
+    return f"{text}; an emergency override allows {listed(lifted)}" if lifted else text
 
 
 def ends(alarm: Alarm) -> str:

@@ -16,7 +16,7 @@ class OutputsConfig:
     gpio_chip: str
     active_low: bool
     lines: Mapping[str, int]
-    """Output name (charge, discharge, precharge, heater, buzzer, heartbeat) to line number."""
+    """Output name (charge, discharge, precharge, heater, buzzer, heartbeat, led) to line number."""
     feedback: Mapping[str, int]
     """Contactor name to the line number of its auxiliary contact."""
 

@@ -11,7 +11,7 @@ from typing import Protocol
 from bmsd.core.types import ALL_OFF, Commands, Levels
 from bmsd.errors import OutputError
 
-SWITCHED = ("heater", "charge", "discharge", "precharge", "buzzer")
+SWITCHED = ("heater", "charge", "discharge", "main", "precharge", "buzzer")
 """In the order they are switched off: heat and charge first."""
 
 
@@ -63,6 +63,12 @@ def beat(lines: Lines, level: bool) -> None:
         _drive(lines, ("heartbeat",), level)
 
 
+def show(lines: Lines, on: bool) -> None:
+    """Light the status LED, or not; it is not read back, because no LED is worth a dark house."""
+    if "led" in lines.wired:
+        _drive(lines, ("led",), on)
+
+
 def levels(lines: Lines, failed: Iterable[str] = ()) -> Levels:
     """Read all wired lines back; a line that failed or cannot be read is unknown."""
     found: dict[str, bool | None] = {}
@@ -74,7 +80,7 @@ def levels(lines: Lines, failed: Iterable[str] = ()) -> Levels:
 
 def contacts(lines: Lines) -> Levels:
     """Read the auxiliary contacts."""
-    return Levels(charge=lines.contact("charge"), discharge=lines.contact("discharge"))
+    return Levels(**{name: lines.contact(name) for name in ("charge", "discharge", "main")})
 
 
 def _drive(lines: Lines, names: Iterable[str], on: bool) -> list[str]:

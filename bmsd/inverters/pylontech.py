@@ -8,7 +8,7 @@ zero.
 from __future__ import annotations
 
 from bmsd.inverters.frames import Bit, Frame, Rounding, Signal, Text
-from bmsd.inverters.view import DATA_LOST
+from bmsd.inverters.view import DATA_LOST, LIFTED
 
 ALIVE_ID = 0x305
 """Eight zero bytes that the inverter sends once a second."""
@@ -21,9 +21,15 @@ _MEASURING_FAULTS = (
 _OTHER_FAULTS = (
     "chip_charge_trip", "chip_discharge_trip", "chip_fault", "precharge_failed",
     "charge_contactor_welded", "charge_contactor_open", "discharge_contactor_welded",
-    "discharge_contactor_open", "output_fault", "heater_stuck_on", "configuration_fault",
+    "discharge_contactor_open", "main_contactor_welded", "main_contactor_open",
+    "output_fault", "heater_stuck_on", "configuration_fault",
     "charge_past_contactor", "discharge_past_contactor",
 )  # fmt: skip
+
+
+def _lifted(*names: str) -> tuple[str, ...]:
+    return tuple(f"{name}{LIFTED}" for name in names)
+
 
 # One field per line, in the order of the vendor's document.
 # fmt: off
@@ -50,22 +56,27 @@ ALARMS = Frame(0x359, 7,
     bits=(
         Bit("protection_discharge_current", 0, 7, (
             "discharge_ocp", "discharge_ocp2", "short_circuit", "short_circuit_repeated",
-            "discharge_limit_enforced",
+            "discharge_limit_enforced", "discharge_not_stopped",
         )),
         Bit("protection_low_temperature", 0, 4, ("discharge_utp",)),
         Bit("protection_high_temperature", 0, 3, ("charge_otp", "discharge_otp", "switch_otp")),
         Bit("protection_low_voltage", 0, 2, ("cell_uvp", "cell_shutdown", "cell_floor", "pack_uvp", "auto_shutdown")),
         Bit("protection_high_voltage", 0, 1, ("cell_ovp", "pack_ovp")),
         Bit("protection_system_error", 1, 3, _MEASURING_FAULTS + _OTHER_FAULTS),
-        Bit("protection_charge_current", 1, 0, ("charge_ocp", "charge_ocp2", "charge_limit_enforced")),
+        Bit("protection_charge_current", 1, 0, (
+            "charge_ocp", "charge_ocp2", "charge_limit_enforced", "charge_not_stopped",
+        )),
         Bit("warning_discharge_current", 2, 7, ("discharge_limit_ignored",)),
         # A pack too cold to charge is winter, not a trip: it still discharges, and the protection bit stops
         # some inverters altogether.
-        Bit("warning_low_temperature", 2, 4, ("charge_utp",)),
+        Bit("warning_low_temperature", 2, 4, ("charge_utp", *_lifted("discharge_utp"))),
         Bit("warning_high_temperature", 2, 3),
-        Bit("warning_low_voltage", 2, 2, ("cell_low",)),
-        Bit("warning_high_voltage", 2, 1, ("voltage_limit_ignored",)),
-        Bit("warning_internal_communication", 3, 3, _MEASURING_FAULTS),
+        Bit("warning_low_voltage", 2, 2,
+            ("cell_low", *_lifted("cell_uvp", "cell_shutdown", "pack_uvp", "auto_shutdown"))),
+        Bit("warning_high_voltage", 2, 1, ("voltage_limit_ignored", *_lifted("cell_ovp", "pack_ovp"))),
+        # An override is told here because no other warning is about the pack as a whole; the protection bit beside
+        # it would stop the inverter that the override is for.
+        Bit("warning_internal_communication", 3, 3, (*_MEASURING_FAULTS, "emergency_override")),
         Bit("warning_charge_current", 3, 0, ("charge_limit_ignored",)),
     ),
     signals=(Signal("modules", 4, 1, unknown=1),),

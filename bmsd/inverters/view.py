@@ -15,6 +15,9 @@ from bmsd.inverters.frames import Value
 DATA_LOST = "data_lost"
 """Stands beside the alarms of the core: the link itself has nothing present to tell."""
 
+LIFTED = "_lifted"
+"""Ends the name of an alarm whose block an emergency override lifts: told as a warning, or the inverter stops (S10)."""
+
 _MEASURED = ("pack_mv", "current_ma", "cell_min_mv", "cell_max_mv")
 """Without any of these the limits are founded on nothing."""
 
@@ -45,7 +48,7 @@ class View:
 def view(document: Mapping[str, Any] | None, configured: Voltages) -> View:
     """Turn a present snapshot into what to tell; None stands for a missing or stale one."""
     points: Mapping[str, Any] = document["points"] if document else {}
-    active = frozenset(alarm["name"] for alarm in document.get("alarms", ())) if document else frozenset()
+    active = frozenset(_name(alarm) for alarm in document.get("alarms", ())) if document else frozenset()
     temperature_decic = _average(points.get("battery_decic"))
     if temperature_decic is None or any(points.get(name) is None for name in _MEASURED):
         return _lost(active, configured)
@@ -66,6 +69,10 @@ def view(document: Mapping[str, Any] | None, configured: Voltages) -> View:
         "modules": 1,
     }
     return View(values, active, good=True)
+
+
+def _name(alarm: Mapping[str, Any]) -> str:
+    return f"{alarm['name']}{LIFTED}" if alarm.get("lifted") else str(alarm["name"])
 
 
 def _lost(active: frozenset[str], configured: Voltages) -> View:

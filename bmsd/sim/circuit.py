@@ -1,7 +1,8 @@
 """What hangs on the pack: contactors, pre-charge, inverter with its capacitors, charger, heater.
 
 Split topology: the charge contactor passes charging current only, the discharge contactor discharging
-only. The pack is seen as a voltage source behind a resistance; each step is solved in closed form.
+only. Common topology: one main contactor, with charger and load on one bus behind it. The pack is seen as a voltage
+source behind a resistance; each step is solved in closed form.
 """
 
 from __future__ import annotations
@@ -130,7 +131,9 @@ class Circuit:
         capacitance_f: float,
         pull_in_ms: int,
         drop_out_ms: int,
+        common: bool = False,
     ) -> None:
+        self.common = common
         self.inverter = inverter
         self.element = element
         self.precharge_ohm = precharge_ohm
@@ -139,7 +142,8 @@ class Circuit:
         self.discharge = Contactor(pull_in_ms, drop_out_ms)
         self.precharge = Contactor(pull_in_ms, drop_out_ms)
         self.heater = Contactor(pull_in_ms, drop_out_ms)
-        self.contactors = (self.charge, self.discharge, self.precharge, self.heater)
+        self.main = Contactor(pull_in_ms, drop_out_ms)
+        self.contactors = (self.charge, self.discharge, self.precharge, self.heater, self.main)
         self.load_left_on = False
         self.load_short = False
         self.load_v = 0.0
@@ -148,6 +152,16 @@ class Circuit:
         self.precharge_a = 0.0
         self.inrush_a = 0.0
         self.hard_closings = 0
+
+    @property
+    def charger_joined(self) -> bool:
+        """Tell whether a closed contactor joins the charger to the pack."""
+        return self.charge.closed or self.main.closed
+
+    @property
+    def load_joined(self) -> bool:
+        """Tell whether a closed contactor joins the load to the pack."""
+        return self.discharge.closed or self.main.closed
 
     def move(self, pack_v: float, pack_ohm: float) -> int:
         """Let contactors follow their commands; give the time until the next one arrives, in ms."""
@@ -159,12 +173,14 @@ class Circuit:
         self.charge.settle(self.charge_a)
         if self.discharge.settle(self.discharge_a) and self.discharge.closed:
             self._close_on(pack_v, pack_ohm)
+        if self.main.settle(self.charge_a - self.discharge_a) and self.main.closed:
+            self._close_on(pack_v, pack_ohm)
         self.precharge.settle(self.precharge_a)
         self.heater.settle(self.element.current_a)
         return next_ms
 
     def _close_on(self, pack_v: float, pack_ohm: float) -> None:
-        """Note the inrush of a discharge contactor that closed, and whether it was a hard one."""
+        """Note the inrush of a contactor that closed onto the load side, and whether it was a hard one."""
         inrush_a = max(0.0, pack_v - self.load_v) / (pack_ohm + INRUSH_OHM)
         self.inrush_a = max(self.inrush_a, inrush_a)
         if self.load_v < HARD_SHARE * pack_v:
@@ -176,11 +192,11 @@ class Circuit:
         volts, amps, draw_a = self.inverter.effective()
         self._feed_heater(pack_v)
         amps = max(0.0, amps - self._heater_share_a())
-        charging = self.charge.closed and self.inverter.present
+        charging = self.charger_joined and self.inverter.present
         conductance = self._conductance()
         shrink = 1.0 / (1.0 + ohm * conductance)
         source_v, source_ohm = emf_v * shrink, ohm * shrink
-        watts = self.inverter.load_w if self.discharge.closed else 0.0
+        watts = self.inverter.load_w if self.load_joined else 0.0
         charge_a, load_a = _share(source_v, source_ohm, amps if charging else 0.0, volts, watts, draw_a)
         terminal_v = source_v + source_ohm * (charge_a - load_a)
         self.charge_a = charge_a
@@ -195,7 +211,7 @@ class Circuit:
         elif self.element.from_pack:
             self.element.feed(max(pack_v, 0.0))
         elif self.inverter.present:
-            self.element.feed(pack_v if self.charge.closed else self.inverter.charger_v)
+            self.element.feed(pack_v if self.charger_joined else self.inverter.charger_v)
         else:
             self.element.feed(0.0)
 
@@ -215,8 +231,8 @@ class Circuit:
         return siemens
 
     def _load_conductance(self) -> float:
-        """Give the resistors behind a closed discharge contactor, in siemens."""
-        return self._fault_conductance() if self.discharge.closed else 0.0
+        """Give the resistors on the load side while it is joined to the pack, in siemens."""
+        return self._fault_conductance() if self.load_joined else 0.0
 
     def _fault_conductance(self) -> float:
         """Give what faults put across the load side, in siemens."""
@@ -226,9 +242,13 @@ class Circuit:
     def _precharge_load(self, pack_v: float, dt_s: float) -> float:
         """Move the load side's voltage by one step, exactly; give the mean pre-charge current, A.
 
-        Behind a closed discharge contactor there is nothing to work out: the load side is the pack.
+        Behind a closed contactor there is nothing to work out: the load side is the pack. A charger on a common
+        bus holds the load side's voltage.
         """
-        if self.discharge.closed:
+        if self.load_joined:
+            return 0.0
+        if self.common and self.inverter.present:
+            self.load_v = self.inverter.charger_v
             return 0.0
         siemens = self._fault_conductance()
         target_v = 0.0

@@ -52,6 +52,9 @@ FAULTS = {
     "discharge_feedback_stuck": Fault(
         "discharge contactor: feedback stays where it is", "discharge", "feedback_stuck"
     ),
+    "main_weld": Fault("main contactor: contacts closed whatever is commanded", "main", "welded"),
+    "main_stuck_open": Fault("main contactor: never closes", "main", "stuck_open"),
+    "main_feedback_stuck": Fault("main contactor: feedback stays where it is", "main", "feedback_stuck"),
     "precharge_weld": Fault("pre-charge relay: closed whatever is commanded", "precharge", "welded"),
     "precharge_stuck_open": Fault("pre-charge relay or resistor: never conducts", "precharge", "stuck_open"),
     "heater_stuck_on": Fault("heater relay: closed whatever is commanded", "heater", "welded"),

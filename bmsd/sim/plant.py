@@ -24,7 +24,7 @@ LONGEST_STEP_MS = 1000
 CHARGE_V = {"lifepo4": 3.50, "li-ion": 4.15, "lto": 2.70}
 """A charger's usual setting per cell, V [est]; `charger_v` overrides it."""
 
-SWITCHES = ("charge", "discharge", "precharge", "heater", "buzzer")
+SWITCHES = ("charge", "discharge", "precharge", "heater", "main", "buzzer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,8 @@ class PlantSettings:
     pull_in_ms: int = 20
     drop_out_ms: int = 15
     balance_ohm: float = 33.0
+    common: bool = False
+    """One main contactor joins charger and load to the pack."""
 
 
 class Plant:
@@ -83,6 +85,7 @@ class Plant:
             settings.inverter_capacitance_f,
             settings.pull_in_ms,
             settings.drop_out_ms,
+            settings.common,
         )
         self.sensors = Sensors(settings.cells, settings.seed + 1, settings.ts_offset_k)
         self.buzzer = False
@@ -126,7 +129,7 @@ class Plant:
             self._bleed()
         self.current_a = circuit.solve(source_v, source_ohm, cells.pack_v, dt_s)
         cells.advance(self.current_a, dt_s)
-        if circuit.discharge.closed:
+        if circuit.load_joined:
             circuit.load_v = cells.pack_v
         heat.advance(cells.loss_w + self.element.power_w, self.current_a, dt_s)
         cells.warm(heat.pack_c)
@@ -167,6 +170,7 @@ class Plant:
     @charge_permit.setter
     def charge_permit(self, permit: bool) -> None:
         self.circuit.charge.permit = permit
+        self._permit_main()
 
     @property
     def discharge_permit(self) -> bool:
@@ -176,6 +180,11 @@ class Plant:
     @discharge_permit.setter
     def discharge_permit(self, permit: bool) -> None:
         self.circuit.discharge.permit = permit
+        self._permit_main()
+
+    def _permit_main(self) -> None:
+        """Both permits are in series with the main contactor's driver."""
+        self.circuit.main.permit = self.circuit.charge.permit and self.circuit.discharge.permit
 
     def balance(self, cells: Iterable[int]) -> None:
         """Put the balancing resistor across these cells, and no others. Cells count from 1."""
@@ -252,7 +261,7 @@ class Plant:
     @property
     def charger_v(self) -> float:
         """Give the voltage on the charger's side of the charge contactor."""
-        if self.circuit.charge.closed:
+        if self.circuit.charger_joined:
             return self.cells.pack_v
         return self.inverter.charger_v if self.inverter.present else 0.0
 

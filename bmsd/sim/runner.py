@@ -46,7 +46,7 @@ class Virtual:
         self.now_ms = 0
         self._world = world
         self._sequence = 0
-        self.control = Controller(config, config.parameters, world.board(self._wait), state or begin(0))
+        self.control = Controller(config, config.parameters, world.board(self._wait), state or _begin(config))
 
     def cycle(self, at_ms: int, requests: tuple[Request, ...] = ()) -> Outputs:
         """Run one cycle at a time, or later when the last one waited beyond it."""
@@ -70,6 +70,10 @@ class Virtual:
     def _wait(self, duration_ms: int) -> None:
         self.now_ms += duration_ms
         self._world.pause(self.now_ms)
+
+
+def _begin(config: Config) -> State:
+    return begin(0, closes_by_itself=config.closes_by_itself)
 
 
 @dataclass(slots=True)

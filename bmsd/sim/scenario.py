@@ -145,6 +145,7 @@ def _pack(tables: list[Table], config: Config, problems: Problems) -> tuple[Plan
         "capacity_ah": config.capacity_mah / 1000,
         "heater_resistance_ohm": (config.heater_mohm or 24_000) / 1000,
         "heater_supply": "pack" if config.heater_from_pack else "charger",
+        "common": config.topology == "common",
     }
     happenings = []
     for table in tables:

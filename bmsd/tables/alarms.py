@@ -84,6 +84,8 @@ class Alarm:
     inclusive: bool = False
     """Recovery is reached at its limit, not only beyond it."""
     unit: Unit = COUNT
+    overridable: Block = Block.NONE
+    """What of `blocks` an emergency override lifts (S10); all that is not named here stays blocked."""
     kept: bool = False
     """Survives a restart though it ends by itself: else a restart would forget what it has to recover from."""
     opening_ms: int = 0
@@ -111,15 +113,16 @@ ALARMS: tuple[Alarm, ...] = (
     Alarm("cell_ovp", 1, P, Block.CHARGE, "Cell over-voltage",
           "Charging returns when every cell is below recovery. If it repeats, lower the charge"
           " voltage and let the balancer work.",
-          "cell_max", ABOVE, "cell_ovp_mv", "cell_ovpr_mv", "cell_ovp_delay_ms", unit=VOLT, opening_ms=500),
+          "cell_max", ABOVE, "cell_ovp_mv", "cell_ovpr_mv", "cell_ovp_delay_ms", unit=VOLT,
+          opening_ms=500, overridable=Block.CHARGE),
     Alarm("cell_uvp", 2, P, Block.DISCHARGE, "Cell under-voltage",
           "Charge the pack; discharging returns when every cell is above recovery.",
           "cell_min", BELOW, "cell_uvp_mv", "cell_uvpr_mv", "cell_uvp_delay_ms",
-          unit=VOLT, kept=True, opening_ms=500),
+          unit=VOLT, kept=True, opening_ms=500, overridable=Block.DISCHARGE),
     Alarm("cell_shutdown", 3, P, Block.DISCHARGE | Block.HEATER | Block.BALANCE, "Shutdown voltage",
           "Charge the pack now. Charging stays possible.",
           "cell_min", BELOW, "cell_shutdown_mv", "cell_uvpr_mv", "cell_shutdown_delay_ms",
-          unit=VOLT, kept=True, opening_ms=500),
+          unit=VOLT, kept=True, overridable=Block.DISCHARGE),
     Alarm("cell_floor", 4, F, EVERYTHING, "Cell below its floor",
           "The cell may be damaged: measure it, replace it or recover it by hand, then"
           " 'bmsctl reset cell_floor'.",
@@ -131,11 +134,12 @@ ALARMS: tuple[Alarm, ...] = (
           unit=VOLT),
     Alarm("pack_ovp", 6, P, Block.CHARGE, "Pack over-voltage",
           "Lower the charge voltage of charger and inverter.",
-          "pack_mv", ABOVE, "pack_ovp_mv", "pack_ovpr_mv", "pack_voltage_delay_ms", unit=VOLT, opening_ms=2000),
+          "pack_mv", ABOVE, "pack_ovp_mv", "pack_ovpr_mv", "pack_voltage_delay_ms", unit=VOLT,
+          opening_ms=2000, overridable=Block.CHARGE),
     Alarm("pack_uvp", 7, P, Block.DISCHARGE, "Pack under-voltage",
           "Charge the pack.",
           "pack_mv", BELOW, "pack_uvp_mv", "pack_uvpr_mv", "pack_voltage_delay_ms",
-          unit=VOLT, kept=True, opening_ms=2000),
+          unit=VOLT, kept=True, opening_ms=2000, overridable=Block.DISCHARGE),
     # Current.
     Alarm("charge_ocp", 8, P, Block.CHARGE, "Charge over-current",
           "Returns by itself. If it repeats, lower the charger's current.",
@@ -173,7 +177,7 @@ ALARMS: tuple[Alarm, ...] = (
     Alarm("discharge_utp", 16, P, Block.DISCHARGE, "Too cold to discharge",
           "Discharging returns when the pack is warmer.",
           "battery_min", BELOW, "discharge_utp_decic", "discharge_utpr_decic",
-          "temperature_delay_ms", unit=CELSIUS, opening_ms=2000),
+          "temperature_delay_ms", unit=CELSIUS, opening_ms=2000, overridable=Block.DISCHARGE),
     Alarm("switch_otp", 17, P, EVERYTHING, "Switch board too warm",
           "Check the contactors' or MOSFETs' cooling and terminals.",
           "switch_decic", ABOVE, "switch_otp_decic", "switch_otpr_decic", "temperature_delay_ms",
@@ -254,6 +258,21 @@ ALARMS: tuple[Alarm, ...] = (
     Alarm("contact_lost", 42, W, Block.NONE, "Auxiliary contact unreadable",
           "A weld would not be found: check the contact's line and GPIO chip.",
           delay="unknown_grace_ms", release_delay="recovery_ms"),
+    # The one contactor of the common topology.
+    Alarm("main_contactor_welded", 56, F, BOTH, "Main contactor does not open",
+          "Disconnect the pack by hand, replace the contactor, then reset.", ends=OPERATOR),
+    Alarm("main_contactor_open", 57, F, BOTH, "Main contactor does not close",
+          "Check coil, driver and supply of the contactor, then reset.", ends=OPERATOR),
+    Alarm("charge_not_stopped", 58, P, BOTH, "Charge current flows while it is forbidden",
+          "The inverter was told zero and went on, so the contactor opened. Check the CAN link and the inverter's"
+          " battery settings.",
+          delay="forbidden_flow_ms", release_delay="forbidden_flow_release_ms", unit=AMPERE),
+    Alarm("discharge_not_stopped", 59, P, BOTH, "Discharge current flows while it is forbidden",
+          "The inverter was told zero and went on, so the contactor opened. Reduce the load; check the CAN link and"
+          " the inverter's battery settings.",
+          delay="forbidden_flow_ms", release_delay="forbidden_flow_release_ms", unit=AMPERE),
+    Alarm("contactor_worn", 60, W, Block.NONE, "Contactor at the end of its service life",
+          "Change the contactor, then raise contactor_life_closings by the count it reached."),
     # The lower end of the pack.
     Alarm("cell_low", 61, W, Block.NONE, "Pack nearly empty",
           "Charge the pack: discharging ends at under-voltage (cell_uvp_v).",
@@ -261,7 +280,7 @@ ALARMS: tuple[Alarm, ...] = (
     Alarm("auto_shutdown", 62, P, Block.DISCHARGE | Block.HEATER | Block.BALANCE, "Pack shut itself down",
           "Charge the pack: it wakes and goes on by itself. docs/black-start.md tells what to do when the"
           " charger needs the pack to start.",
-          delay="shutdown_after_ms", release_delay="recovery_ms", kept=True),
+          delay="shutdown_after_ms", release_delay="recovery_ms", kept=True, overridable=Block.DISCHARGE),
     # Configuration.
     Alarm("configuration_fault", 40, F, EVERYTHING, "Stored parameters are not usable",
           "Read the message, set the parameters again with 'bmsctl params', then 'bmsctl reset"
@@ -312,6 +331,10 @@ ALARMS: tuple[Alarm, ...] = (
           "Check the place and contact of the sensors; feel whether a part of the pack is hot.",
           "battery_spread", ABOVE, "temperature_spread_decik", "temperature_spread_release_decik",
           "temperature_spread_delay_ms", unit=KELVIN),
+    # Emergency override (S10).
+    Alarm("emergency_override", 43, W, Block.NONE, "Emergency override in force",
+          "Some protections no longer open the contactors: watch the pack, and use only what you need."
+          " It ends by itself after 30 minutes; 'bmsctl emergency off' ends it now."),
 )
 # fmt: on
 BY_NAME = {alarm.name: alarm for alarm in ALARMS}

@@ -44,6 +44,8 @@ class Key:
 
 
 MUST = Required.YES
+CONTACTORS = {"split": ("charge", "discharge"), "common": ("main",)}
+"""The contactors of each topology; each needs its line, and no other one has one."""
 OPTIONAL_SECTIONS = ("heater", "can", "modbus", "bench")
 """A section that may be missing altogether: then the thing is not there."""
 OPEN_SECTIONS = ("can",)
@@ -66,17 +68,24 @@ KEYS: tuple[Key, ...] = (
     Key("outputs", "backend", str, "Library that drives the lines; gpiod is the one for real contactors.",
         "gpiod", choices=("gpiod", "gpiozero")),
     Key("outputs", "gpio_chip", str, "GPIO chip by label or path; empty finds the Raspberry Pi's header.", ""),
-    Key("outputs", "charge", int, "Line of the charge contactor.", required=MUST, low=0, high=1000),
-    Key("outputs", "discharge", int, "Line of the discharge contactor.", required=MUST, low=0, high=1000),
+    Key("outputs", "charge", int, "Line of the charge contactor (topology split).", low=0, high=1000),
+    Key("outputs", "discharge", int, "Line of the discharge contactor (topology split).", low=0, high=1000),
     Key("outputs", "precharge", int, "Line of the pre-charge relay.", low=0, high=1000),
     Key("outputs", "heater", int, "Line of the heater relay.", low=0, high=1000),
     Key("outputs", "buzzer", int, "Line of the buzzer.", low=0, high=1000),
     Key("outputs", "heartbeat", int, "Line that toggles every good cycle, for a watchdog relay.", low=0, high=1000),
+    Key("outputs", "led", int, "Line of the status LED: steady good, slow warning, fast protection or fault, double"
+        " starting, dark not running.", low=0, high=1000),
     Key("outputs", "active_low", bool, "A low level switches on (only with the gpiod backend).", False),
     Key("outputs", "charge_feedback", int, "Input of the charge contactor's auxiliary contact.", low=0, high=1000),
     Key("outputs", "discharge_feedback", int, "Input of the discharge contactor's auxiliary contact.",
         low=0, high=1000),
-    Key("switches", "topology", str, "How the contactors are wired.", "split", choices=("split",)),
+    Key("outputs", "main", int, "Line of the main contactor (topology common).", low=0, high=1000),
+    Key("outputs", "main_feedback", int, "Input of the main contactor's auxiliary contact.", low=0, high=1000),
+    Key("switches", "topology", str, "How the contactors are wired: one for charging and one for discharging, or a"
+        " common one.", "split", choices=tuple(CONTACTORS)),
+    Key("switches", "close_after_restart", str, "Whether contactors close by themselves after a start of bmsd, or each"
+        " waits for 'bmsctl switch NAME on'.", "automatic", choices=("automatic", "operator")),
     Key("heater", "resistance_ohm", float, "Heater resistance.", required=MUST, low=0.1, high=10_000),
     Key("heater", "supply", str, "Where the heater takes its current from.", "charger",
         choices=("charger", "pack")),

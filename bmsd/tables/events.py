@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-ERROR, WARNING, NOTICE, INFORMATION = 3, 4, 5, 6
+CRITICAL, ERROR, WARNING, NOTICE, INFORMATION = 2, 3, 4, 5, 6
 """Journal priorities: something is wrong, something may be, something changed, good to know."""
 
 
@@ -70,7 +70,8 @@ KINDS: tuple[Kind, ...] = (
          "Someone asked bmsd for something", "",
          "A person or program asked at the request socket: @BMSD_NAME@, @BMSD_STATE@. The kernel told bmsd"
          " who it was: @BMSD_WHO@.",
-         "The request was taken into the next decision. It can forbid more than the rules, never allow more.",
+         "The request was taken into the next decision. It can forbid more than the rules, never allow more; the"
+         " emergency override alone does, and has lines of its own.",
          "Whether it was meant. Lines that follow tell what came of it.",
          "A switch that was forbidden stays so, also after a power cut, until it is asked on again."),
     Kind("parameter", "set", "2abc030edae64c0b81f4a253fdbffe0a", NOTICE,
@@ -132,12 +133,33 @@ KINDS: tuple[Kind, ...] = (
          "'systemctl status bmsd-link@journal systemd-journald', and 'journalctl -u systemd-journald' for a disk"
          " that is full or slow.",
          "It is a report; what comes after it is complete."),
+    Kind("emergency", "on", "a7b261d9c1324dd6b492dcaed03ec135", CRITICAL,
+         "Emergency override on", "",
+         "@BMSD_WHO@ asked for the emergency override. For 30 minutes under-voltage, over-voltage up to a margin and"
+         " cold while discharging do not open the contactors.",
+         "Everything else still does. The inverter is told a fifth of the discharge current, the buzzer chirps every"
+         " 10 s, and CAN, Modbus and bmsctl tell of it.",
+         "Watch the lowest cell: 'bmsctl watch'. Use only what you need.",
+         "By itself after 30 minutes, by 'bmsctl emergency off', and by every restart."),
+    Kind("emergency", "off", "137ef19734354c06905577dcf2fb3bcb", NOTICE,
+         "Emergency override switched off", "",
+         "@BMSD_WHO@ ended the emergency override.",
+         "Every protection opens its contactor again.",
+         "Charge the pack if it is low.",
+         "It is a report."),
+    Kind("emergency", "ended", "f29fde8c4ccf4294a0c57a74625a2285", NOTICE,
+         "Emergency override ended", "Emergency override ended: its 30 minutes are over",
+         "The 30 minutes of the emergency override are over.",
+         "Every protection opens its contactor again.",
+         "Charge the pack if it is low. Another 30 minutes need another 'bmsctl emergency on'.",
+         "It is a report."),
 )
 
 FIELDS: tuple[tuple[str, str], ...] = (
     ("MESSAGE", "One line for people."),
     ("MESSAGE_ID", "One per alarm and per kind of event; leads `journalctl -x` to the explanation."),
-    ("PRIORITY", "2 a protection tripped, 3 a fault, 4 a warning, 5 a change or the end of an alarm, 6 information."),
+    ("PRIORITY", "2 a protection tripped or was overridden, 3 a fault, 4 a warning, 5 a change or the end of an"
+                 " alarm, 6 information."),
     ("SYSLOG_IDENTIFIER", "Always `bmsd`."),
     ("BMSD_EVENT", "The kind: `alarm`, or one of the kinds below."),
     ("BMSD_NAME", "What it is about: the alarm, the switch, the parameter."),

@@ -136,6 +136,11 @@ class Parameters:
         "Cell floor: a cell below this may be damaged; it is neither charged nor discharged until"
         " an operator has looked (not in JK).",
     )
+    emergency_over_mv: int = _row(
+        "cell", VOLT, 0, 100, 50,
+        "How far a cell may stand above over-voltage while an emergency override lifts that; the chip's own"
+        " limit is 0.1 V above it (not in JK).",
+    )
     cell_spread_mv: int = _row(
         "cell", VOLT, 20, 2000, 300, "Cell spread: warn when highest minus lowest cell is above.",
     )
@@ -368,6 +373,38 @@ class Parameters:
         "contactor", AMPERE, 100, 50_000, 2000,
         "Below this current the contactor that waits to open does not wait any longer.",
     )
+    weld_current_ma: int = _row(
+        "contactor", AMPERE, 200, 50_000, 2000,
+        "A current above this while everything is commanded open means a welded contactor; more than what hangs on"
+        " the pack before the contactors.",
+    )
+    contact_proof_ms: int = _row(
+        "contactor", SECOND, 1000, 60_000, 5000,
+        "How long current or voltage must speak against a contactor before it counts as welded or as not closing.",
+    )
+    contactor_life_closings: int = _row(
+        "contactor", COUNT, 100, 10_000_000, 100_000,
+        "Closings of a contactor's service life; at this count a warning asks for a new one. After a change raise it"
+        " by the count reached.",
+    )
+    forbidden_charge_ma: int = _row(
+        "contactor", AMPERE, 20, 100_000, 20,
+        "Topology common: a charge current above this while charging is forbidden opens the contactor; by"
+        " default 2 % of over-current.", share_of="charge_ocp_ma",
+    )
+    forbidden_discharge_ma: int = _row(
+        "contactor", AMPERE, 20, 100_000, 20,
+        "Topology common: a discharge current above this while discharging is forbidden opens the contactor; by"
+        " default 2 % of over-current.", share_of="discharge_ocp_ma",
+    )
+    forbidden_flow_ms: int = _row(
+        "contactor", SECOND, 0, 30_000, 5000,
+        "Topology common: how long a forbidden current may flow after the inverter was told zero.",
+    )
+    forbidden_flow_release_ms: int = _row(
+        "contactor", SECOND, 60_000, 86_400_000, 300_000,
+        "Topology common: how long the contactor then stays open.",
+    )
     # Limits told to the inverter. Starting values after the projects named in docs/ARCHITECTURE.md.
     cell_charge_mv: int = _row(
         "limits", VOLT, 1200, 4350, Preset(3450, 4120, 2550),
@@ -443,6 +480,11 @@ class Parameters:
     )
     soc_empty_time_ms: int = _row(
         "soc", SECOND, 1000, 1_800_000, 60_000, "... for this long.",
+    )
+    # Signals.
+    buzzer: int = _row(
+        "signals", COUNT, 0, 1, 1,
+        "1: the buzzer sounds for alarms; 0: only while an emergency override is in force.",
     )
     # The cycle itself.
     period_ms: int = _row("cycle", SECOND, 100, 1000, 250, "Control period.")
@@ -549,6 +591,8 @@ ORDERS: tuple[Order, ...] = (
     Order("period_ms", "value_max_age_ms", 0),
     Order("heater_watch_ms", "heater_max_run_ms", 0),
     Order("precharge_tries", "contactor_operations_per_hour", 0),
+    Order("forbidden_charge_ma", "charge_ocp_ma", 0),
+    Order("forbidden_discharge_ma", "discharge_ocp_ma", 0),
     Order("force_charge_permille", "force_charge_end_permille", 20),
 )
 

@@ -133,6 +133,13 @@ POINTS: tuple[Point, ...] = (
     Point("cycle_overruns", "cycle.overruns", COUNT, "Cycles that began late."),
     Point("bus_errors", "cycle.bus_errors", COUNT, "I2C errors since start, retried ones included."),
     Point("disk_bytes", "cycle.disk_bytes", COUNT, "Bytes written to the state directory since start."),
+    # Wear.
+    *(
+        Point(f"{name}_closings", f"wear.{name}_closings", COUNT, f"How often {called} closed in its life.")
+        for name, called in (
+            ("charge", "the contactor for charging"), ("discharge", "the contactor for discharging"),
+            ("precharge", "the pre-charge relay"), ("heater", "the heater relay"))
+    ),
     Point("force_charge", "limits.force_charge", COUNT,
           "The pack asks to be charged now: it is nearly empty, and may be charged.", Kind.FLAG),
 )

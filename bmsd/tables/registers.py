@@ -97,6 +97,7 @@ BLOCKS = (
     Block("live", 100, 125, "Everything that is measured, decided and switched."),
     Block("wires", 300, 32, "Sense-wire resistance per cell."),
     Block("cycle", 400, 20, "How the control loop does."),
+    Block("wear", 500, 20, "How often contactors and relays closed in their life."),
 )
 
 # One value per line, by address.
@@ -168,6 +169,11 @@ REGISTERS: tuple[Register, ...] = (
     Register(405, "cycle_overruns", U32),
     Register(407, "bus_errors", U32),
     Register(409, "disk_bytes", U32, unit="1 byte"),
+    # Wear.
+    Register(500, "charge_closings", U32),
+    Register(502, "discharge_closings", U32),
+    Register(504, "precharge_closings", U32),
+    Register(506, "heater_closings", U32),
 )
 # fmt: on
 

@@ -90,6 +90,9 @@ REQUESTS = [
     (["switch", "charge", "off"], {"do": "switch", "name": "charge", "on": False}),
     (["switch", "balance", "on"], {"do": "switch", "name": "balance", "on": True}),
     (["reset", "cell_floor"], {"do": "reset", "alarm": "cell_floor"}),
+    (["emergency", "on"], {"do": "emergency", "on": True}),
+    (["emergency", "off"], {"do": "emergency", "on": False}),
+    (["factory-reset", "--yes"], {"do": "factory-reset"}),
     (["params", "set", "charge_utp_c=-5"], {"do": "set", "values": {"charge_utp_decic": -50}}),
     (["sim", "set", "ambient_c=-12", "charger_a=40"], {"do": "sim", "set": {"ambient_c": -12.0, "charger_a": 40.0}}),
     (["sim", "cell", "7", "offset_mv=80"], {"do": "sim", "cell": 7, "values": {"offset_mv": 80.0}}),
@@ -126,6 +129,7 @@ def test_without_a_daemon_it_is_69(runtime, words) -> None:
 @pytest.mark.parametrize(
     "words",
     [["switch", "heater", "on"], ["switch", "charge"], ["switch", "charge", "maybe"], ["reset"], ["reset", "cell_opv"],
+     ["emergency"], ["emergency", "maybe"], ["factory-reset"],
      ["sim"], ["sim", "set"], ["sim", "set", "ambient_c"], ["sim", "cell", "x", "offset_mv=1"],
      ["sim", "fault", "afe_nack"], ["params", "preset", "mine"]],
 )  # fmt: skip
@@ -153,3 +157,12 @@ def test_sim_list(runtime, answering) -> None:
     assert (
         out.index("ambient_c") < out.index("sim cell N") < out.index("offset_mv") < out.index("cell_frozen")
     )
+
+
+@pytest.mark.parametrize(("typed", "asks"), [("y", True), ("yes", True), ("", False), ("n", False)])
+def test_a_factory_reset_asks_a_person(runtime, answering, monkeypatch, typed, asks) -> None:
+    monkeypatch.setattr("sys.stdin", type("Terminal", (), {"isatty": lambda self: True})())
+    monkeypatch.setattr("builtins.input", lambda _question: typed)
+    code, out, _ = runtime.run("factory-reset")
+    assert bool(answering.asked) is asks
+    assert (code, "nothing was changed" in out) == ((0, False) if asks else (1, True))

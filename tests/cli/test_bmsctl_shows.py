@@ -252,3 +252,19 @@ def test_a_terminal_without_symbols_gets_letters(runtime, words) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout.isascii()
     assert b"?" not in done.stdout.replace(b"? %", b"")
+
+
+def test_an_override_is_the_first_thing_seen(runtime) -> None:
+    """S10: announced by status, by the list of alarms, and by what an alarm that is lifted says."""
+    lifted = runtime.alarm("cell_uvp", lifted=["discharge"])
+    runtime.publish(
+        alarms=[lifted, runtime.alarm("emergency_override")],
+        emergency_active=True,
+        emergency_remaining_ms=605_000,
+    )
+    out = runtime.run("status")[1]
+    assert out.index("EMERGENCY OVERRIDE ON, 10 min 5 s left") < out.index("pack ")
+    assert out.count("override   ") == 1
+    alarms = " ".join(runtime.run("alarms")[1].split())
+    assert "Cell under-voltage; the emergency override allows discharging" in alarms
+    assert "Emergency override in force" in alarms

@@ -97,7 +97,7 @@ def test_all_good(runtime) -> None:
         ({"charge_actual": False}, "told to close, but it still reads open"),
         ({"charge_commanded": False, "charge_actual": False}, "not closed yet"),
         ({"charge_allowed": False, "charge_commanded": False}, "told to open and still reads closed"),
-        ({"charge_allowed": False}, "told zero, and the charge contactor is about to open"),
+        ({"charge_allowed": False}, "told zero; the contactor is still closed"),
     ],
 )
 def test_permission_and_contactor_may_differ(runtime, points, said) -> None:
@@ -209,3 +209,16 @@ def test_a_lost_chip_is_told_as_the_cause_of_what_it_took_along(runtime) -> None
     assert len(told["reasons"]) == 8, "a program gets all of them"
     status = " ".join(runtime.run("status")[1].split())
     assert "charging no (cell_lost, current_lost, afe_lost, 1 more)" in status
+
+
+def test_what_an_override_lifts_is_named_with_the_time_it_has_left(runtime) -> None:
+    """S10: announced where someone asks why the pack may be discharged."""
+    runtime.publish(
+        alarms=[runtime.alarm("cell_uvp", lifted=["discharge"]), runtime.alarm("emergency_override")],
+        emergency_active=True, emergency_remaining_ms=605_000,
+    )  # fmt: skip
+    assert answer(runtime, "discharge") == (
+        "Discharging is allowed and the discharge contactor is closed."
+        " An emergency override lifts cell_uvp, for another 10 min 5 s."
+    )
+    assert "override" not in answer(runtime, "charge")

@@ -21,7 +21,7 @@ from bmsd.cli.setup_questions import QUESTIONS, may_be_none, problems, row_of
 from bmsd.config import DEFAULT_PATH, load
 from bmsd.config_checks import check_keys
 from bmsd.tables.chemistries import CHEMISTRIES
-from bmsd.tables.configuration import KEYS, MUST
+from bmsd.tables.configuration import CONTACTORS, KEYS, MUST
 
 MUSTS = {
     "afe.chip": "bq76952", "pack.chemistry": "lifepo4", "pack.cells": 16, "pack.capacity_ah": 280,
@@ -30,7 +30,7 @@ MUSTS = {
 }  # fmt: skip
 SETS = [word for key, value in MUSTS.items() for word in ("--set", f"{key}={value}")]
 TYPED = """
-lifepo4 40 16 280 _ bq76952 _ back _ _ 0,25 0.25 _ _ _
+lifepo4 40 16 280 _ bq76952 _ back _ _ 0,25 0.25 _ _ _ _
 17 17 _ 22 23 _ 12 back 12 _ _ 1 24 _
 none /dev/serial0 _ 500 _ 100 150
 """
@@ -82,8 +82,13 @@ def test_the_default_place_is_the_daemon_s() -> None:
 
 
 def test_suggested_lines_are_pulled_down_and_differ() -> None:
-    free = [question.free for question in QUESTIONS if question.free is not None]
-    assert len(free) == len(set(free)) == 8
+    topologies = {
+        name: [q.free for q in QUESTIONS if q.free is not None and q.when({"switches.topology": name})]
+        for name in CONTACTORS
+    }
+    assert {name: len(set(lines)) for name, lines in topologies.items()} == {"split": 8, "common": 6}
+    assert all(len(lines) == len(set(lines)) for lines in topologies.values())
+    free = [line for lines in topologies.values() for line in lines]
     assert all(9 <= line <= 27 for line in free)
     # SPI 0, the UART, and the interrupts and the second SPI of the usual CAN and RS485 boards.
     assert not set(free) & {7, 8, 9, 10, 11, 14, 15, 18, 19, 20, 21, 24, 25}
@@ -288,6 +293,25 @@ def test_a_dry_run_prints_the_file_and_nothing_else(run, tmp_path) -> None:
         assert tomllib.loads(out)["pack"]["cells"] == 16
         assert "[pack]" not in err
     assert not list(tmp_path.iterdir())
+
+
+def test_a_common_contactor_is_asked_for_in_its_topology_only(run, tmp_path) -> None:
+    path = tmp_path / "bmsd.toml"
+    given = [word for word in SETS if not word.startswith(("outputs.charge", "outputs.discharge"))]
+    given = [
+        word
+        for word, after in zip(given, [*given[1:], ""], strict=True)
+        if (word, after) != ("--set", "--set")
+    ]
+    code, _, err = run("--config", str(path), "--yes", *given, "--set", "switches.topology=common")
+    assert code == 2
+    assert "--set outputs.main:" in err
+    assert "outputs.charge" not in err
+    more = ["--set", "switches.topology=common", "--set", "outputs.main=17"]
+    code, _, err = run("--config", str(path), "--yes", *given, *more)
+    assert (code, err) == (0, "")
+    config = load(path)
+    assert (config.topology, set(config.outputs.lines)) == ("common", {"main"})
 
 
 def test_given_answers_are_not_asked() -> None:

@@ -82,6 +82,7 @@ COMES = (
 )  # fmt: skip
 each_cause = pytest.mark.parametrize("cause", COMES, ids=lambda cause: cause.name)
 ELSEWHERE = {
+    "emergency_override": "test_emergency",
     "cell_frozen": "test_plausibility",
     "precharge_failed": "test_precharge",
     "charge_contactor_welded": "test_output_alarms",
@@ -103,6 +104,11 @@ ELSEWHERE = {
     "short_circuit_repeated": "test_short_circuits",
     "cell_low": "test_reserve",
     "auto_shutdown": "test_reserve",
+    "main_contactor_welded": "test_common_contactor",
+    "main_contactor_open": "test_common_contactor",
+    "charge_not_stopped": "test_common_contactor",
+    "discharge_not_stopped": "test_common_contactor",
+    "contactor_worn": "test_wear",
 }
 
 

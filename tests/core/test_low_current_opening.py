@@ -14,7 +14,6 @@ from bmsd.tables.alarms import ALARMS, BOTH, Severity
 LEAVES_TIME = {
     "cell_ovp": 500,
     "cell_uvp": 500,
-    "cell_shutdown": 500,
     "pack_ovp": 2000,
     "pack_uvp": 2000,
     "charge_ocp": 1000,

@@ -282,7 +282,7 @@ def test_a_heater_fed_by_the_pack_flows_past_the_discharge_contactor() -> None:
     assert not pack.active()
     pack.current_ma = -(TOLERANCE_MA + 3001)
     pack.run(60_000)
-    assert pack.active() == {"discharge_past_contactor"}
+    assert "discharge_past_contactor" in pack.active()
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from bmsd.errors import OutputError
 from bmsd.hardware import outputs
 from bmsd.hardware.outputs import SWITCHED
 
-ALL_ON = Commands(charge=True, discharge=True, precharge=True, heater=True, buzzer=True)
+ALL_ON = Commands(charge=True, discharge=True, precharge=True, heater=True, buzzer=True, main=True)
 
 
 class RecordedLines:
@@ -44,7 +44,7 @@ class RecordedLines:
         raise AssertionError("apply lets nothing go")
 
 
-@pytest.mark.parametrize("before", list(product((False, True), repeat=5)))
+@pytest.mark.parametrize("before", list(product((False, True), repeat=6)))
 def test_everything_goes_off_before_anything_goes_on(before) -> None:
     """S3: charge opens before the heater closes, whatever changes in one cycle."""
     was = [name for name, on in zip(SWITCHED, before, strict=True) if on]
@@ -62,7 +62,14 @@ def test_everything_goes_off_before_anything_goes_on(before) -> None:
 def test_heat_and_charge_go_off_first() -> None:
     lines = RecordedLines(on=SWITCHED)
     outputs.all_off(lines)
-    assert [name for name, _ in lines.driven] == ["heater", "charge", "discharge", "precharge", "buzzer"]
+    assert [name for name, _ in lines.driven] == [
+        "heater",
+        "charge",
+        "discharge",
+        "main",
+        "precharge",
+        "buzzer",
+    ]
 
 
 @pytest.mark.parametrize("bad", SWITCHED)
@@ -97,13 +104,15 @@ def test_what_cannot_be_read_back_is_unknown() -> None:
     """S2."""
     lines = RecordedLines()
     lines.unreadable = {"discharge"}
-    assert outputs.apply(lines, ALL_ON) == Levels(True, None, True, True, True)
+    assert outputs.apply(lines, ALL_ON) == Levels(True, None, True, True, True, True)
 
 
 def test_a_line_that_reads_otherwise_is_told_as_it_reads() -> None:
     lines = RecordedLines()
     lines.read = lambda name: name == "buzzer"
-    assert outputs.apply(lines, replace(ALL_OFF, charge=True)) == Levels(False, False, False, False, True)
+    assert outputs.apply(lines, replace(ALL_OFF, charge=True)) == Levels(
+        False, False, False, False, True, False
+    )
 
 
 def test_what_is_not_wired_is_neither_driven_nor_known() -> None:
@@ -128,6 +137,15 @@ def test_a_heartbeat_that_fails_or_is_missing_does_no_harm() -> None:
     lines.stuck = {"heartbeat"}
     outputs.beat(lines, True)
     outputs.beat(RecordedLines(wired=("charge",)), True)
+
+
+def test_a_status_led_that_fails_or_is_missing_does_no_harm() -> None:
+    lines = RecordedLines(wired=("charge", "led"))
+    outputs.show(lines, True)
+    assert lines.levels["led"]
+    lines.stuck = {"led"}
+    outputs.show(lines, False)
+    outputs.show(RecordedLines(wired=("charge",)), True)
 
 
 def test_contacts_are_read_where_there_are_some() -> None:

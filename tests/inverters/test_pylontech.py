@@ -12,7 +12,7 @@ from bmsd.errors import PeerError
 from bmsd.inverters import pylontech
 from bmsd.inverters.frames import Frame, Signal, decode, encode, raised
 from bmsd.inverters.protocols import PROTOCOLS, messages, problems, unexpressed
-from bmsd.inverters.view import DATA_LOST, Voltages, view
+from bmsd.inverters.view import DATA_LOST, LIFTED, Voltages, view
 from bmsd.tables.alarms import ALARMS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -188,13 +188,15 @@ PLACES = {
     "cell_ovp": (0, 1), "pack_ovp": (0, 1), "cell_uvp": (0, 2), "pack_uvp": (0, 2),
     "cell_shutdown": (0, 2), "cell_floor": (0, 2), "charge_otp": (0, 3), "discharge_otp": (0, 3),
     "switch_otp": (0, 3), "discharge_utp": (0, 4), "discharge_ocp": (0, 7), "discharge_ocp2": (0, 7),
-    "short_circuit": (0, 7), "charge_ocp": (1, 0), "charge_ocp2": (1, 0), "charge_utp": (2, 4),
+    "short_circuit": (0, 7), "discharge_not_stopped": (0, 7), "charge_not_stopped": (1, 0),
+    "charge_ocp": (1, 0), "charge_ocp2": (1, 0), "charge_utp": (2, 4),
     "short_circuit_repeated": (0, 7), "discharge_limit_enforced": (0, 7), "charge_limit_enforced": (1, 0),
     "discharge_limit_ignored": (2, 7), "voltage_limit_ignored": (2, 1), "charge_limit_ignored": (3, 0),
+    "emergency_override": (3, 3),
     "cell_low": (2, 2), "auto_shutdown": (0, 2),
 }  # fmt: skip
 NOT_TOLD = (
-    "cell_spread", "heater_over_limit", "heater_no_warming", "heater_long_run", "contact_lost",
+    "cell_spread", "heater_over_limit", "heater_no_warming", "heater_long_run", "contact_lost", "contactor_worn",
     "temperature_spread",
 )  # fmt: skip
 
@@ -219,7 +221,21 @@ def test_the_alarms_that_pylontech_has_no_bit_for_are_known() -> None:
 
 def test_every_bit_names_alarms_that_exist() -> None:
     names = {name for frame in pylontech.FRAMES for bit in frame.bits for name in bit.alarms}
-    assert names - {DATA_LOST} <= {alarm.name for alarm in ALARMS}
+    lifted = {f"{alarm.name}{LIFTED}" for alarm in ALARMS if alarm.overridable}
+    assert names - {DATA_LOST} - lifted <= {alarm.name for alarm in ALARMS}
+
+
+@pytest.mark.parametrize("name", [alarm.name for alarm in ALARMS if alarm.overridable])
+def test_an_alarm_that_the_override_lifts_warns_and_does_not_stop_the_inverter(name) -> None:
+    """S10: announced on CAN; the same place two bytes further is the warning."""
+    lifted = {
+        **document(),
+        "alarms": [{"name": name, "lifted": ["discharge"]}, {"name": "emergency_override"}],
+    }
+    data = bytes.fromhex(told(lifted)["359"])
+    byte, bit = PLACES[name]
+    bits = {(at, n) for at in range(4) for n in range(8) if data[at] >> n & 1}
+    assert bits == {(byte + 2, bit), (3, 3)}
 
 
 def test_no_two_fields_of_a_frame_share_a_bit() -> None:

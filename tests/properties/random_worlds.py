@@ -69,7 +69,7 @@ HAPPENINGS: tuple[Happening, ...] = (
     *[Happening("set", "stack", mv) for mv in (None, "sum", 0)],
     *[Happening("set", "charger_mv", mv) for mv in CHARGERS],
     *[Happening("set", "charger_mv", 16_000)] * 6,
-    *[Happening("set", "load_mv", mv) for mv in (None, "follow", "follow", 0, 20_000)],
+    *[Happening("set", "load_mv", mv) for mv in (None, "follow", "follow", 0, 0, 20_000)],
     *[Happening("set", "faults", fault) for fault in (ChipFault.NONE, *ChipFault)],
     *[Happening("set", "polled", on) for on in (False, True, True)],
     *[Happening("set", "afe", state) for state in AfeState],
@@ -84,13 +84,16 @@ HAPPENINGS: tuple[Happening, ...] = (
     *[Happening("switch", name, on) for name in ("charge", "discharge", "balance") for on in (True, False)],
     *[Happening("reset", name) for name in LATCHES],
     *[Happening("wave", kind) for kind in ("dead", "reversed", "stuck")] * 3,
+    *[Happening("emergency", None, True)] * 8,
+    *[Happening("full", None, mv) for mv in (3500, 3620)] * 6,
+    *[Happening("emergency", None, False)] * 2,
     *[Happening("mend")] * 25,
     *[Happening("mend and reset")] * 10,
     *[Happening("cold morning")] * 15,
     *[Happening("nothing")] * 10,
     *[Happening("asleep")] * 8,
 )  # fmt: skip
-STEPS_MS = (1, 100, 249, 250, 250, 250, 999, 1000, 1001, 2000)
+STEPS_MS = (1, 100, 249, 250, 250, 250, 999, 1000, 1001, 2000, 60_000)
 
 
 class Chapter(NamedTuple):
@@ -183,6 +186,8 @@ class World(Pack):
             self.cells[int(which)] = value
         elif what == "all cells":
             self.cells = [value + n for n in range(len(self.cells))]
+        elif what == "full":
+            self.cells, self.current_ma = [value] * len(self.cells), 20_000
         elif what == "battery":
             self.battery[int(which)] = value
         elif what == "all batteries":
@@ -200,6 +205,8 @@ class World(Pack):
             self._lines |= {} if value == "follow" else {str(which): value}
         elif what == "switch":
             return (Request("switch", str(which), value, "uid 0"),)
+        elif what == "emergency":
+            return (Request("emergency", "override", value, "uid 0"),)
         elif what == "reset":
             return (Request("reset", str(which), None, "uid 0"),)
         elif what == "asleep" and self.state.started:

@@ -38,9 +38,15 @@ OF_SWITCH = {"switch_otp", "switch_temperature_lost"}
 OF_STACK = {"stack_mismatch", "stack_lost"}
 OF_CHIP = {"short_circuit", "chip_charge_trip", "chip_discharge_trip", "chip_fault"}
 OF_CHIP |= {"afe_lost", "afe_reset", "afe_refused"}
+LIFTED = {
+    Block.CHARGE: {"cell_ovp", "pack_ovp"},
+    Block.DISCHARGE: {"cell_uvp", "cell_shutdown", "pack_uvp", "discharge_utp", "auto_shutdown"},
+}
+"""What an emergency override may lift, typed out again."""
+HALF_HOUR_MS = 1_800_000
 
 
-LEAVES_MS = {"cell_ovp": 500, "cell_uvp": 500, "cell_shutdown": 500, "pack_ovp": 2000, "pack_uvp": 2000}
+LEAVES_MS = {"cell_ovp": 500, "cell_uvp": 500, "pack_ovp": 2000, "pack_uvp": 2000}
 LEAVES_MS |= {"charge_ocp": 1000, "discharge_ocp": 1000, "switch_otp": 1000}
 LEAVES_MS |= dict.fromkeys(("charge_otp", "charge_utp", "discharge_otp", "discharge_utp"), 2000)
 """How long contacts may wait for little current, per alarm; an alarm that is not here leaves no time."""
@@ -59,6 +65,8 @@ class Witness:
     opened_ms: dict[str, int] = field(default_factory=dict)
     closings_ms: dict[str, list[int]] = field(default_factory=dict)
     heater_since_ms: int | None = None
+    emergency_ms: int | None = None
+    """When the emergency override in force was asked for."""
     refused_ms: dict[str, int] = field(default_factory=dict)
     """Since when a closed contactor lacks its permission."""
     seen: set[str] = field(default_factory=set)
@@ -76,6 +84,7 @@ class Witness:
             if was.active and not now.active
         }
         self.seen |= active | {f"cleared {name}" for name in cleared}
+        self._s10(inputs, after, active)
         self._s1(before, inputs, out, active)
         self._s2(inputs, out, cleared)
         self._s3(before, inputs, out)
@@ -110,6 +119,39 @@ class Witness:
         groups = (("cell", self.settings.cells), ("battery", 2), ("switch", 1), ("current", 1), ("stack", 1))
         return tuple(self.fresh(now_ms, prefix, count) for prefix, count in groups)
 
+    def _s10(self, inputs: Inputs, after: State, active: set[str]) -> None:
+        if self.emergency_ms is not None and inputs.now_ms - self.emergency_ms >= HALF_HOUR_MS:
+            self.emergency_ms = None
+            self.seen.add("emergency ended")
+        for request in inputs.requests:
+            if request.kind == "emergency" and not request.on:
+                self.emergency_ms = None
+            elif request.kind == "emergency" and self.emergency_ms is None:
+                self.emergency_ms = inputs.now_ms
+                for name in ("charge", "discharge"):
+                    self.closings_ms.pop(name, None)
+        assert (after.override is not None) is (self.emergency_ms is not None), "S10: an override of its own"
+        assert ("emergency_override" in active) is (self.emergency_ms is not None), "S10: not announced"
+
+    def _lifted(self, inputs: Inputs, block: Block, against: list[str]) -> bool:
+        """Tell whether an override may lift these: nothing else, and no last limit passed by a measured value."""
+        may = self.emergency_ms is not None and set(against) <= LIFTED[block]
+        if may and not self._beyond(inputs, block):
+            self.seen.add(f"{block.name} lifted")
+            return True
+        return False
+
+    def _beyond(self, inputs: Inputs, block: Block) -> bool:
+        """Tell whether a last limit of the override is passed, or cannot be judged."""
+        p = self.settings.parameters
+        cells, battery, switch, _, _ = self._all(inputs.now_ms)
+        if cells is None or battery is None or switch is None:
+            return True
+        if min(cells) < p.cell_floor_mv or switch[0] > p.switch_otp_decic:
+            return True
+        over = max(cells) > p.cell_ovp_mv + p.emergency_over_mv or min(battery) < p.charge_utp_decic
+        return block is Block.CHARGE and over
+
     def _s1(self, before: State, inputs: Inputs, out: Outputs, active: set[str]) -> None:
         limits = {Block.CHARGE: out.limits.charge_ma, Block.DISCHARGE: out.limits.discharge_ma}
         for block, on, allowed in (
@@ -127,7 +169,7 @@ class Witness:
                 self._waits(before, inputs, block, against)
                 continue
             self.refused_ms.pop(block.name or "", None)
-            assert not against, f"S1: {block.name} beside {against}"
+            assert not against or self._lifted(inputs, block, against), f"S1: {block.name} beside {against}"
             assert None not in self._all(inputs.now_ms), f"S1: {block.name} on an unknown or old value"
             assert inputs.afe.state is AfeState.READY, f"S1: {block.name} with the chip {inputs.afe.state}"
             assert self.good >= self.settings.parameters.start_good_cycles, f"S13: {block.name} too early"
@@ -136,6 +178,8 @@ class Witness:
         """Object to a contactor that is closed without permission, unless it may wait for little current."""
         name, now, p = block.name or "", inputs.now_ms, self.settings.parameters
         assert getattr(before.commands, name.lower()), f"S1: {name} closes without permission"
+        overridden = self.emergency_ms is not None and set(against) & LIFTED[block]
+        assert not (overridden and self._beyond(inputs, block)), f"S10: {name} waits beyond a last limit"
         since = self.refused_ms.setdefault(name, now)
         leaves = [LEAVES_MS.get(alarm, 0) for alarm in against]
         assert now - since < min([p.opening_wait_ms, *leaves]), f"S1: {name} waits too long beside {against}"

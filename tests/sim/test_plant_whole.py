@@ -184,7 +184,7 @@ def test_an_unknown_name_is_answered_with_the_known_ones():
         plant.set("ambient", 3)
     with pytest.raises(PeerError, match=r"did you mean charge_weld.*ntc1_open"):
         plant.fault("charge_welded", True)
-    with pytest.raises(PeerError, match="charge, discharge, precharge, heater, buzzer"):
+    with pytest.raises(PeerError, match="charge, discharge, precharge, heater, main, buzzer"):
         plant.command("horn", True)
     with pytest.raises(PeerError, match="cells are 1 to 16"):
         plant.cell(17, offset_mv=1)

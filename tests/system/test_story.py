@@ -87,3 +87,18 @@ def test_what_cannot_be_is_refused_with_a_reason(shared) -> None:
     assert "cell_ovp_v" in refused.stderr
     assert shared.ctl("params", "get", "cell_ovp_v").stdout == before
     assert shared.ctl("sim", "fault", "gremlins", "on").returncode == 1
+
+
+def test_the_override_is_announced_and_ends_when_asked(shared, tools) -> None:
+    """S10: the way of an operator, from the request socket to every program that tells."""
+    refused = shared.ctl("factory-reset", "--yes")
+    assert refused.returncode == 1
+    assert "a contactor is closed" in refused.stderr
+    assert shared.ctl("emergency", "on").returncode == 0
+    tools.eventually(lambda: "emergency_override" in shared.alarms())
+    assert 1_790_000 < shared.points()["emergency_remaining_ms"] <= 1_800_000
+    assert "EMERGENCY OVERRIDE ON" in shared.ctl("status").stdout
+    assert ("override", "on") in shared.events("emergency")
+    assert shared.ctl("emergency", "off").returncode == 0
+    tools.eventually(lambda: shared.points()["emergency_active"] is False)
+    tools.eventually(shared.is_well)

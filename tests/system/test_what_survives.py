@@ -75,6 +75,25 @@ def test_stored_parameters_that_do_not_fit_block_and_are_not_used(core, tools) -
     assert (values["cell_ovp_mv"], values["cell_ovpr_mv"]) == (3600, 3580)
 
 
+def test_closings_of_before_a_kill_still_count(core, tools) -> None:
+    """S12: within one boot a core that is killed again and again goes on with its hour."""
+    core.start()
+    assert core.points()["charge_closings"] == 1
+    tools.eventually(lambda: "starts_ms" in (core.state / "state.json").read_text())
+    core.kill(signal.SIGKILL)
+    core.start()
+    assert core.points()["charge_closings"] == 2
+    kept = tools.eventually(lambda: json.loads((core.state / "state.json").read_text())["body"])
+    tools.eventually(lambda: len(_starts(core)) == 2)
+    assert kept["boot"]
+
+
+def _starts(core) -> list[int]:
+    body = json.loads((core.state / "state.json").read_text())["body"]
+    starts: list[int] = body["worn"]["charge"]["starts_ms"]
+    return starts
+
+
 def test_a_missing_state_file_is_a_first_start(core) -> None:
     """S13: nothing lost, nothing blocked."""
     core.start()

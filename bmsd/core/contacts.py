@@ -1,0 +1,66 @@
+"""Whether contacts are where they were commanded, seen by current and voltage, with or without auxiliary contacts.
+
+A weld is proved by current alone: an inverter's capacitors hold a load side at pack voltage for minutes, and
+another source for ever. A contactor that does not close is seen by what its load side reads. Whatever is unknown
+proves nothing here. An auxiliary contact has a finding of its own, and either one is enough.
+"""
+
+from __future__ import annotations
+
+from bmsd.core.alarms import Finding
+from bmsd.core.plausible import Values
+from bmsd.core.settings import Settings
+from bmsd.core.state import State
+from bmsd.core.switching import SwitchState
+
+JOINED_PERMILLE = 900
+"""Behind a closed contactor the load side reads at least this share of the pack: cable and contact lose less."""
+Astray = tuple[tuple[str, int], ...]
+"""What the values speak for, by the alarm's name, and since when."""
+
+
+def watch(settings: Settings, state: State, values: Values, now_ms: int) -> tuple[Astray, dict[str, Finding]]:
+    """Remember what this cycle's values speak for, and find what they have spoken for long enough."""
+    known = dict(state.astray)
+    names = (_welded(settings, state, values, now_ms), _not_closing(settings, state, values, now_ms))
+    astray = tuple((name, known.get(name, now_ms)) for name in names if name)
+    proof_ms = settings.parameters.contact_proof_ms
+    return astray, {name: Finding(True) for name, since_ms in astray if now_ms - since_ms >= proof_ms}
+
+
+def _welded(settings: Settings, state: State, values: Values, now_ms: int) -> str:
+    """Name the weld that a current speaks for while everything is commanded open; empty when none does."""
+    switches = (*(getattr(state, name) for name in settings.contactors), state.precharge.relay, state.heater)
+    if values.current_ma is None or not all(_rests(settings, one, False, now_ms) for one in switches):
+        return ""
+    limit_ma = settings.parameters.weld_current_ma
+    if values.current_ma > limit_ma:
+        return f"{settings.contactors[0]}_contactor_welded"
+    if -values.current_ma > limit_ma + _heater_ma(settings, values):
+        return f"{settings.contactors[-1]}_contactor_welded"
+    return ""
+
+
+def _heater_ma(settings: Settings, values: Values) -> int:
+    """Give what a heater relay that is stuck would take from the pack: that is no weld of a contactor."""
+    pack_mv = values.pack_mv.value
+    if not settings.heater_from_pack or settings.heater_mohm is None or pack_mv is None:
+        return 0
+    return pack_mv * 1000 // settings.heater_mohm
+
+
+def _not_closing(settings: Settings, state: State, values: Values, now_ms: int) -> str:
+    """Name the contactor whose load side stays dead behind it; only a pre-charge proves that it is measured."""
+    name = settings.contactors[-1]
+    pack_mv, load_mv = values.pack_mv.value, values.load_mv
+    if not settings.precharge or pack_mv is None or load_mv is None:
+        return ""
+    closed = _rests(settings, getattr(state, name), True, now_ms)
+    return f"{name}_contactor_open" if closed and load_mv * 1000 < pack_mv * JOINED_PERMILLE else ""
+
+
+def _rests(settings: Settings, switch: SwitchState, on: bool, now_ms: int) -> bool:
+    """Tell whether a switch has been on, or off, for long enough to have followed."""
+    if switch.on is not on:
+        return False
+    return switch.changed_ms is None or now_ms - switch.changed_ms >= settings.parameters.contactor_settle_ms

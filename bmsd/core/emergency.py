@@ -1,0 +1,138 @@
+"""The emergency override: for half an hour some alarms no longer block, because a person asked for it (S10).
+
+Which alarms is the column `overridable` of the alarm table. What is no alarm is never lifted: unknown values, the
+start, the operator's own switches. Four last limits have no delay here; one that is passed ends the override for
+its directions, so that no contactor flaps there. The override is never stored, so every restart ends it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from bmsd.core.limits import Limits
+from bmsd.core.plausible import Reading, Values
+from bmsd.core.settings import Settings
+from bmsd.core.switching import SwitchState
+from bmsd.core.types import Event, Request
+from bmsd.tables.alarms import BOTH, BY_NAME, Block
+from bmsd.tables.parameters import Parameters
+
+DURATION_MS = 30 * 60_000
+DISCHARGE_PERMILLE = 200
+"""Share of the largest discharge current that an inverter may take from a pack that is empty otherwise."""
+KIND = "emergency"
+"""The kind of its requests."""
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """An override in force."""
+
+    began_ms: int
+    spent: Block = Block.NONE
+    """Directions in which a last limit was passed: nothing more is lifted there."""
+    lifts: Block = Block.NONE
+    """Directions in which alarms are lifted in this cycle."""
+
+    def left_ms(self, now_ms: int) -> int:
+        """Give the time it has left."""
+        return self.began_ms + DURATION_MS - now_ms
+
+
+class _Last(NamedTuple):
+    """One last limit: the value, on which side of it, and what it ends."""
+
+    reading: Reading
+    limit: int
+    above: bool
+    ends: Block
+
+
+def asked(
+    override: Override | None, requests: Iterable[Request], now_ms: int
+) -> tuple[Override | None, tuple[Event, ...]]:
+    """End an override whose time is up, then take requests; one in force is not made longer by another."""
+    events: list[Event] = []
+    if override is not None and override.left_ms(now_ms) <= 0:
+        override = None
+        events.append(Event(now_ms, "emergency", "override", "ended"))
+    for request in requests:
+        if request.kind != KIND:
+            continue
+        word = "on" if request.on else "off"
+        if bool(request.on) is (override is not None):
+            events.append(Event(now_ms, "request", request.name, word, who=request.who))
+            continue
+        override = Override(now_ms) if request.on else None
+        events.append(Event(now_ms, "emergency", request.name, word, who=request.who))
+    return override, tuple(events)
+
+
+def reach(settings: Settings, override: Override | None, values: Values) -> Override | None:
+    """Decide which directions are lifted in this cycle: none beyond a last limit, none while one is unknown."""
+    if override is None:
+        return None
+    spent, unknown = override.spent, Block.NONE
+    for last in _last_limits(settings, values):
+        value, complete, _ = last.reading
+        if value is not None and (value > last.limit if last.above else value < last.limit):
+            spent |= last.ends
+        if not complete:
+            unknown |= last.ends
+    return replace(override, spent=spent, lifts=BOTH & ~spent & ~unknown)
+
+
+def _last_limits(settings: Settings, values: Values) -> Iterable[_Last]:
+    p: Parameters = settings.parameters
+    over_mv = p.cell_ovp_mv + p.emergency_over_mv
+    yield _Last(values.cell_max, over_mv, True, Block.CHARGE)
+    yield _Last(values.cell_min, p.cell_floor_mv, False, BOTH)
+    yield _Last(values.battery_min, p.charge_utp_decic, False, Block.CHARGE)
+    if settings.switch_sensor:
+        yield _Last(values.switch_decic, p.switch_otp_decic, True, BOTH)
+
+
+def lifts(override: Override | None) -> Block:
+    """Give the directions in which alarms are lifted; none without an override."""
+    return Block.NONE if override is None else override.lifts
+
+
+def spent(override: Override | None) -> Block:
+    """Give the directions in which a last limit ended it."""
+    return Block.NONE if override is None else override.spent
+
+
+def announced(events: tuple[Event, ...], override: Override | None) -> tuple[Event, ...]:
+    """Let an alarm that rises say what of it is lifted, so that nobody is told of a block that is none."""
+    reaches = lifts(override)
+    if not reaches or not events:
+        return events
+    return tuple(
+        replace(event, lifted=tuple((reaches & BY_NAME[event.name].overridable).names))
+        if event.state == "raised"
+        else event
+        for event in events
+    )
+
+
+def counted_anew(switch: SwitchState) -> SwitchState:
+    """Forget a contactor's operations of the last hour; its rest stays (S12)."""
+    return replace(switch, starts_ms=()) if switch.starts_ms else switch
+
+
+def limits(settings: Settings, override: Override | None, told: Limits, *, discharges: bool) -> Limits:
+    """Let the inverter take a share from cells that are low, down to the shutdown voltage; charging stays as told.
+
+    Nothing is added where the contactor is open or discharging is not lifted, as beside any unknown cell (S7).
+    """
+    if not discharges or not lifts(override) & Block.DISCHARGE:
+        return told
+    p = settings.parameters
+    share_ma = p.discharge_max_ma * DISCHARGE_PERMILLE // 1000
+    return replace(
+        told,
+        discharge_ma=max(told.discharge_ma, share_ma),
+        discharge_mv=min(told.discharge_mv, p.cell_shutdown_mv * settings.cells),
+    )

@@ -1,0 +1,187 @@
+"""Where the contactors go, by topology: two that each carry one direction, or a common one that carries both.
+
+`split`: each direction has its contactor, and a direction that is refused opens its own.
+`common`: one main contactor. A direction that is refused is told zero, and the contactor stays closed for the other
+one where the reason leaves time (`Alarm.opening_ms`); `core.flow` opens it when the current goes on. It opens at once
+where a reason leaves none, and when neither direction is left.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from bmsd.core import contactors, heater, opening
+from bmsd.core.contactors import PrechargeState
+from bmsd.core.opening import Opening
+from bmsd.core.plausible import Values
+from bmsd.core.settings import Settings
+from bmsd.core.state import CommonState, State
+from bmsd.core.switching import SwitchState
+from bmsd.core.types import Because, Reason
+from bmsd.tables.alarms import Block
+
+CHARGER_GONE_MS = 60_000
+"""A pack at shutdown voltage whose contactor closed for a charger opens it when none charged for this long."""
+ENDED_BY_CHARGING = frozenset({"cell_shutdown", "auto_shutdown"})
+"""Alarms that open the common contactor at once, and that only charging through it can end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What the contactors are moved from in one cycle."""
+
+    against_charge: tuple[Reason, ...]
+    against_discharge: tuple[Reason, ...]
+    precharge: PrechargeState
+    values: Values
+    heat_is_off: bool
+    """Off as commanded and as read back (S3)."""
+    now_ms: int
+
+
+class Moved(NamedTuple):
+    """Where the contactors are now, and what each direction waits for."""
+
+    charge: SwitchState
+    discharge: SwitchState
+    main: SwitchState
+    precharge: PrechargeState
+    opening: Opening
+    common: CommonState
+    may_ask_charge: bool
+    """The inverter may be asked for charge: a contactor is closed for it, and nothing is against it."""
+    may_ask_discharge: bool
+    wait_charge: tuple[Reason, ...]
+    wait_discharge: tuple[Reason, ...]
+
+
+def move(settings: Settings, state: State, at: Situation) -> Moved:
+    """Move the contactors of one cycle."""
+    return _common(settings, state, at) if settings.common else _split(settings, state, at)
+
+
+def _split(settings: Settings, state: State, at: Situation) -> Moved:
+    p, asked = settings.parameters, state.opening
+    charge_ms, hold_charge = _hold(settings, at, "charge", state.charge, at.against_charge, asked.charge_ms)
+    may_charge = not at.against_charge or hold_charge is not None
+    charge, wait_charge = contactors.drive(p, state.charge, may_charge and at.heat_is_off, at.now_ms)
+    if may_charge and not at.heat_is_off:
+        wait_charge = Reason(Because.HEATER_FIRST, "heater")
+    discharge_ms, hold_discharge = _hold(
+        settings, at, "discharge", state.discharge, at.against_discharge, asked.discharge_ms
+    )
+    may_discharge = not at.against_discharge or hold_discharge is not None
+    discharge, precharge, wait_discharge = _load_side(settings, state.discharge, at, may_discharge)
+    return Moved(
+        charge,
+        discharge,
+        state.main,
+        precharge,
+        Opening(charge_ms, discharge_ms),
+        state.common,
+        charge.on and not at.against_charge,
+        discharge.on and not at.against_discharge,
+        _some(wait_charge or hold_charge),
+        _some(wait_discharge or hold_discharge),
+    )
+
+
+def _common(settings: Settings, state: State, at: Situation) -> Moved:
+    wanted = _wanted(settings, state, at)
+    against = () if wanted else at.against_charge + at.against_discharge
+    main_ms, hold = _hold(settings, at, "main", state.main, against, state.opening.main_ms)
+    main, precharge, wait = _load_side(settings, state.main, at, wanted or hold is not None)
+    waits = _some(wait or hold)
+    may_ask_charge = main.on and not at.against_charge and at.heat_is_off
+    wait_charge = waits + _told(main, wanted, at.against_charge, "discharge")
+    if not at.against_charge and not at.heat_is_off:
+        wait_charge += (Reason(Because.HEATER_FIRST, "heater"),)
+    return Moved(
+        state.charge,
+        state.discharge,
+        main,
+        precharge,
+        Opening(main_ms=main_ms),
+        CommonState(_refused(at), _charged_ms(state, main, at)),
+        may_ask_charge,
+        main.on and not at.against_discharge,
+        wait_charge,
+        waits + _told(main, wanted, at.against_discharge, "charge"),
+    )
+
+
+def _wanted(settings: Settings, state: State, at: Situation) -> bool:
+    """Tell whether the common contactor shall be closed."""
+    if at.against_charge and at.against_discharge:
+        return False
+    hasty = [r for r in at.against_charge + at.against_discharge if not opening.leaves_time(r)]
+    if not hasty:
+        return True
+    charging_ends_it = all(r.because is Because.ALARM and r.name in ENDED_BY_CHARGING for r in hasty)
+    return charging_ends_it and not at.against_charge and _charges(settings, state, at)
+
+
+def _charges(settings: Settings, state: State, at: Situation) -> bool:
+    """Tell whether a charger is there: its side stands above the open contactor, or it charged lately."""
+    if not state.main.on:
+        return heater.charger_present(settings, at.values) is True
+    charged_ms = _charged_ms(state, state.main, at)
+    return charged_ms is not None and at.now_ms - charged_ms < CHARGER_GONE_MS
+
+
+def _charged_ms(state: State, main: SwitchState, at: Situation) -> int | None:
+    """Give when the closed contactor last carried a charge current; closing for a charger counts as one."""
+    if not main.on:
+        return None
+    if not state.main.on:
+        return at.now_ms if at.against_discharge else None
+    current_ma = at.values.current_ma
+    if current_ma is not None and current_ma > heater.CHARGING_MA:
+        return at.now_ms
+    return state.common.charged_ms
+
+
+def _refused(at: Situation) -> Block:
+    charge = Block.CHARGE if at.against_charge or not at.heat_is_off else Block.NONE
+    return charge | (Block.DISCHARGE if at.against_discharge else Block.NONE)
+
+
+def _told(main: SwitchState, wanted: bool, against: tuple[Reason, ...], other: str) -> tuple[Reason, ...]:
+    """Say why the contactor is not where this direction would have it."""
+    if against and main.on and wanted:
+        return (Reason(Because.TOLD_ZERO, other),)
+    if not against and not wanted:
+        return (Reason(Because.OTHER_DIRECTION, other),)
+    return ()
+
+
+def _hold(
+    settings: Settings,
+    at: Situation,
+    name: str,
+    switch: SwitchState,
+    against: tuple[Reason, ...],
+    since_ms: int | None,
+) -> tuple[int | None, Reason | None]:
+    """Let a closed contactor that has to open wait for little current, where that may be (S12)."""
+    return opening.decide(
+        settings.parameters,
+        name,
+        closed=switch.on,
+        against=against,
+        current_ma=at.values.current_ma,
+        since_ms=since_ms,
+        now_ms=at.now_ms,
+    )
+
+
+def _load_side(
+    settings: Settings, switch: SwitchState, at: Situation, wanted: bool
+) -> tuple[SwitchState, PrechargeState, Reason | None]:
+    pack_mv, load_mv = at.values.pack_mv.value, at.values.load_mv
+    return contactors.load_side(settings, switch, at.precharge, wanted, pack_mv, load_mv, at.now_ms)
+
+
+def _some(reason: Reason | None) -> tuple[Reason, ...]:
+    return () if reason is None else (reason,)

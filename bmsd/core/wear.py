@@ -1,0 +1,57 @@
+"""What a contactor remembers of its life: closings in all, and those of the last hour, over restarts (S12, S13)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from bmsd.core.alarms import Finding
+from bmsd.core.settings import Settings
+from bmsd.core.state import State
+from bmsd.core.switching import SwitchState
+
+COUNTED = ("charge", "discharge", "main", "precharge", "heater")
+
+
+@dataclass(frozen=True, slots=True)
+class Worn:
+    """One contactor or relay as it survives a restart."""
+
+    closings: int = 0
+    starts_ms: tuple[int, ...] = ()
+    """Closings of the last hour, on the monotonic clock of the boot they belong to."""
+
+
+def switch(state: State, name: str) -> SwitchState:
+    """Give one of the counted switches."""
+    found: SwitchState = state.precharge.relay if name == "precharge" else getattr(state, name)
+    return found
+
+
+def worn(state: State) -> dict[str, Worn]:
+    """Give what must survive of every switch that ever closed."""
+    switches = {name: switch(state, name) for name in COUNTED}
+    return {name: Worn(one.closings, one.starts_ms) for name, one in switches.items() if one.closings}
+
+
+def remembered(state: State, kept: Mapping[str, Worn], now_ms: int, *, same_boot: bool) -> State:
+    """Give a fresh state its switches' past.
+
+    A start that follows in the same boot goes on with the last hour. After another boot nobody knows how long
+    ago that was, so it counts as now: a machine that reboots again and again switches no more often than one
+    that does not.
+    """
+    made: dict[str, Any] = {}
+    for name, one in kept.items():
+        starts_ms = tuple(min(t, now_ms) if same_boot else now_ms for t in one.starts_ms)
+        made[name] = SwitchState(starts_ms=starts_ms, closings=one.closings)
+    relay = made.pop("precharge", state.precharge.relay)
+    return replace(state, precharge=replace(state.precharge, relay=relay), **made)
+
+
+def findings(settings: Settings, state: State) -> dict[str, Finding]:
+    """Say when a contactor has closed as often as its service life allows."""
+    most = max((switch(state, name).closings for name in settings.contactors), default=0)
+    over = most >= settings.parameters.contactor_life_closings
+    return {"contactor_worn": Finding(True, most)} if over else {}

@@ -1,0 +1,46 @@
+"""What operators ask of the core: switches that narrow, resets, the emergency override, factory values (S10, S14)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import NamedTuple
+
+from bmsd.core import emergency
+from bmsd.core.emergency import Override
+from bmsd.core.state import Consent, State
+from bmsd.core.types import Event, Inputs, Request
+from bmsd.tables.alarms import Block
+
+FACTORY = "factory"
+_DIRECTIONS = {"charge": Block.CHARGE, "discharge": Block.DISCHARGE}
+
+
+class Wishes(NamedTuple):
+    """What is asked for from this cycle on, and what to record."""
+
+    consent: Consent
+    asked_for: Block
+    override: Override | None
+    resets: frozenset[str]
+    events: tuple[Event, ...]
+
+
+def take(state: State, inputs: Inputs) -> Wishes:
+    """Take the requests of one cycle, in their order."""
+    override, told = emergency.asked(state.override, inputs.requests, inputs.now_ms)
+    consent, asked_for = state.consent, state.asked_for
+    for request in inputs.requests:
+        if request.kind == "switch":
+            consent = replace(consent, **{request.name: bool(request.on)})
+            asked_for |= _DIRECTIONS.get(request.name, Block.NONE) if request.on else Block.NONE
+        elif request.kind == FACTORY:
+            # Nobody who forbade something shall see it close by a reset: each direction is asked for anew.
+            consent, asked_for = Consent(), Block.NONE
+    resets = frozenset(r.name for r in inputs.requests if r.kind == "reset")
+    events = tuple(_recorded(r, inputs.now_ms) for r in inputs.requests if r.kind != emergency.KIND)
+    return Wishes(consent, asked_for, override, resets, events + told)
+
+
+def _recorded(request: Request, now_ms: int) -> Event:
+    word = request.kind if request.on is None else ("on" if request.on else "off")
+    return Event(now_ms, "request", request.name, word, who=request.who)

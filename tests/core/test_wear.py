@@ -1,0 +1,125 @@
+"""How often contactors closed: over their life, and within the last hour over restarts and reboots (S12)."""
+
+from __future__ import annotations
+
+import pytest
+from bench_inputs import Pack, make_settings
+
+from bmsd.core import wear
+from bmsd.core.state import begin
+from bmsd.core.types import Because, Request
+from bmsd.core.wear import Worn
+
+HOUR_MS = 3_600_000
+OFF, ON = (Request("switch", "charge", on, "uid 0") for on in (False, True))
+QUICK = {"contactor_operations_per_hour": 5, "contactor_min_off_ms": 500}
+
+
+def switched(times: int, **more: int) -> Pack:
+    """Give a pack whose charge contactor closed so many times."""
+    pack = Pack(make_settings(chosen={**QUICK, **more})).started()
+    for _ in range(times - 1):
+        pack.cycle(OFF)
+        pack.cycle(ON, after_ms=500)
+    assert pack.state.commands.charge
+    return pack
+
+
+def restarted(pack: Pack, after_ms: int = 0, *, same_boot: bool = True) -> Pack:
+    """Start anew with what the old pack leaves behind, on the same clock or on one that began again."""
+    now_ms = pack.now_ms + after_ms if same_boot else 5000
+    state = wear.remembered(begin(now_ms), wear.worn(pack.state), now_ms, same_boot=same_boot)
+    return Pack(pack.settings, now_ms=now_ms, state=state)
+
+
+def test_every_closing_counts_and_an_opening_does_not() -> None:
+    pack = switched(3)
+    assert pack.state.charge.closings == 3
+    assert pack.state.discharge.closings == pack.state.precharge.relay.closings == 1
+    pack.cycle(OFF)
+    assert pack.state.charge.closings == 3
+
+
+def test_the_count_of_its_life_survives_and_forgets_no_hour() -> None:
+    """S13: unlike the pace, it never shrinks."""
+    pack = switched(4)
+    pack.now_ms += 2 * HOUR_MS
+    again = restarted(pack)
+    again.started()
+    assert again.state.charge.closings == 5
+    assert len(again.state.charge.starts_ms) == 1
+
+
+def test_a_crash_loop_switches_no_more_often_than_one_long_run() -> None:
+    """S12: five closings an hour, however many starts there are."""
+    pack, closings = switched(1), 1
+    for _ in range(12):
+        pack = restarted(pack, after_ms=10_000)
+        pack.run(5000)
+        closings += pack.state.commands.charge
+    assert closings == 5
+    assert pack.out is not None
+    assert pack.out.against_charge[0].because is Because.OPERATIONS
+
+
+@pytest.mark.parametrize("down_ms", [0, 600_000])
+def test_closings_of_before_a_restart_leave_when_their_hour_is_over(down_ms: int) -> None:
+    """S12: in the same boot the clock runs on."""
+    pack = switched(5)
+    first_ms = pack.state.charge.starts_ms[0]
+    again = restarted(pack, down_ms)
+    again.run(5000)
+    assert not again.state.commands.charge
+    again.at(first_ms + HOUR_MS - 1)
+    assert not again.state.commands.charge
+    again.at(first_ms + HOUR_MS)
+    assert again.state.commands.charge
+
+
+def test_after_a_reboot_the_last_hour_counts_as_now() -> None:
+    """S12, S11: the old clock means nothing, and nobody knows how long the machine was off."""
+    again = restarted(switched(5), same_boot=False)
+    began_ms = again.now_ms
+    again.run(10_000)
+    assert not again.state.commands.charge
+    assert again.state.commands.discharge
+    again.at(began_ms + HOUR_MS - 1)
+    assert not again.state.commands.charge
+    again.at(began_ms + HOUR_MS)
+    assert again.state.commands.charge
+
+
+def test_a_time_that_lies_ahead_counts_as_now() -> None:
+    """S12: a file that says so must not hold a contactor open for ever."""
+    state = wear.remembered(begin(5000), {"charge": Worn(9, (10**12,) * 5)}, 5000, same_boot=True)
+    assert state.charge.starts_ms == (5000,) * 5
+    assert state.charge.closings == 9
+
+
+def test_a_contactor_that_never_closed_leaves_nothing_behind() -> None:
+    assert wear.worn(begin(0)) == {}
+    assert set(wear.worn(switched(1).state)) == {"charge", "discharge", "precharge"}
+
+
+@pytest.mark.parametrize(("closings", "worn"), [(98, False), (99, True)])
+def test_the_end_of_its_service_life_is_warned_of_and_blocks_nothing(closings: int, worn: bool) -> None:
+    settings = make_settings(chosen={"contactor_life_closings": 100})
+    state = wear.remembered(begin(1_000_000), {"discharge": Worn(closings)}, 1_000_000, same_boot=False)
+    pack = Pack(settings, state=state).started()
+    assert pack.state.discharge.closings == closings + 1
+    assert ("contactor_worn" in pack.active()) is worn
+    assert pack.state.commands.charge
+    if worn:
+        assert pack.alarm("contactor_worn").value == 100
+        pack.settings = make_settings(chosen={"contactor_life_closings": 101})
+        pack.cycle()
+        assert not pack.active()
+
+
+def test_relays_that_carry_no_pack_current_are_counted_and_not_warned_of() -> None:
+    settings = make_settings(chosen={"contactor_life_closings": 100})
+    kept = {"heater": Worn(500), "precharge": Worn(500)}
+    pack = Pack(settings, state=wear.remembered(begin(1_000_000), kept, 1_000_000, same_boot=True)).started()
+    assert not pack.active()
+    assert pack.state.heater.closings == 500
+    assert pack.state.precharge.relay.closings == 501
