@@ -41,6 +41,7 @@ QUICK: dict[str, float] = {
     "limit_ignored_delay_s": 1,
     "charge_enforce_delay_s": 2,
     "discharge_enforce_delay_s": 2,
+    "forbidden_flow_s": 0.1,
 }
 """The shortest delays that each may have, and the shortest period: trips in real time take as long as they say."""
 
@@ -53,7 +54,7 @@ def configure(folder: Path, trip: Trip, *, real: bool) -> Config:
     """Give the pack's configuration for a row: presets in virtual time, all delays short in real time."""
     wanted = {**(QUICK if real else PRESET), "cell_spread_v": 2, "start_good_cycles": 2, **trip.parameters}
     text = "\n".join(f"{name} = {value}" for name, value in wanted.items())
-    return load(write_config(folder, sections=trip.sections, parameters=text, precharge=False))
+    return load(write_config(folder, sections=trip.sections, parameters=text, precharge=False, topology=trip.topology))
 
 
 class Measuring:
@@ -98,7 +99,7 @@ class Measuring:
         pack.pass_time(SETTLE_PERIODS * period_ms)
         self.trip.before(pack)
         pack.pass_time((1 + 3 * self._draw.random()) * period_ms)
-        names = [name for block, name in LINES.items() if block in self.trip.row.blocks and pack.lines.read(name)]
+        names = [name for name in self.trip.lines if name in pack.lines.wired and pack.lines.read(name)]
         if not names:
             raise TripError(f"{self.trip.name}: no line is on that it could switch off; {self._told()}")
         return names
@@ -140,7 +141,9 @@ class Measuring:
 
     def _against(self, names: Iterable[str]) -> list:
         out = self._pack.out
-        return [reason for name in names for reason in getattr(out, f"against_{name}")]
+        fields = {"main": ("against_charge", "against_discharge")}
+        of = [field for name in names for field in fields.get(name, (f"against_{name}",))]
+        return [reason for field in of for reason in getattr(out, field)]
 
     def _told(self) -> str:
         return f"reasons: {[(r.because.value, r.name) for r in self._against(LINES.values())]}"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from reaction_measure import QUICK, Series
 from reaction_pack import TICK_MS
-from reaction_trips import LINES, NOT_MEASURED, TRIPS
+from reaction_trips import NOT_MEASURED, TRIPS
 from rig import PERIOD_MS, median, percentile
 
 from bmsd.afe.session import SIGNATURE_EVERY
@@ -62,7 +62,7 @@ def table(results: Results) -> list[str]:
         rows = {kind: found[name] for kind, found in results.items() if name in found}
         if not rows:
             continue
-        opens = ", ".join(line for block, line in LINES.items() if block in trip.row.blocks)
+        opens = ", ".join(trip.lines)
         short = rows.get("loaded") or rows.get("idle")
         virtual = rows.get("virtual")
         lines.append(

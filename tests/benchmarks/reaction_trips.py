@@ -54,6 +54,7 @@ class Trip:
     """Current flows on through the contactor, whatever the inverter is told."""
     parameters: Mapping[str, float] = field(default_factory=dict)
     sections: str = ""
+    topology: str = "split"
     note: str = ""
 
     @property
@@ -64,6 +65,14 @@ class Trip:
     def name(self) -> str:
         """Name it; one alarm may be tripped in several ways."""
         return f"{self.alarm}, {self.note}" if self.note else self.alarm
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """Name the output lines that it has to switch off."""
+        names = [name for block, name in LINES.items() if block in self.row.blocks]
+        if self.topology == "common":
+            names = [name if name == "heater" else "main" for name in names]
+        return tuple(dict.fromkeys(names))
 
     def own_ms(self, p: Parameters) -> int:
         """Give the protection's own delay, with the wait for little current where current flows (S12)."""
@@ -164,6 +173,12 @@ def voltage_changed(pack: Pack, measurement: Measurement) -> bool:
 def _moved(pack: Pack, name: str, value: int, by: int) -> bool:
     first = pack.first.setdefault(name, value)
     return abs(value - first) > by
+
+
+def flows(into: bool, limit_ma: Callable[[Parameters], int]) -> Shows:
+    """Look for a current beyond a limit, one way or the other."""
+    sign = 1 if into else -1
+    return lambda pack, m: (m.current_ma or 0) * sign > limit_ma(pack.config.parameters)
 
 
 def faulty(fault: ChipFault) -> Shows:
@@ -270,14 +285,29 @@ PLAIN: tuple[Trip, ...] = (
         "current_reversed", swing, voltage_changed, together(breaks("current_reversed"), then(1000), swings(5)),
         parameters={"physics_step_v": 0.004},
     ),
-    Trip("charge_past_contactor", put("current_offset_ma", 20_000), lambda _, m: (m.current_ma or 0) > 5000,
+    Trip("charge_past_contactor", put("current_offset_ma", 20_000), flows(True, lambda p: p.limit_tolerance_ma),
          switched_off("charge")),
-    Trip("discharge_past_contactor", put("current_offset_ma", -20_000), lambda _, m: (m.current_ma or 0) < -5000,
+    Trip("discharge_past_contactor", put("current_offset_ma", -20_000),
+         flows(False, lambda p: p.limit_tolerance_ma),
          switched_off("discharge")),
-    Trip("charge_limit_enforced", charging(98), lambda _, m: (m.current_ma or 0) > 95_000, then(4000),
+    Trip("charge_limit_enforced", charging(98),
+         flows(True, lambda p: p.charge_max_ma + p.limit_tolerance_ma), then(4000),
          current=True, parameters={"limit_react_s": 1}, sections=CAN),
-    Trip("discharge_limit_enforced", drawing(7700), lambda _, m: (m.current_ma or 0) < -140_000, then(4000),
+    Trip("discharge_limit_enforced", drawing(7700),
+         flows(False, lambda p: p.discharge_max_ma + p.limit_tolerance_ma), then(4000),
          current=True, parameters={"limit_react_s": 1}, sections=CAN),
+    Trip(
+        "main_contactor_open", breaks("main_stuck_open"), contact("main", False), nothing,
+        no_delay, "settled before", topology="common",
+    ),
+    Trip(
+        "charge_not_stopped", charging(40), flows(True, lambda p: p.forbidden_charge_ma),
+        switched_off("charge"), topology="common",
+    ),
+    Trip(
+        "discharge_not_stopped", drawing(2000), flows(False, lambda p: p.forbidden_discharge_ma),
+        switched_off("discharge"), topology="common",
+    ),
 )  # fmt: skip
 
 
@@ -294,6 +324,7 @@ TRIPS: dict[str, Trip] = {
 }
 
 NOT_MEASURED = {
+    "main_contactor_welded": "arises while the one contactor there is should be open, and does not open",
     "afe_refused": "arises only while the chip is brought up, with every contactor open",
     "precharge_failed": "arises while the discharge contactor is still open, and keeps it so",
     "heater_no_warming": "counts the core's own time of heating; no register shows a moment",

@@ -34,16 +34,16 @@ capacity_ah = 280
 chip = "bq76952"
 shunt_mohm = 0.25
 [outputs]
-charge = 17
-discharge = 27
+{contactors}
 {precharge}
 heater = 23
 buzzer = 24
 heartbeat = 25
-charge_feedback = 5
-discharge_feedback = 6
+[switches]
+topology = "{topology}"
 [heater]
 resistance_ohm = 24.0
+supply = "{supply}"
 {sections}
 [parameters]
 charge_ocp_a = 100
@@ -52,11 +52,31 @@ discharge_ocp_a = 150
 """
 
 
-def write_config(folder: Path, sections: str = "", parameters: str = "", *, precharge: bool = True) -> Path:
+CONTACTOR_LINES = {
+    "split": "charge = 17\ndischarge = 27\ncharge_feedback = 5\ndischarge_feedback = 6",
+    "common": "main = 17\nmain_feedback = 5",
+}
+
+
+def write_config(
+    folder: Path,
+    sections: str = "",
+    parameters: str = "",
+    *,
+    precharge: bool = True,
+    topology: str = "split",
+) -> Path:
     """Write the configuration of the pack that everything is measured with."""
     path = folder / "bmsd.toml"
-    relay = "precharge = 22" if precharge else ""
-    path.write_text(CONFIG.format(sections=sections, parameters=parameters, precharge=relay))
+    text = CONFIG.format(
+        sections=sections,
+        parameters=parameters,
+        precharge="precharge = 22" if precharge else "",
+        contactors=CONTACTOR_LINES[topology],
+        topology=topology,
+        supply="pack" if topology == "common" else "charger",
+    )
+    path.write_text(text)
     return path
 
 
@@ -175,7 +195,8 @@ class Rig:
     ) -> None:
         self.config = config or load(write_config(folder))
         self.clock = clock or Clock(real=False)
-        self.bench = Bench(self.config, PlantSettings(), now_ms=int(self.clock.now()), happenings=())
+        plant = PlantSettings(common=self.config.topology == "common")
+        self.bench = Bench(self.config, plant, now_ms=int(self.clock.now()), happenings=())
         self.control = Controller(
             self.config, self.config.parameters, self.board(), begin(int(self.clock.now()))
         )
