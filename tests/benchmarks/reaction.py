@@ -133,10 +133,9 @@ def main() -> int:
         about[kind.name] += f"; when it ended {os.getloadavg()[0]:.1f}"
         if options.data:
             keep(options.data, results, about)
-    limits = {kind.name: kind.khz for kind in KINDS}
-    print(*reaction_page.table(results), sep="\n")
+    print(*reaction_page.together(results), *reaction_page.table(results), sep="\n")
     if options.write:
-        reaction_page.write(ROOT, results, about, limits)
+        reaction_page.write(ROOT, results, about)
         print(f"written: {reaction_page.DOCUMENT}")
     return 0
 
