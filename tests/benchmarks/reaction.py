@@ -93,7 +93,8 @@ def measured(kind: Kind, names: list[str], trips: int) -> dict[str, Series]:
     chunks = [(at, name) for at in range(0, trips, CHUNK) for name in names]
     with workers(kind) as pool:
         waiting = [
-            pool.submit(_chunk, kind, name, min(CHUNK, trips - at), 1000 * kind.seed + at) for at, name in chunks
+            pool.submit(_chunk, kind, name, min(CHUNK, trips - at), 1000 * kind.seed + at)
+            for at, name in chunks
         ]
         for number, one in enumerate(as_completed(waiting), 1):
             name, series = one.result()
@@ -103,7 +104,9 @@ def measured(kind: Kind, names: list[str], trips: int) -> dict[str, Series]:
             else:
                 found[name] = series
             if number % 50 == 0 or number == len(waiting):
-                print(f"# {kind.name}: {done} of {wanted} trips, {time.monotonic() - begun:.0f} s", flush=True)
+                print(
+                    f"# {kind.name}: {done} of {wanted} trips, {time.monotonic() - begun:.0f} s", flush=True
+                )
     return {name: found[name] for name in names}
 
 
@@ -145,10 +148,14 @@ def _options() -> argparse.Namespace:
     alarms = sorted({trip.alarm for trip in TRIPS.values()})
     parser = argparse.ArgumentParser(prog="./run reaction", description="Measure how fast protections act.")
     parser.add_argument("--trips", type=int, default=1000, help="of each protection, default %(default)s")
-    parser.add_argument("--idle-trips", type=int, default=200, help="in real time without load, default %(default)s")
+    parser.add_argument(
+        "--idle-trips", type=int, default=200, help="in real time without load, default %(default)s"
+    )
     parser.add_argument("--only", nargs="+", choices=alarms, metavar="ALARM", help="only these")
     parser.add_argument("--kinds", nargs="*", choices=names, default=names, help="only these kinds of time")
-    parser.add_argument("--data", type=Path, help="keep every figure in this file, and begin with what it holds")
+    parser.add_argument(
+        "--data", type=Path, help="keep every figure in this file, and begin with what it holds"
+    )
     parser.add_argument("--write", action="store_true", help="write the document and its picture")
     return parser.parse_args()
 

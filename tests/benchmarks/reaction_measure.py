@@ -54,7 +54,9 @@ def configure(folder: Path, trip: Trip, *, real: bool) -> Config:
     """Give the pack's configuration for a row: presets in virtual time, all delays short in real time."""
     wanted = {**(QUICK if real else PRESET), "cell_spread_v": 2, "start_good_cycles": 2, **trip.parameters}
     text = "\n".join(f"{name} = {value}" for name, value in wanted.items())
-    return load(write_config(folder, sections=trip.sections, parameters=text, precharge=False, topology=trip.topology))
+    return load(
+        write_config(folder, sections=trip.sections, parameters=text, precharge=False, topology=trip.topology)
+    )
 
 
 class Measuring:

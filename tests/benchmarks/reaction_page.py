@@ -195,7 +195,8 @@ part of the own delay, as for the over-currents. Own delays in real time are sho
 NOTES = f"""\
 - What is a little beyond the budget is so by the bus: a cycle that decides and also looks at the chip's settings (S6;
   the signature at every {SIGNATURE_EVERY}th poll, with a block of them at every 16th) carries 165 or 259 bytes instead
-  of 131 before it decides, with two or three pauses of 1 ms for the chip: at 100 kHz 26 ms instead of 12.
+  of 131 before it decides, and gives the chip its pauses: at 100 kHz 17 or 27 ms instead of 12, at 400 kHz 6 or 10 ms
+  instead of 3.
 - Where a value is lost (`cell_lost`, `temperature_lost`, `switch_temperature_lost`, `current_lost`, `stack_lost`,
   `afe_lost`) the line goes off because the value is unknown, after `value_max_age_s` from its last good reading; the
   alarm that names it follows after `unknown_grace_s`.

@@ -75,7 +75,7 @@ def test_a_line_that_goes_off_later_than_alarm_and_wait_is_told(tmp_path) -> Non
     trip = replace(TRIPS["cell_ovp, under current"], current=False)
     series = measure(tmp_path, trip, 1, real=False, khz=KHZ)
     assert series.late_ms == []
-    assert "500 ms from its alarm" in series.strange[0] or "51" in series.strange[0]
+    assert "ms from its alarm" in series.strange[0]
 
 
 def test_what_the_registers_show_before_the_cause_is_told(tmp_path) -> None:
@@ -105,7 +105,7 @@ def test_a_row_of_which_no_trip_counts_is_not_kept() -> None:
 
 
 def test_the_command_measures_and_keeps_what_it_found(monkeypatch, tmp_path, capsys) -> None:
-    words = ["--trips", "2", "--only", "short_circuit", "--kinds", "slow", "--data", str(tmp_path / "data.json")]
+    words = f"--trips 2 --only short_circuit --kinds slow --data {tmp_path / 'data.json'}".split()
     monkeypatch.setattr(sys, "argv", ["reaction.py", *words])
     assert reaction.main() == 0
     assert "| `short_circuit` | charge, discharge | none |" in capsys.readouterr().out
