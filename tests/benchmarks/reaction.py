@@ -86,8 +86,10 @@ def workers(kind: Kind) -> Iterator[ProcessPoolExecutor]:
         )
 
 
-def measured(kind: Kind, names: list[str], trips: int) -> dict[str, Series]:
-    """Measure rows in one kind of time, the longest first so that no worker is left alone at the end."""
+def measured(
+    kind: Kind, names: list[str], trips: int, note: Callable[[dict[str, Series]], None]
+) -> dict[str, Series]:
+    """Measure rows in one kind of time, all of them a little at a time; note how far it is now and then."""
     found: dict[str, Series] = {}
     begun, done, wanted = time.monotonic(), 0, len(names) * trips
     chunks = [(at, name) for at in range(0, trips, CHUNK) for name in names]
@@ -107,6 +109,7 @@ def measured(kind: Kind, names: list[str], trips: int) -> dict[str, Series]:
                 print(
                     f"# {kind.name}: {done} of {wanted} trips, {time.monotonic() - begun:.0f} s", flush=True
                 )
+                note({name: found[name] for name in names if name in found})
     return {name: found[name] for name in names}
 
 
@@ -132,10 +135,16 @@ def main() -> int:
         names = [name for name in kind.rows() if not options.only or TRIPS[name].alarm in options.only]
         about[kind.name] = f"{machine()}; {kind.workers} packs at once"
         trips = options.idle_trips if kind.name == "idle" else options.trips
-        results.setdefault(kind.name, {}).update(measured(kind, names, trips))
+        before = results.get(kind.name, {})
+
+        def note(found: dict[str, Series], kind: Kind = kind, before: dict[str, Series] = before) -> None:
+            """Keep what there is, for whoever has to stop it early."""
+            results[kind.name] = before | found
+            if options.data:
+                keep(options.data, results, about)
+
+        note(measured(kind, names, trips, note))
         about[kind.name] += f"; when it ended {os.getloadavg()[0]:.1f}"
-        if options.data:
-            keep(options.data, results, about)
     print(*reaction_page.together(results), *reaction_page.table(results), sep="\n")
     if options.write:
         reaction_page.write(ROOT, results, about)
