@@ -17,6 +17,7 @@ from bmsd.core.settings import Settings, settings
 from bmsd.errors import ConfigError
 from bmsd.hardware.board import OutputsConfig
 from bmsd.hardware.outputs import SWITCHED
+from bmsd.inverters.protocols import PROTOCOLS
 from bmsd.tables import parameters
 from bmsd.tables.chemistries import CHEMISTRIES
 from bmsd.tables.parameters import Parameters
@@ -31,6 +32,7 @@ class CanConfig:
     protocol: str
     silence_after_s: float
     bus: dict[str, Any]
+    battery_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,16 +176,20 @@ def _outputs(values: Mapping[str, Any]) -> OutputsConfig:
         active_low=values["outputs.active_low"],
         lines={name: line for name, line in wired.items() if line is not None},
         feedback={name: line for name, line in contacts.items() if line is not None},
+        button=values["outputs.button"],
     )
 
 
 def _can(given: Files, values: Mapping[str, Any]) -> CanConfig:
     """Everything that is not bmsd's own goes to python-can."""
-    own = ("protocol", "silence_after_s")
+    own = ("protocol", "silence_after_s", "battery_name")
     bus = {name: written.value for name, written in given["can"].items() if name not in own}
-    for name in ("interface", "channel", "bitrate"):
+    for name in ("interface", "channel"):
         bus.setdefault(name, values[f"can.{name}"])
-    return CanConfig(values["can.protocol"], float(values["can.silence_after_s"]), bus)
+    bus.setdefault("bitrate", PROTOCOLS[values["can.protocol"]].bitrate)
+    return CanConfig(
+        values["can.protocol"], float(values["can.silence_after_s"]), bus, values["can.battery_name"]
+    )
 
 
 def _modbus(values: Mapping[str, Any]) -> ModbusConfig:

@@ -195,9 +195,12 @@ def check_topology(path: Path, given: Files, values: Mapping[str, Any], problems
 
 
 def check_can(given: Files, values: Mapping[str, Any], problems: list[str]) -> None:
-    """Check that the inverter protocol is known and runs at the given bit rate."""
+    """Check that the inverter protocol is known and runs at the given bit rate, and that the name fits."""
     name, bitrate = values.get("can.protocol"), values.get("can.bitrate")
-    if name is None or bitrate is None:
+    called = given.get("can", {}).get("battery_name")
+    if called and isinstance(called.value, str):
+        problems.extend(f"{called.place}: {text}" for text in protocols.name_problems(called.value))
+    if name is None:
         return
     written = given["can"].get("bitrate" if name in protocols.PROTOCOLS else "protocol")
     place = f"{written.place}: " if written else ""

@@ -107,6 +107,7 @@ class Controller:
             contacts,
             self._board.heater_ma(),
             requests,
+            outputs.is_pressed(self._board.lines),
         )
         self.state, self.out = step(self.settings, self.state, self.inputs)
         self._rest_chip(report, is_open)

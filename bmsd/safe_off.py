@@ -29,7 +29,9 @@ BENCH_LINES_FILE = "bench-lines.json"
 
 def remember(runtime_dir: Path, outputs: OutputsConfig, *, simulated: bool) -> None:
     """Leave the list of lines where safe-off finds it."""
-    text = json.dumps({"simulated": simulated, "outputs": {**asdict(outputs), "feedback": {}}})
+    text = json.dumps(
+        {"simulated": simulated, "outputs": {**asdict(outputs), "feedback": {}, "button": None}}
+    )
     file = runtime_dir / OUTPUTS_FILE
     file.parent.mkdir(mode=0o750, exist_ok=True)
     file.write_text(text)

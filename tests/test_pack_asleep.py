@@ -175,6 +175,16 @@ def test_the_operator_wakes_it(opened) -> None:
     assert not opened.chip_asleep
 
 
+def test_the_button_wakes_it(opened) -> None:
+    opened.run(60)
+    opened.bench.request({"set": {"button": 1}})
+    opened.cycle()
+    assert not opened.asleep
+    assert "button" in [event.name for event in opened.virtual.control.out.events]
+    opened.run(20)
+    assert opened.closed == (True, True)
+
+
 def test_a_chip_that_falls_asleep_by_itself_is_settings_lost(tmp_path) -> None:
     """S6, S7: SLEEP that nobody asked for."""
     life = Life(tmp_path, 0)

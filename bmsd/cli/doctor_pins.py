@@ -144,7 +144,7 @@ def taken(case: Case) -> Finding:
     if not case.boot.is_pi:
         return skipped("no Raspberry Pi")
     outputs = case.config.outputs
-    used = {**outputs.lines, **{f"{name}_feedback": line for name, line in outputs.feedback.items()}}
+    used = outputs.keys
     others = case.boot.taken()
     both = [f"{name} on GPIO {line} with {others[line]}" for name, line in used.items() if line in others]
     if both:
@@ -175,7 +175,7 @@ def chip(case: Case) -> Finding:
 
 def _held(config: Config, chip: GpioChip) -> Finding:
     outputs = config.outputs
-    used = {**outputs.lines, **{f"{name}_feedback": line for name, line in outputs.feedback.items()}}
+    used = outputs.keys
     absent = {name: line for name, line in used.items() if line >= chip.lines}
     if absent:
         return bad(

@@ -76,6 +76,8 @@ def more_rows(now: Now) -> list[Row]:
         ("history", f"{number(pack['cycles'], 1)} cycles, {number(pack['full_charges'], 0)} full charges,"
                     f" {number(pack['discharged_ah'], 1, 'Ah')} discharged,"
                     f" health {number(pack['soh_percent'], 0, '%')}"),
+        ("closings", ", ".join(
+            f"{name.removesuffix('_closings')} {number(count, 0)}" for name, count in now.document["wear"].items())),
         ("front end", str(front_end)),
         *override,
         ("daemon", f"up {_span(now.document['uptime_s'])}; every {number(cycle['period_ms'], 0, 'ms')} it works"

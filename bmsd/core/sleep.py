@@ -52,6 +52,8 @@ class Situation(NamedTuple):
     """An alarm was raised in this cycle."""
     asked: bool
     """Somebody asked for something in this cycle."""
+    pressed: bool
+    """Somebody presses the button."""
     empty: bool
     """The pack has shut itself down."""
     charge_closed: bool
@@ -112,7 +114,7 @@ def _current(p: Parameters, values: Values) -> bool:
 
 
 def _idle(p: Parameters, seen: Situation) -> bool:
-    wanted = seen.asked or seen.raised or charger(p, seen.values)
+    wanted = seen.asked or seen.pressed or seen.raised or charger(p, seen.values)
     return seen.started and not (seen.busy or seen.fault or wanted or _current(p, seen.values))
 
 
@@ -120,6 +122,7 @@ def _wakes(p: Parameters, seen: Situation, blind_ms: int) -> str:
     """Name what ends the sleep; empty when nothing does."""
     causes = (
         (seen.asked, "request"),
+        (seen.pressed, "button"),
         (seen.fault or not seen.started or blind_ms >= BLIND_MS, "fault"),
         (charger(p, seen.values), "charger"),
         (_current(p, seen.values), "current"),

@@ -124,6 +124,7 @@ def _sleep(
         fault=fault or any(alarm.severity is Severity.FAULT for alarm, _ in judged.active),
         raised=any(event.kind == "alarm" and event.state == "raised" for event in judged.events),
         asked=bool(inputs.requests),
+        pressed=inputs.pressed,
         empty=alarms.is_active(judged.alarms, "auto_shutdown"),
         charge_closed=(commands.charge and inputs.feedback.charge is not False)
         or (commands.main and inputs.feedback.main is not False),

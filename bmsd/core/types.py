@@ -134,6 +134,8 @@ class Inputs:
     heater_ma: int | None = None
     """Measured heater current, where a sensor is fitted."""
     requests: tuple[Request, ...] = ()
+    pressed: bool = False
+    """Somebody presses the button that wakes the pack."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,20 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from bmsd.docgen import catalog, commandline, completion, hazards, inside, manpages, manual, outside, source
+from bmsd.docgen import (
+    catalog,
+    commandline,
+    completion,
+    dbc,
+    hazards,
+    inside,
+    inverter_can,
+    manpages,
+    manual,
+    outside,
+    source,
+)
+from bmsd.inverters.protocols import PROTOCOLS
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = "docs/generated"
@@ -23,11 +36,12 @@ def documents(root: Path = ROOT) -> dict[str, str]:
         f"{FOLDER}/alarms.md": inside.alarms_page(),
         f"{FOLDER}/configuration.md": inside.configuration_page(),
         f"{FOLDER}/modbus.md": outside.modbus_page(),
-        f"{FOLDER}/can.md": outside.can_page(),
+        f"{FOLDER}/can.md": inverter_can.can_page(),
         f"{FOLDER}/bench.md": outside.bench_page(),
         f"{FOLDER}/structure.md": source.structure_page(root),
         f"{FOLDER}/journal.md": outside.journal_page(),
         f"{FOLDER}/bmsd.catalog": catalog.catalog(),
+        **{f"{FOLDER}/dbc/{row.name}.dbc": dbc.dbc(row) for row in PROTOCOLS.values()},
         **_manual(),
         SAFETY: safety(root),
     }

@@ -1,4 +1,4 @@
-"""Pages about what others see: Modbus registers, inverter frames, and what the bench can do."""
+"""Pages about what others see: Modbus registers, journal fields, and what the bench can do."""
 
 from __future__ import annotations
 
@@ -6,16 +6,10 @@ import re
 from collections.abc import Iterator
 from itertools import groupby
 
-from bmsd.docgen.markdown import code, codes, page, table
-from bmsd.inverters.frames import Bit, Frame, Signal
-from bmsd.inverters.protocols import PROTOCOLS, Protocol, unexpressed
-from bmsd.inverters.view import Voltages, view
+from bmsd.docgen.markdown import code, page, table
 from bmsd.sim.faults import CELL_SETTABLES, CHIP_FAULTS, FAULTS, SETTABLES, Settable
 from bmsd.tables import alarms, events, points, registers
 from bmsd.tables.registers import Block, Register, Word
-
-_TOLD = view(None, Voltages(0, 0)).values
-"""What a view tells besides alarms."""
 
 
 def modbus_page() -> str:
@@ -71,57 +65,6 @@ def _meaning(row: Register) -> str:
 def _alarm_bits() -> str:
     rows = ([f"{a.code // 16}", f"{a.code % 16}", code(a.name), a.title] for a in alarms.ALARMS)
     return table(("Word", "Bit", "Alarm", "Title"), rows)
-
-
-def can_page() -> str:
-    """Describe every inverter protocol with its frames."""
-    parts = [
-        "Which value goes into which bytes. Values come from the present snapshot. When there is none, or a"
-        " measurement in it is unknown, both current limits are sent as zero at once, measured values are"
-        " not sent at all, and after `can.silence_after_s` nothing is (rule S7). A frame that needs an"
-        " unknown value without a stand-in is left out. The ending of a name is its unit: `_mv`, `_ma`, `_decic`.",
-    ]
-    for protocol in PROTOCOLS.values():
-        parts += list(_protocol(protocol))
-    return page("Inverter CAN", "`bmsd/inverters/`", *parts)
-
-
-def _protocol(protocol: Protocol) -> Iterator[str]:
-    yield f"## {protocol.title}"
-    yield (
-        f'`protocol = "{protocol.name}"`, {protocol.bitrate} bit/s. Every frame each {protocol.period_ms} ms,'
-        f" at least {protocol.spacing_ms} ms apart; a limit that goes to zero or back is sent at once."
-        f" The inverter is taken for present while frame 0x{protocol.alive_id:03X} arrives."
-    )
-    for frame in protocol.frames:
-        yield f"### Frame 0x{frame.id:03X}, {frame.length} bytes"
-        yield from _frame(frame)
-    yield "### Alarms without a bit"
-    yield f"{codes(unexpressed(protocol))}. Limits and enable bits follow from every alarm, with a bit or without."
-
-
-def _frame(frame: Frame) -> Iterator[str]:
-    if frame.signals:
-        heads = ("Bytes", "Value", "Type", "One step in inside units", "Rounded", "If unknown")
-        yield table(heads, map(_signal, frame.signals))
-    if frame.bits:
-        yield table(("Byte", "Bit", "Flag", "Set by"), map(_bit, frame.bits))
-    for text in frame.texts:
-        yield f"Bytes {text.byte} to {text.byte + len(text.text) - 1}: the text `{text.text}`."
-
-
-def _signal(signal: Signal) -> list[str]:
-    last = signal.byte + signal.size - 1
-    place = str(signal.byte) if last == signal.byte else f"{signal.byte} to {last}"
-    kind = f"{'signed' if signal.signed else 'unsigned'}, {8 * signal.size} bit"
-    unknown = "no frame" if signal.unknown is None else f"{signal.unknown} is sent"
-    step = f"{signal.denominator / signal.numerator:g}"
-    return [place, code(signal.name), kind, step, signal.rounding.value, unknown]
-
-
-def _bit(bit: Bit) -> list[str]:
-    by = codes(bit.alarms) or ("what the core allows" if bit.name in _TOLD else "nothing yet")
-    return [str(bit.byte), str(bit.bit), code(bit.name), by]
 
 
 def bench_page() -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bmsd.hardware.outputs import Lines
+from bmsd.hardware.outputs import BUTTON, Lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +19,19 @@ class OutputsConfig:
     """Output name (charge, discharge, precharge, heater, buzzer, heartbeat, led) to line number."""
     feedback: Mapping[str, int]
     """Contactor name to the line number of its auxiliary contact."""
+    button: int | None = None
+    """Line number of the button that wakes a sleeping pack."""
+
+    @property
+    def inputs(self) -> dict[str, int]:
+        """Name every input with its line number."""
+        return {**self.feedback, **({} if self.button is None else {BUTTON: self.button})}
+
+    @property
+    def keys(self) -> dict[str, int]:
+        """Name every line as the configuration does, with its number."""
+        contacts = {f"{name}_feedback": line for name, line in self.feedback.items()}
+        return {**self.lines, **contacts, **({} if self.button is None else {BUTTON: self.button})}
 
 
 def open_lines(outputs: OutputsConfig) -> Lines:
@@ -26,7 +39,7 @@ def open_lines(outputs: OutputsConfig) -> Lines:
     if outputs.backend == "gpiozero":
         from bmsd.hardware.outputs_gpiozero import GpiozeroLines, default_factory
 
-        return GpiozeroLines(outputs.lines, outputs.feedback, default_factory())
+        return GpiozeroLines(outputs.lines, outputs.inputs, default_factory())
     from bmsd.hardware.outputs_gpiod import GpiodLines
 
-    return GpiodLines(outputs.lines, outputs.feedback, outputs.gpio_chip, outputs.active_low)
+    return GpiodLines(outputs.lines, outputs.inputs, outputs.gpio_chip, outputs.active_low)

@@ -14,6 +14,9 @@ from bmsd.errors import OutputError
 SWITCHED = ("heater", "charge", "discharge", "main", "precharge", "buzzer")
 """In the order they are switched off: heat and charge first."""
 
+BUTTON = "button"
+"""The input that wakes a sleeping pack."""
+
 
 class Lines(Protocol):
     """The wired output lines and auxiliary contacts, by name."""
@@ -32,7 +35,7 @@ class Lines(Protocol):
         ...
 
     def contact(self, name: str) -> bool | None:
-        """Read a contactor's auxiliary contact; None where none is wired or it cannot be read."""
+        """Read an auxiliary contact, or the button; None where none is wired or it cannot be read."""
         ...
 
     def close(self) -> None:
@@ -81,6 +84,11 @@ def levels(lines: Lines, failed: Iterable[str] = ()) -> Levels:
 def contacts(lines: Lines) -> Levels:
     """Read the auxiliary contacts."""
     return Levels(**{name: lines.contact(name) for name in ("charge", "discharge", "main")})
+
+
+def is_pressed(lines: Lines) -> bool:
+    """Tell whether somebody presses the button; one that cannot be read wakes nobody."""
+    return lines.contact(BUTTON) is True
 
 
 def _drive(lines: Lines, names: Iterable[str], on: bool) -> list[str]:

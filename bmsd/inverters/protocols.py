@@ -3,37 +3,88 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from bmsd.inverters import pylontech
+from bmsd.inverters import (
+    byd,
+    deye,
+    goodwe,
+    growatt,
+    jk,
+    luxpower,
+    pylontech,
+    pylontech13,
+    sma,
+    sofar,
+    solark,
+    studer,
+    victron,
+)
 from bmsd.inverters.frames import Frame, encode, raised
 from bmsd.inverters.view import View
 from bmsd.tables.alarms import ALARMS
 
+NAME_LENGTH = 8
+NAME = "manufacturer"
+"""Text that a setting replaces."""
+
 
 @dataclass(frozen=True, slots=True)
 class Protocol:
-    """One way of talking to inverters: the frames in sending order, and their timing."""
+    """One way of talking to inverters: the frames in sending order, their timing, and how it is told to stop."""
 
     name: str
     title: str
-    bitrate: int
-    period_ms: int
-    spacing_ms: int
-    """Least pause between two frames."""
-    alive_id: int
-    """Identifier by which the inverter shows that it is there."""
     frames: tuple[Frame, ...]
+    alive_ids: tuple[int, ...] = (pylontech.ALIVE_ID,)
+    """Identifiers by which the inverter shows that it is there; none: it sends nothing."""
+    bitrate: int = 500_000
+    period_ms: int = 1000
+    spacing_ms: int = 5
+    """Least pause between two frames."""
+    above_pack_mv: int = 0
+    """How far the charge voltage stays above the pack's while charging is forbidden, for who discharges down to it."""
+    least_ms: int = 0
+    """Least time between two sets, urgent ones, too."""
+
+    def period_of(self, frame: Frame) -> int:
+        """Give the time after which a frame is due again."""
+        return frame.period_ms or self.period_ms
+
+    @property
+    def has_limits(self) -> bool:
+        """Tell whether an inverter can be controlled with it, or only shown something."""
+        return any(signal.name == "charge_limit_ma" for frame in self.frames for signal in frame.signals)
+
+    @property
+    def has_enable_bits(self) -> bool:
+        """Tell whether charging is allowed and forbidden by a bit, too."""
+        return any(bit.name == "charge_enable" for frame in self.frames for bit in frame.bits)
 
 
-PROTOCOLS = {
-    row.name: row
-    for row in (
-        Protocol(
-            "pylontech", "Pylontech low voltage 1.2", 500_000, 1000, 5, pylontech.ALIVE_ID, pylontech.FRAMES
-        ),
-    )
-}
+# fmt: off
+_ROWS = (
+    Protocol("pylontech", "Pylontech low voltage 1.2", pylontech.FRAMES),
+    Protocol("pylontech13", "Pylontech low voltage 1.3", pylontech13.FRAMES),
+    Protocol("deye", "Deye", deye.FRAMES, above_pack_mv=deye.ABOVE_PACK_MV),
+    Protocol("sunsynk", "Sunsynk", deye.FRAMES, above_pack_mv=deye.ABOVE_PACK_MV),
+    Protocol("solark", "Sol-Ark", solark.FRAMES, above_pack_mv=deye.ABOVE_PACK_MV),
+    Protocol("solark-10mv", "Sol-Ark with the pack voltage in steps of 10 mV", solark.FRAMES_10MV,
+             above_pack_mv=deye.ABOVE_PACK_MV),
+    Protocol("victron", "Victron CAN-bms", victron.FRAMES, victron.ALIVE_IDS),
+    Protocol("sma", "SMA Sunny Island", sma.FRAMES, sma.ALIVE_IDS, period_ms=sma.PERIOD_MS,
+             above_pack_mv=sma.ABOVE_PACK_MV, least_ms=sma.LEAST_MS),
+    Protocol("goodwe", "GoodWe low voltage", goodwe.FRAMES, period_ms=goodwe.PERIOD_MS),
+    Protocol("growatt", "Growatt low voltage", growatt.FRAMES, growatt.ALIVE_IDS),
+    Protocol("sofar", "Sofar set to Pylontech", sofar.FRAMES),
+    Protocol("luxpower", "LuxPower and EG4", luxpower.FRAMES),
+    Protocol("studer", "Studer Xcom-CAN set to Pylontech", studer.FRAMES),
+    Protocol("byd", "BYD LVL and Premium LV", byd.FRAMES, victron.ALIVE_IDS),
+    Protocol("jk", "JK V2.1, for displays", jk.FRAMES, (), 250_000, spacing_ms=2),
+    Protocol("jk-v1", "JK V1, for displays", jk.FRAMES_V1, (), 250_000, spacing_ms=2),
+)
+# fmt: on
+PROTOCOLS = {row.name: row for row in _ROWS}
 
 
 def problems(name: str, bitrate: int | None) -> list[str]:
@@ -46,10 +97,30 @@ def problems(name: str, bitrate: int | None) -> list[str]:
     return []
 
 
+def name_problems(name: str) -> list[str]:
+    """Say what is wrong with a configured battery name; nothing when it fits its frame."""
+    if len(name) <= NAME_LENGTH and name.isascii() and name.isprintable():
+        return []
+    return [f"can.battery_name {name!r} must be at most {NAME_LENGTH} printable ASCII characters"]
+
+
+def named(protocol: Protocol, name: str) -> Protocol:
+    """Give a protocol that tells another name for the battery's maker; an empty one changes nothing."""
+    if not name:
+        return protocol
+    frames = (
+        replace(frame, texts=tuple(replace(t, text=name) if t.name == NAME else t for t in frame.texts))
+        for frame in protocol.frames
+    )
+    return replace(protocol, frames=tuple(frames))
+
+
 def messages(protocol: Protocol, view: View) -> Iterator[tuple[Frame, bytes]]:
     """Yield every frame that can be told from a view, in sending order; others are left out."""
-    told = {**view.values, **raised(protocol.frames, view.alarms)}
+    told = {**view.values, **raised(protocol.frames, view.alarms, view.good)}
     for frame in protocol.frames:
+        if frame.only_raised and not any(told.get(bit.name) for bit in frame.bits):
+            continue
         data = encode(frame, told)
         if data is not None:
             yield frame, data
@@ -57,5 +128,6 @@ def messages(protocol: Protocol, view: View) -> Iterator[tuple[Frame, bytes]]:
 
 def unexpressed(protocol: Protocol) -> tuple[str, ...]:
     """List the alarms that this protocol has no bit for; the limits still follow from all of them."""
-    told = {name for frame in protocol.frames for bit in frame.bits for name in bit.alarms}
+    bits = [bit for frame in protocol.frames for bit in frame.bits]
+    told = {name for bit in bits for name in bit.alarms + bit.mild}
     return tuple(alarm.name for alarm in ALARMS if alarm.name not in told)

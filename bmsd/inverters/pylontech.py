@@ -7,29 +7,11 @@ zero.
 
 from __future__ import annotations
 
+from bmsd.inverters import conditions as c
 from bmsd.inverters.frames import Bit, Frame, Rounding, Signal, Text
-from bmsd.inverters.view import DATA_LOST, LIFTED
 
 ALIVE_ID = 0x305
 """Eight zero bytes that the inverter sends once a second."""
-
-_MEASURING_FAULTS = (
-    "cell_lost", "cell_frozen", "temperature_lost", "switch_temperature_lost", "current_lost",
-    "stack_lost", "stack_mismatch", "afe_lost", "afe_reset", "afe_refused", "current_implausible",
-    "current_reversed", "cells_frozen", DATA_LOST,
-)  # fmt: skip
-_OTHER_FAULTS = (
-    "chip_charge_trip", "chip_discharge_trip", "chip_fault", "precharge_failed",
-    "charge_contactor_welded", "charge_contactor_open", "discharge_contactor_welded",
-    "discharge_contactor_open", "main_contactor_welded", "main_contactor_open",
-    "output_fault", "heater_stuck_on", "configuration_fault",
-    "charge_past_contactor", "discharge_past_contactor",
-)  # fmt: skip
-
-
-def _lifted(*names: str) -> tuple[str, ...]:
-    return tuple(f"{name}{LIFTED}" for name in names)
-
 
 # One field per line, in the order of the vendor's document.
 # fmt: off
@@ -43,7 +25,7 @@ LIMITS = Frame(0x351, 8, signals=(
 ))
 CHARGE = Frame(0x355, 4, signals=(
     # Without a state of charge there is no frame: inverters switch on this number.
-    Signal("soc_permille", 0, 2, 1, 10, rounding=Rounding.DOWN),
+    Signal("soc_permille", 0, 2, 1, 10, high=100, rounding=Rounding.DOWN),
     # The protocol has no word for a health that is not known yet. It is only shown; 100 is what others send.
     Signal("soh_permille", 2, 2, 1, 10, unknown=1000),
 ))
@@ -52,37 +34,31 @@ MEASUREMENTS = Frame(0x356, 6, signals=(
     Signal("current_ma", 2, 2, 1, 100, signed=True),
     Signal("temperature_decic", 4, 2, signed=True),
 ))
-ALARMS = Frame(0x359, 7,
-    bits=(
-        Bit("protection_discharge_current", 0, 7, (
-            "discharge_ocp", "discharge_ocp2", "short_circuit", "short_circuit_repeated",
-            "discharge_limit_enforced", "discharge_not_stopped",
-        )),
-        Bit("protection_low_temperature", 0, 4, ("discharge_utp",)),
-        Bit("protection_high_temperature", 0, 3, ("charge_otp", "discharge_otp", "switch_otp")),
-        Bit("protection_low_voltage", 0, 2, ("cell_uvp", "cell_shutdown", "cell_floor", "pack_uvp", "auto_shutdown")),
-        Bit("protection_high_voltage", 0, 1, ("cell_ovp", "pack_ovp")),
-        Bit("protection_system_error", 1, 3, _MEASURING_FAULTS + _OTHER_FAULTS),
-        Bit("protection_charge_current", 1, 0, (
-            "charge_ocp", "charge_ocp2", "charge_limit_enforced", "charge_not_stopped",
-        )),
-        Bit("warning_discharge_current", 2, 7, ("discharge_limit_ignored",)),
-        # A pack too cold to charge is winter, not a trip: it still discharges, and the protection bit stops
-        # some inverters altogether.
-        Bit("warning_low_temperature", 2, 4, ("charge_utp", *_lifted("discharge_utp"))),
-        Bit("warning_high_temperature", 2, 3),
-        Bit("warning_low_voltage", 2, 2,
-            ("cell_low", *_lifted("cell_uvp", "cell_shutdown", "pack_uvp", "auto_shutdown"))),
-        Bit("warning_high_voltage", 2, 1, ("voltage_limit_ignored", *_lifted("cell_ovp", "pack_ovp"))),
-        # An override is told here because no other warning is about the pack as a whole; the protection bit beside
-        # it would stop the inverter that the override is for.
-        Bit("warning_internal_communication", 3, 3, (*_MEASURING_FAULTS, "emergency_override")),
-        Bit("warning_charge_current", 3, 0, ("charge_limit_ignored",)),
-    ),
+ALARM_BITS = (
+    Bit("protection_discharge_current", 0, 7, c.DISCHARGE_CURRENT + c.SHORT),
+    Bit("protection_low_temperature", 0, 4, c.DISCHARGE_COLD),
+    Bit("protection_high_temperature", 0, 3, c.CHARGE_HOT + c.DISCHARGE_HOT + c.SWITCH_HOT),
+    Bit("protection_low_voltage", 0, 2, c.CELL_EMPTY + c.CELL_FLOOR + c.PACK_EMPTY),
+    Bit("protection_high_voltage", 0, 1, c.CELL_HIGH + c.PACK_HIGH),
+    Bit("protection_system_error", 1, 3, c.MEASURING + c.CHIP + c.SWITCHES + c.STOPPED),
+    Bit("protection_charge_current", 1, 0, c.CHARGE_CURRENT),
+    Bit("warning_discharge_current", 2, 7, c.DISCHARGE_CURRENT_WARNING),
+    # A pack too cold to charge is winter, not a trip: it still discharges, and the protection bit stops
+    # some inverters altogether.
+    Bit("warning_low_temperature", 2, 4, c.CHARGE_COLD + c.COLD_LIFTED),
+    Bit("warning_high_temperature", 2, 3),
+    Bit("warning_low_voltage", 2, 2, c.LOW_WARNING),
+    Bit("warning_high_voltage", 2, 1, c.HIGH_WARNING),
+    # An override is told here because no other warning is about the pack as a whole; the protection bit beside
+    # it would stop the inverter that the override is for.
+    Bit("warning_internal_communication", 3, 3, c.MEASURING + c.OVERRIDE),
+    Bit("warning_charge_current", 3, 0, c.CHARGE_CURRENT_WARNING),
+)
+ALARMS = Frame(0x359, 7, bits=ALARM_BITS,
     signals=(Signal("modules", 4, 1, unknown=1),),
     texts=(Text("trailer", 5, "PN"),),
 )
-REQUESTS = Frame(0x35C, 2, bits=(
+REQUEST_BITS = (
     Bit("charge_enable", 0, 7),
     Bit("discharge_enable", 0, 6),
     # The document means bit 5 for inverters that can wake a battery, bit 4 for those that cannot; other makers
@@ -90,8 +66,9 @@ REQUESTS = Frame(0x35C, 2, bits=(
     Bit("force_charge_bit_5", 0, 5),
     Bit("force_charge_bit_4", 0, 4),
     Bit("full_charge_request", 0, 3),
-))
-NAME = Frame(0x35E, 8, texts=(Text("manufacturer", 0, "PYLON   "),))
+)
+REQUESTS = Frame(0x35C, 2, bits=REQUEST_BITS)
+NAME = Frame(0x35E, 8, texts=(Text("manufacturer", 0, "PYLON", 8),))
 # fmt: on
 
 FRAMES = (LIMITS, CHARGE, MEASUREMENTS, ALARMS, REQUESTS, NAME)

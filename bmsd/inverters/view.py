@@ -6,7 +6,7 @@ says that the data is lost: no current either way, the alarm `data_lost`, and no
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,20 @@ DATA_LOST = "data_lost"
 LIFTED = "_lifted"
 """Ends the name of an alarm whose block an emergency override lifts: told as a warning, or the inverter stops (S10)."""
 
+STAND_BY, CHARGING, DISCHARGING = 1, 2, 3
+FLOW_MA = 100
+"""One step of the wire: less current than this is stand-by, or the noise of a reading would change the word."""
+_CHEMISTRIES = {"lifepo4": 0, "li-ion": 1, "lto": 2}
+_CELLS = 25
+"""Most cells that any protocol shows one by one."""
+
+_SAME = (
+    "pack_mv", "current_ma", "soc_permille", "soh_permille", "cell_min_mv", "cell_max_mv", "min_cell", "max_cell",
+    "cell_difference_mv", "capacity_mah", "remaining_mah", "discharged_mah", "cycles_milli", "runtime_ms",
+    "heater_ma", "switch_decic",
+)  # fmt: skip
+"""Points that are told as they are."""
+
 _MEASURED = ("pack_mv", "current_ma", "cell_min_mv", "cell_max_mv")
 """Without any of these the limits are founded on nothing."""
 
@@ -28,6 +42,7 @@ class Voltages:
 
     charge_mv: int
     discharge_mv: int
+    chemistry: str = "lifepo4"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +60,11 @@ class View:
         return (self.good, *(bool(current) for current in currents))
 
 
-def view(document: Mapping[str, Any] | None, configured: Voltages) -> View:
-    """Turn a present snapshot into what to tell; None stands for a missing or stale one."""
+def view(document: Mapping[str, Any] | None, configured: Voltages, above_pack_mv: int = 0) -> View:
+    """Turn a present snapshot into what to tell; None stands for a missing or stale one.
+
+    While charging is forbidden the charge voltage stays `above_pack_mv` above the pack's own.
+    """
     points: Mapping[str, Any] = document["points"] if document else {}
     active = frozenset(_name(alarm) for alarm in document.get("alarms", ())) if document else frozenset()
     temperature_decic = _average(points.get("battery_decic"))
@@ -56,17 +74,20 @@ def view(document: Mapping[str, Any] | None, configured: Voltages) -> View:
     may_discharge = points.get("discharge_allowed") is True
     force_charge = may_charge and points.get("force_charge") is True
     values: dict[str, Value] = {
-        **{name: points.get(name) for name in ("pack_mv", "current_ma", "soc_permille", "soh_permille")},
+        **{name: points.get(name) for name in _SAME},
+        **_extremes(points),
+        **_switches(points),
+        **_cells(points.get("cell_mv") or ()),
+        **_permissions(configured, may_charge, may_discharge),
+        "soc_fine_permille": points.get("soc_permille"),
         "temperature_decic": temperature_decic,
-        "charge_limit_mv": _charge_limit_mv(points, configured, may_charge),
+        "charge_limit_mv": _charge_limit_mv(points, configured, may_charge, above_pack_mv),
         "charge_limit_ma": points.get("charge_limit_ma") or 0 if may_charge else 0,
         "discharge_limit_ma": points.get("discharge_limit_ma") or 0 if may_discharge else 0,
         "discharge_limit_mv": points.get("discharge_limit_mv") or configured.discharge_mv,
-        "charge_enable": may_charge,
-        "discharge_enable": may_discharge,
         "force_charge_bit_5": force_charge,
         "force_charge_bit_4": force_charge,
-        "modules": 1,
+        "charge_request": force_charge,
     }
     return View(values, active, good=True)
 
@@ -78,24 +99,85 @@ def _name(alarm: Mapping[str, Any]) -> str:
 def _lost(active: frozenset[str], configured: Voltages) -> View:
     """Allow nothing. The voltages are the configured ones: told 0 V, some inverters discharge down to it."""
     values: dict[str, Value] = {
+        **_permissions(configured, may_charge=False, may_discharge=False),
         "charge_limit_mv": configured.charge_mv,
         "charge_limit_ma": 0,
         "discharge_limit_ma": 0,
         "discharge_limit_mv": configured.discharge_mv,
-        "charge_enable": False,
-        "discharge_enable": False,
-        "modules": 1,
     }
     return View(values, active | {DATA_LOST}, good=False)
 
 
-def _charge_limit_mv(points: Mapping[str, Any], configured: Voltages, may_charge: bool) -> int:
-    """Give the charge voltage; where charging is forbidden not above the pack's own voltage.
+def _permissions(configured: Voltages, may_charge: bool, may_discharge: bool) -> dict[str, Value]:
+    """Give what follows from the permissions, and what is always so."""
+    return {
+        "charge_enable": may_charge,
+        "discharge_enable": may_discharge,
+        "modules": 1,
+        "modules_blocking_charge": not may_charge,
+        "modules_blocking_discharge": not may_discharge,
+        "chemistry_code": _CHEMISTRIES.get(configured.chemistry),
+    }
+
+
+def _extremes(points: Mapping[str, Any]) -> dict[str, Value]:
+    """Give the extremes of the sensors, all of which are known, and the names of cells and sensors."""
+    sensors = list(points["battery_decic"])
+    lowest, highest = min(sensors), max(sensors)
+    numbers = {
+        "min_sensor": sensors.index(lowest) + 1,
+        "max_sensor": sensors.index(highest) + 1,
+        "min_cell": points.get("min_cell"),
+        "max_cell": points.get("max_cell"),
+    }
+    return {
+        **numbers,
+        **{f"{name}_name": None if number is None else str(number) for name, number in numbers.items()},
+        **{f"temperature_{number}_decic": decic for number, decic in enumerate(sensors, 1)},
+        "temperature_min_decic": lowest,
+        "temperature_max_decic": highest,
+        "sensor_mask": (1 << len(sensors)) - 1 | (points.get("switch_decic") is not None) << 2,
+    }
+
+
+def _switches(points: Mapping[str, Any]) -> dict[str, Value]:
+    """Give what is switched on, and which way the current flows."""
+    current_ma = points["current_ma"]
+    flow = CHARGING if current_ma >= FLOW_MA else DISCHARGING if current_ma <= -FLOW_MA else STAND_BY
+    return {
+        "flow": flow,
+        "flow_together": flow,
+        "charge_on": _on(points, "charge"),
+        "discharge_on": _on(points, "discharge"),
+        "heating": _on(points, "heater"),
+        "balancing": points.get("balance_commanded"),
+    }
+
+
+def _on(points: Mapping[str, Any], name: str) -> bool | None:
+    """Give a switch as read back, or as commanded where it cannot be read."""
+    actual: bool | None = points.get(f"{name}_actual")
+    commanded: bool | None = points.get(f"{name}_commanded")
+    return commanded if actual is None else actual
+
+
+def _cells(voltages_mv: Sequence[int | None]) -> dict[str, Value]:
+    """Give the single cells; those that the pack does not have are 0."""
+    if not voltages_mv:
+        return {}
+    filled = [*voltages_mv, *[0] * (_CELLS - len(voltages_mv))]
+    return {"cells": len(voltages_mv), **{f"cell_{number}_mv": mv for number, mv in enumerate(filled, 1)}}
+
+
+def _charge_limit_mv(
+    points: Mapping[str, Any], configured: Voltages, may_charge: bool, above_pack_mv: int
+) -> int:
+    """Give the charge voltage; where charging is forbidden hardly above the pack's own voltage.
 
     Never above what the core asks: following a pack that rises would let a charger go on.
     """
     asked_mv = int(points.get("charge_limit_mv") or configured.charge_mv)
-    return asked_mv if may_charge else min(asked_mv, int(points["pack_mv"]))
+    return asked_mv if may_charge else min(asked_mv, int(points["pack_mv"]) + above_pack_mv)
 
 
 def _average(values: list[int | None] | None) -> int | None:

@@ -19,13 +19,14 @@ from bmsd.bus import monotonic_ms
 from bmsd.config import CanConfig
 from bmsd.errors import ConfigError
 from bmsd.inverters.frames import Frame
-from bmsd.inverters.protocols import PROTOCOLS, Protocol, messages, problems
+from bmsd.inverters.protocols import PROTOCOLS, Protocol, messages, named, problems
 from bmsd.inverters.view import View, Voltages, view
 from bmsd.links.link import Backoff, Link, Lost
 from bmsd.links.snapshots import Snapshots
 
 TICK_S = 0.1
 """How often the snapshot is looked at: lost data and lost permissions do not wait for the next period."""
+SHORTEST_PAUSE_S = 0.02
 SEND_TIMEOUT_S = 0.05
 MOST_RECEIVED = 200
 """Frames taken per tick, so that a flooded bus cannot keep us from sending."""
@@ -84,7 +85,7 @@ class Inverter:
     def __init__(self, link: Link, settings: CanConfig) -> None:
         self.counters = Counters()
         self._link = link
-        self._protocol: Protocol = PROTOCOLS[settings.protocol]
+        self._protocol: Protocol = named(PROTOCOLS[settings.protocol], settings.battery_name)
         self._silence_ms = round(settings.silence_after_s * 1000)
         self._snapshots = Snapshots(link.runtime_dir)
         self._core = Lost(link, "core data")
@@ -93,7 +94,8 @@ class Inverter:
         self._good = False
         self._good_ms = monotonic_ms()
         self._heard_ms: int | None = None
-        self._next_ms = 0
+        self._due_ms: dict[int, int] = {}
+        self._told_ms: int | None = None
         self._urgent: tuple[bool, ...] = ()
 
     def serve(self, bus: can.BusABC, patience: Backoff) -> None:
@@ -102,14 +104,14 @@ class Inverter:
             self.cycle(bus)
             self._bus.back()
             patience.worked()
-            self._link.wait(TICK_S)
+            self._link.wait(self._pause_s(monotonic_ms()))
         self.goodbye(bus)
 
     def cycle(self, bus: can.BusABC) -> None:
         """Look at the core, tell what is due, listen. BusLostError: the bus is gone."""
         now_ms = monotonic_ms()
         told = self._look(now_ms)
-        if not self._is_silent(now_ms) and (now_ms >= self._next_ms or told.urgent != self._urgent):
+        if not self._is_silent(now_ms):
             self._tell(bus, told, now_ms)
         self._listen(bus)
         self._report(now_ms, told)
@@ -117,7 +119,7 @@ class Inverter:
     def goodbye(self, bus: can.BusABC) -> None:
         """Take back what was allowed; an inverter that already hears nothing goes on hearing nothing."""
         if not self._is_silent(monotonic_ms()):
-            self._send_all(bus, view(None, self._configured()))
+            self._send_all(bus, list(messages(self._protocol, view(None, self._configured()))))
 
     def bus_lost(self, reason: str, wait_s: float) -> None:
         """Wait for the next attempt to open the bus, and go on telling how the link is."""
@@ -130,7 +132,7 @@ class Inverter:
 
     def _look(self, now_ms: int) -> View:
         snapshot = self._snapshots.fresh(now_ms)
-        told = view(snapshot.document if snapshot else None, self._configured())
+        told = view(snapshot.document if snapshot else None, self._configured(), self._protocol.above_pack_mv)
         self._good = told.good
         if snapshot and told.good:
             self._good_ms = int(snapshot.document["at_ms"])
@@ -144,18 +146,35 @@ class Inverter:
 
     def _configured(self) -> Voltages:
         parameters, cells = self._link.config.parameters, self._link.config.cells
-        return Voltages(parameters.cell_charge_mv * cells, parameters.cell_discharge_mv * cells)
+        chemistry = self._link.config.chemistry
+        return Voltages(parameters.cell_charge_mv * cells, parameters.cell_discharge_mv * cells, chemistry)
 
     def _tell(self, bus: can.BusABC, told: View, now_ms: int) -> None:
-        period_ms = self._protocol.period_ms
-        in_step = 0 <= now_ms - self._next_ms < period_ms
-        self._next_ms = (self._next_ms if in_step else now_ms) + period_ms
-        self._urgent = told.urgent
-        self._send_all(bus, told)
+        """Send every frame that is due; all of them when there is something an inverter should hear at once."""
+        urgent = told.urgent != self._urgent
+        too_soon = self._told_ms is not None and now_ms - self._told_ms < self._protocol.least_ms
+        due = [f for f in self._protocol.frames if urgent or now_ms >= self._due_ms.get(f.id, 0)]
+        if not due or too_soon:
+            return
+        for frame in due:
+            self._plan(frame, now_ms)
+        self._urgent, self._told_ms = told.urgent, now_ms
+        self._send_all(bus, [(f, data) for f, data in messages(self._protocol, told) if f in due])
 
-    def _send_all(self, bus: can.BusABC, told: View) -> None:
+    def _plan(self, frame: Frame, now_ms: int) -> None:
+        """Set when a frame is due again: in step with before, but what was missed is not made up for."""
+        period_ms = self._protocol.period_of(frame)
+        due_ms = self._due_ms.get(frame.id, 0)
+        in_step = 0 <= now_ms - due_ms < period_ms
+        self._due_ms[frame.id] = (due_ms if in_step else now_ms) + period_ms
+
+    def _pause_s(self, now_ms: int) -> float:
+        """Give the time until the next frame is due, at most that until the snapshot is looked at again."""
+        left_ms = min(self._due_ms.values(), default=0) - now_ms
+        return min(max(left_ms / 1000, SHORTEST_PAUSE_S), TICK_S)
+
+    def _send_all(self, bus: can.BusABC, planned: list[tuple[Frame, bytes]]) -> None:
         """Send one set of frames; the rest of a set that finds the queue full is dropped, never repeated."""
-        planned = list(messages(self._protocol, told))
         for done, (frame, data) in enumerate(planned):
             if done:
                 time.sleep(self._protocol.spacing_ms / 1000)
@@ -193,7 +212,7 @@ class Inverter:
             if message is None:
                 return
             self.counters.received += 1
-            if message.arbitration_id == self._protocol.alive_id and not message.is_error_frame:
+            if message.arbitration_id in self._protocol.alive_ids and not message.is_error_frame:
                 self._heard_ms = monotonic_ms()
 
     def _report(self, now_ms: int, told: View) -> None:
@@ -215,6 +234,8 @@ class Inverter:
             self._peer.back()
 
     def _peer_text(self, now_ms: int) -> str:
+        if not self._protocol.alive_ids:
+            return "nothing is expected back"
         if self._heard_ms is None:
             return "inverter not heard yet"
         return "inverter silent" if now_ms - self._heard_ms > ALIVE_MS else "inverter heard"

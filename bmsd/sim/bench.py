@@ -18,6 +18,7 @@ from bmsd.config import Config
 from bmsd.controller import Board
 from bmsd.core.limits import Limits
 from bmsd.errors import OutputError, PeerError
+from bmsd.hardware.outputs import BUTTON
 from bmsd.sim.chips.bq769x2 import Bq769x2Chip
 from bmsd.sim.faults import CELL_SETTABLES, CHIP_FAULTS, FAULTS, SETTABLES
 from bmsd.sim.plant import SWITCHES, Plant, PlantSettings
@@ -69,8 +70,8 @@ class BenchLines:
         return self._levels[name]
 
     def contact(self, name: str) -> bool | None:
-        """Read a contactor's auxiliary contact."""
-        return self._plant.feedback(name) if name in SWITCHES else None
+        """Read a contactor's auxiliary contact, or the button."""
+        return self._plant.feedback(name) if name in (*SWITCHES, BUTTON) else None
 
     def close(self) -> None:
         """Switch everything off, each line on its own."""

@@ -27,7 +27,7 @@ EVENT_STATES = {
     "full": ("anchored",),
     "empty": ("anchored", "asleep"),
     "idle": ("asleep",),
-    **dict.fromkeys(("request", "fault", "charger", "current", "work", "alarm"), ("awake",)),
+    **dict.fromkeys(("request", "button", "fault", "charger", "current", "work", "alarm"), ("awake",)),
 }
 """What can be named in `order` and `never`: the thing and what may happen to it."""
 UNKNOWN = "unknown"

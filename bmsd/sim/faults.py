@@ -145,6 +145,9 @@ SETTABLES = {
     "ts2_offset_k": Settable(
         "place of sensor TS2: warmer than the cells", "K", -100.0, 100.0, "sensors", "ts2_offset_k"
     ),
+    "button": Settable(
+        "the button that wakes a sleeping pack: 1 is pressed", "", 0.0, 1.0, "panel", "button"
+    ),
 }
 
 CELL_SETTABLES = {

@@ -59,6 +59,14 @@ class PlantSettings:
     """One main contactor joins charger and load to the pack."""
 
 
+@dataclass(slots=True)
+class Panel:
+    """What people touch."""
+
+    button: float = 0.0
+    """1 while somebody presses it."""
+
+
 class Plant:
     """The bench. Command switches, set and break things, `advance` the time, `sense` what came of it."""
 
@@ -89,6 +97,7 @@ class Plant:
         )
         self.sensors = Sensors(settings.cells, settings.seed + 1, settings.ts_offset_k)
         self.buzzer = False
+        self.panel = Panel()
         self.current_a = 0.0
         self.time_ms = 0
         self._balanced: frozenset[int] = frozenset()
@@ -100,6 +109,7 @@ class Plant:
             "element": self.element,
             "circuit": self.circuit,
             "sensors": self.sensors,
+            "panel": self.panel,
             **self._contactors,
         }
         self.cells.warm(self.heat.pack_c)
@@ -156,7 +166,9 @@ class Plant:
             self._contactors[switch_name].commanded = on
 
     def feedback(self, switch_name: str) -> bool:
-        """Give the auxiliary contact of a switch."""
+        """Give the auxiliary contact of a switch, or whether the button is pressed."""
+        if switch_name == "button":
+            return self.panel.button >= 0.5
         if contactor := self._contactors.get(switch_name):
             return contactor.feedback
         known(switch_name, SWITCHES, "switch")

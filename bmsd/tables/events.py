@@ -52,7 +52,8 @@ KINDS: tuple[Kind, ...] = (
          "Everything is still measured, judged and switched, once per sleep_period_s. The contactors stay as they"
          " are, or open, as sleep_contactors says.",
          "Nothing. 'bmsctl why charge' and 'bmsctl why discharge' tell what sleep keeps open.",
-         "A charger that stands above the pack, current, an alarm, any request; 'bmsctl wake' asks for nothing else."),
+         "A charger that stands above the pack, current, an alarm, the button, any request; 'bmsctl wake' asks for"
+         " nothing else."),
     Kind("state", "awake", "5b8e7d0c0f3b4a35a1f7c2d9e6184b2a", NOTICE,
          "The pack is awake again", "",
          "Something ended the pack's sleep: @BMSD_NAME@.",

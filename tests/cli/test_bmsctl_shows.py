@@ -54,6 +54,12 @@ def test_everything_unknown_breaks_no_view(runtime) -> None:
         assert (code, err) == (0, ""), words
 
 
+def test_status_counts_the_closings_of_a_life(runtime) -> None:
+    runtime.publish(charge_closings=12, discharge_closings=1234, precharge_closings=None, heater_closings=0)
+    shown = " ".join(runtime.run("status")[1].split())
+    assert "closings charge 12, discharge 1234, precharge ?, heater 0" in shown
+
+
 def test_a_switch_that_does_not_follow_is_shown(runtime) -> None:
     runtime.publish(charge_commanded=False, charge_actual=True)
     assert "discharge ON; precharge, heater, balance, buzzer off; charge off but reads ON" in " ".join(

@@ -20,6 +20,7 @@ from bmsd.cli.setup_dialogue import Dialogue, EndOfAnswersError, assignments, by
 from bmsd.cli.setup_questions import QUESTIONS, may_be_none, problems, row_of
 from bmsd.config import DEFAULT_PATH, load
 from bmsd.config_checks import check_keys
+from bmsd.inverters.protocols import PROTOCOLS
 from bmsd.tables.chemistries import CHEMISTRIES
 from bmsd.tables.configuration import CONTACTORS, KEYS, MUST
 
@@ -357,7 +358,7 @@ def good_answers(draw: st.DrawFn) -> dict[str, object]:
         "pack.cells": draw(st.integers(CHIPS[chip].min_cells, CHIPS[chip].max_cells)),
         "pack.capacity_ah": draw(st.floats(1, 5000)), "afe.address": draw(st.integers(3, 0x77)),
         "afe.switch_sensor": draw(st.booleans()), "outputs.charge": lines[0], "outputs.discharge": lines[1],
-        "modbus.port": draw(st.none() | TEXT), "can.protocol": draw(st.none() | st.just("pylontech")),
+        "modbus.port": draw(st.none() | TEXT), "can.protocol": draw(st.none() | st.sampled_from(sorted(PROTOCOLS))),
     }  # fmt: skip
     for name, line in zip(("precharge", "buzzer", "heartbeat", "charge_feedback"), lines[2:], strict=False):
         answers[f"outputs.{name}"] = draw(st.none() | st.just(line))

@@ -67,6 +67,7 @@ class Pack:
     lines: Levels | None = None
     feedback: Levels | None = None
     heater_ma: int | None = None
+    pressed: bool = False
     state: State = field(default_factory=lambda: begin(START_MS))
     out: Outputs | None = None
 
@@ -107,6 +108,7 @@ class Pack:
             self.feedback or Levels(commands.charge, commands.discharge),
             self.heater_ma,
             requests,
+            self.pressed,
         )
 
     def at(self, now_ms: int, *requests: Request) -> Outputs:

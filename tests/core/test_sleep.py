@@ -99,6 +99,7 @@ WAKES = {
     "current": {"current_ma": 1000},
     "current, the other way": {"current_ma": -1000},
     "charger": {"charger_mv": 13_206 + 2000},
+    "button": {"pressed": True},
     "fault": {"faults": ChipFault.PERMANENT_FAILURE},
 }
 
@@ -129,6 +130,19 @@ def test_any_request_wakes_it(request_) -> None:
     assert told(made) == [("request", "awake")]
     made.run(10_000)
     assert not made.state.sleep.asleep, "the idle time begins anew"
+
+
+def test_a_button_that_is_held_or_stuck_keeps_it_awake_and_does_nothing_else() -> None:
+    """S14: it asks for nothing but to be awake."""
+    made = pack().started()
+    made.pressed = True
+    before = made.state.commands
+    made.run(HOURS * HOUR_MS + 60_000, 60_000)
+    assert not made.state.sleep.asleep
+    assert made.state.commands == before
+    made.pressed = False
+    made.run(HOURS * HOUR_MS + 60_000, 60_000)
+    assert made.state.sleep.asleep
 
 
 def test_an_unknown_charger_wakes_it_as_any_lost_value_does() -> None:

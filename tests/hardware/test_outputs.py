@@ -10,6 +10,7 @@ import pytest
 from bmsd.core.types import ALL_OFF, Commands, Levels
 from bmsd.errors import OutputError
 from bmsd.hardware import outputs
+from bmsd.hardware.board import OutputsConfig
 from bmsd.hardware.outputs import SWITCHED
 
 ALL_ON = Commands(charge=True, discharge=True, precharge=True, heater=True, buzzer=True, main=True)
@@ -152,3 +153,18 @@ def test_contacts_are_read_where_there_are_some() -> None:
     lines = RecordedLines()
     lines.contacts = {"charge": True}
     assert outputs.contacts(lines) == Levels(charge=True)
+
+
+def test_the_button_is_pressed_only_when_it_reads_so() -> None:
+    """S2: one that is not wired, or cannot be read, wakes nobody."""
+    lines = RecordedLines()
+    for level in (None, False, True):
+        lines.contacts["button"] = level
+        assert outputs.is_pressed(lines) is (level is True)
+
+
+def test_the_button_is_an_input_beside_the_contacts() -> None:
+    wired = OutputsConfig("gpiod", "", False, {"charge": 17}, {"charge": 12}, button=20)
+    assert wired.inputs == {"charge": 12, "button": 20}
+    assert wired.keys == {"charge": 17, "charge_feedback": 12, "button": 20}
+    assert replace(wired, button=None).inputs == {"charge": 12}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import can
@@ -11,10 +12,12 @@ import pytest
 
 from bmsd.bus import FRESH_MS, Publisher, monotonic_ms
 from bmsd.config import CanConfig
+from bmsd.inverters.protocols import PROTOCOLS
 from bmsd.links import can as can_link
 from bmsd.links.can import BusLostError, Inverter
 from bmsd.links.link import Link
 
+DBC = Path(__file__).resolve().parents[2] / "docs" / "generated" / "dbc"
 POINTS = {
     "pack_mv": 53_200, "current_ma": 0, "battery_decic": [200], "soc_permille": 500, "soh_permille": None,
     "cell_min_mv": 3300, "cell_max_mv": 3300, "charge_allowed": True, "discharge_allowed": True,
@@ -51,15 +54,17 @@ class FakeBus:
 class Bench:
     """One link with its clock and its bus."""
 
-    def __init__(self, folder, monkeypatch, silence_s: float = 30.0) -> None:
+    def __init__(self, folder, monkeypatch, silence_s: float = 30.0, protocol: str = "pylontech") -> None:
         parameters = SimpleNamespace(cell_charge_mv=3450, cell_discharge_mv=2900)
-        config = SimpleNamespace(parameters=parameters, cells=16, path=folder / "bmsd.toml")
+        config = SimpleNamespace(
+            parameters=parameters, cells=16, chemistry="lifepo4", path=folder / "bmsd.toml"
+        )
         self.folder = folder
         self.now_ms = monotonic_ms()
         monkeypatch.setattr(can_link, "monotonic_ms", lambda: self.now_ms)
         monkeypatch.setattr(can_link.time, "sleep", lambda _: None)
         self.link = Link("can", config, folder)  # type: ignore[arg-type]
-        self.inverter = Inverter(self.link, CanConfig("pylontech", silence_s, {"channel": "fake"}))
+        self.inverter = Inverter(self.link, CanConfig(protocol, silence_s, {"channel": "fake"}))
         self.bus = FakeBus()
 
     def publish(self, **changed) -> None:
@@ -259,3 +264,122 @@ def test_an_inverter_behind_python_cans_own_virtual_bus_hears_the_same(bench) ->
     assert [message.arbitration_id for message in heard] == ALL
     assert bytes(heard[3].data) == b"\0\0\0\0\x01PN"
     assert bench.inverter.counters.received == 1
+
+
+# --- Other protocols ------------------------------------------------------------------------------------------
+
+CELLS = {"min_cell": 1, "max_cell": 2, "cell_mv": [3300] * 16, "runtime_ms": 1000, "heater_ma": 0}
+
+
+def times(bench, step_ms: int, steps: int) -> dict[int, list[int]]:
+    """Give the times at which each identifier was sent, from the first cycle on."""
+    start_ms, found = bench.now_ms, {}
+    for _ in range(steps):
+        bench.publish(**CELLS)
+        for identifier in bench.cycle():
+            found.setdefault(identifier, []).append(bench.now_ms - start_ms)
+        bench.now_ms += step_ms
+    return found
+
+
+def test_each_frame_has_its_own_period_and_kind(tmp_path, monkeypatch) -> None:
+    bench = Bench(tmp_path, monkeypatch, protocol="jk")
+    sent = times(bench, 50, 21)
+    assert sent[0x2F4] == list(range(0, 1001, 100))
+    assert sent[0x5F4] == [0, 500, 1000]
+    assert sent[0x18E028F4] == [0, 1000]
+    bench.cycle(1000)
+    kinds = {message.arbitration_id: message.is_extended_id for message in bench.bus.sent}
+    assert not kinds[0x2F4]
+    assert kinds[0x18E028F4]
+
+
+def test_a_set_is_sent_as_often_as_its_protocol_says(tmp_path, monkeypatch) -> None:
+    assert times(Bench(tmp_path, monkeypatch, protocol="goodwe"), 50, 9)[0x351] == [0, 100, 200, 300, 400]
+    assert times(Bench(tmp_path, monkeypatch, protocol="sma"), 100, 11)[0x351] == [0, 500, 1000]
+
+
+def test_a_cycle_that_comes_late_does_not_shift_those_after_it(tmp_path, monkeypatch) -> None:
+    sent = times(Bench(tmp_path, monkeypatch, protocol="goodwe"), 30, 14)[0x351]
+    assert sent == [0, 120, 210, 300]
+
+
+def test_the_pause_is_no_longer_than_until_the_next_frame(tmp_path, monkeypatch) -> None:
+    bench = Bench(tmp_path, monkeypatch, protocol="goodwe")
+    bench.publish()
+    bench.cycle()
+    assert bench.inverter._pause_s(bench.now_ms + 65) == pytest.approx(0.035)
+    assert bench.inverter._pause_s(bench.now_ms + 99) == can_link.SHORTEST_PAUSE_S
+    assert bench.inverter._pause_s(bench.now_ms - 500) == can_link.TICK_S
+
+
+def test_sma_hears_of_lost_data_as_soon_as_it_may_be_told_again(tmp_path, monkeypatch) -> None:
+    """S7: at once, but two sets are never closer than the 200 ms it asks for."""
+    bench = Bench(tmp_path, monkeypatch, protocol="sma")
+    bench.publish()
+    assert 0x356 in bench.cycle()
+    bench.publish(pack_mv=None)
+    assert bench.cycle(100) == []
+    assert 0x356 not in bench.cycle(100)
+    assert bench.sent(0x351)[2:6] == bytes(4)
+
+
+@pytest.mark.parametrize(
+    ("protocol", "identifier", "heard"),
+    [("victron", 0x307, True), ("victron", 0x305, True), ("sma", 0x306, True), ("growatt", 0x301, True),
+     ("growatt", 0x305, False), ("pylontech", 0x307, False)],
+)  # fmt: skip
+def test_an_inverter_is_known_by_any_identifier_of_its_protocol(
+    tmp_path, monkeypatch, protocol, identifier, heard
+) -> None:
+    bench = Bench(tmp_path, monkeypatch, protocol=protocol)
+    bench.publish()
+    bench.bus.inbox = [can.Message(arbitration_id=identifier, data=bytes(8), is_extended_id=False)]
+    bench.cycle()
+    assert bench.state()["detail"].endswith("inverter heard" if heard else "inverter not heard yet")
+
+
+def test_a_display_is_not_waited_for(tmp_path, monkeypatch) -> None:
+    bench = Bench(tmp_path, monkeypatch, protocol="jk")
+    bench.publish()
+    bench.cycle()
+    assert bench.state()["detail"].endswith("nothing is expected back")
+
+
+def test_deye_is_told_a_charge_voltage_above_the_packs_own(tmp_path, monkeypatch) -> None:
+    """It discharges down to that voltage."""
+    bench = Bench(tmp_path, monkeypatch, protocol="deye")
+    bench.publish(charge_allowed=False)
+    bench.cycle()
+    assert bench.sent(0x351)[:2] == (534).to_bytes(2, "little")
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_what_arrives_at_the_other_end_of_the_bus_is_what_the_dbc_file_says(
+    tmp_path, monkeypatch, protocol
+) -> None:
+    """Through python-can's virtual bus, read by cantools."""
+    cantools = pytest.importorskip("cantools", reason="cantools is missing: the bus was NOT read by another")
+    file = cantools.database.load_file(DBC / f"{protocol}.dbc")
+    bench = Bench(tmp_path, monkeypatch, protocol=protocol)
+    bench.publish(**CELLS)
+    with (
+        can.Bus(f"bmsd-{protocol}", interface="virtual") as ours,
+        can.Bus(f"bmsd-{protocol}", interface="virtual") as theirs,
+    ):
+        bench.inverter.cycle(ours)
+        heard = list(iter(lambda: theirs.recv(0), None))
+    assert len(heard) == bench.inverter.counters.sent > 2
+    values: dict = {}
+    for message in heard:
+        row = file.get_message_by_frame_id(message.arbitration_id)
+        assert row.is_extended_frame == message.is_extended_id
+        values |= row.decode(message.data, decode_choices=False)
+    assert (values["pack_mv"], values["soc_permille"]) == (53_200, 500)
+    assert values["current_ma"] == pytest.approx(0)
+    if PROTOCOLS[protocol].has_limits:
+        limits = ("charge_limit_mv", "charge_limit_ma", "discharge_limit_ma", "discharge_limit_mv")
+        assert [values[name] for name in limits if name in values] == [
+            POINTS[name] for name in limits if name in values
+        ]
+        assert values["charge_limit_ma"] == 1000

@@ -263,7 +263,7 @@ def test_a_missing_adapter_is_waited_for_and_reported_once(tmp_path, core) -> No
 
 
 def test_an_unknown_protocol_and_a_wrong_bit_rate_are_refused(tmp_path) -> None:
-    for key, expected in (('protocol = "pylon"', "known are pylontech"), ("bitrate = 250000", "500000")):
+    for key, expected in (('protocol = "pylon"', "known are byd, deye"), ("bitrate = 250000", "500000")):
         with running("can", tmp_path, CAN.format("/dev/null", 30) + key) as process:
             _, errors = process.communicate(timeout=15)
         assert process.returncode == 78
