@@ -25,6 +25,8 @@ KINDS = {
 }
 """Each kind of time: its title, and its period."""
 ALLOWED_MS = 10
+ENOUGH = 1000
+"""Trips of each protection; a p99.9 of fewer says nothing."""
 Results = Mapping[str, Mapping[str, Series]]
 
 
@@ -60,23 +62,46 @@ def seconds(series: Series | None) -> str:
 
 
 def table(results: Results) -> list[str]:
-    """Give one row per protection."""
-    lines = [
-        "| protection | opens | own delay | 100 kHz | 400 kHz | own delay | idle | loaded | p99.9 in budget |",
-        "|---|---|---|---|---|---|---|---|---|",
-    ]
+    """Give one row per protection, with a column for each kind of time that was measured."""
+    given = [kind for kind in KINDS if kind in results]
+    heads = ["protection", "opens"]
+    for kind in given:
+        heads += [*_own_delay(given, kind, "own delay"), KINDS[kind][0]]
+    heads.append("p99.9 in budget")
+    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
     for name, trip in TRIPS.items():
-        rows = {kind: found[name] for kind, found in results.items() if name in found}
+        rows = {kind: results[kind][name] for kind in given if name in results[kind]}
         if not rows:
             continue
-        title = name.replace(trip.alarm, f"`{trip.alarm}`", 1)
-        slow, fast, idle, loaded = (rows.get(kind) for kind in KINDS)
-        cells = (
-            title, ", ".join(trip.lines), seconds(slow or fast), figures(slow), figures(fast),
-            seconds(loaded or idle), figures(idle, short=True), figures(loaded), verdict(rows),
-        )  # fmt: skip
-        lines.append(f"| {' | '.join(cells)} |")
+        cells = [name.replace(trip.alarm, f"`{trip.alarm}`", 1), ", ".join(trip.lines)]
+        for kind in given:
+            one = rows.get(kind)
+            cells += [*_own_delay(given, kind, seconds(one)), figures(one, short=kind == "idle")]
+        lines.append(f"| {' | '.join((*cells, verdict(rows)))} |")
     return lines
+
+
+def _own_delay(given: list[str], kind: str, text: str) -> list[str]:
+    """Put a column before the first kind of each period: its parameters are those of the next."""
+    first = next(other for other in given if KINDS[other][1] == KINDS[kind][1])
+    return [text] if kind == first else []
+
+
+def shortfall(results: Results) -> list[str]:
+    """Tell what this run has not measured, and where it has fewer trips than it should."""
+    absent = [title for kind, (title, _) in KINDS.items() if kind not in results]
+    few = [
+        KINDS[kind][0]
+        for kind, rows in results.items()
+        if kind != "idle" and any(len(one.late_ms) < ENOUGH for one in rows.values())
+    ]
+    lines = [f"**Not measured in this run:** {', '.join(absent)}."] if absent else []
+    if few:
+        lines.append(
+            f"**Stopped early:** {', '.join(few)} with fewer than {ENOUGH} trips of each protection; the p99.9 of"
+            " so few is their worst."
+        )
+    return [*lines, ""] if lines else []
 
 
 def together(results: Results) -> list[str]:
@@ -125,7 +150,8 @@ def write(root: Path, results: Results, about: Mapping[str, str]) -> None:
     today = datetime.now(UTC).date().isoformat()
     image = [f"![All trips by how late they were](images/{PICTURE.name})", ""] if drawn else []
     text = [
-        INTRODUCTION, "", "## All together", "", *together(results), "", *image, *strange(results), "",
+        INTRODUCTION, "", "## All together", "", *together(results), "",
+        *image, *shortfall(results), *strange(results), "",
         f"Measured on {today}:", "",
         *(f"- {KINDS[kind][0]}: {words}." for kind, words in about.items()), "",
         "## Each protection", "", EACH, "", *table(results), "", NOTES, "",

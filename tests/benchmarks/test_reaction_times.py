@@ -100,6 +100,15 @@ def test_the_table_tells_a_figure_beyond_its_budget() -> None:
     assert "loaded: cell_ovp: not raised" in "\n".join(reaction_page.strange(results))
 
 
+def test_a_run_that_was_stopped_early_says_so() -> None:
+    whole = {kind: {"cell_ovp": Series(1000, [1.0] * 1000)} for kind in reaction_page.KINDS}
+    assert reaction_page.shortfall(whole) == []
+    part = {"slow": {"cell_ovp": Series(1000, [1.0] * 999)}}
+    text = "\n".join(reaction_page.shortfall(part))
+    assert "400 kHz, idle, loaded" in text
+    assert "Stopped early:** 100 kHz" in text
+
+
 def test_a_row_of_which_no_trip_counts_is_not_kept() -> None:
     assert "nothing measured" in reaction_page.table({"slow": {"cell_ovp": Series(1000)}})[2]
 
