@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bmsd.config import Config
 from bmsd.core.types import AfeSettings
+from bmsd.tables.configuration import OWN_FETS
 from bmsd.tables.parameters import Parameters
 
 CELL_MARGIN_MV = 100
@@ -49,6 +50,7 @@ def afe_settings(config: Config, p: Parameters) -> AfeSettings:
         discharge_under_decic=max(p.discharge_utp_decic - COLD_MARGIN_DECIC, -400),
         host_watchdog_s=HOST_WATCHDOG_S,
         switch_over_decic=p.switch_otp_decic + HEAT_MARGIN_DECIC,
+        own_fets=config.topology == OWN_FETS,
     )
 
 

@@ -15,11 +15,12 @@ from bmsd import config_checks as checks
 from bmsd.config_files import Files, read
 from bmsd.core.settings import Settings, settings
 from bmsd.errors import ConfigError
-from bmsd.hardware.board import OutputsConfig
+from bmsd.hardware.board import FetsConfig, OutputsConfig
 from bmsd.hardware.outputs import SWITCHED
 from bmsd.inverters.protocols import PROTOCOLS
 from bmsd.tables import parameters
 from bmsd.tables.chemistries import CHEMISTRIES
+from bmsd.tables.configuration import OWN_FETS
 from bmsd.tables.parameters import Parameters
 
 DEFAULT_PATH = Path("/etc/bmsd/bmsd.toml")
@@ -88,6 +89,13 @@ class Config:
     def battery_sensors(self) -> int:
         """Count the battery temperature sensors."""
         return self.afe.battery_sensors
+
+    @property
+    def fets(self) -> FetsConfig | None:
+        """Say where the chip is whose own FETs switch the pack; None where contactors do."""
+        if self.topology != OWN_FETS:
+            return None
+        return FetsConfig(self.afe.chip, self.afe.bus, self.afe.address, self.afe.timeout_ms)
 
     def settings(self, changed: Parameters | None = None) -> Settings:
         """Give the core's settings, with the configured parameters or a changed set."""

@@ -172,26 +172,36 @@ def check_topology(path: Path, given: Files, values: Mapping[str, Any], problems
     if topology is None:
         return
     written, rows = given.get("outputs", {}), configuration.keys_of("outputs")
-    wanted = configuration.CONTACTORS[topology]
+    wanted = configuration.CONTACTOR_LINES[topology]
     for name in wanted:
         if values.get(f"outputs.{name}") is None and name not in written:
             problems.append(
                 f"{path}: outputs.{name} is missing: {rows[name].help} Write {rows[name].allowed}"
             )
     for other in (
-        name for names in configuration.CONTACTORS.values() for name in names if name not in wanted
+        name for names in configuration.CONTACTOR_LINES.values() for name in names if name not in wanted
     ):
         problems.extend(
-            f'{written[key].place}: outputs.{key} is not wired in the topology "{topology}": remove it, or'
-            " change switches.topology"
+            f'{written[key].place}: outputs.{key} is not wired in the topology "{topology}"'
+            f"{_INSTEAD.get(topology, '')}: remove it, or change switches.topology"
             for key in (other, f"{other}_feedback")
             if key in written
         )
-    if topology == "common" and values.get("heater.supply") not in {None, "pack"}:
+    if topology in _ONE_BUS and values.get("heater.supply") not in {None, "pack"}:
         problems.append(
-            f'{path}: heater.supply must be "pack" in the topology "common": the charger\'s side of its'
-            " contactor is the load's, too"
+            f'{path}: heater.supply must be "pack" in the topology "{topology}": the charger\'s side of its'
+            f" {_ONE_BUS[topology]} the load's, too"
         )
+    if topology == configuration.OWN_FETS and values.get("afe.switch_sensor") is False:
+        problems.append(
+            f'{path}: afe.switch_sensor must be true in the topology "{topology}": a FET that is too hot fails'
+            " closed; mount the chip's third sensor (TS3) on the FETs"
+        )
+
+
+_INSTEAD = {configuration.OWN_FETS: ", where the front-end chip drives its own FETs"}
+_ONE_BUS = {"common": "contactor is", configuration.OWN_FETS: "FETs is"}
+"""Topologies with charger and load behind the same switches."""
 
 
 def check_can(given: Files, values: Mapping[str, Any], problems: list[str]) -> None:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from bmsd.afe.chips import CHIPS
 from bmsd.afe.session import AfeSession
+from bmsd.afe.switching import OwnFets
 from bmsd.afe.transfers import BusCounter, Port, Procedure, run
-from bmsd.backstop import afe_settings
+from bmsd.backstop import HOST_WATCHDOG_S, afe_settings
 from bmsd.config import Config
 from bmsd.core import sleep
 from bmsd.core.settings import Settings
@@ -22,12 +23,15 @@ from bmsd.core.step import step
 from bmsd.core.types import AfeReport, AfeState, Inputs, Levels, Request
 from bmsd.hardware import outputs
 from bmsd.hardware.outputs import Lines
+from bmsd.tables.configuration import OWN_FETS
 from bmsd.tables.parameters import Parameters
 
 T = TypeVar("T")
 
 BALANCE_REFRESH_MS = 5000
 """The chip stops balancing by itself after 20 s unless it is told again."""
+LATE_MS = 1000 * (HOST_WATCHDOG_S - 1)
+"""After a longer silence the chip's watchdog may have switched its FETs off, and any word switches them on again."""
 
 
 @dataclass(slots=True)
@@ -53,6 +57,8 @@ class Controller:
         self._permitted: bool | None = None
         self._resting = False
         self._beat = False
+        self._cycle_ms: int | None = None
+        self._fets = OwnFets() if config.topology == OWN_FETS else None
         self.parameters = parameters
         self.settings: Settings = config.settings(parameters)
         self.state = state
@@ -88,23 +94,25 @@ class Controller:
     @property
     def contactors_open(self) -> bool:
         """Tell whether contactors and pre-charge are commanded off and nothing reads otherwise."""
-        return self._contactors_open(outputs.contacts(self._board.lines))
+        return self._contactors_open(self._contacts())
 
     def cycle(self, now_ms: int, requests: tuple[Request, ...] = ()) -> Outputs:
         """Run one complete cycle."""
-        contacts = outputs.contacts(self._board.lines)
-        is_open = self._contactors_open(contacts)
+        self._forbid_after_silence(now_ms)
+        is_open = self._contactors_open(self._contacts())
         if self.backstop_is_old and is_open:
             self._programmed = self._wanted
             self._session = self._new_session()
             self._permitted = None
             self._resting = False
         report = self._run(self._session.cycle(now_ms, is_open))
+        if self._fets is not None:
+            self._fets.take(report)
         self.inputs = Inputs(
             now_ms,
             report,
             self.levels,
-            contacts,
+            self._contacts(),
             self._board.heater_ma(),
             requests,
             outputs.is_pressed(self._board.lines),
@@ -112,6 +120,8 @@ class Controller:
         self.state, self.out = step(self.settings, self.state, self.inputs)
         self._rest_chip(report, is_open)
         self.levels = outputs.apply(self._board.lines, self.out.commands)
+        if self._fets is not None:
+            self._run(self._fets.follow(self._session, self.out.commands))
         self._tell_chip(now_ms, report)
         if report.measurement is not None:
             self._beat = not self._beat
@@ -120,15 +130,34 @@ class Controller:
         return self.out
 
     def stop(self) -> bool:
-        """Switch everything off and let go of the lines; tell whether every line then read off."""
+        """Switch everything off and let go of the lines; tell whether every line, and each FET, then read off."""
         self.levels = outputs.all_off(self._board.lines)
-        self._run(self._session.permit(False))
+        if self._fets is None:
+            self._run(self._session.permit(False))
+            fets_off = True
+        else:
+            fets_off = self._run(self._fets.switch_off(self._session))
         self._board.lines.close()
-        return all(getattr(self.levels, name) is False for name in self.settings.wired)
+        return fets_off and all(getattr(self.levels, name) is False for name in self.settings.wired)
 
     def _new_session(self) -> AfeSession:
         driver = CHIPS[self._config.afe.chip].driver(self._programmed)
         return AfeSession(driver, self._counter)
+
+    def _contacts(self) -> Levels:
+        """Read the auxiliary contacts; the chip's own FETs read as its status register last told."""
+        contacts = outputs.contacts(self._board.lines)
+        if self._fets is None:
+            return contacts
+        levels = self._fets.levels
+        return replace(contacts, charge=levels.charge, discharge=levels.discharge)
+
+    def _forbid_after_silence(self, now_ms: int) -> None:
+        """Forbid the chip's own FETs before anything else is said to a chip whose watchdog may have acted."""
+        is_late = self._cycle_ms is not None and now_ms - self._cycle_ms >= LATE_MS
+        self._cycle_ms = now_ms
+        if self._fets is not None and is_late:
+            self._run(self._fets.switch_off(self._session))
 
     def _contactors_open(self, contacts: Levels) -> bool:
         """Tell whether contactors and pre-charge are commanded off and nothing reads otherwise."""
@@ -143,6 +172,8 @@ class Controller:
             or contacts.charge
             or contacts.discharge
             or commands.main
+            or commands.charge_diode
+            or commands.discharge_diode
             or self.levels.main
             or contacts.main
         )
@@ -163,7 +194,7 @@ class Controller:
         if report.state is not AfeState.READY or report.measurement is None or self.out is None:
             self._permitted = None
             return
-        if self._permitted is not True and self._run(self._session.permit(True)):
+        if self._fets is None and self._permitted is not True and self._run(self._session.permit(True)):
             self._permitted = True
         mask, told_ms = self.out.commands.balance_mask, self._balance[1]
         is_due = mask != self._balance[0] or (mask and now_ms - told_ms >= BALANCE_REFRESH_MS)

@@ -81,7 +81,7 @@ class Daemon:
 
     def _attach(self, runtime_dir: Path) -> Board:
         """Attach the real board, or the bench with the same doors."""
-        safe_off.remember(runtime_dir, self._config.outputs, simulated=self._simulate)
+        safe_off.remember(runtime_dir, self._config.outputs, self._config.fets, simulated=self._simulate)
         if self._simulate:
             from bmsd.sim.bench import Bench
             from bmsd.sim.scenario import plant_settings

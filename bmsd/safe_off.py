@@ -15,8 +15,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from bmsd.errors import OutputError
-from bmsd.hardware.board import OutputsConfig, open_lines
+from bmsd.errors import BmsdError, OutputError
+from bmsd.hardware.board import FetsConfig, OutputsConfig, open_lines
 from bmsd.hardware.outputs import Lines
 
 OUTPUTS_FILE = "core/outputs.json"
@@ -25,13 +25,20 @@ PATIENCE_S = 5.0
 SETTLE_S = 0.02
 """How long a line gets to follow before it is read back: something outside may pull at it."""
 BENCH_LINES_FILE = "bench-lines.json"
+FETS = ("charge FET", "discharge FET")
 
 
-def remember(runtime_dir: Path, outputs: OutputsConfig, *, simulated: bool) -> None:
-    """Leave the list of lines where safe-off finds it."""
-    text = json.dumps(
-        {"simulated": simulated, "outputs": {**asdict(outputs), "feedback": {}, "button": None}}
-    )
+def remember(
+    runtime_dir: Path, outputs: OutputsConfig, fets: FetsConfig | None = None, *, simulated: bool
+) -> None:
+    """Leave the list of lines, and where the chip's own FETs are, where safe-off finds it."""
+    kept: dict[str, Any] = {
+        "simulated": simulated,
+        "outputs": {**asdict(outputs), "feedback": {}, "button": None},
+    }
+    if fets is not None:
+        kept["fets"] = asdict(fets)
+    text = json.dumps(kept)
     file = runtime_dir / OUTPUTS_FILE
     file.parent.mkdir(mode=0o750, exist_ok=True)
     file.write_text(text)
@@ -39,21 +46,54 @@ def remember(runtime_dir: Path, outputs: OutputsConfig, *, simulated: bool) -> N
 
 def switch_off(runtime_dir: Path, config: Path | None) -> str:
     """Switch everything off and say what was done; raise OSError or BmsdError when it cannot be."""
-    simulated, outputs = _outputs(runtime_dir, config)
+    simulated, outputs, fets = _outputs(runtime_dir, config)
     if simulated:
         return _bench_off(runtime_dir)
-    lines = _lines(outputs)
+    until = time.monotonic() + PATIENCE_S
+    if fets is None:
+        _lines_off(outputs, until)
+        return f"all outputs are off: {', '.join(outputs.lines)}"
+    # The lines do not wait for a bus that is held or hangs; the bus is asked before and after them.
+    problem = _try_fets_off(fets)
+    _lines_off(outputs, until)
+    while problem is not None:
+        if time.monotonic() >= until:
+            raise problem
+        time.sleep(0.1)
+        problem = _try_fets_off(fets)
+    return f"all outputs are off: {', '.join([*FETS, *outputs.lines])}"
+
+
+def _try_fets_off(fets: FetsConfig) -> Exception | None:
+    """Switch the chip's own FETs off over the bus, as long as no other core has it; give what went wrong."""
+    from bmsd.afe.chips import CHIPS
+    from bmsd.afe.transfers import run
+    from bmsd.hardware.i2c import I2cPort
+
+    port = I2cPort(fets.bus, fets.timeout_ms)
+    try:
+        port.claim()
+        read = run(CHIPS[fets.chip].fets_off(), port, fets.address, lambda ms: time.sleep(ms / 1000))
+    except (BmsdError, OSError) as error:
+        return error
+    finally:
+        port.release()
+    still_on = [name for name, on in zip(FETS, read, strict=True) if on]
+    return OSError(f"still on after safe-off: {', '.join(still_on)}") if still_on else None
+
+
+def _lines_off(outputs: OutputsConfig, until: float) -> None:
+    """Switch all lines off and read them back."""
+    lines = _lines(outputs, until)
     time.sleep(SETTLE_S)
     still_on = [name for name in outputs.lines if lines.read(name)]
     lines.close()
     if still_on:
         raise OSError(f"lines still on after safe-off: {', '.join(still_on)}")
-    return f"all outputs are off: {', '.join(outputs.lines)}"
 
 
-def _lines(outputs: OutputsConfig) -> Lines:
+def _lines(outputs: OutputsConfig, until: float) -> Lines:
     """Request the lines, again for a while: a core that was just killed may still hold them."""
-    until = time.monotonic() + PATIENCE_S
     while True:
         try:
             return open_lines(outputs)
@@ -63,17 +103,19 @@ def _lines(outputs: OutputsConfig) -> Lines:
         time.sleep(0.1)
 
 
-def _outputs(runtime_dir: Path, config: Path | None) -> tuple[bool, OutputsConfig]:
-    """Find the lines: what the core left, else what the configuration says."""
+def _outputs(runtime_dir: Path, config: Path | None) -> tuple[bool, OutputsConfig, FetsConfig | None]:
+    """Find the lines and FETs: what the core left, else what the configuration says."""
     try:
         found: dict[str, Any] = json.loads((runtime_dir / OUTPUTS_FILE).read_text())
-        return found["simulated"], OutputsConfig(**found["outputs"])
+        fets = FetsConfig(**found["fets"]) if "fets" in found else None
+        return found["simulated"], OutputsConfig(**found["outputs"]), fets
     except (OSError, ValueError, KeyError, TypeError):
         if config is None:
             raise
     from bmsd.config import load
 
-    return False, load(config).outputs
+    loaded = load(config)
+    return False, loaded.outputs, loaded.fets
 
 
 def _bench_off(runtime_dir: Path) -> str:
@@ -90,8 +132,6 @@ def _bench_off(runtime_dir: Path) -> str:
 
 
 def _report(why: str, runtime_dir: Path, config: Path | None) -> int:
-    from bmsd.errors import BmsdError
-
     try:
         done = switch_off(runtime_dir, config)
     except (OSError, ValueError, KeyError, BmsdError) as error:

@@ -8,6 +8,7 @@ import pytest
 
 from bmsd.config import load
 from bmsd.errors import ConfigError
+from bmsd.hardware.board import FetsConfig
 
 HEAD = """
 [pack]
@@ -84,6 +85,47 @@ def test_a_heater_on_the_charger_is_refused_beside_a_common_contactor(tmp_path) 
     (found,) = problems(tmp_path, COMMON + heater)
     assert 'heater.supply must be "pack"' in found
     assert load(written(tmp_path, f'{COMMON}{heater}supply = "pack"\n')).heater_from_pack
+
+
+AFE = '[switches]\ntopology = "afe"\n'
+
+
+def test_the_chips_own_fets_need_no_line_at_all(tmp_path) -> None:
+    """S5: safe-off learns where the chip is."""
+    config = load(written(tmp_path, AFE))
+    settings = config.settings()
+    assert settings.own_fets
+    assert settings.contactors == ("charge", "discharge")
+    assert (settings.wired, settings.contacts) == (frozenset(), frozenset())
+    assert config.fets == FetsConfig("bq76952", 1, 0x08, 20)
+    assert load(written(tmp_path, "[outputs]\ncharge = 17\ndischarge = 27\n")).fets is None
+
+
+@pytest.mark.parametrize("name", ["charge", "discharge", "main", "charge_feedback", "main_feedback"])
+def test_a_contactor_beside_the_chips_own_fets_is_told_at_its_place(tmp_path, name) -> None:
+    (found,) = problems(tmp_path, f"{AFE}[outputs]\n{name} = 5\n")
+    assert (
+        f'outputs.{name} is not wired in the topology "afe", where the front-end chip drives its own FETs'
+        in found
+    )
+    assert f"{tmp_path / 'bmsd.toml'}, line " in found
+
+
+def test_a_heater_on_the_charger_is_refused_beside_the_chips_own_fets(tmp_path) -> None:
+    """S3: charger and load are one bus behind them."""
+    heater = "[outputs]\nheater = 23\n[heater]\nresistance_ohm = 24.0\n"
+    (found,) = problems(tmp_path, AFE + heater)
+    assert 'heater.supply must be "pack"' in found
+    assert load(written(tmp_path, f'{AFE}{heater}supply = "pack"\n')).heater_from_pack
+
+
+def test_fets_without_a_temperature_sensor_are_refused(tmp_path) -> None:
+    """S1: a FET that is too hot fails closed."""
+    text = (HEAD + AFE).replace("shunt_mohm = 0.25", "shunt_mohm = 0.25\nswitch_sensor = false")
+    path = tmp_path / "bmsd.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=r"afe\.switch_sensor must be true"):
+        load(path)
 
 
 def test_the_forbidden_currents_are_below_over_current(tmp_path) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from bmsd import safe_off
-from bmsd.errors import OutputError
-from bmsd.hardware.board import OutputsConfig
+from bmsd.errors import BusError, OutputError
+from bmsd.hardware.board import FetsConfig, OutputsConfig
+from bmsd.sim.chips.bq769x2 import Bq769x2Chip
 
 OUTPUTS = OutputsConfig("gpiod", "", False, {"charge": 17, "heater": 23, "led": 25}, {})
 
@@ -68,6 +69,86 @@ def test_a_line_that_reads_on_after_all_is_told(runtime, monkeypatch) -> None:
     opens_after(monkeypatch, 0, Held(level=True))
     with pytest.raises(OSError, match="still on"):
         safe_off.switch_off(runtime, None)
+
+
+class Bus:
+    """A bus with a register-level chip on it, held by a dying core for a while."""
+
+    def __init__(self, held: int = 0) -> None:
+        self.chip, self.held, self.claims = Bq769x2Chip(), held, 0
+        self.chip.leave_on(True, True)
+
+    def __call__(self, number: int, timeout_ms: int) -> Bus:
+        assert (number, timeout_ms) == (1, 20)
+        return self
+
+    def claim(self) -> None:
+        self.claims += 1
+        if self.claims <= self.held:
+            raise BusError("held by another bmsd")
+
+    def transfer(self, address: int, out: bytes, read: int) -> bytes:
+        assert self.claims > self.held, "S5: the bus belongs to a core until it is dead"
+        return self.chip.transfer(address, out, read)
+
+    def release(self) -> None:
+        pass
+
+    @property
+    def fets(self) -> tuple[bool, bool]:
+        return self.chip.switches.chg, self.chip.switches.dsg
+
+
+@pytest.fixture
+def fets_runtime(tmp_path, monkeypatch):
+    safe_off.remember(tmp_path, OUTPUTS, FetsConfig("bq76952", 1, 8, 20), simulated=False)
+    monkeypatch.setattr(safe_off.time, "sleep", lambda _s: None)
+    return tmp_path
+
+
+@pytest.mark.parametrize("held", [0, 3])
+def test_the_chips_own_fets_go_off_over_the_bus_once_the_core_is_dead(
+    fets_runtime, monkeypatch, held
+) -> None:
+    """S5: and the lines do not wait for it."""
+    bus, lines = Bus(held), Held(level=False)
+    monkeypatch.setattr("bmsd.hardware.i2c.I2cPort", bus)
+    opens_after(monkeypatch, 0, lines)
+    said = safe_off.switch_off(fets_runtime, None)
+    assert said == "all outputs are off: charge FET, discharge FET, charge, heater, led"
+    assert bus.fets == (False, False)
+    assert bus.claims == held + 1
+
+
+@pytest.mark.parametrize("fault", ["fets_deaf", "stuck", "nack"])
+def test_fets_that_cannot_be_switched_off_are_told_and_the_lines_are_off_all_the_same(
+    fets_runtime, monkeypatch, fault
+) -> None:
+    """S5: what is left then is the chip's watchdog."""
+    bus, lines = Bus(), Held(level=False)
+    bus.chip.fault(fault, True)
+    monkeypatch.setattr("bmsd.hardware.i2c.I2cPort", bus)
+    monkeypatch.setattr(safe_off, "PATIENCE_S", 0.05)
+    opens_after(monkeypatch, 0, lines)
+    with pytest.raises((OSError, BusError)) as told:
+        safe_off.switch_off(fets_runtime, None)
+    assert lines.closed
+    if fault == "fets_deaf":
+        assert "still on after safe-off: charge FET, discharge FET" in str(told.value)
+
+
+def test_without_a_core_s_list_the_configuration_says_where_the_chip_is(tmp_path, monkeypatch) -> None:
+    """S5: a core that died before it could leave its list."""
+    path = tmp_path / "bmsd.toml"
+    path.write_text(
+        '[pack]\nchemistry = "lifepo4"\ncells = 16\ncapacity_ah = 280\n'
+        '[afe]\nchip = "bq76952"\nshunt_mohm = 0.25\n[switches]\ntopology = "afe"\n'
+        "[parameters]\ncharge_ocp_a = 100\ndischarge_ocp_a = 150\n"
+    )
+    bus = Bus()
+    monkeypatch.setattr("bmsd.hardware.i2c.I2cPort", bus)
+    assert safe_off.switch_off(tmp_path, path) == "all outputs are off: charge FET, discharge FET"
+    assert bus.fets == (False, False)
 
 
 LEFT_BY_0_1_0 = """{"simulated": false, "outputs": {"backend": "gpiod", "gpio_chip": "", "active_low": false,

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bmsd.afe import bq769x2_registers as reg
+from bmsd.afe.bq769x2_fets import drive_fets, forbid_fets, read_fets
 from bmsd.afe.bq769x2_fixed import ALARM_BITS
 from bmsd.afe.bq769x2_link import (
     command,
@@ -30,7 +31,7 @@ from bmsd.afe.bq769x2_settings import (
     user_unit_ma,
 )
 from bmsd.afe.contract import NoNewScanError, SettingsLostError
-from bmsd.afe.transfers import Procedure, Read, TransferError, Wait, Write
+from bmsd.afe.transfers import Procedure, Read, Write
 from bmsd.core.types import AfeSettings, Measurement
 from bmsd.errors import CrcError, VerifyError, WrongChipError
 
@@ -81,7 +82,8 @@ class Bq769x2:
         self._inputs = inputs
         self._blocks = blocks(memory)
         self._plans = tuple(
-            Plan(inputs, settings.thermistors, user_unit_ma(settings), crc) for crc in (False, True)
+            Plan(inputs, settings.thermistors, user_unit_ma(settings), crc, settings.own_fets)
+            for crc in (False, True)
         )
         self._crc = settings.crc
         self._plan = self._plans[self._crc]
@@ -103,8 +105,10 @@ class Bq769x2:
     def configure(self) -> Procedure[None]:
         """Write every setting, compare every one, then start measuring (S6).
 
-        Raises VerifyError when the chip does not keep a setting after three attempts.
+        Raises VerifyError when the chip does not keep a setting after three attempts, or its own FETs stay on.
         """
+        if self._settings.own_fets:
+            yield from self._await_fets_off()
         yield from enter_config_update(self._crc)
         try:
             yield from self._write_all()
@@ -167,6 +171,11 @@ class Bq769x2:
         """Permit or forbid the DCHG and DDSG outputs, a hardware interlock of the contactors."""
         yield from command(reg.ALL_FETS_ON if on else reg.ALL_FETS_OFF, self._crc)
 
+    def fets(self, charge: bool, discharge: bool) -> Procedure[tuple[bool, bool]]:
+        """Command the chip's own FETs and read their status: off follows at once, on within 250 ms."""
+        yield from drive_fets(charge, discharge, self._crc)
+        return (yield from read_fets(self._crc))
+
     def rest(self, on: bool) -> Procedure[None]:
         """Let the chip sleep, which measures only once a second, or keep it awake. Contactors must be open.
 
@@ -194,20 +203,9 @@ class Bq769x2:
     def _find(self) -> Procedure[None]:
         """Send ALL_FETS_OFF in the link mode the chip is in.
 
-        Plain first: a chip in CRC mode refuses a plain frame, while a plain chip would take checksums
-        for data. A chip found in CRC mode stays so even where it is not asked for: stricter is fine.
+        A chip found in CRC mode stays so even where it is not asked for: stricter is fine.
         """
-        self._set_mode(False)
-        off = word(reg.ALL_FETS_OFF)
-        try:
-            yield Write(reg.SUBCOMMAND, off, False, probe=True)
-        except TransferError as error:
-            if not error.refused:
-                raise
-            yield Read(reg.BATTERY_STATUS, 2, True)
-            self._set_mode(True)
-            yield Write(reg.SUBCOMMAND, off, True)
-        yield Wait(1)
+        self._set_mode((yield from forbid_fets()))
 
     def _identify(self) -> Procedure[None]:
         """Compare the device number; raises WrongChipError."""
@@ -262,6 +260,11 @@ class Bq769x2:
     def _holds(self, block: Block) -> Procedure[bool]:
         found = yield from read_buffer(block.address, self._crc)
         return found[: len(block.data)] == block.data
+
+    def _await_fets_off(self) -> Procedure[None]:
+        """Make sure by the status that nothing is closed before protection stops for a moment (S6)."""
+        if True in (yield from self.fets(False, False)):
+            raise VerifyError("the chip's FETs do not go off")
 
     def _enable_fets(self) -> Procedure[None]:
         """Set FET_EN, without which the chip's outputs stay in test mode; the command toggles it."""

@@ -23,6 +23,10 @@ FET_OPTIONS = 0x2C
 SFET is off: its body-diode rule would permit charging again while discharging, and contactors have
 no body diode.
 """
+OWN_FET_OPTIONS = FET_OPTIONS | 0x01
+"""With SFET, where the chip's own FETs lie in series: a FET that the chip itself switched off goes on again while
+current flows the other way. PDSG_EN stays off: the chip would close onto whatever load when its time is over.
+"""
 
 FIXED: tuple[tuple[Row, int], ...] = (
     (reg.POWER_CONFIG, 0x2882),  # default without SLEEP: it comes on command, never by itself
@@ -77,7 +81,6 @@ FIXED: tuple[tuple[Row, int], ...] = (
     (reg.DCHG_PIN, INTERLOCK_PIN),
     (reg.DDSG_PIN, INTERLOCK_PIN),
     (reg.CC3_SAMPLES, 80),
-    (reg.FET_OPTIONS, FET_OPTIONS),
     (reg.OPEN_WIRE_TIME, 5),
     (reg.BALANCING_CONFIG, 0),  # only on command
     (reg.BALANCE_MIN_T, -20),
@@ -86,3 +89,14 @@ FIXED: tuple[tuple[Row, int], ...] = (
     (reg.BALANCE_INTERVAL, 20),  # a dead daemon stops balancing
     (reg.BALANCE_MAX_CELLS, 8),
 )
+
+CONTACTOR_ROWS: tuple[tuple[Row, int], ...] = ((reg.FET_OPTIONS, FET_OPTIONS),)
+"""Where the chip's outputs are an interlock of contactors."""
+
+OWN_FET_ROWS: tuple[tuple[Row, int], ...] = (
+    (reg.FET_OPTIONS, OWN_FET_OPTIONS),
+    (reg.BODY_DIODE, 1000),  # the default of 50 mA is near the noise of a small shunt
+    (reg.CHARGE_PUMP, 0x01),  # on, at 11 V: half-open FETs burn
+    (reg.PRECHARGE_START, 0),  # never: pre-charge is the daemon's, proved by voltage
+)
+"""Where the chip's own FETs are the switches."""

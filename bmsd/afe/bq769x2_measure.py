@@ -50,7 +50,9 @@ _FAULTS_C = (
 class Plan:
     """The transfers of one poll in one link mode, and how to read their bytes."""
 
-    def __init__(self, inputs: tuple[int, ...], thermistors: int, unit_ma: int, crc: bool) -> None:
+    def __init__(
+        self, inputs: tuple[int, ...], thermistors: int, unit_ma: int, crc: bool, own_fets: bool = False
+    ) -> None:
         self.alarms = Read(reg.ALARM_STATUS, 2, crc)
         self.clear = Write(reg.ALARM_STATUS, word(reg.ADSCAN | reg.FULLSCAN), crc)
         values = (
@@ -62,6 +64,7 @@ class Plan:
             *((register, 2) for register in (reg.STACK, reg.PACK_PIN, reg.LD_PIN, reg.CC2_CURRENT)),
             *((register, 2) for register in (reg.TS1, reg.TS2)[:thermistors]),
             (reg.TS3, 2),
+            *(((reg.FET_STATUS, 1),) if own_fets else ()),
         )
         self.reads = _plan(values, crc)
         self._low = struct.Struct(f"<{len(inputs) - 1}h")
@@ -70,6 +73,7 @@ class Plan:
         self._gap = self._low_inputs != tuple(range(len(inputs) - 1))
         self._thermistors = thermistors
         self._unit_ma = unit_ma
+        self._own_fets = own_fets
 
     def decode(self, image: bytearray) -> Measurement:
         """Turn the register image of one poll into values; what the chip marks invalid is None (S2)."""
@@ -77,6 +81,7 @@ class Plan:
         stack, pack, load, current = _PINS.unpack_from(image, reg.STACK)
         ts1, ts2, ts3 = _TEMPERATURES.unpack_from(image, reg.TS1)
         battery = (ts1,) if self._thermistors == 1 else (ts1, ts2)
+        fets = image[reg.FET_STATUS]
         return Measurement(
             cell_mv=self._cells(image, battery_status),
             stack_mv=stack * 10 if stack >= 0 else None,
@@ -91,6 +96,8 @@ class Plan:
                 image[reg.SAFETY_STATUS_C],
                 bool(battery_status & reg.PERMANENT_FAIL),
             ),
+            charge_fet=bool(fets & reg.CHG_IS_ON) if self._own_fets else None,
+            discharge_fet=bool(fets & reg.DSG_IS_ON) if self._own_fets else None,
         )
 
     def _cells(self, image: bytearray, battery_status: int) -> tuple[int | None, ...]:

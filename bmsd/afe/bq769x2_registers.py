@@ -28,6 +28,7 @@ ALARM_ENABLE = 0x66
 TS1 = 0x70
 TS2 = 0x72
 TS3 = 0x74
+FET_STATUS = 0x7F
 
 # Battery Status bits.
 CFGUPDATE = 0x0001
@@ -52,6 +53,7 @@ SET_CFGUPDATE = 0x0090
 EXIT_CFGUPDATE = 0x0092
 ALL_FETS_OFF = 0x0095
 ALL_FETS_ON = 0x0096
+FET_CONTROL = 0x0097
 SLEEP_ENABLE = 0x0099
 SLEEP_DISABLE = 0x009A
 SWAP_COMM_MODE = 0x29BC
@@ -60,6 +62,11 @@ FULL_ACCESS_KEYS = (0xFFFF, 0xFFFF)
 
 FET_EN = 0x10
 """Manufacturing Status bit 4; 0x0022 toggles it."""
+
+CHG_IS_ON, DSG_IS_ON = 0x01, 0x04
+"""FET Status."""
+DSG_OFF, CHG_OFF = 0x01, 0x04
+"""FET_CONTROL, another order: 1 forces off. The manual's text gives the bits of FET Status here, its table is right."""
 
 BLOCK = 32
 """Longest transfer: the buffer at 0x40, and the longest read any TI source states."""
@@ -111,6 +118,7 @@ DSG_FET_A = Row(0x9269, "DSG FET Protections A", "H1")
 DSG_FET_B = Row(0x926A, "DSG FET Protections B", "H1")
 DSG_FET_C = Row(0x926B, "DSG FET Protections C", "H1")
 ALARM_MASK = Row(0x926D, "Default Alarm Mask", "H2")
+BODY_DIODE = Row(0x9273, "Body Diode Threshold", "I2", "mA")
 CUV_THRESHOLD = Row(0x9275, "CUV Threshold", "U1", "50.6 mV")
 CUV_DELAY = Row(0x9276, "CUV Delay", "U2", "3.3 ms")
 COV_THRESHOLD = Row(0x9278, "COV Threshold", "U1", "50.6 mV")
@@ -178,6 +186,8 @@ DA_CONFIG = Row(0x9303, "DA Configuration", "H1")
 VCELL_MODE = Row(0x9304, "Vcell Mode", "H2")
 CC3_SAMPLES = Row(0x9307, "CC3 Samples", "U1")
 FET_OPTIONS = Row(0x9308, "FET Options", "H1")
+CHARGE_PUMP = Row(0x9309, "Charge Pump Control", "H1")
+PRECHARGE_START = Row(0x930A, "Precharge Start Voltage", "I2", "mV")
 OPEN_WIRE_TIME = Row(0x9314, "Open Wire Check Time", "U1", "s")
 BALANCING_CONFIG = Row(0x9335, "Balancing Configuration", "H1")
 BALANCE_MIN_T = Row(0x9336, "Balancing Min Cell Temp", "I1", "°C")

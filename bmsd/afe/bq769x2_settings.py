@@ -10,7 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bmsd.afe import bq769x2_registers as reg
-from bmsd.afe.bq769x2_fixed import FIXED, THERMISTOR_CELL, THERMISTOR_SWITCH
+from bmsd.afe.bq769x2_fixed import (
+    CONTACTOR_ROWS,
+    FIXED,
+    OWN_FET_ROWS,
+    THERMISTOR_CELL,
+    THERMISTOR_SWITCH,
+)
 from bmsd.afe.bq769x2_registers import BLOCK, Row
 from bmsd.core.types import AfeSettings
 
@@ -65,7 +71,8 @@ def data_memory(settings: AfeSettings, inputs: tuple[int, ...]) -> tuple[Setting
     `inputs` are the chip's cell inputs with a cell on them, counted from 0.
     Raises ValueError naming every value that the chip cannot express.
     """
-    rows = [Setting(row, value) for row, value in FIXED]
+    switches = OWN_FET_ROWS if settings.own_fets else CONTACTOR_ROWS
+    rows = [Setting(row, value) for row, value in (*FIXED, *switches)]
     rows += [*_thermistors(settings), *_acquisition(settings, inputs)]
     problems: list[str] = []
     for group in (

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from functools import partial
 
 from bmsd.afe.bq769x2 import BQ76942, BQ76952, BQ769142, Bq769x2
+from bmsd.afe.bq769x2_fets import switch_off
 from bmsd.afe.contract import FrontEnd
+from bmsd.afe.transfers import Procedure
 from bmsd.core.types import AfeSettings
 
 
@@ -22,10 +24,12 @@ class Chip:
     max_thermistors: int
     crc: bool
     """The link can carry checksums."""
+    fets_off: Callable[[], Procedure[tuple[bool, bool]]]
+    """Switches the chip's own FETs off knowing nothing of its state; gives what charge and discharge then read."""
 
 
 CHIPS = {
-    "bq76952": Chip(partial(Bq769x2, variant=BQ76952), 3, 16, 2, True),
-    "bq76942": Chip(partial(Bq769x2, variant=BQ76942), 3, 10, 2, True),
-    "bq769142": Chip(partial(Bq769x2, variant=BQ769142), 3, 14, 2, True),
+    "bq76952": Chip(partial(Bq769x2, variant=BQ76952), 3, 16, 2, True, switch_off),
+    "bq76942": Chip(partial(Bq769x2, variant=BQ76942), 3, 10, 2, True, switch_off),
+    "bq769142": Chip(partial(Bq769x2, variant=BQ769142), 3, 14, 2, True, switch_off),
 }

@@ -50,6 +50,10 @@ class FrontEnd(Protocol):
         """Permit or forbid the chip's switch outputs, a hardware interlock of the contactors."""
         ...
 
+    def fets(self, charge: bool, discharge: bool) -> Procedure[tuple[bool, bool]]:
+        """Command the chip's own FETs; give what their status then reads. Off follows at once (S5)."""
+        ...
+
     def rest(self, on: bool) -> Procedure[None]:
         """Let the chip measure slowly to save power, or not. Contactors must be open while it does."""
         ...

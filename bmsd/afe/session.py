@@ -84,6 +84,21 @@ class AfeSession:
             return False
         return True
 
+    def fets(self, charge: bool, discharge: bool) -> Procedure[tuple[bool, bool] | None]:
+        """Command the chip's own FETs; give what their status then reads, None when that is not known.
+
+        On needs a ready chip. Off is sent whatever is known of it: a chip that lost our trust may have them on (S5).
+        """
+        is_ready = self._state is AfeState.READY
+        if (charge or discharge) and not is_ready:
+            return None
+        try:
+            return (yield from self._driver.fets(charge, discharge))
+        except AfeError as error:
+            if is_ready:
+                self._fail(str(error))
+            return None
+
     def rest(self, on: bool) -> Procedure[bool]:
         """Let the chip measure slowly, or not; tell whether the chip took it."""
         if self._state is not AfeState.READY:

@@ -10,7 +10,7 @@ from bmsd.cli.doctor_boot import Boot
 from bmsd.cli.doctor_machine import Finding, GpioChip, Machine, bad, good, skipped, unknown, warn
 from bmsd.config import Config
 from bmsd.hardware.outputs_gpiod import HEADER_LABELS
-from bmsd.tables.configuration import CONTACTORS
+from bmsd.tables.configuration import CONTACTOR_LINES
 from bmsd.texts import listed
 
 PULLED_DOWN = range(9, 28)
@@ -66,6 +66,8 @@ def power_up(case: Case) -> Finding:
     if not case.boot.is_pi:
         return unknown("no Raspberry Pi: the pull of its lines at power-up is not known")
     outputs = case.config.outputs
+    if not outputs.lines:
+        return skipped("no output has a line")
     if outputs.gpio_chip and outputs.gpio_chip not in HEADER_LABELS:
         return unknown(f"the lines are on {outputs.gpio_chip}, not on the header")
     strange = {name: line for name, line in outputs.lines.items() if line not in HEADER}
@@ -89,6 +91,8 @@ def boot_level(case: Case) -> Finding:
     if not case.boot.is_pi:
         return skipped("no Raspberry Pi")
     outputs = case.config.outputs
+    if not outputs.lines:
+        return skipped("no output has a line")
     off, on = ("dh", {"dl", "pd"}) if outputs.active_low else ("dl", {"dh", "pu"})
     at_rest = {"dh", "pu"} if outputs.active_low else {"dl", "pd"}
     want = f"gpio={','.join(map(str, outputs.lines.values()))}=op,{off}"
@@ -116,8 +120,10 @@ def contacts(case: Case) -> Finding:
     """Find auxiliary contacts that a broken wire would make read closed."""
     if case.config is None:
         return case.no_config()
-    feedback = case.config.outputs.feedback
-    missing = [name for name in CONTACTORS[case.config.topology] if name not in feedback]
+    feedback, contactors = case.config.outputs.feedback, CONTACTOR_LINES[case.config.topology]
+    if not contactors:
+        return skipped("the front-end chip's own FETs switch the pack, and it tells what they do")
+    missing = [name for name in contactors if name not in feedback]
     if missing:
         text = f"none wired for {listed(missing)}: a contactor that is welded shut is not seen"
         return warn(text, f"Wire auxiliary contacts, and write outputs.{missing[0]}_feedback in {case.path}.")

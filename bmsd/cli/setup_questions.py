@@ -69,7 +69,8 @@ QUESTIONS: tuple[Question, ...] = (
     Question(
         "switches.topology",
         "'split': every charger behind one contactor, every load behind the other. 'common': a hybrid inverter, or"
-        " anything that charges and draws over the same cable.",
+        " anything that charges and draws over the same cable. 'afe': the FETs of the front-end board, in series, and"
+        " no contactor.",
     ),
     Question("outputs.backend"),
     Question(
@@ -101,7 +102,11 @@ QUESTIONS: tuple[Question, ...] = (
     Question("outputs.discharge_feedback", _CONTACT, free=13, when=wired("split")),
     Question("outputs.main_feedback", _CONTACT, free=12, when=wired("common")),
     Question("heater.resistance_ohm", "In ohm, measured cold.", when=has("outputs.heater")),
-    Question("heater.supply", "With a common contactor only 'pack' will do.", when=has("outputs.heater")),
+    Question(
+        "heater.supply",
+        "With a common contactor or the chip's own FETs only 'pack' will do.",
+        when=has("outputs.heater"),
+    ),
     Question("can.protocol", gate=True),
     Question("can.channel", "The interface as 'ip link' names it.", when=has("can.protocol")),
     Question("modbus.port", "As /dev/ttyAMA0 (the header of a Raspberry Pi) or /dev/ttyUSB0.", gate=True),

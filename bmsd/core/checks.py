@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from bmsd.core.alarms import Finding
 from bmsd.core.contactors import PrechargeState
+from bmsd.core.diode import Diodes
 from bmsd.core.heater_watch import Verdict
 from bmsd.core.plausible import Values
 from bmsd.core.settings import Settings
@@ -24,6 +25,15 @@ DISCHARGE_TRIPS = (
     | BOTH_TRIPS
 )
 OWN_FAULTS = ChipFault.PERMANENT_FAILURE | ChipFault.OTHER
+
+_TOLD_OF_FETS_BY_A_POLL = (
+    "output_fault",
+    "charge_contactor_welded",
+    "discharge_contactor_welded",
+    "discharge_contactor_open",
+)
+FET_FOLLOWS_MS = 500
+"""The chip decides every 250 ms whether a FET may go on (TI SLUUBY2B), and the next poll tells."""
 
 BAD = Finding(True)
 NOT_SEEN = Finding(None)
@@ -115,13 +125,13 @@ def outputs(
     precharge: PrechargeState,
     main: SwitchState,
 ) -> dict[str, Finding]:
-    """Compare what was commanded with what lines and auxiliary contacts read."""
+    """Compare what was commanded with what lines and auxiliary contacts read; the chip's own FETs are `fets`' part."""
     found: dict[str, Finding] = {}
     if _differs(settings.wired, commands, inputs.lines):
         found["output_fault"] = BAD
     settle_ms = settings.parameters.contactor_settle_ms
     states = {"charge": charge, "discharge": discharge, "main": main}
-    for name in settings.contactors:
+    for name in () if settings.own_fets else settings.contactors:
         state, level = states[name], getattr(inputs.feedback, name)
         if level is None and name in settings.contacts:
             found |= {f"{name}_contactor_open": NOT_SEEN, f"{name}_contactor_welded": NOT_SEEN}
@@ -133,6 +143,33 @@ def outputs(
     if precharge.tries >= settings.parameters.precharge_tries:
         found["precharge_failed"] = BAD
     return found
+
+
+def fets(
+    settings: Settings, inputs: Inputs, charge: SwitchState, discharge: SwitchState, diodes: Diodes
+) -> dict[str, Finding]:
+    """Compare what the chip's own FETs were told with what its status register reads, once they had time to follow.
+
+    A FET that a trip of the chip holds off is told by that trip.
+    """
+    if not settings.own_fets:
+        return {}
+    measured = inputs.afe.measurement
+    if measured is None:
+        return dict.fromkeys(_TOLD_OF_FETS_BY_A_POLL, NOT_SEEN)
+    settle_ms = max(settings.parameters.contactor_settle_ms, FET_FOLLOWS_MS)
+    for level, switch, diode in (
+        (measured.charge_fet, charge, diodes.charge),
+        (measured.discharge_fet, discharge, diodes.discharge),
+    ):
+        changed_ms = max(switch.changed_ms or 0, diode.changed_ms or 0)
+        if inputs.now_ms - changed_ms < settle_ms:
+            continue
+        if level is None or (level and not (switch.on or diode.spared)):
+            return {"output_fault": BAD}
+        if switch.on and not level and not measured.faults:
+            return {"output_fault": BAD}
+    return {}
 
 
 def _differs(wired: frozenset[str], commands: Commands, lines: Levels) -> bool:

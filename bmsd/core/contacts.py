@@ -7,6 +7,7 @@ proves nothing here. An auxiliary contact has a finding of its own, and either o
 
 from __future__ import annotations
 
+from bmsd.core import heater
 from bmsd.core.alarms import Finding
 from bmsd.core.plausible import Values
 from bmsd.core.settings import Settings
@@ -36,17 +37,10 @@ def _welded(settings: Settings, state: State, values: Values, now_ms: int) -> st
     limit_ma = settings.parameters.weld_current_ma
     if values.current_ma > limit_ma:
         return f"{settings.contactors[0]}_contactor_welded"
-    if -values.current_ma > limit_ma + _heater_ma(settings, values):
+    # A heater relay that is stuck is no weld of a contactor.
+    if -values.current_ma > limit_ma + heater.taken_ma(settings, True, values):
         return f"{settings.contactors[-1]}_contactor_welded"
     return ""
-
-
-def _heater_ma(settings: Settings, values: Values) -> int:
-    """Give what a heater relay that is stuck would take from the pack: that is no weld of a contactor."""
-    pack_mv = values.pack_mv.value
-    if not settings.heater_from_pack or settings.heater_mohm is None or pack_mv is None:
-        return 0
-    return pack_mv * 1000 // settings.heater_mohm
 
 
 def _not_closing(settings: Settings, state: State, values: Values, now_ms: int) -> str:

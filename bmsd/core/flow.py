@@ -6,6 +6,7 @@ is no load of the inverter. An unknown current is neither obeyed nor not (S2).
 
 from __future__ import annotations
 
+from bmsd.core import heater
 from bmsd.core.alarms import Finding
 from bmsd.core.plausible import Values
 from bmsd.core.settings import Settings
@@ -23,7 +24,7 @@ def findings(settings: Settings, state: State, values: Values) -> dict[str, Find
         found["charge_not_stopped"] = _beyond(values.current_ma, p.forbidden_charge_ma)
     if refused & Block.DISCHARGE:
         drawn_ma = None if values.current_ma is None else -values.current_ma
-        limit_ma = p.forbidden_discharge_ma + _heater_ma(settings, state, values)
+        limit_ma = p.forbidden_discharge_ma + heater.taken_ma(settings, state.heater.on, values)
         found["discharge_not_stopped"] = _beyond(drawn_ma, limit_ma)
     return found
 
@@ -32,10 +33,3 @@ def _beyond(current_ma: int | None, limit_ma: int) -> Finding:
     if current_ma is None:
         return Finding(None)
     return Finding(True, current_ma) if current_ma > limit_ma else Finding(False)
-
-
-def _heater_ma(settings: Settings, state: State, values: Values) -> int:
-    pack_mv = values.pack_mv.value
-    if not state.heater.on or settings.heater_mohm is None or pack_mv is None:
-        return 0
-    return pack_mv * 1000 // settings.heater_mohm

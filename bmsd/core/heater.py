@@ -67,6 +67,14 @@ def supply_mv(settings: Settings, values: Values) -> int | None:
     return None if charger_mv is None else max(pack_mv, charger_mv)
 
 
+def taken_ma(settings: Settings, on: bool, values: Values) -> int:
+    """Give what a heater on the pack takes beside the contactors, so that it is no current of theirs."""
+    pack_mv = values.pack_mv.value
+    if not on or not settings.heater_from_pack or settings.heater_mohm is None or pack_mv is None:
+        return 0
+    return pack_mv * 1000 // settings.heater_mohm
+
+
 def charger_present(settings: Settings, values: Values) -> bool | None:
     """Tell whether a charger is there: it charges, or its side stands above the pack."""
     if values.current_ma is not None and values.current_ma > CHARGING_MA:

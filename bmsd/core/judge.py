@@ -75,9 +75,7 @@ def judge(settings: Settings, state: State, inputs: Inputs) -> Judged:
     )
     override = emergency.reach(settings, wish.override, values)
     watch, verdict = _watch_heater(settings, state, before, values, inputs)
-    of_outputs = checks.outputs(
-        settings, inputs, state.commands, state.charge, state.discharge, precharge, state.main
-    )
+    of_outputs = _outputs(settings, state, inputs, precharge)
     astray, of_contacts = contacts.watch(settings, state, values, now_ms)
     p = settings.parameters
     seen = physics.watch(
@@ -117,6 +115,17 @@ def judge(settings: Settings, state: State, inputs: Inputs) -> Judged:
         shorts=shorts.count(short, raised, now_ms),
         override=override,
         asked_for=wish.asked_for,
+    )
+
+
+def _outputs(
+    settings: Settings, state: State, inputs: Inputs, precharge: PrechargeState
+) -> dict[str, Finding]:
+    """Compare every switch with what reads it back: lines, auxiliary contacts, the chip's status register."""
+    charge, discharge = state.charge, state.discharge
+    of_fets = checks.fets(settings, inputs, charge, discharge, state.diodes)
+    return of_fets | checks.outputs(
+        settings, inputs, state.commands, charge, discharge, precharge, state.main
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from bmsd.core.alarms import Rule, rules
 from bmsd.tables.chemistries import Chemistry
-from bmsd.tables.configuration import CONTACTORS
+from bmsd.tables.configuration import CONTACTOR_LINES, CONTACTORS, OWN_FETS
 from bmsd.tables.parameters import Parameters
 
 SMALL_PACK_CELLS = 8
@@ -44,6 +44,11 @@ class Settings:
     def common(self) -> bool:
         """Tell whether one contactor carries both directions."""
         return self.topology == "common"
+
+    @property
+    def own_fets(self) -> bool:
+        """Tell whether the front-end chip's own FETs are the switches."""
+        return self.topology == OWN_FETS
 
     @property
     def contactors(self) -> tuple[str, ...]:
@@ -91,7 +96,7 @@ def settings(
         precharge,
         balancing,
         wired,
-        frozenset(CONTACTORS[topology]) if contacts is None else contacts,
+        frozenset(CONTACTOR_LINES[topology]) if contacts is None else contacts,
         rules(parameters),
         limits_told,
         topology,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from bmsd.core import alarms
 from bmsd.core.alarms import AlarmState
 from bmsd.core.contactors import PrechargeState
+from bmsd.core.diode import Diodes
 from bmsd.core.emergency import Override
 from bmsd.core.heater_watch import WatchState
 from bmsd.core.limits import Limits
@@ -74,6 +75,8 @@ class State:
     common: CommonState = CommonState()
     astray: tuple[tuple[str, int], ...] = ()
     """Contactors that current or voltage speak against, by the alarm's name, and since when."""
+    diodes: Diodes = Diodes()
+    """Topology afe: FETs that are on for their body diode alone."""
 
     @property
     def charge_path(self) -> bool:

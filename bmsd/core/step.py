@@ -11,6 +11,7 @@ from typing import NamedTuple
 from bmsd.core import (
     alarms,
     balance,
+    diode,
     emergency,
     heater,
     limits,
@@ -22,6 +23,7 @@ from bmsd.core import (
     sleep,
     soc,
 )
+from bmsd.core.diode import Diodes
 from bmsd.core.judge import Judged, counted_anew, judge
 from bmsd.core.limits import Limits
 from bmsd.core.moves import Situation
@@ -60,6 +62,7 @@ class _Moved(NamedTuple):
     """Where contactors and heater go, and what they wait for."""
 
     contactors: moves.Moved
+    diodes: Diodes
     heater: SwitchState
     heater_demanded: bool
     wait_heater: Reason | None
@@ -151,11 +154,26 @@ def _move(settings: Settings, state: State, judged: Judged, permits: _Permits, i
     heat, wait_heater = heater.decide(settings, state.heater, situation)
     heat_is_off = not (state.heater.on or heat.on or inputs.lines.heater)
     at = Situation(permits.charge, permits.discharge, judged.precharge, values, heat_is_off, now_ms)
-    return _Moved(moves.move(settings, state, at), heat, demanded, wait_heater)
+    moved = moves.move(settings, state, at)
+    return _Moved(moved, _diodes(settings, state, moved, values, inputs), heat, demanded, wait_heater)
+
+
+def _diodes(settings: Settings, state: State, moved: moves.Moved, values: Values, inputs: Inputs) -> Diodes:
+    """Spare the body diodes of the chip's own FETs; only a current of this very cycle lets a FET be on for it."""
+    if not settings.own_fets:
+        return state.diodes
+    measured = inputs.afe.measurement
+    through_ma = None if measured is None else measured.current_ma
+    if through_ma is not None:
+        through_ma += heater.taken_ma(settings, state.heater.on, values)
+    return diode.spare(state.diodes, moved.charge, moved.discharge, through_ma, inputs.now_ms)
 
 
 def _charge_is_cut(settings: Settings, state: State, values: Values, inputs: Inputs) -> bool:
     """Tell whether charge is cut, as commanded in the last cycle and as read or measured (S3)."""
+    if settings.own_fets and state.diodes.charge.spared and not state.charge.on:
+        # On for its diode alone, while current flows out: a charge current ends the heat in the same cycle.
+        return values.current_ma is not None and values.current_ma < 0
     if not settings.common:
         return not (state.charge.on or inputs.lines.charge or inputs.feedback.charge)
     if not (state.main.on or inputs.lines.main or inputs.feedback.main):
@@ -197,6 +215,8 @@ def _conclude(
         ),
         mask,
         moved.contactors.main.on,
+        moved.diodes.charge.spared,
+        moved.diodes.discharge.spared,
     )
     given = _limits(settings, judged, moved.contactors)
     told = obedience.tell(state.told, given, settings.parameters.limit_react_ms, inputs.now_ms)
@@ -258,6 +278,7 @@ def _after(
         main=moved.contactors.main,
         common=moved.contactors.common,
         astray=judged.astray,
+        diodes=moved.diodes,
         override=judged.override,
         asked_for=judged.asked_for,
     )

@@ -41,6 +41,9 @@ class Measurement:
     battery_decic: tuple[int | None, ...]
     switch_decic: int | None
     faults: ChipFault
+    charge_fet: bool | None = None
+    """The chip's own charge FET is driven on; None where the chip's FETs are not the pack's switches."""
+    discharge_fet: bool | None = None
 
 
 class AfeState(Enum):
@@ -95,6 +98,8 @@ class AfeSettings:
     discharge_under_decic: int
     host_watchdog_s: int
     switch_over_decic: int
+    own_fets: bool = False
+    """The chip's own FETs, in series, are the pack's switches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +156,9 @@ class Commands:
     """Bit n set: balance cell n + 1."""
     main: bool = False
     """The one contactor of the common topology."""
+    charge_diode: bool = False
+    """The charge FET is on though charging is forbidden: current flows out and would burn its body diode."""
+    discharge_diode: bool = False
 
 
 ALL_OFF = Commands()

@@ -51,7 +51,9 @@ def remembered(state: State, kept: Mapping[str, Worn], now_ms: int, *, same_boot
 
 
 def findings(settings: Settings, state: State) -> dict[str, Finding]:
-    """Say when a contactor has closed as often as its service life allows."""
+    """Say when a contactor has closed as often as its service life allows; a FET has none."""
+    if settings.own_fets:
+        return {}
     most = max((switch(state, name).closings for name in settings.contactors), default=0)
     over = most >= settings.parameters.contactor_life_closings
     return {"contactor_worn": Finding(True, most)} if over else {}

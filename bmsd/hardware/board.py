@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from bmsd.errors import OutputError
 from bmsd.hardware.outputs import BUTTON, Lines
 
 
@@ -34,8 +35,41 @@ class OutputsConfig:
         return {**self.lines, **contacts, **({} if self.button is None else {BUTTON: self.button})}
 
 
+@dataclass(frozen=True, slots=True)
+class FetsConfig:
+    """Where the front-end chip is whose own FETs switch the pack."""
+
+    chip: str
+    bus: int
+    address: int
+    timeout_ms: int
+
+
+class NoLines:
+    """A board without a single line: the front-end chip's own FETs are all there is to switch."""
+
+    wired: frozenset[str] = frozenset()
+
+    def drive(self, name: str, on: bool) -> None:
+        """Refuse: nothing is wired."""
+        raise OutputError(f"there is no output {name}")
+
+    def read(self, name: str) -> bool:
+        """Refuse: nothing is wired."""
+        raise OutputError(f"there is no output {name}")
+
+    def contact(self, name: str) -> bool | None:
+        """Say that no contact is wired."""
+        return None
+
+    def close(self) -> None:
+        """Do nothing: nothing is held."""
+
+
 def open_lines(outputs: OutputsConfig) -> Lines:
     """Request all lines, off; raise OutputError in words when they cannot be had."""
+    if not outputs.lines and not outputs.inputs:
+        return NoLines()
     if outputs.backend == "gpiozero":
         from bmsd.hardware.outputs_gpiozero import GpiozeroLines, default_factory
 

@@ -73,6 +73,13 @@ class I2cPort:
             except OSError:
                 pass  # nothing is lost: the descriptor is gone either way
 
+    def release(self) -> None:
+        """Release the bus for another bmsd."""
+        self.close()
+        claim, self._claim = self._claim, None
+        if claim is not None:
+            os.close(claim)
+
     def _open(self) -> None:
         import smbus2
 

@@ -48,22 +48,36 @@ class BenchLines:
         self._plant = plant
         self._file = file
         self._levels = dict.fromkeys(sorted(wired), False)
+        self.left: dict[str, bool] = {}
+        """What the last process left on that is no line: the chip's own FETs."""
         if file is not None:
             for name, on in read_lines(file).items():
                 if name in self._levels:
                     self._set(name, on)
+                else:
+                    self.left[name] = on
 
     def drive(self, name: str, on: bool) -> None:
         """Set one line."""
         if self._levels[name] == on:
             return
         self._set(name, on)
-        if self._file is not None and name != "heartbeat":
-            try:
-                kept = {line: level for line, level in self._levels.items() if line != "heartbeat"}
-                write_file(self._file, json.dumps(kept))
-            except OSError as error:
-                raise OutputError(f"bench line {name} cannot be kept: {error}") from error
+        if name != "heartbeat":
+            self._write(name)
+
+    def keep(self, name: str, on: bool) -> None:
+        """Keep what one of the chip's own FETs does: like a line, it outlives the process."""
+        self.left[name] = on
+        self._write(name)
+
+    def _write(self, name: str) -> None:
+        if self._file is None:
+            return
+        try:
+            kept = {line: level for line, level in self._levels.items() if line != "heartbeat"}
+            write_file(self._file, json.dumps({**self.left, **kept}))
+        except OSError as error:
+            raise OutputError(f"bench line {name} cannot be kept: {error}") from error
 
     def read(self, name: str) -> bool:
         """Read one line back."""
@@ -120,13 +134,32 @@ class Bench:
         self._due = [one for one in due if one.bench]
         self._balanced = 0
         self.lines = BenchLines(self.plant, frozenset(config.outputs.lines), lines_file)
+        self._own_fets = config.fets is not None
+        self._fets: dict[str, bool] = {}
+        left = self.lines.left
+        if self._own_fets and any(left.values()):
+            self.chip.leave_on(left.get("charge", False), left.get("discharge", False))
         self._now_ms = now_ms
         self._started_ms = now_ms
         self.advance(now_ms)
 
     def board(self, sleep_ms: Any) -> Board:
         """Give the board a controller is attached to."""
-        return Board(self.chip, self.lines, sleep_ms)
+        return Board(self if self._own_fets else self.chip, self.lines, sleep_ms)
+
+    def transfer(self, address: int, out: bytes, read: int) -> bytes:
+        """Pass on to a chip whose own FETs are the switches, and let them follow at once."""
+        answer = self.chip.transfer(address, out, read)
+        self._join_fets()
+        return answer
+
+    def _join_fets(self) -> None:
+        """Bring the plant's switches where the chip's FETs are."""
+        for name, on in (("charge", self.chip.switches.chg), ("discharge", self.chip.switches.dsg)):
+            if self._fets.get(name) is not on:
+                self._fets[name] = on
+                self.plant.command(name, on)
+                self.lines.keep(name, on)
 
     def advance(self, now_ms: int) -> None:
         """Let pack and chip run until a time."""
@@ -145,8 +178,11 @@ class Bench:
             stack_mv=seen.stack_mv,
         )
         self.chip.advance(now_ms - self._started_ms)
-        self.plant.charge_permit = self.chip.chg_permit
-        self.plant.discharge_permit = self.chip.dsg_permit
+        if self._own_fets:
+            self._join_fets()
+        else:
+            self.plant.charge_permit = self.chip.chg_permit
+            self.plant.discharge_permit = self.chip.dsg_permit
         self._balance(self.chip.balancing_mask)
 
     def pause(self, now_ms: int) -> None:

@@ -1,8 +1,9 @@
 """What hangs on the pack: contactors, pre-charge, inverter with its capacitors, charger, heater.
 
 Split topology: the charge contactor passes charging current only, the discharge contactor discharging
-only. Common topology: one main contactor, with charger and load on one bus behind it. The pack is seen as a voltage
-source behind a resistance; each step is solved in closed form.
+only. Common topology: one main contactor, with charger and load on one bus behind it. Topology afe: the same bus behind
+two FETs in series, each of which blocks one direction and passes the other through its body diode. The pack is seen
+as a voltage source behind a resistance; each step is solved in closed form.
 """
 
 from __future__ import annotations
@@ -34,6 +35,9 @@ SHORT_OHM = 0.01
 
 HEATER_SHORT_SHARE = 0.3
 """Fault heater_short: what is left of the resistance of a heater with shorted turns."""
+
+DIODE_V = 0.8
+"""What a body diode takes from the voltage while it carries current [est]."""
 
 UNLIMITED_A = 1e6
 
@@ -132,14 +136,18 @@ class Circuit:
         pull_in_ms: int,
         drop_out_ms: int,
         common: bool = False,
+        own_fets: bool = False,
     ) -> None:
-        self.common = common
+        self.own_fets = own_fets
+        self.one_bus = common or own_fets
+        """Charger and load are behind the same switches."""
         self.inverter = inverter
         self.element = element
         self.precharge_ohm = precharge_ohm
         self.capacitance_f = capacitance_f
-        self.charge = Contactor(pull_in_ms, drop_out_ms)
-        self.discharge = Contactor(pull_in_ms, drop_out_ms)
+        arrivals = (0, 0) if own_fets else (pull_in_ms, drop_out_ms)
+        self.charge = Contactor(*arrivals)
+        self.discharge = Contactor(*arrivals)
         self.precharge = Contactor(pull_in_ms, drop_out_ms)
         self.heater = Contactor(pull_in_ms, drop_out_ms)
         self.main = Contactor(pull_in_ms, drop_out_ms)
@@ -151,6 +159,8 @@ class Circuit:
         self.discharge_a = 0.0
         self.precharge_a = 0.0
         self.inrush_a = 0.0
+        self.diode_a = 0.0
+        """Through a body diode whose FET is off."""
         self.hard_closings = 0
 
     @property
@@ -162,6 +172,16 @@ class Circuit:
     def load_joined(self) -> bool:
         """Tell whether a closed contactor joins the load to the pack."""
         return self.discharge.closed or self.main.closed
+
+    def behind_v(self, pack_v: float) -> float:
+        """Give the voltage behind the switches while one of them joins the bus to the pack."""
+        if not self.own_fets or self.charge.closed is self.discharge.closed:
+            return pack_v
+        if self.diode_a > 0.0:
+            return pack_v + (-DIODE_V if self.discharge.closed else DIODE_V)
+        if self.inverter.present:
+            return self.inverter.charger_v
+        return pack_v if self.discharge.closed else self.load_v
 
     def move(self, pack_v: float, pack_ohm: float) -> int:
         """Let contactors follow their commands; give the time until the next one arrives, in ms."""
@@ -192,17 +212,32 @@ class Circuit:
         volts, amps, draw_a = self.inverter.effective()
         self._feed_heater(pack_v)
         amps = max(0.0, amps - self._heater_share_a())
-        charging = self.charger_joined and self.inverter.present
+        joined = self.charger_joined or (self.own_fets and self.load_joined)
+        charging = joined and self.inverter.present
         conductance = self._conductance()
         shrink = 1.0 / (1.0 + ohm * conductance)
         source_v, source_ohm = emf_v * shrink, ohm * shrink
-        watts = self.inverter.load_w if self.load_joined else 0.0
+        fed = self.load_joined or (self.own_fets and joined and charging)
+        watts = self.inverter.load_w if fed else 0.0
         charge_a, load_a = _share(source_v, source_ohm, amps if charging else 0.0, volts, watts, draw_a)
+        if self.own_fets:
+            charge_a, load_a = self._block(charge_a, load_a)
         terminal_v = source_v + source_ohm * (charge_a - load_a)
         self.charge_a = charge_a
         self.discharge_a = load_a + terminal_v * self._load_conductance()
         self.precharge_a = self._precharge_load(terminal_v, dt_s)
         return charge_a - load_a - terminal_v * conductance - self.precharge_a
+
+    def _block(self, charge_a: float, load_a: float) -> tuple[float, float]:
+        """Let each FET that is off block its direction, and its diode pass the other one."""
+        if not self.charge.closed:
+            charge_a = min(charge_a, load_a)  # what the charger has left feeds the load
+        if not self.discharge.closed:
+            load_a = min(load_a, charge_a)
+        self.diode_a = 0.0
+        if self.charge.closed is not self.discharge.closed:
+            self.diode_a = abs(charge_a - load_a)
+        return charge_a, load_a
 
     def _feed_heater(self, pack_v: float) -> None:
         """Give the heater its supply: the pack, or a charger bus that is alive."""
@@ -242,12 +277,12 @@ class Circuit:
     def _precharge_load(self, pack_v: float, dt_s: float) -> float:
         """Move the load side's voltage by one step, exactly; give the mean pre-charge current, A.
 
-        Behind a closed contactor there is nothing to work out: the load side is the pack. A charger on a common
+        Behind a closed contactor there is nothing to work out: the load side is the pack. A charger on the same
         bus holds the load side's voltage.
         """
         if self.load_joined:
             return 0.0
-        if self.common and self.inverter.present:
+        if self.one_bus and self.inverter.present:
             self.load_v = self.inverter.charger_v
             return 0.0
         siemens = self._fault_conductance()

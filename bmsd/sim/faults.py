@@ -101,6 +101,7 @@ CHIP_FAULTS = {
     "afe_frozen": ("frozen", "front-end chip: stops measuring, keeps answering"),
     "afe_zeros": ("zeros", "front-end chip: reads zeros"),
     "afe_ones": ("ones", "front-end chip: reads ones"),
+    "afe_fets_deaf": ("fets_deaf", "front-end chip: does not carry out commands to its FETs"),
     "afe_config_flip": ("config_flip", "front-end chip: one setting changes by itself"),
 }
 """Faults of the front-end chip: the chip's own name, and what happens."""

@@ -18,6 +18,9 @@ SWITCH_LAG_S = 120.0
 SWITCH_K_PER_A2 = 0.002
 """Board of switches: 20 K over ambient at 100 A, settled in a few minutes [est]."""
 
+DIODE_K_PER_A = 1.6
+"""0.8 V over a body diode, and 2 K/W from the FETs to the air [est]."""
+
 LOOSE_JOINT_K = 80.0
 """How much hotter the board gets with the fault switch_hot."""
 
@@ -49,15 +52,15 @@ class Heat:
         self._ua_w_per_k = ua_w_per_k
         self._keeps.clear()
 
-    def advance(self, pack_w: float, switch_a: float, dt_s: float) -> None:
-        """Let heat flow for a while: pack_w warms the cells, switch_a the board."""
+    def advance(self, pack_w: float, switch_a: float, dt_s: float, diode_a: float = 0.0) -> None:
+        """Let heat flow for a while: pack_w warms the cells, switch_a the board, diode_a a FET's body diode on it."""
         keep_pack, keep_board = self._keeps.get(dt_s) or self._remember(dt_s)
         if self.ua_w_per_k > 0.0:
             settled_c = self.ambient_c + pack_w / self.ua_w_per_k
             self.pack_c = settled_c + (self.pack_c - settled_c) * keep_pack
         else:
             self.pack_c += pack_w * dt_s / self.joule_per_k
-        board_c = self.ambient_c + SWITCH_K_PER_A2 * switch_a * switch_a
+        board_c = self.ambient_c + SWITCH_K_PER_A2 * switch_a * switch_a + DIODE_K_PER_A * diode_a
         if self.loose_joint:
             board_c += LOOSE_JOINT_K
         self.board_c = board_c + (self.board_c - board_c) * keep_board

@@ -57,6 +57,8 @@ class PlantSettings:
     balance_ohm: float = 33.0
     common: bool = False
     """One main contactor joins charger and load to the pack."""
+    own_fets: bool = False
+    """Two FETs in series do, driven by the front-end chip."""
 
 
 @dataclass(slots=True)
@@ -94,6 +96,7 @@ class Plant:
             settings.pull_in_ms,
             settings.drop_out_ms,
             settings.common,
+            settings.own_fets,
         )
         self.sensors = Sensors(settings.cells, settings.seed + 1, settings.ts_offset_k)
         self.buzzer = False
@@ -140,8 +143,8 @@ class Plant:
         self.current_a = circuit.solve(source_v, source_ohm, cells.pack_v, dt_s)
         cells.advance(self.current_a, dt_s)
         if circuit.load_joined:
-            circuit.load_v = cells.pack_v
-        heat.advance(cells.loss_w + self.element.power_w, self.current_a, dt_s)
+            circuit.load_v = circuit.behind_v(cells.pack_v)
+        heat.advance(cells.loss_w + self.element.power_w, self.current_a, dt_s, circuit.diode_a)
         cells.warm(heat.pack_c)
 
     def sense(self) -> Reading:
@@ -273,9 +276,11 @@ class Plant:
     @property
     def charger_v(self) -> float:
         """Give the voltage on the charger's side of the charge contactor."""
-        if self.circuit.charger_joined:
-            return self.cells.pack_v
-        return self.inverter.charger_v if self.inverter.present else 0.0
+        if self.circuit.charger_joined or (self.circuit.own_fets and self.circuit.load_joined):
+            return self.circuit.behind_v(self.cells.pack_v)
+        if self.inverter.present:
+            return self.inverter.charger_v
+        return self.circuit.load_v if self.circuit.own_fets else 0.0
 
     @property
     def heater_a(self) -> float:

@@ -136,6 +136,7 @@ class RecordedPack:
         self._mv: list[float] = []
         self._current_ma = 0.0
         self._decic = (ROOM_C * 10,) * 3
+        self._own_fets = config.fets is not None
 
     def board(self, sleep_ms: Callable[[int], None]) -> Board:
         """Give the doors that hardware has."""
@@ -147,6 +148,9 @@ class RecordedPack:
 
     def feedback(self, switch_name: str) -> bool:
         """Give the auxiliary contact of a switch."""
+        if self._own_fets and switch_name in {"charge", "discharge"}:
+            switches = self._chip.switches
+            return switches.chg if switch_name == "charge" else switches.dsg
         return self._on.get(switch_name, False)
 
     def put(self, row: Row, *, resting: bool = False) -> None:

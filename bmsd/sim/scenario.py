@@ -146,6 +146,7 @@ def _pack(tables: list[Table], config: Config, problems: Problems) -> tuple[Plan
         "heater_resistance_ohm": (config.heater_mohm or 24_000) / 1000,
         "heater_supply": "pack" if config.heater_from_pack else "charger",
         "common": config.topology == "common",
+        "own_fets": config.fets is not None,
     }
     happenings = []
     for table in tables:

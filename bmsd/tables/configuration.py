@@ -44,8 +44,12 @@ class Key:
 
 
 MUST = Required.YES
-CONTACTORS = {"split": ("charge", "discharge"), "common": ("main",)}
-"""The contactors of each topology; each needs its line, and no other one has one."""
+OWN_FETS = "afe"
+"""The topology whose switches are the front-end chip's own FETs."""
+CONTACTORS = {"split": ("charge", "discharge"), "common": ("main",), OWN_FETS: ("charge", "discharge")}
+"""The switches of each topology."""
+CONTACTOR_LINES = {name: () if name == OWN_FETS else names for name, names in CONTACTORS.items()}
+"""Those of them that need a line; no other one has one."""
 OPTIONAL_SECTIONS = ("heater", "can", "modbus", "bench")
 """A section that may be missing altogether: then the thing is not there."""
 OPEN_SECTIONS = ("can",)
@@ -84,8 +88,8 @@ KEYS: tuple[Key, ...] = (
         low=0, high=1000),
     Key("outputs", "main", int, "Line of the main contactor (topology common).", low=0, high=1000),
     Key("outputs", "main_feedback", int, "Input of the main contactor's auxiliary contact.", low=0, high=1000),
-    Key("switches", "topology", str, "How the contactors are wired: one for charging and one for discharging, or a"
-        " common one.", "split", choices=tuple(CONTACTORS)),
+    Key("switches", "topology", str, "What switches the pack: a contactor for charging and one for discharging, a"
+        " common one, or the front-end chip's own FETs.", "split", choices=tuple(CONTACTORS)),
     Key("switches", "close_after_restart", str, "Whether contactors close by themselves after a start of bmsd, or each"
         " waits for 'bmsctl switch NAME on'.", "automatic", choices=("automatic", "operator")),
     Key("heater", "resistance_ohm", float, "Heater resistance.", required=MUST, low=0.1, high=10_000),

@@ -350,6 +350,15 @@ def test_every_check_has_been_seen_to_fail() -> None:
     assert {check.name for check in doctor.CHECKS} - seen == {"machine"}
 
 
+def test_the_chips_own_fets_have_no_pins_to_look_for(rig) -> None:
+    pack = '[pack]\nchemistry = "lifepo4"\ncells = 16\ncapacity_ah = 280\n'
+    afe = '[afe]\nchip = "bq76952"\nshunt_mohm = 0.25\n[switches]\ntopology = "afe"\n'
+    rig.put("etc/bmsd/bmsd.toml", f"{pack}{afe}[parameters]\ncharge_ocp_a = 100\ndischarge_ocp_a = 150\n")
+    found = rig.look()
+    assert {found[name].verdict for name in ("contacts", "power_up", "boot_level")} == {SKIPPED}
+    assert "FETs" in found["contacts"].text
+
+
 def test_a_pi_5_asks_its_own_driver(tmp_path) -> None:
     """The header of a Pi 5 is RP1's; the other driver is in the kernel too, and says nothing about it."""
     rig = Rig(tmp_path, "pi5")

@@ -87,7 +87,11 @@ def test_suggested_lines_are_pulled_down_and_differ() -> None:
         name: [q.free for q in QUESTIONS if q.free is not None and q.when({"switches.topology": name})]
         for name in CONTACTORS
     }
-    assert {name: len(set(lines)) for name, lines in topologies.items()} == {"split": 8, "common": 6}
+    assert {name: len(set(lines)) for name, lines in topologies.items()} == {
+        "split": 8,
+        "common": 6,
+        "afe": 4,
+    }
     assert all(len(lines) == len(set(lines)) for lines in topologies.values())
     free = [line for lines in topologies.values() for line in lines]
     assert all(9 <= line <= 27 for line in free)
@@ -313,6 +317,17 @@ def test_a_common_contactor_is_asked_for_in_its_topology_only(run, tmp_path) -> 
     assert (code, err) == (0, "")
     config = load(path)
     assert (config.topology, set(config.outputs.lines)) == ("common", {"main"})
+
+
+def test_the_chips_own_fets_are_asked_for_no_line(run, tmp_path) -> None:
+    path = tmp_path / "bmsd.toml"
+    values = [word for word in SETS if word != "--set" and not word.startswith("outputs.")]
+    given = [part for word in values for part in ("--set", word)]
+    code, _, err = run("--config", str(path), "--yes", *given, "--set", "switches.topology=afe")
+    assert (code, err) == (0, "")
+    config = load(path)
+    assert (config.topology, dict(config.outputs.lines)) == ("afe", {})
+    assert config.fets is not None
 
 
 def test_given_answers_are_not_asked() -> None:

@@ -94,6 +94,7 @@ class Core:
     folder: Path
     section: str = ""
     program: tuple[str, ...] = ("-m", "bmsd.daemon")
+    text: str = CONFIG
     process: subprocess.Popen[str] | None = None
     _made: list[subprocess.Popen[str]] = field(default_factory=list)
     _guards: list[int] = field(default_factory=list)
@@ -119,7 +120,7 @@ class Core:
         """Start the core, and wait until both contactors are closed; a cautious one stays open for long."""
         was = self.process
         good = "start_good_cycles = 2"
-        self.config.write_text(CONFIG.replace(good, "start_good_cycles = 100") if cautious else CONFIG)
+        self.config.write_text(self.text.replace(good, "start_good_cycles = 100") if cautious else self.text)
         (self.folder / "still.toml").write_text(SCENARIO)
         with self.config.open("a") as file:
             file.write(self.section)
@@ -274,6 +275,7 @@ def tools() -> Any:
     """Give what else tests of processes need; a conftest cannot be imported well."""
 
     class Tools:
+        config = CONFIG
         eventually = staticmethod(eventually)
         lives = staticmethod(lives)
         children = staticmethod(children)

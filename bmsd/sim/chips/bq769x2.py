@@ -31,6 +31,7 @@ FAULTS = {
     "config_flip": "One bit of the over-voltage threshold turns over, once.",
     "gain_flip": "One bit of the current calibration turns over, once.",
     "no_writes": "Data memory does not take what is written.",
+    "fets_deaf": "Commands to the FETs are taken and not carried out.",
     "open_wire": "The sense wire at the top of one cell is broken; give the cell, from 1.",
 }
 
@@ -118,6 +119,7 @@ class Bq769x2Chip:
         self.engine.sense(
             Inputs(cell_mv, current_ma, charger_mv, load_mv, temperatures_decic, internal_decic, stack_mv)
         )
+        self.switches.current_ma = current_ma
         if self._active and self.protection.sense(self._now_ms, self.engine.pins()):
             self._status_changed()
 
@@ -141,6 +143,13 @@ class Bq769x2Chip:
             self.evaluate_switches()
         elif changed:
             self.show_status()
+
+    def leave_on(self, chg: bool, dsg: bool) -> None:
+        """Begin with FETs that an earlier host left on: the chip outlives it."""
+        self.switches.fet_enabled = True
+        self.switches.force(not dsg, not chg)
+        self.switches.dsg, self.switches.chg = dsg, chg
+        self.show_status()
 
     def fault(self, name: str, on: bool, cell: int = 1) -> None:
         """Switch one of FAULTS on or off; those that happen once need no switching off."""

@@ -23,6 +23,8 @@ def _toggle_fets(chip: Bq769x2Chip) -> None:
 
 
 def _force(chip: Bq769x2Chip, dsg_off: bool | None, chg_off: bool | None) -> None:
+    if "fets_deaf" in chip.faults:
+        return
     chip.switches.force(dsg_off, chg_off)
     chip.evaluate_switches()
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from bmsd.sim.chips.bq769x2_memory import DataMemory
 
 _EVALUATE_MS = 250
-_FET_INIT_OFF, _SLEEPCHG = 0x20, 0x02
+_FET_INIT_OFF, _SLEEPCHG, _SFET = 0x20, 0x02, 0x01
 _PIN_KIND, _PIN_INTERLOCK = 0x83, 0x82
 """Function bits and the active-low bit: together they make "high" mean "permitted"."""
 _PIN_FROM_REG1 = 0x20
@@ -27,6 +27,8 @@ class Switches:
         self.dsg = False
         self.chg = False
         self.asleep = False
+        self.current_ma = 0.0
+        """At the shunt; positive charges."""
         self._next_evaluate_ms = 0
         self.load()
 
@@ -50,6 +52,8 @@ class Switches:
         self._chg_pin = self._pin_drives(memory.unsigned(0x9301))
         self._dsg_pin = self._pin_drives(memory.unsigned(0x9302))
         self._charges_asleep = bool(memory.unsigned(0x9308) & _SLEEPCHG)
+        self._in_series = bool(memory.unsigned(0x9308) & _SFET)
+        self._diode_ma = memory.signed(0x9273, 2)
 
     def restart(self) -> None:
         """Begin with everything off, and forced off where the settings say so."""
@@ -83,10 +87,14 @@ class Switches:
             return False, False
         dsg_blocked = status & self._dsg_blocks or status_c & self._dsg_blocks_c
         chg_blocked = status & self._chg_blocks or status_c & self._chg_blocks_c
-        return (
-            not (dsg_blocked or self.dsg_forced_off),
-            not (chg_blocked or self.chg_forced_off or (self.asleep and not self._charges_asleep)),
-        )
+        dsg_off = bool(dsg_blocked or self.dsg_forced_off)
+        chg_off = bool(chg_blocked or self.chg_forced_off or (self.asleep and not self._charges_asleep))
+        if not self._in_series:
+            return not dsg_off, not chg_off
+        # A FET that the host forces off stays off; one that the chip itself switched off spares its body diode.
+        dsg = not dsg_off or (not chg_off and not self.dsg_forced_off and self.current_ma > self._diode_ma)
+        chg = not chg_off or (not dsg_off and not self.chg_forced_off and self.current_ma < -self._diode_ma)
+        return dsg, chg
 
     def _pin_drives(self, config: int) -> bool:
         if config & _PIN_KIND != _PIN_INTERLOCK:
