@@ -43,12 +43,16 @@ def against(
         if alarm.blocks & block & ~(alarm.overridable & lifts)
     ]
     if spent & block and any(alarm.overridable & block for alarm, _ in alarms):
-        reasons.append(Reason(Because.LAST_LIMIT, (block.name or "").lower()))
+        reasons.append(Reason(Because.LAST_LIMIT, _name(block)))
     reasons.extend(unknown)
     if not started:
         reasons.append(Reason(Because.STARTING))
     if not consent:
-        reasons.append(Reason(Because.OPERATOR, (block.name or "").lower()))
+        reasons.append(Reason(Because.OPERATOR, _name(block)))
     if not asked_for:
-        reasons.append(Reason(Because.NOT_ASKED, (block.name or "").lower()))
+        reasons.append(Reason(Because.NOT_ASKED, _name(block)))
     return tuple(reasons)
+
+
+def _name(block: Block) -> str:
+    return (block.name or "").lower()

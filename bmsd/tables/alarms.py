@@ -237,7 +237,8 @@ ALARMS: tuple[Alarm, ...] = (
     Alarm("discharge_contactor_open", 34, F, Block.DISCHARGE, "Discharge contactor does not close",
           "Check coil, driver and supply of the contactor, then reset.", ends=OPERATOR),
     Alarm("output_fault", 35, F, EVERYTHING, "An output line does not follow",
-          "Check the GPIO chip, the line numbers and who else uses them.",
+          "Check the GPIO chip, the line numbers and who else uses them; where the front-end chip's own FETs switch,"
+          " the bus and the chip.",
           release_delay="recovery_ms"),
     # Heater (S4).
     Alarm("heater_over_limit", 36, F, Block.HEATER, "Heater over its limit",

@@ -21,6 +21,8 @@ LOCAL = re.compile("|".join(re.escape(a + b) for a, b in (
 )))  # fmt: skip
 FOLDERS = ("bmsd", "tests", "docs", "etc", "systemd", "debian", ".ci")
 TEXTS = ("", ".cfg", ".csv", ".md", ".py", ".rules", ".service", ".toml", ".txt", ".yml")
+MADE = {"__pycache__", ".coverage"}
+"""What Python and its tools leave behind."""
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -67,7 +69,7 @@ def texts() -> Iterator[tuple[str, str]]:
     """Yield every text file of the project with its path."""
     inside = [file for folder in FOLDERS for file in sorted((ROOT / folder).rglob("*"))]
     for file in [*inside, *ROOT.iterdir()]:
-        if file.is_file() and file.suffix in TEXTS and "__pycache__" not in file.parts:
+        if file.is_file() and file.suffix in TEXTS and not MADE & {*file.parts}:
             yield file.relative_to(ROOT).as_posix(), file.read_text(encoding="utf-8")
 
 

@@ -145,6 +145,21 @@ def test_charge_voltage_goes_down_by_what_cells_stand_above_it() -> None:
     assert told([3450] * 6 + [3460, 3470]).charge_mv == 27_600 - 30
 
 
+def test_cells_below_the_charge_voltage_and_unknown_ones_lower_nothing() -> None:
+    """One high cell costs its own excess; a low one gives nothing back."""
+    assert told([3300] * 7 + [3470]).charge_mv == 27_600 - 20
+    assert told([3300] * 6 + [3470, None]).charge_mv == 27_600 - 20
+    assert told([None] * 8).charge_mv == 27_600
+
+
+def test_a_share_that_is_no_whole_permille_is_rounded_down() -> None:
+    wide = make_settings(cells=8, chosen={"charge_taper_mv": 150})
+    found = limits.limits(
+        wide, believed([3300] * 7 + [3600 - 145], wide), charge_allowed=True, discharge_allowed=True
+    )
+    assert found.charge_ma == 90_000 * 966 // 1000
+
+
 @hypothesis_settings(deadline=None)
 @given(st.lists(cell, min_size=8, max_size=8), st.booleans(), st.booleans())
 def test_limits_never_exceed_what_is_configured(cells, charge, discharge) -> None:

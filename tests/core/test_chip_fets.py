@@ -145,6 +145,34 @@ def test_a_current_in_the_forbidden_direction_ends_it_at_once_and_holds_it_off(d
     assert pack.diodes[place]
 
 
+def test_the_figures_are_those_of_the_safety_document() -> None:
+    assert (BURNS_MA, COOL_MA, HOLD_MS) == (2000, 1000, 5000)
+
+
+@pytest.mark.parametrize(("between_ma", "spared"), [(0, True), (1, False)])
+def test_a_load_that_pauses_is_spared_again_at_once_and_one_behind_a_charger_is_not(
+    between_ma, spared
+) -> None:
+    """S1: nothing flowed in, so there is nothing to hold off."""
+    pack = no_charge()
+    for current_ma in (-40_000, between_ma, -40_000):
+        pack.current_ma = current_ma
+        pack.cycle()
+    assert pack.diodes == (spared, False)
+
+
+def test_charging_before_it_was_forbidden_holds_nothing_off() -> None:
+    """Only a current that came in through a FET that was on for its diode does."""
+    pack = fets()
+    pack.current_ma = 40_000
+    pack.run(5000)
+    pack.cells[BAD_CELL[0]] = BAD_CELL[1]
+    pack.until(lambda p: not p.state.commands.charge, 10_000)
+    pack.current_ma = -40_000
+    pack.cycle()
+    assert pack.diodes == (True, False)
+
+
 @pytest.mark.parametrize("lost", ["polled", "current_ma"])
 def test_an_unknown_current_ends_it_in_the_same_cycle(lost) -> None:
     """S2: a value that is held from before keeps no FET on."""

@@ -219,6 +219,19 @@ def test_a_pack_that_does_not_warm_ends_it_for_good() -> None:
     assert not pack.state.commands.heater
 
 
+def test_a_reset_gives_a_new_chance_to_warm_and_no_new_longest_run() -> None:
+    """S4: the operator judged the warming; how long the heater ran is not his to forget."""
+    pack = cold(settings=make_settings(chosen={"heater_max_run_ms": 2_400_000, "heater_watch_ms": 1_200_000}))
+    pack.until(lambda p: p.alarm("heater_no_warming").active, 1_300_000)
+    ran_ms = pack.state.watch.run_ms
+    assert pack.reset("heater_no_warming")
+    assert ran_ms - 2 * 250 <= pack.state.watch.run_ms < ran_ms
+    assert pack.state.watch.heated_ms == 0
+    pack.run(61_000)
+    assert pack.state.commands.heater
+    pack.until(lambda p: p.alarm("heater_no_warming").active, 1_300_000)
+
+
 def test_a_pack_that_warms_is_heated_on() -> None:
     pack = cold()
     for _ in range(120):

@@ -162,3 +162,64 @@ def test_one_reading_of_nothing_ends_the_stuck_timer() -> None:
     watcher.at(on=False, ma=500)
     watcher.now_ms += 2000
     assert not watcher.at(on=False, ma=500).stuck_on
+
+
+def test_a_fresh_watcher_has_seen_nothing_and_says_nothing() -> None:
+    assert Watcher().at(on=False) == (False, False, False, False, False)
+    watcher = started(-80)
+    assert watcher.verdict == (False, False, False, False, False)
+    assert watcher.state == WatchState(watcher.now_ms, 0, -80, 0, None, False)
+    assert Verdict() == watcher.verdict
+
+
+def test_heating_time_is_counted_and_given_back_but_never_below_nothing() -> None:
+    watcher = started()
+    watcher.see(2, on=True)
+    assert (watcher.state.heated_ms, watcher.state.run_ms) == (2 * MINUTE_MS, 2 * MINUTE_MS)
+    watcher.see(1, on=False)
+    assert (watcher.state.heated_ms, watcher.state.run_ms) == (MINUTE_MS, MINUTE_MS)
+    watcher.see(5, on=False)
+    assert (watcher.state.heated_ms, watcher.state.run_ms) == (0, 0)
+    watcher.see(1, on=True)
+    assert (watcher.state.heated_ms, watcher.state.run_ms) == (MINUTE_MS, MINUTE_MS)
+
+
+def test_the_reference_stays_through_a_short_rest_and_goes_with_a_long_one() -> None:
+    """A relay that rests a moment does not begin anew from a temperature that fell meanwhile."""
+    watcher = started(-80)
+    watcher.see(3, on=True, coldest=-80)
+    watcher.see(1, on=False, coldest=-95)
+    assert watcher.state.reference_decic == -80
+    watcher.see(1, on=True, coldest=-95)
+    assert watcher.state.reference_decic == -80
+    watcher.see(10, on=False, coldest=-95)
+    assert watcher.state.reference_decic is None
+    watcher.see(1, on=True, coldest=-95)
+    assert watcher.state.reference_decic == -95
+
+
+def test_a_rise_begins_the_time_anew_from_there() -> None:
+    watcher = started(-80)
+    watcher.see(2, on=True)
+    watcher.see(1, on=True, coldest=-75)
+    assert (watcher.state.reference_decic, watcher.state.heated_ms) == (-75, 0)
+    assert watcher.state.run_ms == 3 * MINUTE_MS
+
+
+def test_a_rise_while_the_relay_is_off_proves_no_heater() -> None:
+    watcher = started(-80)
+    watcher.see(10, on=True, coldest=-80)
+    watcher.see(1, on=False, coldest=-70)
+    assert watcher.state.heated_ms == 9 * MINUTE_MS
+    assert watcher.state.reference_decic == -80
+
+
+def test_a_sensor_that_has_answered_once_is_missed_when_it_does_not() -> None:
+    """S2; where none is fitted nothing is missed."""
+    watcher = Watcher()
+    assert not watcher.at(on=False, ma=None).current_unknown
+    assert not watcher.at(on=False, ma=0).current_unknown
+    assert not watcher.at(on=False, ma=0).current_unknown
+    assert watcher.at(on=False, ma=None).current_unknown
+    assert watcher.at(on=False, ma=None).current_unknown
+    assert not watcher.at(on=True, ma=100).current_unknown

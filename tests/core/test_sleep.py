@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from bench_inputs import Pack, make_settings
 
-from bmsd.core.sleep import AGAIN_MS, HOUR_MS, SleepState
+from bmsd.core.sleep import AGAIN_MS, HOUR_MS, SleepState, period_ms
 from bmsd.core.types import Because, ChipFault, Request
 
 HOURS = 26
@@ -277,3 +277,12 @@ def test_a_pack_that_shut_itself_down_sleeps_soon_and_wakes_for_a_while() -> Non
     assert not made.state.sleep.asleep
     made.until(lambda p: p.state.sleep.asleep, 2000)
     assert made.now_ms - woken_ms >= AGAIN_MS
+
+
+def test_the_period_asleep_is_never_shorter_than_awake() -> None:
+    """A sleeping pack polls more slowly, whatever its parameters say of the two periods."""
+    awake, sleeping = SleepState(), SleepState(asleep=True)
+    slow = make_settings(chosen={"period_ms": 250, "sleep_period_ms": 600}).parameters
+    assert (period_ms(slow, awake), period_ms(slow, sleeping)) == (250, 600)
+    odd = make_settings(chosen={"period_ms": 500, "sleep_period_ms": 250}).parameters
+    assert (period_ms(odd, awake), period_ms(odd, sleeping)) == (500, 500)

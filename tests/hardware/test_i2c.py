@@ -182,6 +182,11 @@ def test_a_claimed_bus_is_locked_for_the_life_of_the_process(monkeypatch, tmp_pa
     first.close()
     with pytest.raises(BusError, match="another bmsd"):
         second.claim()
+    second.release()
+    first.release()
+    second.claim()
+    with pytest.raises(BusError, match="another bmsd"):
+        first.claim()
 
 
 @pytest.mark.parametrize(

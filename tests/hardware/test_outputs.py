@@ -10,7 +10,7 @@ import pytest
 from bmsd.core.types import ALL_OFF, Commands, Levels
 from bmsd.errors import OutputError
 from bmsd.hardware import outputs
-from bmsd.hardware.board import OutputsConfig
+from bmsd.hardware.board import OutputsConfig, open_lines
 from bmsd.hardware.outputs import SWITCHED
 
 ALL_ON = Commands(charge=True, discharge=True, precharge=True, heater=True, buzzer=True, main=True)
@@ -168,3 +168,14 @@ def test_the_button_is_an_input_beside_the_contacts() -> None:
     assert wired.inputs == {"charge": 12, "button": 20}
     assert wired.keys == {"charge": 17, "charge_feedback": 12, "button": 20}
     assert replace(wired, button=None).inputs == {"charge": 12}
+
+
+def test_a_board_without_a_line_opens_no_gpio_chip_and_does_nothing() -> None:
+    """S5: the front-end chip's own FETs may be all there is to switch; nothing is claimed to have been."""
+    lines = open_lines(OutputsConfig("gpiod", "no such chip", False, {}, {}))
+    assert outputs.apply(lines, ALL_ON) == Levels()
+    assert outputs.contacts(lines) == Levels()
+    for refused in (lambda: lines.drive("charge", True), lambda: lines.read("charge")):
+        with pytest.raises(OutputError, match="no output charge"):
+            refused()
+    lines.close()

@@ -303,6 +303,9 @@ def test_a_core_that_slept_through_the_watchdog_forbids_before_it_asks(rig) -> N
     rig.frames.clear()
     rig.cycle(after_ms=6000)
     assert rig.frames[0][:2] == b"\x3e" + ALL_FETS_OFF
+    assert rig.fets == (False, False)
+    assert rig.active("output_fault")
+    rig.until(lambda: rig.fets == (True, True), 60)
 
 
 @pytest.mark.parametrize("fault", ["charge_weld", "discharge_weld"])

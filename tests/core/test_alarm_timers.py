@@ -1,0 +1,256 @@
+"""One alarm row by itself, cycle by cycle: trip timer, release timer, the worst value, events, what survives."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from bench_inputs import make_settings
+
+from bmsd.core import alarms
+from bmsd.core.alarms import ALL_QUIET, QUIET, AlarmState, Finding, Rule, advance, compare
+from bmsd.core.plausible import Held, Reading, Values, believe
+from bmsd.core.types import ChipFault, Event, Measurement
+from bmsd.tables.alarms import ALARMS, BY_NAME, Block
+
+SETTINGS = make_settings()
+T = 7_000_000
+RULES = {rule.name: rule for rule in SETTINGS.table}
+PLACE = {alarm.name: n for n, alarm in enumerate(ALARMS)}
+OVER, UNDER, CURRENT = RULES["cell_ovp"], RULES["cell_uvp"], RULES["charge_ocp2"]
+
+
+def believed() -> Values:
+    measured = Measurement((3300,) * 4, 13_200, 0, 0, 0, (250, 250), 300, ChipFault.NONE)
+    return believe(Held(), measured, 0, SETTINGS.parameters)[0]
+
+
+class Row:
+    """One row, with all other rows in order."""
+
+    def __init__(self, name: str, state: AlarmState = QUIET) -> None:
+        self.rule, self.place = RULES[name], PLACE[name]
+        self.states = tuple(state if n == self.place else QUIET for n in range(len(ALARMS)))
+        self.events: tuple[Event, ...] = ()
+
+    def see(
+        self, now_ms: int, reading: Reading | None = None, *, reset: bool = False, **found: Finding
+    ) -> Any:
+        """Let one cycle pass; give the state of the row."""
+        values = believed()
+        if reading is not None:
+            values = values._replace(**{self.rule.value: reading})
+        resets = frozenset((self.rule.name,) if reset else ())
+        self.states, self.events = advance(SETTINGS.table, self.states, values, found, resets, now_ms)
+        return self.states[self.place]
+
+
+def test_a_trip_timer_begins_with_the_first_bad_value_and_keeps_the_last() -> None:
+    row = Row("cell_ovp")
+    assert row.see(T, Reading(3700, True, 2)) == AlarmState(False, 0, T, None, 3700, 2)
+    assert row.see(T + 999, Reading(3650, True, 3)) == AlarmState(False, 0, T, None, 3650, 3)
+    assert row.events == ()
+    assert row.see(T + 1000, Reading(3601, True, 1)) == AlarmState(True, T + 1000, value=3601, where=1)
+    assert row.events == (Event(T + 1000, "alarm", "cell_ovp", "raised", 1, 3601, 3600),)
+
+
+def test_a_trip_that_becomes_unknown_trips_with_the_value_that_was_seen() -> None:
+    """S2."""
+    row = Row("cell_ovp")
+    row.see(T, Reading(3700, True, 2))
+    assert row.see(T + 500, Reading(None, False)) == AlarmState(False, 0, T, None, 3700, 2)
+    assert row.see(T + 1000, Reading(None, False)) == AlarmState(True, T + 1000, value=3700, where=2)
+
+
+def test_a_known_value_beyond_the_limit_trips_whatever_is_unknown_beside_it() -> None:
+    """S2: an unknown cell hides no high one."""
+    row = Row("cell_ovp")
+    row.see(T, Reading(3700, False, 2))
+    assert row.see(T + 1000, Reading(3700, False, 2)).active
+
+
+def test_a_good_value_beside_an_unknown_one_neither_starts_nor_ends_a_timer() -> None:
+    """S2."""
+    row = Row("cell_ovp")
+    assert row.see(T, Reading(3300, False, 1)) == QUIET
+    row.see(T, Reading(3700, True, 2))
+    assert row.see(T + 999, Reading(3300, False, 1)) == AlarmState(False, 0, T, None, 3700, 2)
+    assert row.see(T + 999, Reading(3600, True, 1)) == QUIET
+
+
+@pytest.mark.parametrize(
+    ("rule", "value", "answer"),
+    [
+        (OVER, 3601, (True, False)), (OVER, 3600, (False, False)), (OVER, 3400, (False, False)),
+        (OVER, 3399, (False, True)),
+        (UNDER, 2699, (True, False)), (UNDER, 2700, (False, False)), (UNDER, 3000, (False, False)),
+        (UNDER, 3001, (False, True)),
+        (RULES["charge_utp"], 50, (False, True)), (RULES["charge_utp"], 49, (False, False)),
+    ],
+)  # fmt: skip
+def test_a_comparison_answers_beyond_the_limit_and_safely_back(rule: Rule, value, answer) -> None:
+    assert compare(rule, Reading(value, True)) == answer
+    bad, clear = answer
+    # Beside an unknown value bad is still bad, and nothing else is an answer, but that it is not back.
+    assert compare(rule, Reading(value, False)) == (True if bad else None, None if clear else False)
+
+
+def test_an_unknown_reading_has_no_answer() -> None:
+    """S2."""
+    assert compare(OVER, Reading(None, False)) == (None, None)
+    assert compare(UNDER, Reading(None, True)) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "kept"),
+    [
+        ("cell_ovp", [(3650, 1), (3700, 2), (3700, 3), (3620, 4)], (3700, 2)),
+        ("cell_uvp", [(2650, 1), (2600, 2), (2600, 3), (2690, 4)], (2600, 2)),
+    ],
+)
+def test_the_worst_value_is_kept_with_its_place(name, values, kept) -> None:
+    row = Row(name, AlarmState(True, T, value=values[0][0], where=values[0][1]))
+    for n, (mv, where) in enumerate(values):
+        row.see(T + n, Reading(mv, True, where))
+    assert row.see(T + 9, Reading(3300, False, 4)) == AlarmState(True, T, None, None, *kept)
+
+
+def test_a_value_inside_the_limit_replaces_no_worst_one() -> None:
+    row = Row("cell_ovp", AlarmState(True, T, value=3610, where=1))
+    assert row.see(T + 1, Reading(3599, True, 2)) == AlarmState(True, T, None, None, 3610, 1)
+    assert row.see(T + 2, Reading(None, False)) == AlarmState(True, T, None, None, 3610, 1)
+
+
+def test_an_alarm_that_was_kept_without_a_value_takes_the_next_bad_one() -> None:
+    """S13: what survived a restart may have no value."""
+    row = Row("cell_floor", AlarmState(True, T))
+    assert row.see(T + 1, Reading(2300, True, 2)) == AlarmState(True, T)
+    assert row.see(T + 1, Reading(1900, True, 3)) == AlarmState(True, T, None, None, 1900, 3)
+
+
+def test_the_cause_of_a_finding_stays_as_it_was_first_told() -> None:
+    """A finding's value says how often or where, not how bad: no later one takes its place."""
+    row = Row("short_circuit", AlarmState(True, T, value=1, where=None))
+    assert row.see(T + 1, short_circuit=Finding(True, 2)) == AlarmState(True, T, None, None, 1, None)
+
+
+def test_the_release_timer_begins_when_the_value_is_back_and_anew_when_it_is_not() -> None:
+    row = Row("charge_ocp2", AlarmState(True, T, value=200_000))
+    back = Reading(99_999, True)
+    assert row.see(T + 1, back) == AlarmState(True, T, None, T + 1, 200_000, None)
+    assert row.see(T + 60_000, back) == AlarmState(True, T, None, T + 1, 200_000, None)
+    assert row.see(T + 60_000, Reading(100_000, True)).good_since_ms is None
+    assert row.see(T + 60_002, back).good_since_ms == T + 60_002
+    assert row.see(T + 120_001, back).active
+    assert row.see(T + 120_002, back) == QUIET
+    assert row.events == (Event(T + 120_002, "alarm", "charge_ocp2", "cleared", None, 99_999, 100_000),)
+
+
+def test_an_unknown_value_begins_the_release_anew() -> None:
+    """S2."""
+    row = Row("charge_ocp2", AlarmState(True, T, good_since_ms=T + 1, value=200_000))
+    assert row.see(T + 2, Reading(None, False)) == AlarmState(True, T, None, None, 200_000, None)
+
+
+def test_a_latched_alarm_ends_by_a_reset_and_only_when_its_cause_is_gone() -> None:
+    row = Row("cell_floor", AlarmState(True, T, value=1900, where=2))
+    assert row.see(T + 1, Reading(1900, True, 2), reset=True).active
+    assert row.see(T + 2, Reading(2601, True, 2)).active
+    assert row.see(T + 3, Reading(2601, True, 2), reset=True) == QUIET
+
+
+def test_a_reset_does_not_shorten_a_release_time() -> None:
+    row = Row("charge_ocp2", AlarmState(True, T, value=200_000))
+    assert row.see(T + 1, Reading(0, True), reset=True).active
+    assert row.see(T + 2, Reading(0, True), reset=True).active
+
+
+def test_a_finding_that_is_unknown_keeps_an_alarm_and_begins_none() -> None:
+    """S2."""
+    row = Row("heater_stuck_on")
+    assert row.see(T, heater_stuck_on=Finding(None)) == QUIET
+    held = AlarmState(True, T, value=None)
+    row = Row("heater_stuck_on", held)
+    assert row.see(T + 1, heater_stuck_on=Finding(None), reset=True).active
+    assert row.see(T + 2, heater_stuck_on=Finding(False), reset=True) == QUIET
+    row = Row("heater_stuck_on", held)
+    assert row.see(T + 2, reset=True) == QUIET
+
+
+def test_a_raise_without_a_limit_tells_none() -> None:
+    row = Row("heater_stuck_on")
+    row.see(T, heater_stuck_on=Finding(True))
+    assert row.events == (Event(T, "alarm", "heater_stuck_on", "raised", None, None, None),)
+    row.see(T + 1, reset=True)
+    assert row.events == (Event(T + 1, "alarm", "heater_stuck_on", "cleared", None, None, None),)
+
+
+def test_nothing_bad_is_the_one_quiet_object() -> None:
+    """A good cycle is known by it: the short way may be taken only when nothing runs."""
+    row = Row("cell_ovp")
+    assert row.see(T) is not None
+    assert row.states is ALL_QUIET
+    row.see(T + 1, Reading(3700, True, 2))
+    assert row.states is not ALL_QUIET
+    row.see(T + 2)
+    assert row.states is ALL_QUIET
+
+
+def test_the_short_way_is_not_taken_beside_a_finding() -> None:
+    row = Row("afe_lost", QUIET)
+    row.states = ALL_QUIET
+    assert row.see(T, afe_lost=Finding(True)).bad_since_ms == T or row.see(T).active
+
+
+@pytest.mark.parametrize("name", [rule.name for rule in SETTINGS.table if rule.value])
+def test_the_short_way_sees_every_row_that_compares(name) -> None:
+    """Each row alone, bad or unknown: neither is a good cycle."""
+    row = Row(name)
+    row.states = ALL_QUIET
+    beyond = row.rule.trip + (1 if row.rule.above else -1)
+    assert row.see(T, Reading(beyond, True, 1)) != QUIET
+    row.states = ALL_QUIET
+    row.see(T, Reading(None, False))
+    assert row.states == ALL_QUIET
+
+
+def test_everything_wrong_at_once_is_no_good_cycle() -> None:
+    """S1, S2: where nothing is in order, what is beyond its limit trips beside all that is unknown."""
+    measured = Measurement((3700, 1900, None, 3300), None, 0, 0, None, (700, -300), 900, ChipFault.NONE)
+    values = believe(Held(), measured, 0, SETTINGS.parameters)[0]
+    states, _ = advance(SETTINGS.table, ALL_QUIET, values, {}, frozenset(), T)
+    pending = {name for name, n in PLACE.items() if states[n].bad_since_ms == T}
+    assert pending == {
+        *("cell_ovp", "cell_uvp", "cell_shutdown", "cell_floor", "cell_spread"),
+        *("charge_otp", "charge_utp", "discharge_otp", "discharge_utp", "switch_otp", "temperature_spread"),
+    }
+
+
+def test_what_survived_a_restart_is_active_from_the_first_moment() -> None:
+    """S13: only rows that survive, with value and place; raised now, for the old clock means nothing."""
+    kept = alarms.start({"cell_floor": (1900, 2), "cell_ovp": (3700, 1), "no_such": (1, 1)}, T)
+    assert kept[PLACE["cell_floor"]] == AlarmState(True, T, value=1900, where=2)
+    assert [alarm.name for alarm, _ in alarms.active(kept)] == ["cell_floor"]
+    assert not BY_NAME["cell_ovp"].survives
+
+
+def test_active_alarms_are_told_in_table_order_and_their_blocks_add_up() -> None:
+    states = list(ALL_QUIET)
+    for name in ("charge_otp", "cell_uvp"):
+        states[PLACE[name]] = AlarmState(True, T)
+    found = alarms.active(tuple(states))
+    assert [alarm.name for alarm, _ in found] == ["cell_uvp", "charge_otp"]
+    assert alarms.blocked(found) == Block.DISCHARGE | Block.CHARGE | Block.HEATER | Block.BALANCE
+    assert alarms.blocked(()) == Block.NONE
+    assert alarms.active(ALL_QUIET) == ()
+    assert alarms.is_active(tuple(states), "cell_uvp")
+    assert not alarms.is_active(tuple(states), "cell_ovp")
+
+
+def test_a_rule_is_its_row_with_the_parameters_filled_in() -> None:
+    p = SETTINGS.parameters
+    made = {rule.name: rule for rule in alarms.rules(p)}
+    assert made == RULES
+    assert OVER[1:] == ("cell_ovp", "cell_max", True, p.cell_ovp_mv, p.cell_ovpr_mv, p.cell_ovp_delay_ms, 0)
+    assert (CURRENT.trip, CURRENT.release_ms) == (150_000, 60_000)
+    assert made["afe_refused"][2:] == ("", True, 0, 0, 0, p.recovery_ms)

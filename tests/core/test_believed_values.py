@@ -1,0 +1,212 @@
+"""Single steps of belief: what one lost reading costs, which values make a cycle complete, what proves a freeze."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from bench_inputs import make_parameters
+
+from bmsd.core.plausible import Held, Reading, Values, believe
+from bmsd.core.types import ChipFault, Measurement
+
+P = make_parameters(cells=8)
+GOOD = Measurement((3300,) * 8, 26_400, 16_000, 0, 0, (250, 251), 300, ChipFault.NONE)
+
+
+class Reader:
+    """A chain of polls, 250 ms apart."""
+
+    def __init__(self) -> None:
+        self.held, self.now_ms = Held(), 0
+
+    def read(self, measurement: Measurement | None = GOOD, after_ms: int = 250, **more: Any) -> Values:
+        self.now_ms += after_ms
+        values, self.held = believe(self.held, measurement, self.now_ms, P, **more)
+        return values
+
+    def cells(self, *cells: int | None) -> Values:
+        return self.read(replace(GOOD, cell_mv=cells))
+
+
+def test_a_reading_that_is_lost_once_keeps_its_last_value_for_its_age() -> None:
+    """Cells, sensors and single values alike; the others are the new ones."""
+    reader = Reader()
+    reader.read()
+    lost = Measurement((3311, None, *(3311,) * 6), None, None, None, None, (None, 260), None, ChipFault.NONE)
+    found = reader.read(lost)
+    assert found.cell_mv == (3311, 3300, *(3311,) * 6)
+    assert found.battery_decic == (250, 260)
+    assert (found.stack_mv, found.charger_mv, found.current_ma) == (26_400, 16_000, 0)
+    assert found.switch_decic == Reading(300, True)
+    assert not found.fresh
+    assert reader.read(lost, 750).cell_mv[1] == 3300
+    found = reader.read(lost, 1)
+    assert found.cell_mv[1] is found.battery_decic[0] is found.stack_mv is found.current_ma is None
+
+
+def test_a_slow_cycle_may_believe_so_much_longer() -> None:
+    reader = Reader()
+    reader.read()
+    assert reader.read(None, 2000, older_ms=1000).cell_mv == GOOD.cell_mv
+    assert reader.read(None, 1, older_ms=1000).cell_mv == (None,) * 8
+
+
+def test_the_load_side_is_believed_only_in_its_own_cycle() -> None:
+    """A reading of before the attempt proves no pre-charge."""
+    reader = Reader()
+    assert reader.read(replace(GOOD, load_mv=26_000)).load_mv == 26_000
+    assert reader.read(replace(GOOD, load_mv=None)).load_mv is None
+    assert reader.read(None).load_mv is None
+
+
+def test_a_measurement_of_another_size_begins_anew() -> None:
+    reader = Reader()
+    reader.read()
+    assert reader.read(replace(GOOD, cell_mv=(3300, None, 3300))).cell_mv == (3300, None, 3300)
+
+
+@pytest.mark.parametrize(
+    "lost",
+    [
+        {"cell_mv": (*(3300,) * 7, None)}, {"cell_mv": (*(3300,) * 7, 0)}, {"cell_mv": ()}, {"stack_mv": None},
+        {"charger_mv": None}, {"current_ma": None}, {"battery_decic": (250, None)}, {"switch_decic": None},
+    ],
+)  # fmt: skip
+def test_a_cycle_is_complete_only_with_every_reading_that_decides(lost) -> None:
+    """S13: only such a cycle counts for a start."""
+    assert Reader().read().fresh
+    assert not Reader().read(replace(GOOD, **lost)).fresh
+    assert Reader().read(replace(GOOD, **lost), switch_sensor=False).fresh is ("switch_decic" in lost)
+
+
+def test_a_cycle_without_a_poll_is_not_complete() -> None:
+    reader = Reader()
+    reader.read()
+    assert not reader.read(None).fresh
+
+
+def test_extremes_name_their_cells() -> None:
+    found = Reader().cells(3300, 3310, 3290, 3300, 3290, 3310, 3300, 3300)
+    assert found.cell_max == Reading(3310, True, 2)
+    assert found.cell_min == Reading(3290, True, 3)
+    assert found.cell_spread == Reading(20, True, 2)
+    assert found.battery_max == Reading(251, True, 2)
+    assert found.battery_min == Reading(250, True, 1)
+    assert found.battery_spread == Reading(1, True, 2)
+
+
+@pytest.mark.parametrize("stack_mv", [26_250, 26_550])
+def test_the_stack_may_differ_from_its_cells_in_both_directions(stack_mv) -> None:
+    assert Reader().read(replace(GOOD, stack_mv=stack_mv)).stack_mismatch == Reading(150, True)
+
+
+@pytest.mark.parametrize(("ma", "into", "out_of"), [(7, 7, 0), (0, 0, 0), (-7, 0, 7)])
+def test_a_current_flows_one_way_and_is_zero_the_other(ma, into, out_of) -> None:
+    found = Reader().read(replace(GOOD, current_ma=ma))
+    assert found.charge_ma == Reading(into, True)
+    assert found.discharge_ma == Reading(out_of, True)
+
+
+def moving(*third: int | None, by: int = 20, reader: Reader | None = None) -> Values:
+    """Let all cells fall by a step each cycle, but for the third, which reads what is given."""
+    reader = reader or Reader()
+    reader.read()
+    found = reader.read()
+    for n, mv in enumerate(third, 1):
+        others = 3300 - by * n
+        found = reader.cells(others, others, mv, *(others,) * 5)
+    return found
+
+
+def test_two_moves_without_it_freeze_a_cell_and_no_other() -> None:
+    assert moving(3300).frozen == ()
+    found = moving(3300, 3300)
+    assert found.frozen == (3,)
+    assert found.cell_mv == (3260, 3260, 3300, *(3260,) * 5)
+    assert found.cell_min.complete
+
+
+def test_a_frozen_cell_is_struck_out_and_the_others_are_believed() -> None:
+    reader = Reader()
+    moving(3300, 3300, reader=reader)
+    found = reader.read(replace(GOOD, cell_mv=(3240, 3240, 3300, *(3240,) * 5)), 1001)
+    assert found.cell_mv == (3240, 3240, None, *(3240,) * 5)
+
+
+def test_a_cell_that_moved_between_must_stand_still_twice_anew() -> None:
+    """A move before, or one in the middle, ends what was counted against it."""
+    assert moving(3280, 3280).frozen == ()
+    assert moving(3300, 3280, 3280).frozen == ()
+    assert moving(3280, 3280, 3280).frozen == (3,)
+    assert moving(3300, 3280, 3280, 3280).frozen == (3,)
+
+
+def test_a_cell_that_moved_and_came_back_lives() -> None:
+    reader = Reader()
+    reader.read()
+    moving(3300, reader=reader)
+    reader.cells(3280, 3280, 3301, *(3280,) * 5)
+    reader.cells(3280, 3280, 3300, *(3280,) * 5)
+    assert reader.cells(3260, 3260, 3300, *(3260,) * 5).frozen == ()
+    assert reader.cells(3240, 3240, 3300, *(3240,) * 5).frozen == ()
+    assert reader.cells(3220, 3220, 3300, *(3220,) * 5).frozen == (3,)
+
+
+def test_a_lost_reading_is_no_move_and_no_standing_still() -> None:
+    """S2: unknown proves nothing either way."""
+    assert moving(None, None, None).frozen == ()
+    assert moving(None, 3300).frozen == ()
+    assert moving(None, 3300, 3300).frozen == (3,)
+    assert moving(3300, None, 3300).frozen == (3,)
+
+
+def test_a_lost_reading_between_two_moves_is_no_sign_of_life() -> None:
+    """S2."""
+    reader = Reader()
+    moving(3300, reader=reader)
+    reader.cells(3280, 3280, None, *(3280,) * 5)
+    assert reader.cells(3260, 3260, 3300, *(3260,) * 5).frozen == (3,)
+
+
+def test_a_lost_poll_forgets_nothing() -> None:
+    """S2."""
+    reader = Reader()
+    moving(3300, reader=reader)
+    reader.read(None)
+    assert reader.cells(3260, 3260, 3300, *(3260,) * 5).frozen == (3,)
+
+
+def test_a_poll_without_any_cell_forgets_no_sign_of_life() -> None:
+    reader = Reader()
+    moving(3300, reader=reader)
+    reader.cells(3280, 3280, 3301, *(3280,) * 5)
+    reader.cells(*(None,) * 8)
+    assert reader.cells(3260, 3260, 3300, *(3260,) * 5).frozen == ()
+
+
+def test_cells_that_come_up_after_a_start_without_any_are_watched() -> None:
+    reader = Reader()
+    reader.cells(*(None,) * 8)
+    assert reader.read().cell_mv == GOOD.cell_mv
+    assert reader.read().frozen == ()
+
+
+def test_half_of_the_cells_must_move_before_the_others_are_judged() -> None:
+    """Three or four of eight that fall are their own affair; with the fifth it is the pack."""
+    for count, frozen in ((4, ()), (5, (6, 7, 8))):
+        reader = Reader()
+        reader.read()
+        for n in (1, 2):
+            found = reader.cells(*(3300 - 20 * n,) * count, *(3300,) * (8 - count))
+        assert found.frozen == frozen
+
+
+def test_the_fifth_of_eight_is_the_middle_also_when_they_rise() -> None:
+    for count, frozen in ((3, ()), (4, (5, 6, 7, 8))):
+        reader = Reader()
+        reader.read()
+        for n in (1, 2):
+            found = reader.cells(*(3300 + 20 * n,) * count, *(3300,) * (8 - count))
+        assert found.frozen == frozen

@@ -1,0 +1,217 @@
+"""What is held against what flows, call by call: limits told, open contactors, the common contactor."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from bench_inputs import START_MS, make_settings
+
+from bmsd.core import flow
+from bmsd.core.alarms import Finding
+from bmsd.core.limits import Limits
+from bmsd.core.obedience import Highest, Told, limits, past_contactors, tell
+from bmsd.core.plausible import Held, Reading, Values, believe
+from bmsd.core.state import CommonState, begin
+from bmsd.core.switching import SwitchState
+from bmsd.core.types import ChipFault, Measurement
+from bmsd.tables.alarms import BOTH, Block
+
+SETTINGS = make_settings(chosen={"limit_tolerance_ma": 1000})
+FROM_PACK = make_settings(chosen={"limit_tolerance_ma": 1000, "heater_max_ma": 2500}, heater_from_pack=True)
+OVER_MV = SETTINGS.parameters.limit_tolerance_mv
+T, REACT_MS = 4_000_000, 10_000
+LOW, HIGH = Highest(13_800, 10_000, 20_000), Highest(14_000, 12_000, 25_000)
+
+
+def believed(current_ma: int | None = 0, cell_mv: int | None = 3300) -> Values:
+    measured = Measurement((cell_mv,) * 4, 13_200, 0, 0, current_ma, (250, 250), 300, ChipFault.NONE)
+    return believe(Held(), measured, 0, SETTINGS.parameters)[0]
+
+
+def told(one: Highest | None = LOW, other: Highest | None = LOW) -> Told:
+    return Told(T, one, other)
+
+
+def as_limits(most: Highest) -> Limits:
+    return Limits(most.charge_mv, most.charge_ma, most.discharge_ma, 11_111)
+
+
+def test_what_is_told_first_is_not_judged_yet() -> None:
+    assert tell(Told(), as_limits(LOW), REACT_MS, T) == Told(T, LOW, None)
+    assert tell(told(LOW, None), as_limits(LOW), REACT_MS, T + REACT_MS - 1) == told(LOW, None)
+
+
+def test_after_the_time_to_react_a_new_stretch_begins() -> None:
+    after = T + REACT_MS
+    assert tell(told(HIGH, None), as_limits(LOW), REACT_MS, after) == Told(after, LOW, HIGH)
+    assert tell(told(HIGH, LOW), as_limits(HIGH), REACT_MS, after) == Told(after, HIGH, HIGH)
+
+
+@pytest.mark.parametrize("name", ["charge_mv", "charge_ma", "discharge_ma"])
+def test_within_a_stretch_the_highest_of_each_counts(name) -> None:
+    more = LOW._replace(**{name: getattr(LOW, name) + 1})
+    less = LOW._replace(**{name: getattr(LOW, name) - 1})
+    assert tell(told(LOW, HIGH), as_limits(more), REACT_MS, T + 1) == told(more, HIGH)
+    assert tell(told(LOW, HIGH), as_limits(less), REACT_MS, T + 1) == told(LOW, HIGH)
+
+
+@pytest.mark.parametrize("early", [Told(), told(LOW, None), told(None, LOW)])
+def test_nothing_is_held_against_an_inverter_that_was_told_too_shortly_ago(early) -> None:
+    assert limits(SETTINGS, early, believed(90_000)) == {}
+
+
+def test_nothing_is_held_against_an_inverter_that_hears_nothing() -> None:
+    assert limits(make_settings(limits_told=False), told(), believed(90_000)) == {}
+
+
+CHARGED, DRAWN = (
+    ("charge_limit_ignored", "charge_limit_enforced"),
+    ("discharge_limit_ignored", "discharge_limit_enforced"),
+)
+
+
+@pytest.mark.parametrize(("ma", "over"), [(11_000, False), (11_001, True)])
+def test_a_charge_current_beyond_limit_and_tolerance_is_not_obeyed(ma, over) -> None:
+    found = limits(SETTINGS, told(), believed(ma))
+    expected = {CHARGED[0]: Finding(True, ma), CHARGED[1]: Finding(True)}
+    assert found == (expected if over else {})
+
+
+@pytest.mark.parametrize(("ma", "over"), [(21_000, False), (21_001, True)])
+def test_a_discharge_current_beyond_limit_and_tolerance_is_not_obeyed(ma, over) -> None:
+    found = limits(SETTINGS, told(), believed(-ma))
+    assert found == (dict.fromkeys(DRAWN, Finding(True, ma)) if over else {})
+
+
+def test_the_packs_own_heater_is_not_the_inverters() -> None:
+    assert limits(FROM_PACK, told(), believed(-23_500)) == {}
+    assert set(limits(FROM_PACK, told(), believed(-23_501))) == set(DRAWN)
+
+
+@pytest.mark.parametrize("stretches", [(HIGH, LOW), (LOW, HIGH), (HIGH, HIGH)])
+def test_the_higher_of_two_stretches_counts(stretches) -> None:
+    assert limits(SETTINGS, told(*stretches), believed(13_000)) == {}
+    assert limits(SETTINGS, told(*stretches), believed(-26_000)) == {}
+    assert limits(SETTINGS, told(*stretches), believed(13_001)) != {}
+    assert limits(SETTINGS, told(LOW, LOW), believed(13_000)) != {}
+
+
+def high(mv: int, current_ma: int | None) -> Values:
+    return believed(current_ma)._replace(pack_mv=Reading(mv, True))
+
+
+def test_a_pack_above_the_voltage_told_counts_only_while_it_is_charged() -> None:
+    """A full pack rests above a lowered charge voltage."""
+    over_mv = LOW.charge_mv + OVER_MV + 1
+    seen = {"voltage_limit_ignored": Finding(True, over_mv), "charge_limit_enforced": Finding(True)}
+    assert limits(SETTINGS, told(), high(over_mv, 1001)) == seen
+    assert limits(SETTINGS, told(), high(over_mv - 1, 1001)) == {}
+    assert limits(SETTINGS, told(), high(over_mv, 1000)) == {}
+    assert limits(SETTINGS, told(), high(over_mv, -5000)) == {}
+
+
+def test_an_unknown_current_is_no_obedience() -> None:
+    """S2: whatever the voltage."""
+    unknown = ("charge_limit_ignored", "discharge_limit_ignored", "voltage_limit_ignored")
+    found = limits(SETTINGS, told(), high(LOW.charge_mv + OVER_MV + 1, None))
+    assert found == dict.fromkeys(
+        (*unknown, "discharge_limit_enforced", "charge_limit_enforced"), Finding(None)
+    )
+
+
+def test_an_unknown_voltage_beside_a_charge_current_is_no_obedience() -> None:
+    """S2; and what is surely bad goes before what is unknown."""
+    lost = believed(5000)._replace(pack_mv=Reading(None, False))
+    assert limits(SETTINGS, told(), lost) == {
+        "voltage_limit_ignored": Finding(None), "charge_limit_enforced": Finding(None),
+    }  # fmt: skip
+    lost = believed(11_001)._replace(pack_mv=Reading(None, False))
+    assert limits(SETTINGS, told(), lost)["charge_limit_enforced"] == Finding(True)
+
+
+OPEN, CLOSED = SwitchState(False, T - 60_000), SwitchState(True, T - 60_000)
+
+
+def past(
+    charge: SwitchState, discharge: SwitchState, ma: int | None, settings=SETTINGS
+) -> dict[str, Finding]:
+    return past_contactors(settings, charge, discharge, believed(ma), T)
+
+
+@pytest.mark.parametrize(("ma", "over"), [(1000, False), (1001, True)])
+def test_a_current_past_an_open_contactor_is_found(ma, over) -> None:
+    assert past(OPEN, CLOSED, ma) == ({"charge_past_contactor": Finding(True, ma)} if over else {})
+    assert past(CLOSED, OPEN, -ma) == ({"discharge_past_contactor": Finding(True, ma)} if over else {})
+
+
+def test_a_current_through_its_own_closed_contactor_is_in_order() -> None:
+    assert past(CLOSED, OPEN, 50_000) == past(OPEN, CLOSED, -50_000) == past(CLOSED, CLOSED, 50_000) == {}
+
+
+def test_an_unknown_current_beside_an_open_contactor_is_no_answer() -> None:
+    """S2."""
+    both = dict.fromkeys(("charge_past_contactor", "discharge_past_contactor"), Finding(None))
+    assert past(OPEN, OPEN, None) == both
+    assert past(CLOSED, CLOSED, None) == {}
+
+
+def test_a_contactor_has_its_time_to_open() -> None:
+    settle_ms = SETTINGS.parameters.contactor_settle_ms
+    assert past(SwitchState(False, T - settle_ms + 1), CLOSED, 5000) == {}
+    assert past(SwitchState(False, T - settle_ms), CLOSED, 5000) != {}
+    assert past(SwitchState(), CLOSED, 5000) != {}
+    assert past(SwitchState(False, T - 1), OPEN, -5000) == {"discharge_past_contactor": Finding(True, 5000)}
+
+
+def test_the_heater_on_the_pack_is_no_discharge_past_the_contactor() -> None:
+    assert past(CLOSED, OPEN, -3500, FROM_PACK) == {}
+    assert past(CLOSED, OPEN, -3501, FROM_PACK) != {}
+    assert past(OPEN, CLOSED, 1001, FROM_PACK) != {}
+
+
+COMMON = make_settings(
+    chosen={"forbidden_charge_ma": 2000, "forbidden_discharge_ma": 3000},
+    topology="common",
+    heater_mohm=6600,
+    heater_from_pack=True,
+)
+
+
+def refused(block: Block, ma: int | None, **more: Any) -> dict[str, Finding]:
+    given: dict[str, Any] = {"main": CLOSED, "common": CommonState(block), **more}
+    return flow.findings(COMMON, replace(begin(START_MS), **given), believed(ma))
+
+
+def test_a_current_that_was_told_zero_is_found_in_its_direction() -> None:
+    assert refused(Block.CHARGE, 2001) == {"charge_not_stopped": Finding(True, 2001)}
+    assert refused(Block.CHARGE, 2000) == {"charge_not_stopped": Finding(False)}
+    assert refused(Block.CHARGE, -9000) == {"charge_not_stopped": Finding(False)}
+    assert refused(Block.DISCHARGE, -3001) == {"discharge_not_stopped": Finding(True, 3001)}
+    assert refused(Block.DISCHARGE, -3000) == {"discharge_not_stopped": Finding(False)}
+    assert refused(Block.DISCHARGE, 9000) == {"discharge_not_stopped": Finding(False)}
+
+
+def test_an_unknown_current_is_neither_stopped_nor_not() -> None:
+    """S2."""
+    unknown = dict.fromkeys(("charge_not_stopped", "discharge_not_stopped"), Finding(None))
+    assert refused(BOTH, None) == unknown
+
+
+def test_nothing_is_held_against_an_open_contactor_a_direction_that_may_or_two_contactors() -> None:
+    assert refused(BOTH, 9000, main=OPEN) == refused(Block.NONE, 9000) == {}
+    two = replace(begin(START_MS), main=CLOSED, common=CommonState(BOTH))
+    assert flow.findings(SETTINGS, two, believed(9000)) == {}
+
+
+def test_a_running_heater_is_no_load_of_the_inverter() -> None:
+    """6.6 ohm take 2 A of 13.2 V."""
+    heats = {"heater": SwitchState(True, T)}
+    assert refused(Block.DISCHARGE, -5000, **heats) == {"discharge_not_stopped": Finding(False)}
+    assert refused(Block.DISCHARGE, -5001, **heats) == {"discharge_not_stopped": Finding(True, 5001)}
+    state = replace(begin(START_MS), main=CLOSED, common=CommonState(Block.DISCHARGE), **heats)
+    lost = believed(-3001)._replace(pack_mv=Reading(None, False))
+    assert flow.findings(COMMON, state, lost) == {"discharge_not_stopped": Finding(True, 3001)}
+    for other in (replace(COMMON, heater_mohm=None), replace(COMMON, heater_from_pack=False)):
+        assert flow.findings(other, state, believed(-3001)) == {"discharge_not_stopped": Finding(True, 3001)}

@@ -1,0 +1,163 @@
+"""Each single reason that keeps the heater off, with everything else in its favour (S3, S4)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from bench_inputs import make_settings
+
+from bmsd.core import heater
+from bmsd.core.heater import Situation, charger_present, decide, misfit, supply_mv
+from bmsd.core.plausible import Held, Reading, Values, believe
+from bmsd.core.settings import Settings
+from bmsd.core.switching import SwitchState
+from bmsd.core.types import Because, ChipFault, Measurement, Reason
+from bmsd.tables.alarms import Block
+
+SETTINGS = make_settings()
+FROM_PACK = make_settings(heater_from_pack=True)
+OFF = SwitchState()
+
+
+def believed(*, charger_mv: int | None = 16_000, current_ma: int | None = 0, coldest: int = -80) -> Values:
+    measured = Measurement(
+        (3300,) * 4, 13_200, charger_mv, 0, current_ma, (coldest, 100), 300, ChipFault.NONE
+    )
+    return believe(Held(), measured, 0, SETTINGS.parameters)[0]
+
+
+def cold(values: Values | None = None, **more: Any) -> Situation:
+    """Give a situation in which the heater goes on, but for what is given."""
+    wanted = Situation(values or believed(), True, True, (), Block.NONE, True, 500, 1_000_000)
+    return replace(wanted, **more)
+
+
+def reason(settings: Settings, at: Situation) -> Reason | None:
+    state, why = decide(settings, OFF, at)
+    assert state.on is (why is None)
+    return why
+
+
+def test_with_nothing_against_it_it_goes_on() -> None:
+    assert reason(SETTINGS, cold()) is None
+    assert reason(FROM_PACK, cold()) is None
+
+
+LOST = Reason(Because.UNKNOWN, "cell_mv")
+
+
+@pytest.mark.parametrize(
+    ("at", "why"),
+    [
+        (cold(demanded=False), Reason(Because.NOT_NEEDED, "battery_min")),
+        (cold(started=False), Reason(Because.STARTING)),
+        (cold(block=Block.HEATER | Block.CHARGE), Reason(Because.ALARM)),
+        (cold(unknown=(LOST, Reason(Because.UNKNOWN, "stack_mv"))), LOST),
+        (cold(believed(coldest=50)), Reason(Because.NOT_NEEDED, "battery_min")),
+        (cold(believed(charger_mv=None)), Reason(Because.NO_SUPPLY)),
+        (cold(believed(charger_mv=13_200)), Reason(Because.NO_CHARGER)),
+        (cold(charge_is_open=False), Reason(Because.CHARGE_FIRST, "charge")),
+    ],
+    ids=lambda given: given.because.value if isinstance(given, Reason) else "",
+)
+def test_one_reason_alone_keeps_it_off(at, why) -> None:
+    """S3, S4."""
+    assert reason(SETTINGS, at) == why
+
+
+@pytest.mark.parametrize("coldest", [Reading(None, False), Reading(-80, False, 1), Reading(None, True)])
+def test_a_coldest_place_that_is_not_known_for_sure_keeps_it_off(coldest) -> None:
+    """S4: never on while a battery temperature is unknown, even when no other list says so."""
+    at = cold(believed()._replace(battery_min=coldest))
+    assert reason(SETTINGS, at) == Reason(Because.UNKNOWN, "battery_decic")
+
+
+def test_one_tenth_below_recovery_is_still_heated() -> None:
+    assert reason(SETTINGS, cold(believed(coldest=49))) is None
+
+
+def test_an_alarm_that_blocks_only_charging_does_not_end_heat() -> None:
+    assert reason(SETTINGS, cold(block=Block.CHARGE | Block.BALANCE)) is None
+
+
+def test_without_a_heater_there_is_none() -> None:
+    assert reason(make_settings(heater_mohm=None), cold()) == Reason(Because.NOT_FITTED, "heater")
+
+
+def test_a_supply_above_the_heaters_limits_keeps_it_off() -> None:
+    """S4: 24 ohm bear 48.9 V for the 100 W of a small pack; the charger's side counts, being higher."""
+    assert reason(SETTINGS, cold(believed(charger_mv=48_989))) is None
+    assert reason(SETTINGS, cold(believed(charger_mv=48_990))) == Reason(Because.OVER_LIMIT, "heater")
+
+
+@pytest.mark.parametrize(("permille", "is_on"), [(200, True), (199, False)])
+def test_a_pack_heats_itself_only_above_its_least_charge(permille, is_on) -> None:
+    least = FROM_PACK.parameters.heater_min_soc_permille
+    found = reason(FROM_PACK, cold(soc_permille=least + permille - 200))
+    assert found == (None if is_on else Reason(Because.LOW_CHARGE, "soc_permille"))
+
+
+def test_a_rest_that_is_not_over_names_the_heater() -> None:
+    """S12: with when it ends."""
+    state, why = decide(SETTINGS, SwitchState(False, 999_999), cold())
+    assert not state.on
+    rest_ms = SETTINGS.parameters.heater_min_off_ms
+    assert why == Reason(Because.MIN_OFF, "heater", 999_999 + rest_ms)
+    assert decide(SETTINGS, SwitchState(False, 1_000_000 - rest_ms), cold())[0].on
+
+
+def test_its_supply_is_the_higher_of_pack_and_charger() -> None:
+    assert supply_mv(SETTINGS, believed(charger_mv=16_000)) == 16_000
+    assert supply_mv(SETTINGS, believed(charger_mv=0)) == 13_200
+    assert supply_mv(FROM_PACK, believed(charger_mv=16_000)) == 13_200
+    assert supply_mv(FROM_PACK, believed(charger_mv=None)) == 13_200
+
+
+def test_an_unknown_pack_or_charger_voltage_is_no_supply() -> None:
+    """S2."""
+    unknown = believed()._replace(pack_mv=Reading(None, False))
+    assert supply_mv(SETTINGS, unknown) is None
+    assert supply_mv(FROM_PACK, unknown) is None
+    assert supply_mv(SETTINGS, believed(charger_mv=None)) is None
+
+
+def test_a_charger_shows_by_its_current_or_by_its_voltage() -> None:
+    detect_mv = SETTINGS.parameters.charger_detect_mv
+    assert charger_present(SETTINGS, believed(charger_mv=None, current_ma=501)) is True
+    assert charger_present(SETTINGS, believed(charger_mv=0, current_ma=500)) is False
+    assert charger_present(SETTINGS, believed(charger_mv=13_200 + detect_mv)) is True
+    assert charger_present(SETTINGS, believed(charger_mv=13_200 + detect_mv - 1)) is False
+    assert charger_present(SETTINGS, believed(charger_mv=13_200 + detect_mv, current_ma=None)) is True
+
+
+@pytest.mark.parametrize("lost", [{"charger_mv": None}, {"pack_mv": Reading(None, False)}])
+def test_an_unknown_voltage_is_neither_a_charger_nor_none(lost) -> None:
+    """S2."""
+    assert charger_present(SETTINGS, believed()._replace(**lost)) is None
+
+
+def test_a_heater_that_fits_is_not_complained_about() -> None:
+    assert misfit(24_000, 14_400, 3000, 100_000) == ""
+    assert misfit(4800, 14_400, 3000, 100_000) == ""
+
+
+def test_a_heater_that_does_not_fit_is_told_what_it_would_draw_and_what_would_do() -> None:
+    """S4: a configuration that would exceed the limits at full pack voltage is refused."""
+    assert misfit(10_000, 57_600, 3000, 200_000) == (
+        "at full pack voltage (57.6 V) it would draw 5.76 A and 332 W; allowed are 3.00 A and 200 W."
+        " Use at least 19.2 ohm"
+    )
+    assert misfit(1000, 57_600, 30_000, 2_000_000) == (
+        "at full pack voltage (57.6 V) it would draw 57.60 A and 3318 W; allowed are 30.00 A and 2000 W."
+        " Use at least 2.0 ohm"
+    )
+    assert misfit(20_000, 72_000, 3000, 200_000).endswith("Use at least 26.0 ohm")
+
+
+def test_the_advised_resistance_is_never_rounded_down() -> None:
+    for full_mv in range(10_000, 101_000, 997):
+        said = float(misfit(1, full_mv, 3000, 200_000).rsplit(" ", 2)[1])
+        assert misfit(round(said * 1000), full_mv, 3000, 200_000) == ""
+        assert heater.exceeds(round(said * 1000) - 100, full_mv, 3000, 200_000)
