@@ -206,14 +206,14 @@ when the chip is moved on (every {TICK_MS} ms while a value is awaited), a line 
 - **idle** and **loaded**: real time, period {QUICK_MS} ms (the shortest), the shortest delay of each parameter or
   0.1 s, every cycle published, the real-time class of bmsd.service. Each transfer sleeps for as long as the wire takes
   at 400 kHz. Only the trip is real; its pack is brought into normal operation in virtual time. Several packs run at
-  once on {{workers}}, each in a process of its own and all in the real-time class: they delay each other, so the
-  figures are rather too high.
+  once, each in a process of its own and all in the real-time class: they delay each other, so the figures are rather
+  too high.
 - **loaded** means, all at once: CAN frames as fast as the CAN link reads them, Modbus requests and noise likewise, the
   journal link writing to a pipe that nobody reads (the links follow one of the packs), and one process per processor
   that never rests.
 
 Most of a reaction is waiting for the next cycle: half a period for a value that arrives at a random moment, one at
-most. A shorter period is what makes it faster.""".replace("{workers}", "the two processors named below")
+most. A shorter period is what makes it faster."""
 
 EACH = """\
 Milliseconds beyond the protection's own delay: median / p99.9 / worst, for idle median / worst. *Under current* the
