@@ -164,7 +164,8 @@ def _watch_frozen(held: Held, cells: tuple[int | None, ...], move_mv: int) -> _W
     before = _Watched(held.reference_mv, held.moved, held.still)
     if not cells:
         return before
-    if len(held.reference_mv) != len(cells):
+    if len(held.reference_mv) != len(cells) or not any(held.reference_mv):
+        # Nothing to compare with: the first cells ever, or the first that are known.
         return _Watched(cells, (False,) * len(cells), (0,) * len(cells))
     moved, still = held.moved, held.still
     if False in moved and cells != held.reference_mv:

@@ -43,6 +43,10 @@ def test_what_is_told_first_is_not_judged_yet() -> None:
     assert tell(told(LOW, None), as_limits(LOW), REACT_MS, T + REACT_MS - 1) == told(LOW, None)
 
 
+def test_a_machine_that_has_just_booted_begins_like_any_other() -> None:
+    assert tell(Told(), as_limits(LOW), REACT_MS, 5) == Told(5, LOW, None)
+
+
 def test_after_the_time_to_react_a_new_stretch_begins() -> None:
     after = T + REACT_MS
     assert tell(told(HIGH, None), as_limits(LOW), REACT_MS, after) == Told(after, LOW, HIGH)
@@ -148,6 +152,10 @@ def test_a_current_past_an_open_contactor_is_found(ma, over) -> None:
 
 def test_a_current_through_its_own_closed_contactor_is_in_order() -> None:
     assert past(CLOSED, OPEN, 50_000) == past(OPEN, CLOSED, -50_000) == past(CLOSED, CLOSED, 50_000) == {}
+
+
+def test_the_common_contactor_has_a_watch_of_its_own() -> None:
+    assert past(OPEN, OPEN, 50_000, make_settings(topology="common")) == {}
 
 
 def test_an_unknown_current_beside_an_open_contactor_is_no_answer() -> None:

@@ -144,6 +144,17 @@ def test_slow_moves_add_up() -> None:
     assert pack.alarm("cell_frozen").active
 
 
+def test_a_frozen_cell_is_found_after_a_first_reading_without_any_cell() -> None:
+    """S2: a chip that has not scanned yet must not switch the watch off for good."""
+    pack = Pack(make_settings(cells=8), cells=[0] * 8)
+    pack.cycle()
+    pack.cells = [3300] * 8
+    pack.cycle()
+    moved(pack, -20, frozen=2)
+    moved(pack, -20, frozen=2)
+    assert pack.alarm("cell_frozen").active
+
+
 def test_a_frozen_cell_becomes_a_lost_cell() -> None:
     """S2: its reading is no value; soon it is unknown."""
     pack = eight()

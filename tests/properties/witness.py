@@ -102,7 +102,8 @@ class Witness:
     def _record(self, inputs: Inputs, frozen: tuple[int, ...]) -> None:
         m, now = inputs.afe.measurement, inputs.now_ms
         complete = m is not None and inputs.afe.state is AfeState.READY
-        self.good = self.good + 1 if complete else (0 if self.good < 8 else self.good)
+        started = self.good >= self.settings.parameters.start_good_cycles
+        self.good = self.good + 1 if complete else (self.good if started else 0)
         if m is None:
             return
         values = {f"cell{n}": (mv, CELL) for n, mv in enumerate(m.cell_mv) if n + 1 not in frozen}

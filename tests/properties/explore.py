@@ -1,0 +1,243 @@
+"""Drive the core's `step` through every state that a reduced model can reach, and have every decision watched.
+
+A model says which inputs may come in any cycle. The search goes on until no new state appears, so that its verdict
+holds for every sequence of these inputs, of any length. Run it with `./run explore`, or `./run explore --big`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import product
+from typing import Any, NamedTuple
+
+from bench_inputs import START_MS
+from folding import NOW_MS, Frame, fold, unfold
+from ledger import Ledger
+from witness import Witness
+
+from bmsd.core import step as deciding
+from bmsd.core.state import Outputs, State, begin
+from bmsd.core.types import AfeReport, AfeState, ChipFault, Inputs, Levels, Measurement, Request
+
+FOLLOW = "follow"
+NONE = ChipFault.NONE
+
+
+class Say(NamedTuple):
+    """What comes in during one cycle."""
+
+    after_ms: int = 500
+    cells: tuple[int | None, ...] = (3010, 3010)
+    current_ma: int | None = 0
+    battery: tuple[int | None, ...] = (250, 250)
+    switch_decic: int | None = 300
+    charger_mv: int | None = 0
+    load: int | str | None = FOLLOW
+    polled: bool = True
+    afe: AfeState = AfeState.READY
+    chip_reset: bool = False
+    faults: ChipFault = NONE
+    charge_contact: bool | str | None = FOLLOW
+    discharge_contact: bool | str | None = FOLLOW
+    charge_line: bool | str | None = FOLLOW
+    discharge_line: bool | str | None = FOLLOW
+    heater_line: bool | str | None = FOLLOW
+    heater_ma: int | None = None
+    requests: tuple[Request, ...] = ()
+
+
+PLAIN = Say()
+
+
+def every(base: Say = PLAIN, **choices: tuple[Any, ...]) -> tuple[Say, ...]:
+    """Combine every choice with every other."""
+    return tuple(
+        base._replace(**dict(zip(choices, chosen, strict=True))) for chosen in product(*choices.values())
+    )
+
+
+def heard(say: Say, state: State, now_ms: int, usual_mv: int = 3010) -> Inputs:
+    """Turn what comes in into the inputs of a decision; lines, contacts and load side follow what was commanded."""
+    was = state.commands
+    stack_mv = sum([usual_mv if mv is None else mv for mv in say.cells])
+    load = (stack_mv if was.precharge or was.discharge else 0) if say.load == FOLLOW else say.load
+    measured = Measurement(
+        say.cells, stack_mv, say.charger_mv, load, say.current_ma, say.battery, say.switch_decic, say.faults  # type: ignore[arg-type]
+    )  # fmt: skip
+    report = AfeReport(say.afe, measured if say.polled else None, resets=state.resets + say.chip_reset)
+    lines = Levels(
+        _either(say.charge_line, was.charge),
+        _either(say.discharge_line, was.discharge),
+        was.precharge,
+        _either(say.heater_line, was.heater),
+    )
+    contacts = Levels(_either(say.charge_contact, was.charge), _either(say.discharge_contact, was.discharge))
+    return Inputs(now_ms, report, lines, contacts, say.heater_ma, say.requests)
+
+
+def _either(said: bool | str | None, commanded: bool) -> bool | None:
+    return commanded if said == FOLLOW else said  # type: ignore[return-value]
+
+
+@dataclass(frozen=True)
+class Model:
+    """A reduced pack: how it is folded, what may come in, and what makes everything good again."""
+
+    name: str
+    what: str
+    """What it is about, for people."""
+    rules: str
+    frame: Frame
+    mend: Say
+    """Good values and every reset: from every state, this alone must lead back."""
+    says: tuple[Say, ...]
+    """Everything else that may come in."""
+    most_cycles: int | None = None
+    """A bound on the length of sequences; None: none."""
+    prelude: tuple[Say, ...] = ()
+    """What came in before the search begins."""
+
+    @property
+    def inputs(self) -> tuple[Say, ...]:
+        """Give every input, the mending one first."""
+        return (self.mend, *[say for say in self.says if say != self.mend])
+
+
+class BrokenRuleError(AssertionError):
+    """A rule was broken; the message tells by which inputs from the start."""
+
+
+@dataclass
+class Found:
+    """What an exploration found."""
+
+    states: int = 0
+    transitions: int = 0
+    longest: int = 0
+    """Cycles to the farthest state."""
+    complete: bool = True
+    back: int = 0
+    """Cycles that mending takes from the worst state."""
+    seconds: float = 0.0
+    """Processor time that the search took."""
+    seen: set[str] = field(default_factory=set)
+
+
+class _Graph:
+    """The states met so far, how each was come by, and where mending leads from each."""
+
+    def __init__(self) -> None:
+        self.number: dict[tuple[Any, ...], int] = {}
+        self.keys: list[tuple[Any, ...]] = []
+        self.come_by: list[tuple[int, int]] = []
+        self.mended: list[int] = []
+        self.is_well: list[bool] = []
+
+    def meet(self, key: tuple[Any, ...], before: int, say: int) -> int:
+        """Give the number of a state, a new one where it is new."""
+        known = self.number.setdefault(key, len(self.keys))
+        if known == len(self.keys):
+            self.keys.append(key)
+            self.come_by.append((before, say))
+        return known
+
+    def way(self, state: int) -> Iterator[int]:
+        """Give the inputs that lead to a state, last first."""
+        while state:
+            state, say = self.come_by[state]
+            yield say
+
+
+def first(model: Model, seen: set[str]) -> tuple[State, Witness, Ledger, int]:
+    """Give the state after the prelude, those who watched it, and its time."""
+    frame, state, now_ms = model.frame, begin(START_MS), START_MS
+    witness = Witness(frame.settings, seen=seen)
+    ledger = Ledger(frame.settings, witness, frame.rows)
+    for say in model.prelude:
+        now_ms += say.after_ms
+        state, _ = decide(frame, state, witness, ledger, say, now_ms)
+    return state, witness, ledger, now_ms
+
+
+def decide(
+    frame: Frame, state: State, witness: Witness, ledger: Ledger, say: Say, now_ms: int
+) -> tuple[State, Outputs]:
+    """Take one decision and let it be watched."""
+    inputs = heard(say, state, now_ms)
+    after, out = deciding.step(frame.settings, state, inputs)
+    witness(None, state, inputs, after, out)
+    ledger(state, inputs, after)
+    if after.sleep.asleep:
+        witness.seen.add("asleep")
+    return after, out
+
+
+def explore(model: Model, most_states: int = 5_000_000) -> Found:
+    """Search until no new state appears; raise `BrokenRuleError` at the first rule that is broken."""
+    began, found, graph, inputs = time.process_time(), Found(), _Graph(), model.inputs
+    graph.meet(fold(model.frame, *first(model, found.seen)), 0, 0)
+    at, layer_ends = 0, 1
+    while at < len(graph.keys):
+        if at == layer_ends:
+            found.longest += 1
+            layer_ends = len(graph.keys)
+        if found.longest == model.most_cycles or len(graph.keys) > most_states:
+            found.complete = False
+            break
+        _leave(model, graph, at, inputs, found)
+        at += 1
+    found.states, found.transitions = len(graph.keys), at * len(inputs)
+    found.back = _longest_way_back(model, graph, at)
+    found.seconds = time.process_time() - began
+    return found
+
+
+def _leave(model: Model, graph: _Graph, at: int, inputs: tuple[Say, ...], found: Found) -> None:
+    """Take every input in one state."""
+    frame, key = model.frame, graph.keys[at]
+    for n, say in enumerate(inputs):
+        state, witness, ledger = unfold(frame, key, found.seen)
+        now_ms = NOW_MS + say.after_ms
+        try:
+            after, out = decide(frame, state, witness, ledger, say, now_ms)
+        except AssertionError as objection:
+            raise BrokenRuleError(_tell(model, graph, at, n, str(objection))) from None
+        known = graph.meet(fold(frame, after, witness, ledger, now_ms), at, n)
+        if n == 0:
+            graph.mended.append(known)
+            graph.is_well.append(_is_well(out))
+
+
+def _is_well(out: Outputs) -> bool:
+    both = out.commands.charge and out.commands.discharge
+    return both and out.charge_allowed and out.discharge_allowed
+
+
+def _longest_way_back(model: Model, graph: _Graph, left: int) -> int:
+    """Follow the mending input from every state that was left; raise `BrokenRuleError` where it never gets well."""
+    cycles: dict[int, int] = {n: 1 for n in range(left) if graph.is_well[n]}
+    for start in range(left):
+        way, at = [], start
+        while at not in cycles and at < left:
+            way.append(at)
+            cycles[at] = -1
+            at = graph.mended[at]
+        if cycles.get(at) == -1:
+            raise BrokenRuleError(
+                _tell(model, graph, at, 0, "nothing closes again though everything is good")
+            )
+        for n in reversed(way):
+            cycles[n] = cycles.get(graph.mended[n], 0) + 1
+    return max(cycles.values(), default=0)
+
+
+def _tell(model: Model, graph: _Graph, at: int, say: int, objection: str) -> str:
+    """Tell an objection with the shortest sequence that leads to it."""
+    plain, lines = PLAIN, []
+    for n in [*reversed(list(graph.way(at))), say]:
+        said = model.inputs[n]._asdict()
+        lines.append({name: value for name, value in said.items() if value != getattr(plain, name)})
+    steps = "\n".join(f"  {n}: {line}" for n, line in enumerate(lines, 1))
+    return f"{model.name}: {objection}\nafter these inputs:\n{steps}"

@@ -1,0 +1,183 @@
+"""Every state that a reduced model can reach keeps the rules (S1, S2, S3, S4, S10, S12, S13), and broken cores do not.
+
+What is explored, and how large it is, stands in docs/exploration.md.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import fields, replace
+from typing import Any
+
+import pytest
+from explore import BrokenRuleError, Model, Say, decide, explore, first
+from explore_report import documented
+from explored_models import models
+from folding import DROPPED, KEPT, NOW_MS, fold, unfold
+
+from bmsd.core import (
+    alarms,
+    contactors,
+    emergency,
+    heater,
+    heater_watch,
+    moves,
+    opening,
+    permissions,
+    plausible,
+    switching,
+)
+from bmsd.core.plausible import Reading
+from bmsd.core.state import Outputs, State
+from bmsd.core.types import Because, Reason
+from bmsd.tables.alarms import BOTH
+
+SMALL = {model.name: model for model in models(big=False)}
+REACHED = {
+    "over-voltage": {"cell_ovp", "cleared cell_ovp", "CHARGE waits", "cell_lost", "pack_ovp"},
+    "under-voltage": {
+        "cell_uvp",
+        "cell_shutdown",
+        "cell_floor",
+        "cleared cell_floor",
+        "cell_lost",
+        "pack_uvp",
+    },
+    "current": {"charge_ocp", "charge_ocp2", "discharge_ocp2", "current_lost", "charge_past_contactor"},
+    "cold": {"charge_utp", "cleared charge_utp", "heater on", "temperature_lost", "heater_over_limit"},
+    "cold-lies": {"heater on", "charge_contactor_welded", "output_fault", "contact_lost"},
+    "heater-runs": {"heater on", "heater_no_warming", "heater_long_run", "cleared heater_long_run"},
+    "contacts": {"charge_contactor_welded", "charge_contactor_open", "output_fault", "precharge_failed"},
+    "chip": {"afe_lost", "afe_reset", "afe_refused", "short_circuit", "chip_fault", "cleared chip_fault"},
+    "hour": {"short_circuit_repeated", "cleared short_circuit_repeated", "CHARGE on", "DISCHARGE on"},
+    "reserve": {"auto_shutdown", "cleared auto_shutdown", "cell_low", "asleep"},
+    "override": {"CHARGE lifted", "DISCHARGE lifted", "emergency ended", "switch_otp", "cell_floor"},
+    "together": {"cell_ovp", "charge_utp", "short_circuit", "charge_contactor_welded"},
+}
+"""What each exploration must have come by: one that never meets a thing proves nothing about it."""
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_no_reachable_state_breaks_a_rule(name) -> None:
+    """S1, S2, S3, S4, S10, S12, S13: the search ends because no new state appears, and nothing objected."""
+    found = explore(SMALL[name])
+    assert (found.states, found.transitions) == documented(name)
+    assert found.complete is (SMALL[name].most_cycles is None)
+    assert found.seen >= REACHED[name], REACHED[name] - found.seen
+
+
+@pytest.mark.parametrize("model", [*models(big=False), *models(big=True)], ids=lambda model: model.name)
+def test_a_folded_life_is_the_life_itself(model) -> None:
+    """States that are folded into one are told apart by nothing: random lives run folded and unfolded side by side."""
+    dice, seen = random.Random(7), set[str]()
+    for _ in range(4):
+        state, witness, ledger, now_ms = first(model, seen)
+        key = fold(model.frame, state, witness, ledger, now_ms)
+        for _ in range(60):
+            say = dice.choice(model.inputs)
+            now_ms += say.after_ms
+            state, out = decide(model.frame, state, witness, ledger, say, now_ms)
+            key, told = _folded(model, key, say)
+            assert key == fold(model.frame, state, witness, ledger, now_ms)
+            assert _decided(told) == _decided(out)
+
+
+def _folded(model: Model, key: tuple[Any, ...], say: Say) -> tuple[tuple[Any, ...], Outputs]:
+    """Take one input in the state that stands for a key."""
+    state, witness, ledger = unfold(model.frame, key, set())
+    now_ms = NOW_MS + say.after_ms
+    after, out = decide(model.frame, state, witness, ledger, say, now_ms)
+    return fold(model.frame, after, witness, ledger, now_ms), out
+
+
+def _decided(out: Outputs) -> tuple[Any, ...]:
+    """Give what a decision does; what it tells people of times and values is left out."""
+    against = [[(r.because, r.name) for r in given] for given in (out.against_charge, out.against_discharge)]
+    switched = replace(out.commands, buzzer=False)
+    return switched, out.limits, out.charge_allowed, out.discharge_allowed, out.heater_demanded, against
+
+
+def test_every_field_of_the_state_is_folded_or_dropped_for_a_reason() -> None:
+    assert {field.name for field in fields(State)} == KEPT | set(DROPPED)
+    assert not KEPT & set(DROPPED)
+
+
+def _no_rest(p):
+    return switching.Pace(0, p.contactor_operations_per_hour)
+
+
+def _no_hour(p):
+    return switching.Pace(p.contactor_min_off_ms, 10**6)
+
+
+def _forgets_unknown(rule, state, bad, value, where, now_ms):
+    """Stop a running trip timer while the value is unknown."""
+    return alarms.QUIET if bad is None else PENDING(rule, state, bad, value, where, now_ms)
+
+
+def _believes_the_rest(rule, reading):
+    """Judge the known values as if the unknown one did not exist."""
+    return COMPARE(rule, Reading(reading.value, reading.value is not None, reading.where))
+
+
+def _holds_for_ever(kept, new, now_ms, oldest_ms):
+    return HOLD(kept, new, now_ms, 0)
+
+
+def _lifts_everything(settings, override, values):
+    return None if override is None else replace(override, lifts=BOTH)
+
+
+def _waits_for_no_heater(settings, state, at):
+    """Take the heater for off, whatever it does."""
+    return MOVE(settings, state, replace(at, heat_is_off=True))
+
+
+def _never_long(state, **more):
+    after, verdict = WATCH(state, **more)
+    return after, verdict._replace(long_run=False, no_warming=False)
+
+
+PENDING, COMPARE, HOLD, MOVE, WATCH = (
+    alarms._pending,
+    alarms.compare,
+    plausible._hold,
+    moves.move,
+    heater_watch.watch,
+)
+DEFECTS = (
+    ("the least time off is skipped", "over-voltage", "S12", (contactors, "_pace", _no_rest)),
+    ("operations per hour are not counted", "hour", "S12", (contactors, "_pace", _no_hour)),
+    ("unknown stops a trip timer", "over-voltage", "S1, S2", (alarms, "_pending", _forgets_unknown)),
+    ("an unknown cell counts as good", "under-voltage", "S2", (alarms, "compare", _believes_the_rest)),
+    ("unknown values are no reason", "over-voltage", "S1", (permissions, "unknowns", lambda *_: ())),
+    ("old values are believed for ever", "chip", "S2", (plausible, "_hold", _holds_for_ever)),
+    (
+        "no alarm shortens the wait",
+        "over-voltage",
+        "S1",
+        (opening, "longest_ms", lambda p, _: p.opening_wait_ms),
+    ),
+    ("heat before charge reads open", "cold", "S3", (heater, "_not_first", lambda at: None)),
+    ("charge in the cycle that ends heat", "cold", "S3", (moves, "move", _waits_for_no_heater)),
+    ("any voltage on the heater", "cold", "S4", (heater, "exceeds", lambda *_: False)),
+    ("heat without an end", "heater-runs", "S4", (heater_watch, "watch", _never_long)),
+    ("the override lifts everything", "override", "S1", (emergency, "reach", _lifts_everything)),
+    ("the override does not end", "override", "S10", (emergency, "DURATION_MS", 10**9)),
+    (
+        "nothing ever closes",
+        "hour",
+        "nothing closes again",
+        (switching, "waits", lambda *_: Reason(Because.MIN_OFF)),
+    ),
+)
+
+
+@pytest.mark.parametrize(("what", "name", "rule", "change"), DEFECTS, ids=[defect[0] for defect in DEFECTS])
+def test_a_broken_core_is_found(what, name, rule, change, monkeypatch) -> None:
+    """What cannot fail shows nothing (S1, S2, S3, S4, S10, S12): each defect breaks the rule it is about."""
+    module, function, broken = change
+    monkeypatch.setattr(module, function, broken)
+    with pytest.raises(BrokenRuleError) as caught:
+        explore(SMALL[name], most_states=2500)
+    assert f"{name}: {rule}" in str(caught.value), what
