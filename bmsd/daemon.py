@@ -30,6 +30,7 @@ from bmsd.events import Ring
 from bmsd.hardware.service import Service
 from bmsd.process import Guard, keep_in_memory, lock, may_ask
 from bmsd.requests import Desk, afe_settings_fit
+from bmsd.tables.alarms import Block
 
 if TYPE_CHECKING:
     from bmsd.sim.bench import Bench
@@ -60,7 +61,7 @@ class Daemon:
             latched=latched,
             soc_state=stored.soc,
             consent=stored.consent,
-            closes_by_itself=config.closes_by_itself,
+            asked_for=stored.asked_for if config.closes_by_itself else Block.NONE,
         )
         self._boot = boot_id()
         same_boot = stored.boot == self._boot != "unknown"
@@ -244,16 +245,12 @@ class Daemon:
             latched,
             self._desk.changed,
             runtime_ms,
-            worn=wear.worn(control.state),
+            worn=wear.worn(control.state, now_ms),
+            asked_for=control.state.asked_for,
             boot=self._boot,
         )
         last = self._saved
-        urgent = last is None or (last.consent, last.latched, last.changed, last.worn) != (
-            stored.consent,
-            stored.latched,
-            stored.changed,
-            stored.worn,
-        )
+        urgent = last is None or _wishes(last) != _wishes(stored)
         anchored = last is not None and _anchors(last) != _anchors(stored)
         self._tell_of_disk(now_ms)
         age_ms = now_ms - self._saved_ms
@@ -301,6 +298,11 @@ class Daemon:
         self._save(now_ms, at_once=True)
         self._writer.close()
         self._server.close()
+
+
+def _wishes(stored: store.Stored) -> tuple[object, ...]:
+    """Give what may not wait for the next regular writing."""
+    return stored.consent, stored.latched, stored.changed, stored.worn, stored.asked_for
 
 
 def _anchors(stored: store.Stored) -> tuple[int, bool] | None:

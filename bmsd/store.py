@@ -10,7 +10,7 @@ import json
 import os
 import threading
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from bmsd.bus import write_all
 from bmsd.core.soc import SocState
 from bmsd.core.state import Consent
 from bmsd.core.wear import COUNTED, Worn
+from bmsd.tables.alarms import BOTH, Block
 
 STATE_FILE = "state.json"
 SCHEMA = 1
@@ -39,6 +40,8 @@ class Stored:
     problem: str = ""
     worn: Mapping[str, Worn] = field(default_factory=dict)
     """What contactors and relays have done, by name."""
+    asked_for: Block = BOTH
+    """Directions that need no word of an operator to close: a factory reset asks for each anew, over restarts too."""
     boot: str = ""
     """The boot whose clock the times in `worn` belong to."""
 
@@ -71,8 +74,16 @@ def _stored(body: Mapping[str, Any]) -> Stored:
         runtime_ms=_whole(body["runtime_ms"]),
         # A file of a version that did not count yet has neither.
         worn={name: _worn(name, raw) for name, raw in body.get("worn", {}).items()},
+        asked_for=_directions(body.get("asked_for", BOTH.names)),
         boot=str(body.get("boot", "")),
     )
+
+
+def _directions(names: Iterable[str]) -> Block:
+    block = Block.NONE
+    for name in names:
+        block |= Block[name.upper()]
+    return block & BOTH
 
 
 def _worn(name: str, raw: Mapping[str, Any]) -> Worn:
@@ -132,6 +143,7 @@ def encode(stored: Stored) -> bytes:
         "changed": dict(stored.changed),
         "runtime_ms": stored.runtime_ms,
         "worn": {name: asdict(one) for name, one in stored.worn.items()},
+        "asked_for": stored.asked_for.names,
         "boot": stored.boot,
     }
     return json.dumps({"schema": SCHEMA, "sum": _sum(body), "body": body}).encode()

@@ -68,7 +68,7 @@ def test_help_names_every_command():
     nobody = subprocess.DEVNULL
     done = subprocess.run([SCRIPT, "--help"], stdin=nobody, capture_output=True, text=True)
     assert done.returncode == 0
-    for command in ("demo", "test", "lint", "cover", "mutate", "bench", "docs", "clean"):
+    for command in ("demo", "test", "lint", "cover", "bench", "reaction", "mutate", "docs", "clean"):
         assert re.search(rf"^ +{command} ", done.stdout, re.MULTILINE)
 
 

@@ -17,6 +17,7 @@ from bmsd.core.soc import SocState
 from bmsd.core.state import Consent
 from bmsd.core.wear import Worn
 from bmsd.store import STATE_FILE, Stored, Writer, encode, load
+from bmsd.tables.alarms import BOTH, Block
 
 COUNTER = SocState(
     123_456_789_012,
@@ -37,6 +38,7 @@ FULL = Stored(
     changed={"cell_ovp_mv": 3580},
     runtime_ms=987_654_321,
     worn={"charge": Worn(1234, (5000, 6000)), "precharge": Worn(7)},
+    asked_for=Block.DISCHARGE,
     boot="0123-abcd",
 )
 GOOD = encode(FULL)
@@ -67,7 +69,7 @@ def test_everything_survives_the_round_trip_but_monotonic_times(tmp_path) -> Non
     assert found.problem == writer.failed == ""
     assert (found.consent, found.latched, found.changed) == (FULL.consent, FULL.latched, FULL.changed)
     assert found.runtime_ms == FULL.runtime_ms
-    assert (found.worn, found.boot) == (FULL.worn, FULL.boot)
+    assert (found.worn, found.boot, found.asked_for) == (FULL.worn, FULL.boot, FULL.asked_for)
     assert found.soc is not None
     assert (found.soc.charge_mams, found.soc.error_permille, found.soc.full) == (123_456_789_012, 17, True)
     assert (found.soc.full_charges, found.soc.discharged_mams, found.soc.moved_mams) == (7, 42, 5_000_000)
@@ -205,12 +207,12 @@ def test_the_old_state_is_whole_at_every_moment(tmp_path) -> None:
 def test_a_file_of_before_closings_were_counted_is_read(tmp_path) -> None:
     """S13: an upgrade forgets no latch."""
     document = json.loads(GOOD)
-    del document["body"]["worn"], document["body"]["boot"]
+    del document["body"]["worn"], document["body"]["boot"], document["body"]["asked_for"]
     document["sum"] = store._sum(document["body"])
     found = loaded(tmp_path, json.dumps(document).encode())
     assert found.problem == ""
     assert found.latched == FULL.latched
-    assert (found.worn, found.boot) == ({}, "")
+    assert (found.worn, found.boot, found.asked_for) == ({}, "", BOTH)
 
 
 @pytest.mark.parametrize(
@@ -220,5 +222,24 @@ def test_a_file_of_before_closings_were_counted_is_read(tmp_path) -> None:
 def test_closings_that_cannot_be_are_reported(tmp_path, wrong) -> None:
     document = json.loads(GOOD)
     document["body"]["worn"] = wrong
+    document["sum"] = store._sum(document["body"])
+    assert loaded(tmp_path, json.dumps(document).encode()).problem
+
+
+@pytest.mark.parametrize(
+    ("names", "taken"), [([], Block.NONE), (["charge"], Block.CHARGE), (["heater"], Block.NONE)]
+)
+def test_directions_that_wait_for_a_word_are_kept(tmp_path, names, taken) -> None:
+    """S13: after a factory reset nothing that someone forbade closes by itself, over restarts too."""
+    document = json.loads(GOOD)
+    document["body"]["asked_for"] = names
+    document["sum"] = store._sum(document["body"])
+    assert loaded(tmp_path, json.dumps(document).encode()).asked_for == taken
+
+
+@pytest.mark.parametrize("wrong", [["brake"], [3], 3, None])
+def test_directions_that_cannot_be_are_reported(tmp_path, wrong) -> None:
+    document = json.loads(GOOD)
+    document["body"]["asked_for"] = wrong
     document["sum"] = store._sum(document["body"])
     assert loaded(tmp_path, json.dumps(document).encode()).problem

@@ -23,6 +23,8 @@ _HOTTEST_DECIC = 1200
 """An NTC reading outside is a broken or shorted wire."""
 
 _SATURATED = 32767
+_PIN_OFFSET = -100
+"""1 V below ground: more than any offset of an open pin, and no voltage that these pins bear."""
 
 _FAULTS_A = (
     (0x80, ChipFault.SHORT_CIRCUIT),
@@ -85,8 +87,8 @@ class Plan:
         return Measurement(
             cell_mv=self._cells(image, battery_status),
             stack_mv=stack * 10 if stack >= 0 else None,
-            charger_mv=pack * 10 if pack >= 0 else None,
-            load_mv=load * 10 if load >= 0 else None,
+            charger_mv=_pin_mv(pack),
+            load_mv=_pin_mv(load),
             current_ma=current * self._unit_ma if -_SATURATED < current < _SATURATED else None,
             battery_decic=tuple([_decic(raw) for raw in battery]),
             switch_decic=_decic(ts3),
@@ -127,6 +129,13 @@ def _decic(raw: int) -> int | None:
 
 
 @lru_cache(maxsize=64)
+def _pin_mv(raw: int) -> int | None:
+    """Read a pin that nothing drives as nothing, though its offset shows a little less."""
+    if raw < _PIN_OFFSET:
+        return None
+    return max(raw, 0) * 10
+
+
 def _faults(a: int, b: int, c: int, permanent: bool) -> ChipFault:
     """Translate the safety status bytes; a bit without a name is OTHER, never nothing."""
     faults = ChipFault.PERMANENT_FAILURE if permanent else ChipFault.NONE

@@ -219,8 +219,12 @@ _SENTENCES: dict[str, Callable[[str, Seen], str]] = {
     Because.OPERATOR.value: _by_operator,
     Because.NOT_ASKED.value: _not_asked,
     Because.LAST_LIMIT.value: lambda _, s: (
+        "The emergency override does not lift this: a cell, a battery sensor or the switch board is beyond a limit that"
+        " nothing lifts."
+    ),
+    Because.SPENT.value: lambda _, s: (
         "The emergency override no longer lifts this: a cell, a battery sensor or the switch board passed a limit that"
-        " nothing lifts. 'bmsctl emergency off' and then 'on' asks for it anew."
+        " nothing lifts. 'bmsctl emergency on' asks for it anew."
     ),
     Because.STARTING.value: _starting,
     Because.MIN_OFF.value: _min_off,

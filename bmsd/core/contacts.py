@@ -2,10 +2,12 @@
 
 A weld is proved by current alone: an inverter's capacitors hold a load side at pack voltage for minutes, and
 another source for ever. A contactor that does not close is seen by what its load side reads. Whatever is unknown
-proves nothing here. An auxiliary contact has a finding of its own, and either one is enough.
+proves nothing here, and takes nothing back. An auxiliary contact has a finding of its own, and either one is enough.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from bmsd.core import heater
 from bmsd.core.alarms import Finding
@@ -24,14 +26,26 @@ def watch(settings: Settings, state: State, values: Values, now_ms: int) -> tupl
     """Remember what this cycle's values speak for, and find what they have spoken for long enough."""
     known = dict(state.astray)
     names = (_welded(settings, state, values, now_ms), _not_closing(settings, state, values, now_ms))
-    astray = tuple((name, known.get(name, now_ms)) for name in names if name)
+    astray = {name: known.get(name, now_ms) for name in names if name}
     proof_ms = settings.parameters.contact_proof_ms
-    return astray, {name: Finding(True) for name, since_ms in astray if now_ms - since_ms >= proof_ms}
+    found = {name: Finding(now_ms - since_ms >= proof_ms or None) for name, since_ms in astray.items()}
+    if values.current_ma is None:
+        # Nothing can be said of a weld: what was suspected stays so, and no latch may go (S2).
+        welds = [f"{name}_contactor_welded" for name in settings.contactors]
+        astray |= {name: since_ms for name, since_ms in known.items() if name in welds}
+        found |= dict.fromkeys(welds, Finding(None))
+    return tuple(astray.items()), found
+
+
+def worse(one: Mapping[str, Finding], other: Mapping[str, Finding]) -> dict[str, Finding]:
+    """Put findings of two sources together: bad before unknown, unknown before good."""
+    both = {**one, **other}
+    return {name: one[name] if name in one and one[name].bad else found for name, found in both.items()}
 
 
 def _welded(settings: Settings, state: State, values: Values, now_ms: int) -> str:
     """Name the weld that a current speaks for while everything is commanded open; empty when none does."""
-    switches = (*(getattr(state, name) for name in settings.contactors), state.precharge.relay, state.heater)
+    switches = (*(getattr(state, name) for name in settings.contactors), state.precharge.relay)
     if values.current_ma is None or not all(_rests(settings, one, False, now_ms) for one in switches):
         return ""
     limit_ma = settings.parameters.weld_current_ma

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from bmsd.core.alarms import Active
 from bmsd.core.limits import Limits
 from bmsd.core.plausible import Reading, Values
 from bmsd.core.settings import Settings
@@ -35,6 +36,8 @@ class Override:
     """Directions in which a last limit was passed: nothing more is lifted there."""
     lifts: Block = Block.NONE
     """Directions in which alarms are lifted in this cycle."""
+    passed: Block = Block.NONE
+    """Directions in which a last limit is passed in this cycle."""
 
     def left_ms(self, now_ms: int) -> int:
         """Give the time it has left."""
@@ -63,6 +66,9 @@ def asked(
             continue
         word = "on" if request.on else "off"
         if bool(request.on) is (override is not None):
+            if override is not None:
+                # Asked anew after a last limit: one that is still passed ends it again in this cycle.
+                override = replace(override, spent=Block.NONE)
             events.append(Event(now_ms, "request", request.name, word, who=request.who))
             continue
         override = Override(now_ms) if request.on else None
@@ -74,14 +80,15 @@ def reach(settings: Settings, override: Override | None, values: Values) -> Over
     """Decide which directions are lifted in this cycle: none beyond a last limit, none while one is unknown."""
     if override is None:
         return None
-    spent, unknown = override.spent, Block.NONE
+    passed, unknown = Block.NONE, Block.NONE
     for last in _last_limits(settings, values):
         value, complete, _ = last.reading
         if value is not None and (value > last.limit if last.above else value < last.limit):
-            spent |= last.ends
+            passed |= last.ends
         if not complete:
             unknown |= last.ends
-    return replace(override, spent=spent, lifts=BOTH & ~spent & ~unknown)
+    spent = override.spent | passed
+    return replace(override, spent=spent, lifts=BOTH & ~spent & ~unknown, passed=passed)
 
 
 def _last_limits(settings: Settings, values: Values) -> Iterable[_Last]:
@@ -104,6 +111,11 @@ def spent(override: Override | None) -> Block:
     return Block.NONE if override is None else override.spent
 
 
+def passed(override: Override | None) -> Block:
+    """Give the directions in which a last limit is passed in this cycle."""
+    return Block.NONE if override is None else override.passed
+
+
 def announced(events: tuple[Event, ...], override: Override | None) -> tuple[Event, ...]:
     """Let an alarm that rises say what of it is lifted, so that nobody is told of a block that is none."""
     reaches = lifts(override)
@@ -122,17 +134,21 @@ def counted_anew(switch: SwitchState) -> SwitchState:
     return replace(switch, starts_ms=()) if switch.starts_ms else switch
 
 
-def limits(settings: Settings, override: Override | None, told: Limits, *, discharges: bool) -> Limits:
+def limits(
+    settings: Settings, override: Override | None, told: Limits, active: Active, *, discharges: bool
+) -> Limits:
     """Let the inverter take a share from cells that are low, down to the shutdown voltage; charging stays as told.
 
-    Nothing is added where the contactor is open or discharging is not lifted, as beside any unknown cell (S7).
+    No more than that share where an alarm is lifted. Nothing is added where the contactor is open or discharging is
+    not lifted, as beside any unknown cell (S7).
     """
     if not discharges or not lifts(override) & Block.DISCHARGE:
         return told
     p = settings.parameters
+    lifted = any(alarm.overridable & Block.DISCHARGE for alarm, _ in active)
     share_ma = p.discharge_max_ma * DISCHARGE_PERMILLE // 1000
     return replace(
         told,
-        discharge_ma=max(told.discharge_ma, share_ma),
+        discharge_ma=share_ma if lifted else max(told.discharge_ma, share_ma),
         discharge_mv=min(told.discharge_mv, p.cell_shutdown_mv * settings.cells),
     )

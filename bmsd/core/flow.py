@@ -6,20 +6,27 @@ is no load of the inverter. An unknown current is neither obeyed nor not (S2).
 
 from __future__ import annotations
 
-from bmsd.core import heater
+from bmsd.core import alarms, heater
 from bmsd.core.alarms import Finding
 from bmsd.core.plausible import Values
 from bmsd.core.settings import Settings
 from bmsd.core.state import State
 from bmsd.tables.alarms import Block
 
+NOT_STOPPED = frozenset({"charge_not_stopped", "discharge_not_stopped"})
+
 
 def findings(settings: Settings, state: State, values: Values) -> dict[str, Finding]:
     """Turn a forbidden current through a closed common contactor into an alarm's cause."""
     refused = state.common.refused
-    if not settings.common or not state.main.on or not refused:
+    if not settings.common or not refused:
         return {}
     p, found = settings.parameters, {}
+    if not state.main.on:
+        # Who charged on is not tried again while charging is forbidden: each trial is charge into a full or cold cell.
+        # Who discharged on is, for a pack that stays open is never charged.
+        tried = refused & Block.CHARGE and alarms.is_active(state.alarms, "charge_not_stopped")
+        return {"charge_not_stopped": Finding(None)} if tried else {}
     if refused & Block.CHARGE:
         found["charge_not_stopped"] = _beyond(values.current_ma, p.forbidden_charge_ma)
     if refused & Block.DISCHARGE:

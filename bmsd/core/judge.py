@@ -85,8 +85,7 @@ def judge(settings: Settings, state: State, inputs: Inputs) -> Judged:
     findings = {
         **checks.lost_values(settings, values),
         **of_chip,
-        **of_outputs,
-        **of_contacts,
+        **contacts.worse(of_outputs, of_contacts),
         **wear.findings(settings, state),
         **checks.heater(verdict, _heater_over_limit(settings, state, values)),
         **seen.findings,
@@ -144,7 +143,10 @@ def _anew(state: State, resets: frozenset[str]) -> tuple[PrechargeState, WatchSt
 
 def _flow(settings: Settings, state: State, values: Values, now_ms: int) -> dict[str, Finding]:
     """Hold the current against what was told and against what is switched."""
-    found = obedience.limits(settings, state.told, values) | flow.findings(settings, state, values)
+    closed = state.charge.on or state.discharge.on or state.main.on
+    found = obedience.limits(settings, state.told, values, closed=closed) | flow.findings(
+        settings, state, values
+    )
     return found | obedience.past_contactors(settings, state.charge, state.discharge, values, now_ms)
 
 

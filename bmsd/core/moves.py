@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from bmsd.core import contactors, heater, opening
+from bmsd.core import contactors, flow, heater, opening
 from bmsd.core.contactors import PrechargeState
 from bmsd.core.opening import Opening
 from bmsd.core.plausible import Values
@@ -23,6 +23,8 @@ from bmsd.tables.alarms import Block
 
 CHARGER_GONE_MS = 60_000
 """A pack at shutdown voltage whose contactor closed for a charger opens it when none charged for this long."""
+CHARGER_AGAIN_MS = 900_000
+"""And it is not tried again for this long: what hangs on its side would empty the pack a trial at a time."""
 ENDED_BY_CHARGING = frozenset({"cell_shutdown", "auto_shutdown"})
 """Alarms that open the common contactor at once, and that only charging through it can end."""
 
@@ -103,7 +105,9 @@ def _common(settings: Settings, state: State, at: Situation) -> Moved:
         main,
         precharge,
         Opening(main_ms=main_ms),
-        CommonState(_refused(at), _charged_ms(state, main, at)),
+        CommonState(
+            _refused(at), _charged_ms(state, main, at), _trial(state, main, at), _gave_up_ms(state, main, at)
+        ),
         may_ask_charge,
         main.on and not at.against_discharge,
         wait_charge,
@@ -125,7 +129,9 @@ def _wanted(settings: Settings, state: State, at: Situation) -> bool:
 def _charges(settings: Settings, state: State, at: Situation) -> bool:
     """Tell whether a charger is there: its side stands above the open contactor, or it charged lately."""
     if not state.main.on:
-        return heater.charger_present(settings, at.values) is True
+        gave_up_ms = state.common.gave_up_ms
+        rested = gave_up_ms is None or at.now_ms - gave_up_ms >= CHARGER_AGAIN_MS
+        return rested and heater.charger_present(settings, at.values) is True
     charged_ms = _charged_ms(state, state.main, at)
     return charged_ms is not None and at.now_ms - charged_ms < CHARGER_GONE_MS
 
@@ -137,14 +143,35 @@ def _charged_ms(state: State, main: SwitchState, at: Situation) -> int | None:
     if not state.main.on:
         return at.now_ms if at.against_discharge else None
     current_ma = at.values.current_ma
-    if current_ma is not None and current_ma > heater.CHARGING_MA:
+    if current_ma is not None and current_ma > 0:
         return at.now_ms
     return state.common.charged_ms
 
 
+def _trial(state: State, main: SwitchState, at: Situation) -> bool:
+    """Tell whether the contactor is closed for a charger alone, below shutdown voltage."""
+    if not main.on:
+        return False
+    if state.main.on:
+        return state.common.trial and bool(at.against_discharge)
+    return any(not opening.leaves_time(reason) for reason in at.against_discharge)
+
+
+def _gave_up_ms(state: State, main: SwitchState, at: Situation) -> int | None:
+    """Give when the contactor that had closed for a charger opened again."""
+    if main.on or not at.against_discharge:
+        return None
+    return at.now_ms if state.main.on and state.common.trial else state.common.gave_up_ms
+
+
 def _refused(at: Situation) -> Block:
-    charge = Block.CHARGE if at.against_charge or not at.heat_is_off else Block.NONE
-    return charge | (Block.DISCHARGE if at.against_discharge else Block.NONE)
+    """Give the directions with a reason of their own against them."""
+    charge = Block.CHARGE if _own(at.against_charge) or not at.heat_is_off else Block.NONE
+    return charge | (Block.DISCHARGE if _own(at.against_discharge) else Block.NONE)
+
+
+def _own(against: tuple[Reason, ...]) -> bool:
+    return any(reason.name not in flow.NOT_STOPPED for reason in against)
 
 
 def _told(main: SwitchState, wanted: bool, against: tuple[Reason, ...], other: str) -> tuple[Reason, ...]:

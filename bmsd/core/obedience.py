@@ -48,8 +48,12 @@ def _highest(one: Highest, other: Highest) -> Highest:
     return Highest(*[max(pair) for pair in zip(one, other, strict=True)])
 
 
-def limits(settings: Settings, told: Told, values: Values) -> dict[str, Finding]:
-    """Compare what flows with what was told; both stages of a row come from the same finding."""
+def limits(settings: Settings, told: Told, values: Values, *, closed: bool) -> dict[str, Finding]:
+    """Compare what flows with what was told; both stages of a row come from the same finding.
+
+    With every contactor open no inverter is there to obey, and what flows hangs on the pack itself; only what is
+    unknown still ends nothing (S2).
+    """
     if not settings.limits_told or told.now is None or told.before is None:
         return {}
     p, most = settings.parameters, told.now if told.now == told.before else _highest(told.now, told.before)
@@ -70,7 +74,7 @@ def limits(settings: Settings, told: Told, values: Values) -> dict[str, Finding]
     enforced = _worse(into, above)
     if enforced is not None:
         found["charge_limit_enforced"] = Finding(enforced.bad)
-    return found
+    return found if closed else {name: finding for name, finding in found.items() if finding.bad is None}
 
 
 def _own_ma(settings: Settings) -> int:
@@ -93,9 +97,9 @@ def _worse(one: Finding | None, other: Finding | None) -> Finding | None:
 def past_contactors(
     settings: Settings, charge: SwitchState, discharge: SwitchState, values: Values, now_ms: int
 ) -> dict[str, Finding]:
-    """Look for current that passes a contactor which has had time to open; a common one is `core.contacts`' own."""
+    """Look for current past a contactor that has had time to open; both open, or a common one, are `core.contacts`'."""
     p = settings.parameters
-    if settings.common or (charge.on and discharge.on):
+    if settings.common or charge.on is discharge.on:
         return {}
     found: dict[str, Finding] = {}
     for name, switch, reading, own_ma in (
@@ -105,7 +109,7 @@ def past_contactors(
         settled = switch.changed_ms is None or now_ms - switch.changed_ms >= p.contactor_settle_ms
         if switch.on or not settled:
             continue
-        over = _over(reading.value, p.limit_tolerance_ma + own_ma)
+        over = _over(reading.value, max(p.limit_tolerance_ma, p.weld_current_ma) + own_ma)
         if over is not None:
             found[f"{name}_past_contactor"] = over
     return found

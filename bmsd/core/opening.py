@@ -52,12 +52,13 @@ def leaves_time(reason: Reason) -> bool:
     """Tell whether a reason leaves any time, whatever the parameter says."""
     if reason.because is Because.ALARM:
         return BY_NAME[reason.name].opening_ms > 0
-    # A sleeping pack carries no current: where only one direction sleeps, the common contactor stays closed.
-    return reason.because in {Because.OPERATOR, Because.ASLEEP}
+    # A sleeping pack carries no current: where only one direction sleeps, the common contactor stays closed. What
+    # nobody asked for yet, and what an override no longer lifts, is told zero like any other wish or alarm beside it.
+    return reason.because in {Because.OPERATOR, Because.ASLEEP, Because.NOT_ASKED, Because.SPENT}
 
 
 def _leaves_ms(p: Parameters, reason: Reason) -> int:
     """Give what one reason leaves; whatever is unknown leaves nothing."""
     if reason.because is Because.ALARM:
         return BY_NAME[reason.name].opening_ms
-    return p.opening_wait_ms if reason.because is Because.OPERATOR else 0
+    return p.opening_wait_ms if reason.because in {Because.OPERATOR, Because.SPENT} else 0

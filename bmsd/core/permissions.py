@@ -31,11 +31,12 @@ def against(
     asked_for: bool = True,
     lifts: Block = Block.NONE,
     spent: Block = Block.NONE,
+    passed: Block = Block.NONE,
 ) -> tuple[Reason, ...]:
     """Collect every reason against one permission; none means it is given.
 
     `lifts` are the directions in which an emergency override is in force; each alarm says whether it yields (S10).
-    `spent` are those in which it was, until a last limit was passed: what it lifted there opens without a wait.
+    `spent` are those in which it was, until a last limit was `passed`, which opens without a wait.
     """
     reasons = [
         Reason(Because.ALARM, alarm.name)
@@ -43,7 +44,8 @@ def against(
         if alarm.blocks & block & ~(alarm.overridable & lifts)
     ]
     if spent & block and any(alarm.overridable & block for alarm, _ in alarms):
-        reasons.append(Reason(Because.LAST_LIMIT, _name(block)))
+        because = Because.LAST_LIMIT if passed & block else Because.SPENT
+        reasons.append(Reason(because, _name(block)))
     reasons.extend(unknown)
     if not started:
         reasons.append(Reason(Because.STARTING))

@@ -19,6 +19,8 @@ SLOW_SCAN_MS = 1000
 """How often a front end measures that rests; by so much a believed value may be older than awake."""
 BLIND_MS = 2000
 """Time without a complete measurement that ends the sleep: more than one slow scan was missed."""
+FILLING_MA = 100
+"""A charge current that keeps an empty pack awake, so that sleep does not take its charger away."""
 SEEN_PERMILLE = 900
 """The charger's side counts as wired when it shows this share of the pack through the closed contactor."""
 
@@ -114,7 +116,8 @@ def _current(p: Parameters, values: Values) -> bool:
 
 
 def _idle(p: Parameters, seen: Situation) -> bool:
-    wanted = seen.asked or seen.pressed or seen.raised or charger(p, seen.values)
+    fills = seen.empty and (seen.values.current_ma or 0) >= FILLING_MA
+    wanted = fills or seen.asked or seen.pressed or seen.raised or charger(p, seen.values)
     return seen.started and not (seen.busy or seen.fault or wanted or _current(p, seen.values))
 
 

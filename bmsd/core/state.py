@@ -41,6 +41,10 @@ class CommonState:
     """The directions that the inverter was told zero for in the last cycle."""
     charged_ms: int | None = None
     """When the closed contactor last carried a charge current."""
+    trial: bool = False
+    """It is closed for a charger alone, below shutdown voltage."""
+    gave_up_ms: int | None = None
+    """When it opened again because no charger charged through it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +113,12 @@ def begin(
     latched: Mapping[str, tuple[int | None, int | None]] | None = None,
     soc_state: SocState | None = None,
     consent: Consent | None = None,
-    closes_by_itself: bool = True,
+    asked_for: Block = BOTH,
 ) -> State:
     """Make the state of a fresh start from what survived the last one (S13)."""
     return State(
         alarms.start(latched or {}, now_ms),
         soc_state,
         consent or Consent(),
-        asked_for=BOTH if closes_by_itself else Block.NONE,
+        asked_for=asked_for,
     )

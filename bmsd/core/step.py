@@ -83,7 +83,7 @@ def _permit(settings: Settings, state: State, judged: Judged, inputs: Inputs) ->
     wanted = settings.parameters.start_good_cycles
     good = state.good_cycles
     if not state.started:
-        complete = judged.values.fresh and not unknown and judged.outputs_good
+        complete = judged.values.fresh and not unknown and judged.outputs_good and not judged.astray
         good = min(good + 1, wanted) if complete else 0
     # A trip timer that runs would open again what closes now; what is blocked anyway waits for none.
     foreseen = alarms.pending(judged.alarms) & BOTH & ~judged.block
@@ -102,6 +102,7 @@ def _permit(settings: Settings, state: State, judged: Judged, inputs: Inputs) ->
             asked_for=bool(judged.asked_for & block),
             lifts=emergency.lifts(judged.override),
             spent=emergency.spent(judged.override),
+            passed=emergency.passed(judged.override),
         )
 
     return _Permits(
@@ -237,7 +238,9 @@ def _limits(settings: Settings, judged: Judged, contactors: moves.Moved) -> Limi
         charge_allowed=contactors.may_ask_charge,
         discharge_allowed=contactors.may_ask_discharge,
     )
-    return emergency.limits(settings, judged.override, given, discharges=contactors.may_ask_discharge)
+    return emergency.limits(
+        settings, judged.override, given, judged.active, discharges=contactors.may_ask_discharge
+    )
 
 
 def _after(

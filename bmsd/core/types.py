@@ -173,6 +173,7 @@ class Because(Enum):
     OPERATOR = "operator"
     NOT_ASKED = "not asked for"
     LAST_LIMIT = "last limit of the override"
+    SPENT = "override ended by a last limit"
     HEATER_FIRST = "heater first"
     CHARGE_FIRST = "charge first"
     MIN_OFF = "minimum off time"

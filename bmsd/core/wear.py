@@ -9,7 +9,7 @@ from typing import Any
 from bmsd.core.alarms import Finding
 from bmsd.core.settings import Settings
 from bmsd.core.state import State
-from bmsd.core.switching import SwitchState
+from bmsd.core.switching import HOUR_MS, SwitchState
 
 COUNTED = ("charge", "discharge", "main", "precharge", "heater")
 
@@ -29,10 +29,14 @@ def switch(state: State, name: str) -> SwitchState:
     return found
 
 
-def worn(state: State) -> dict[str, Worn]:
+def worn(state: State, now_ms: int) -> dict[str, Worn]:
     """Give what must survive of every switch that ever closed."""
     switches = {name: switch(state, name) for name in COUNTED}
-    return {name: Worn(one.closings, one.starts_ms) for name, one in switches.items() if one.closings}
+    return {
+        name: Worn(one.closings, tuple(t for t in one.starts_ms if now_ms - t < HOUR_MS))
+        for name, one in switches.items()
+        if one.closings
+    }
 
 
 def remembered(state: State, kept: Mapping[str, Worn], now_ms: int, *, same_boot: bool) -> State:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from bmsd import backstop, guard
 from bmsd.docgen.markdown import codes, table
 from bmsd.tables import parameters
-from bmsd.tables.alarms import BY_NAME, Alarm
+from bmsd.tables.alarms import BOTH, BY_NAME, Alarm
 from bmsd.tables.parameters import Parameters
 
 
@@ -134,17 +134,20 @@ def defaults() -> Parameters:
     return parameters.build(parameters.defaults("lifepo4", "default", 16, PACK_MA, 280_000), 16)
 
 
-def acts_ms(alarm: Alarm, p: Parameters) -> int:
+def acts_ms(alarm: Alarm, p: Parameters, *, common: bool = False) -> int:
     """Give the longest time from the value to the open contactor, with the contacts' own time."""
     delay_ms = getattr(p, alarm.delay) if alarm.delay else 0
     stale_ms = p.value_max_age_ms if alarm.delay == "unknown_grace_ms" else 0
     waits_ms = min(alarm.opening_ms, p.opening_wait_ms)
+    if common and alarm.opening_ms and alarm.blocks & BOTH != BOTH:
+        # Told zero first: it opens when the current goes on, seen one cycle later.
+        waits_ms = p.forbidden_flow_ms + p.period_ms
     return int(stale_ms + delay_ms + waits_ms + p.period_ms + p.contactor_settle_ms)
 
 
-def slowest_ms(bound: Bound, p: Parameters) -> int:
+def slowest_ms(bound: Bound, p: Parameters, *, common: bool = False) -> int:
     """Give the time of the slowest alarm of a bound."""
-    return max(acts_ms(BY_NAME[name], p) for name in bound.alarms)
+    return max(acts_ms(BY_NAME[name], p, common=common) for name in bound.alarms)
 
 
 def section() -> str:
@@ -157,7 +160,7 @@ def _parts(hazard: Hazard, p: Parameters) -> Iterable[str]:
     yield f"### {hazard.name}"
     yield f"What it does: {hazard.harm}. Rules: {', '.join(hazard.rules)}."
     if hazard.bounds:
-        heads = ("Alarms", "Act within", "Tolerated for", "Because")
+        heads = ("Alarms", "Act within", "With `common`", "Tolerated for", "Because")
         yield table(heads, (_bound(bound, p) for bound in hazard.bounds))
     layers = (("1. daemon", hazard.daemon), ("2. chip", hazard.chip), ("3. hardware", hazard.hardware))
     yield table(("Layer", "What it does"), layers)
@@ -167,7 +170,8 @@ def _parts(hazard: Hazard, p: Parameters) -> Iterable[str]:
 
 
 def _bound(bound: Bound, p: Parameters) -> tuple[str, ...]:
-    return codes(bound.alarms), _seconds(slowest_ms(bound, p)), _seconds(bound.tolerates_ms), bound.because
+    times = (slowest_ms(bound, p), slowest_ms(bound, p, common=True), bound.tolerates_ms)
+    return codes(bound.alarms), *map(_seconds, times), bound.because
 
 
 def _seconds(ms: int) -> str:

@@ -20,7 +20,7 @@ from bmsd.sim.expect import Checker
 from bmsd.sim.recorder import CsvFile, Trace
 from bmsd.sim.scenario import Happening, Scenario
 from bmsd.tables import alarms
-from bmsd.tables.alarms import Severity
+from bmsd.tables.alarms import BOTH, Block, Severity
 
 
 class World(Protocol):
@@ -73,7 +73,7 @@ class Virtual:
 
 
 def _begin(config: Config) -> State:
-    return begin(0, closes_by_itself=config.closes_by_itself)
+    return begin(0, asked_for=BOTH if config.closes_by_itself else Block.NONE)
 
 
 @dataclass(slots=True)

@@ -237,6 +237,16 @@ def test_a_negative_cell_is_unknown_and_others_stay_as_read(ready) -> None:
     assert ready.poll().cell_mv[:4] == (None, 100, 5500, 3300)
 
 
+@pytest.mark.parametrize(
+    ("pin_mv", "read_mv"), [(-10, 0), (-1000, 0), (-1010, None), (0, 0), (52_000, 52_000)]
+)
+def test_a_pin_that_nothing_drives_reads_nothing_in_spite_of_its_offset(ready, pin_mv, read_mv) -> None:
+    """S2: an open charger side is no lost value; one that no pin can have is."""
+    ready.chip.sense([3300.0] * 16, 0, pin_mv, pin_mv, (250, 250, 250))
+    measurement = ready.poll()
+    assert (measurement.charger_mv, measurement.load_mv) == (read_mv, read_mv)
+
+
 def test_cells_are_unknown_while_the_open_wire_test_draws_current(ready) -> None:
     """S2: voltages under test current are not voltages of the cells."""
     ready.pass_ms(250)

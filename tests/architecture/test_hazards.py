@@ -18,7 +18,8 @@ each = pytest.mark.parametrize("hazard", HAZARDS, ids=lambda hazard: hazard.name
 
 @pytest.mark.parametrize("bound", BOUNDS, ids=lambda bound: bound.alarms[0])
 def test_what_acts_is_quicker_than_what_the_hazard_tolerates(bound) -> None:
-    assert hazards.slowest_ms(bound, hazards.defaults()) < bound.tolerates_ms
+    for common in (False, True):
+        assert hazards.slowest_ms(bound, hazards.defaults(), common=common) < bound.tolerates_ms
 
 
 @each

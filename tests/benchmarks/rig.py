@@ -15,7 +15,7 @@ from typing import Any
 from bmsd import controller as controller_module
 from bmsd.bus import EVENTS, SNAPSHOT, Publisher, monotonic_ms
 from bmsd.config import Config, load
-from bmsd.controller import Controller
+from bmsd.controller import Board, Controller
 from bmsd.core import report
 from bmsd.core.report import Cycle
 from bmsd.core.state import begin
@@ -34,16 +34,16 @@ capacity_ah = 280
 chip = "bq76952"
 shunt_mohm = 0.25
 [outputs]
-charge = 17
-discharge = 27
+{contactors}
 {precharge}
 heater = 23
 buzzer = 24
 heartbeat = 25
-charge_feedback = 5
-discharge_feedback = 6
+[switches]
+topology = "{topology}"
 [heater]
 resistance_ohm = 24.0
+supply = "{supply}"
 {sections}
 [parameters]
 charge_ocp_a = 100
@@ -52,11 +52,31 @@ discharge_ocp_a = 150
 """
 
 
-def write_config(folder: Path, sections: str = "", parameters: str = "", *, precharge: bool = True) -> Path:
+CONTACTOR_LINES = {
+    "split": "charge = 17\ndischarge = 27\ncharge_feedback = 5\ndischarge_feedback = 6",
+    "common": "main = 17\nmain_feedback = 5",
+}
+
+
+def write_config(
+    folder: Path,
+    sections: str = "",
+    parameters: str = "",
+    *,
+    precharge: bool = True,
+    topology: str = "split",
+) -> Path:
     """Write the configuration of the pack that everything is measured with."""
     path = folder / "bmsd.toml"
-    relay = "precharge = 22" if precharge else ""
-    path.write_text(CONFIG.format(sections=sections, parameters=parameters, precharge=relay))
+    text = CONFIG.format(
+        sections=sections,
+        parameters=parameters,
+        precharge="precharge = 22" if precharge else "",
+        contactors=CONTACTOR_LINES[topology],
+        topology=topology,
+        supply="pack" if topology == "common" else "charger",
+    )
+    path.write_text(text)
     return path
 
 
@@ -144,9 +164,17 @@ class Clock:
     def __init__(self, *, real: bool) -> None:
         self.real = real
         self._now_ms = 1000.0
+        self._ahead_ms = 0.0
 
     def now(self) -> float:
-        return time.monotonic_ns() / 1e6 if self.real else self._now_ms
+        return time.monotonic_ns() / 1e6 + self._ahead_ms if self.real else self._now_ms
+
+    def become(self, *, real: bool) -> None:
+        """Go on from this moment in real or in virtual time."""
+        now = self.now()
+        self.real = real
+        self._now_ms = now
+        self._ahead_ms = now - time.monotonic_ns() / 1e6
 
     def wait_until(self, ms: float) -> None:
         if self.real:
@@ -167,14 +195,25 @@ class Rig:
     ) -> None:
         self.config = config or load(write_config(folder))
         self.clock = clock or Clock(real=False)
-        self.bench = Bench(self.config, PlantSettings(), now_ms=int(self.clock.now()), happenings=())
-        board = self.bench.board(self._chip_wait)
-        self.control = Controller(self.config, self.config.parameters, board, begin(int(self.clock.now())))
+        plant = PlantSettings(common=self.config.topology == "common")
+        self.bench = Bench(self.config, plant, now_ms=int(self.clock.now()), happenings=())
+        self.control = Controller(
+            self.config, self.config.parameters, self.board(), begin(int(self.clock.now()))
+        )
         self.publisher = Publisher(folder)
         self.ring = Ring()
         self.sequence = 0
         self.parts = parts or {}
         self._guard_reads, self._guard = os.pipe()
+
+    def board(self) -> Board:
+        """Give the board the controller is attached to."""
+        return self.bench.board(self._chip_wait)
+
+    def close(self) -> None:
+        """Let go of the guard's pipe."""
+        os.close(self._guard_reads)
+        os.close(self._guard)
 
     def _chip_wait(self, ms: int) -> None:
         if self.clock.real:

@@ -46,6 +46,7 @@ LOST = Reason(Because.UNKNOWN, "battery_decic")
         ({"unknown": (LOST, Reason(Because.UNKNOWN, "stack_mv"))}, LOST),
         ({"values": believed((3420, None, *(3405,) * 6))}, Reason(Because.UNKNOWN, "cell_mv")),
         ({"values": believed((3405,) * 8)}, Reason(Because.NOT_NEEDED, "cell_spread")),
+        ({"values": believed((3405,) * 7 + (3415,))}, Reason(Because.NOT_NEEDED, "cell_spread")),
         ({"values": believed((3300,) * 7 + (3390,))}, Reason(Because.NOT_NEEDED, "cell_max")),
     ],
     ids=lambda given: given.because.value if isinstance(given, Reason) else "",

@@ -46,6 +46,14 @@ def test_a_reading_that_is_lost_once_keeps_its_last_value_for_its_age() -> None:
     assert found.cell_mv[1] is found.battery_decic[0] is found.stack_mv is found.current_ma is None
 
 
+def test_before_the_first_poll_everything_is_unknown() -> None:
+    """S2."""
+    found = Reader().read(None)
+    assert found.stack_mv is found.charger_mv is found.current_ma is found.switch_decic.value is None
+    assert found.cell_mv == found.battery_decic == ()
+    assert found.cell_max == found.pack_mv == found.charge_ma == Reading(None, False)
+
+
 def test_a_slow_cycle_may_believe_so_much_longer() -> None:
     reader = Reader()
     reader.read()
@@ -184,6 +192,7 @@ def test_a_poll_without_any_cell_forgets_no_sign_of_life() -> None:
     reader.cells(3280, 3280, 3301, *(3280,) * 5)
     reader.cells(*(None,) * 8)
     assert reader.cells(3260, 3260, 3300, *(3260,) * 5).frozen == ()
+    assert reader.cells(3240, 3240, 3300, *(3240,) * 5).frozen == ()
 
 
 def test_cells_that_come_up_after_a_start_without_any_are_watched() -> None:

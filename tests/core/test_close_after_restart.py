@@ -9,11 +9,12 @@ from bench_inputs import START_MS, Pack
 
 from bmsd.core.state import Consent, begin
 from bmsd.core.types import ALL_OFF, Because, Request
+from bmsd.tables.alarms import Block
 
 
 def waiting(**more) -> Pack:
     """Give a pack whose start waits for an operator."""
-    return Pack(state=begin(START_MS, closes_by_itself=False, **more.pop("state", {})), **more)
+    return Pack(state=begin(START_MS, asked_for=Block.NONE, **more.pop("state", {})), **more)
 
 
 def test_nothing_closes_by_itself() -> None:

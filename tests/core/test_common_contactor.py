@@ -176,6 +176,12 @@ class TestForbiddenFlow:
         pack.until(lambda p: alarm in p.active())
         pack.current_ma = 0
         pack.cycle()
+        if alarm == "charge_not_stopped":
+            pack.run(5 * RELEASE_MS)
+            assert not pack.closed, "who charged on is not tried again while charging is forbidden"
+            assert alarm in pack.active()
+            pack.cells = [3350] * 4
+            pack.until(lambda p: "cell_ovp" not in p.active())
         pack.run(RELEASE_MS - PERIOD_MS)
         assert not pack.closed
         pack.run(15_000)

@@ -8,18 +8,19 @@ from typing import Any
 import pytest
 from bench_inputs import START_MS, make_settings
 
-from bmsd.core import flow
+from bmsd.core import flow, obedience
 from bmsd.core.alarms import Finding
 from bmsd.core.limits import Limits
-from bmsd.core.obedience import Highest, Told, limits, past_contactors, tell
+from bmsd.core.obedience import Highest, Told, past_contactors, tell
 from bmsd.core.plausible import Held, Reading, Values, believe
 from bmsd.core.state import CommonState, begin
 from bmsd.core.switching import SwitchState
 from bmsd.core.types import ChipFault, Measurement
 from bmsd.tables.alarms import BOTH, Block
 
-SETTINGS = make_settings(chosen={"limit_tolerance_ma": 1000})
-FROM_PACK = make_settings(chosen={"limit_tolerance_ma": 1000, "heater_max_ma": 2500}, heater_from_pack=True)
+TOLERANCES = {"limit_tolerance_ma": 1000, "weld_current_ma": 1000}
+SETTINGS = make_settings(chosen=TOLERANCES)
+FROM_PACK = make_settings(chosen={**TOLERANCES, "heater_max_ma": 2500}, heater_from_pack=True)
 OVER_MV = SETTINGS.parameters.limit_tolerance_mv
 T, REACT_MS = 4_000_000, 10_000
 LOW, HIGH = Highest(13_800, 10_000, 20_000), Highest(14_000, 12_000, 25_000)
@@ -34,6 +35,11 @@ def told(one: Highest | None = LOW, other: Highest | None = LOW) -> Told:
     return Told(T, one, other)
 
 
+def limits(settings, told: Told, values: Values, *, closed: bool = True) -> dict[str, Finding]:
+    """Judge with a contactor closed, unless a test opens it."""
+    return obedience.limits(settings, told, values, closed=closed)
+
+
 def as_limits(most: Highest) -> Limits:
     return Limits(most.charge_mv, most.charge_ma, most.discharge_ma, 11_111)
 
@@ -41,6 +47,10 @@ def as_limits(most: Highest) -> Limits:
 def test_what_is_told_first_is_not_judged_yet() -> None:
     assert tell(Told(), as_limits(LOW), REACT_MS, T) == Told(T, LOW, None)
     assert tell(told(LOW, None), as_limits(LOW), REACT_MS, T + REACT_MS - 1) == told(LOW, None)
+
+
+def test_a_machine_that_has_just_booted_begins_like_any_other() -> None:
+    assert tell(Told(), as_limits(LOW), REACT_MS, 5) == Told(5, LOW, None)
 
 
 def test_after_the_time_to_react_a_new_stretch_begins() -> None:
@@ -150,11 +160,37 @@ def test_a_current_through_its_own_closed_contactor_is_in_order() -> None:
     assert past(CLOSED, OPEN, 50_000) == past(OPEN, CLOSED, -50_000) == past(CLOSED, CLOSED, 50_000) == {}
 
 
+def test_the_common_contactor_has_a_watch_of_its_own() -> None:
+    assert past(OPEN, OPEN, 50_000, make_settings(topology="common")) == {}
+
+
 def test_an_unknown_current_beside_an_open_contactor_is_no_answer() -> None:
     """S2."""
-    both = dict.fromkeys(("charge_past_contactor", "discharge_past_contactor"), Finding(None))
-    assert past(OPEN, OPEN, None) == both
+    assert past(OPEN, CLOSED, None) == {"charge_past_contactor": Finding(None)}
+    assert past(CLOSED, OPEN, None) == {"discharge_past_contactor": Finding(None)}
     assert past(CLOSED, CLOSED, None) == {}
+
+
+def test_with_both_open_a_current_is_a_question_of_welds() -> None:
+    assert past(OPEN, OPEN, None) == past(OPEN, OPEN, 5000) == past(OPEN, OPEN, -5000) == {}
+
+
+def test_what_hangs_on_the_pack_itself_may_take_what_no_weld_is_suspected_at() -> None:
+    few = make_settings(chosen={"limit_tolerance_ma": 1000, "weld_current_ma": 2000})
+    assert past(CLOSED, OPEN, -2000, few) == {}
+    assert past(CLOSED, OPEN, -2001, few) == {"discharge_past_contactor": Finding(True, 2001)}
+
+
+@pytest.mark.parametrize("ma", [50_000, -50_000])
+def test_with_everything_open_no_inverter_disobeys(ma) -> None:
+    assert limits(SETTINGS, told(), believed(ma), closed=True) != {}
+    assert limits(SETTINGS, told(), believed(ma), closed=False) == {}
+
+
+def test_with_everything_open_an_unknown_current_still_releases_nothing() -> None:
+    """S2."""
+    found = limits(SETTINGS, told(), believed(None), closed=False)
+    assert found["charge_limit_enforced"] == found["discharge_limit_enforced"] == Finding(None)
 
 
 def test_a_contactor_has_its_time_to_open() -> None:
@@ -162,7 +198,7 @@ def test_a_contactor_has_its_time_to_open() -> None:
     assert past(SwitchState(False, T - settle_ms + 1), CLOSED, 5000) == {}
     assert past(SwitchState(False, T - settle_ms), CLOSED, 5000) != {}
     assert past(SwitchState(), CLOSED, 5000) != {}
-    assert past(SwitchState(False, T - 1), OPEN, -5000) == {"discharge_past_contactor": Finding(True, 5000)}
+    assert past(SwitchState(False, T - 1), CLOSED, 5000) == {}
 
 
 def test_the_heater_on_the_pack_is_no_discharge_past_the_contactor() -> None:

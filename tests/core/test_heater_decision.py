@@ -161,3 +161,18 @@ def test_the_advised_resistance_is_never_rounded_down() -> None:
         said = float(misfit(1, full_mv, 3000, 200_000).rsplit(" ", 2)[1])
         assert misfit(round(said * 1000), full_mv, 3000, 200_000) == ""
         assert heater.exceeds(round(said * 1000) - 100, full_mv, 3000, 200_000)
+
+
+def test_exactly_both_limits_are_allowed() -> None:
+    """S4: 3 A through 6 ohm, 200 W in 50 ohm."""
+    assert not heater.exceeds(6000, 18_000, 3000, 200_000)
+    assert not heater.exceeds(50_000, 100_000, 3000, 200_000)
+
+
+def test_only_a_heater_that_is_on_and_hangs_on_the_pack_takes_from_it() -> None:
+    assert heater.taken_ma(replace(FROM_PACK, heater_mohm=6600), True, believed()) == 2000
+    assert heater.taken_ma(FROM_PACK, False, believed()) == 0
+    assert heater.taken_ma(SETTINGS, True, believed()) == 0
+    assert heater.taken_ma(replace(FROM_PACK, heater_mohm=None), True, believed()) == 0
+    unknown = believed()._replace(pack_mv=Reading(None, False))
+    assert heater.taken_ma(FROM_PACK, True, unknown) == 0

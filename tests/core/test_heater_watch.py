@@ -165,7 +165,9 @@ def test_one_reading_of_nothing_ends_the_stuck_timer() -> None:
 
 
 def test_a_fresh_watcher_has_seen_nothing_and_says_nothing() -> None:
-    assert Watcher().at(on=False) == (False, False, False, False, False)
+    watcher = Watcher()
+    assert watcher.at(on=False) == (False, False, False, False, False)
+    assert watcher.state == WatchState(watcher.now_ms, 0, None, 0, None, False)
     watcher = started(-80)
     assert watcher.verdict == (False, False, False, False, False)
     assert watcher.state == WatchState(watcher.now_ms, 0, -80, 0, None, False)
@@ -204,6 +206,12 @@ def test_a_rise_begins_the_time_anew_from_there() -> None:
     watcher.see(1, on=True, coldest=-75)
     assert (watcher.state.reference_decic, watcher.state.heated_ms) == (-75, 0)
     assert watcher.state.run_ms == 3 * MINUTE_MS
+
+
+def test_a_second_look_at_the_same_moment_keeps_the_reference() -> None:
+    watcher = started(-80)
+    watcher.at(on=True, coldest=-90)
+    assert watcher.state.reference_decic == -80
 
 
 def test_a_rise_while_the_relay_is_off_proves_no_heater() -> None:

@@ -79,3 +79,11 @@ def test_a_relay_and_a_contactor_of_unknown_age_are_taken_as_they_stand() -> Non
     until_ms = T + P.precharge_timeout_ms
     assert call(OFF, ageless, load_mv=6600)[2] == Reason(Because.PRECHARGE, until_ms=until_ms)
     assert not call(SwitchState(True), ageless)[1].relay.on
+
+
+def test_a_contactor_that_must_rest_ends_a_running_attempt() -> None:
+    """S12: no resistor is left on while nothing can close."""
+    state, precharge, reason = call(SwitchState(False, T - 100), RUNNING)
+    assert not state.on
+    assert precharge == PrechargeState(SwitchState(False, T, (T - 500,)), 1)
+    assert reason == Reason(Because.MIN_OFF, until_ms=T - 100 + P.contactor_min_off_ms)

@@ -23,6 +23,8 @@ LEAVES_TIME = {
     "discharge_otp": 2000,
     "discharge_utp": 2000,
     "switch_otp": 1000,
+    "charge_limit_enforced": 2000,
+    "discharge_limit_enforced": 2000,
 }
 """Written out, not read from the table: how long a contactor may wait for each alarm."""
 MOST_MS = 5000
@@ -200,10 +202,10 @@ def test_a_contactor_that_is_open_waits_for_nothing() -> None:
 
 
 def test_whatever_is_not_known_to_leave_time_leaves_none() -> None:
-    """S2, S12: every kind of reason but an operator's and some alarms'."""
+    """S2, S12: every kind of reason but an operator's, some alarms', and one that stands beside them."""
     p = make_settings(chosen={"opening_wait_ms": MOST_MS}).parameters
     assert longest_ms(p, ()) == 0
-    for because in set(Because) - {Because.ALARM, Because.OPERATOR}:
+    for because in set(Because) - {Because.ALARM, Because.OPERATOR, Because.SPENT}:
         assert longest_ms(p, (Reason(because), Reason(Because.OPERATOR))) == 0
     for alarm in ALARMS:
         least = min(LEAVES_TIME.get(alarm.name, 0), p.opening_wait_ms)

@@ -74,7 +74,11 @@ def test_a_last_limit_is_the_reason_where_it_took_a_lifted_alarm_back() -> None:
     """S10: beside an alarm that yields in this direction, and only there."""
 
     def told(name: str, block: Block, spent: Block) -> list[Reason]:
-        found = against(alarmed(name), block, (), started=True, consent=True, spent=spent)
+        found = against(alarmed(name), block, (), started=True, consent=True, spent=spent, passed=spent)
+        after = against(alarmed(name), block, (), started=True, consent=True, spent=spent)
+        assert [(r.name, r.because) for r in after if r.because is Because.SPENT] == [
+            (r.name, Because.SPENT) for r in found if r.because is Because.LAST_LIMIT
+        ], "passed no more, but still spent"
         return [reason for reason in found if reason.because is Because.LAST_LIMIT]
 
     assert BY_NAME["cell_uvp"].overridable == Block.DISCHARGE

@@ -28,7 +28,12 @@ def switched(times: int, **more: int) -> Pack:
 def restarted(pack: Pack, after_ms: int = 0, *, same_boot: bool = True) -> Pack:
     """Start anew with what the old pack leaves behind, on the same clock or on one that began again."""
     now_ms = pack.now_ms + after_ms if same_boot else 5000
-    state = wear.remembered(begin(now_ms), wear.worn(pack.state), now_ms, same_boot=same_boot)
+    state = wear.remembered(
+        begin(now_ms),
+        wear.worn(pack.state, now_ms if same_boot else pack.now_ms),
+        now_ms,
+        same_boot=same_boot,
+    )
     return Pack(pack.settings, now_ms=now_ms, state=state)
 
 
@@ -97,8 +102,8 @@ def test_a_time_that_lies_ahead_counts_as_now() -> None:
 
 
 def test_a_contactor_that_never_closed_leaves_nothing_behind() -> None:
-    assert wear.worn(begin(0)) == {}
-    assert set(wear.worn(switched(1).state)) == {"charge", "discharge", "precharge"}
+    assert wear.worn(begin(0), 0) == {}
+    assert set(wear.worn(switched(1).state, 0)) == {"charge", "discharge", "precharge"}
 
 
 @pytest.mark.parametrize(("closings", "worn"), [(98, False), (99, True)])

@@ -46,7 +46,7 @@ def test_the_running_of_the_cycle_is_passed_on() -> None:
 def test_a_running_pack_as_it_is_told() -> None:
     pack = Pack().started()
     pack.current_ma = -12_000
-    pack.cycle()
+    pack.run(1000)
     found = told(pack)
     assert found["state"] == "discharging"
     assert found["pack_mv"] == 13_206

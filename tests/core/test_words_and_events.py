@@ -45,8 +45,8 @@ def test_a_fault_is_the_word_before_all_others() -> None:
 
 def test_an_unknown_value_is_a_fault_before_its_alarm_is_one() -> None:
     """S2."""
-    pack = Pack(current_ma=5000).started()
-    pack.stack = None
+    pack = Pack().started()
+    pack.current_ma, pack.stack = 5000, None
     pack.run(1250)
     assert not pack.active()
     assert pack.state.word == "fault"

@@ -182,7 +182,8 @@ class Ledger:
             found["output_fault"] = True
         for name in ("charge", "discharge"):
             self._contactor(name, measured[f"{name}_ma"][0], commands, inputs, found)
-        return found | self._proved(measured, commands, inputs)
+        proved = self._proved(measured, commands, inputs)
+        return found | {name: bad for name, bad in proved.items() if not found.get(name)}
 
     def _contactor(
         self, name: str, ma: int | None, commands: Commands, inputs: Inputs, found: dict[str, bool | None]
@@ -194,7 +195,13 @@ class Ledger:
             found |= {f"{name}_contactor_open": None, f"{name}_contactor_welded": None, "contact_lost": True}
         elif level is not on and settled:
             found[f"{name}_contactor_{'open' if on else 'welded'}"] = True
-        if not on and settled and (ma is None or ma > p.limit_tolerance_ma):
+        other_on = commands.discharge if name == "charge" else commands.charge
+        if (
+            not on
+            and other_on
+            and settled
+            and (ma is None or ma > max(p.limit_tolerance_ma, p.weld_current_ma))
+        ):
             found[f"{name}_past_contactor"] = None if ma is None else True
 
     def _settled(self, name: str, now_ms: int) -> bool:
@@ -203,18 +210,24 @@ class Ledger:
     def _proved(
         self, measured: dict[str, list[int | None]], commands: Commands, inputs: Inputs
     ) -> dict[str, bool | None]:
-        """Hear what current and voltage say against a contactor, and for how long; an unknown one says nothing."""
+        """Hear what current and voltage say against a contactor, and for how long; unknown takes no weld back."""
         p, now_ms, told = self.settings.parameters, inputs.now_ms, set()
         ma, pack_mv = measured["ma"][0], measured["pack_mv"][0]
-        is_open = all(not getattr(commands, name) and self._settled(name, now_ms) for name in SWITCHES)
+        contacts = ("charge", "discharge", "precharge")
+        is_open = all(not getattr(commands, name) and self._settled(name, now_ms) for name in contacts)
         if ma is not None and is_open and abs(ma) > p.weld_current_ma:
             told.add(f"{'charge' if ma > 0 else 'discharge'}_contactor_welded")
         load_mv = inputs.afe.measurement.load_mv if inputs.afe.measurement else None
         closed = commands.discharge and self._settled("discharge", now_ms) and self.settings.precharge
         if closed and None not in (pack_mv, load_mv) and (load_mv or 0) * 10 < (pack_mv or 0) * 9:
             told.add("discharge_contactor_open")
-        self.astray_ms = {name: self.astray_ms.get(name, now_ms) for name in told}
-        return {name: True for name, since in self.astray_ms.items() if now_ms - since >= p.contact_proof_ms}
+        welds = ("charge_contactor_welded", "discharge_contactor_welded")
+        kept = {name: since for name, since in self.astray_ms.items() if ma is None and name in welds}
+        self.astray_ms = kept | {name: self.astray_ms.get(name, now_ms) for name in told}
+        said: dict[str, bool | None] = {
+            name: now_ms - since >= p.contact_proof_ms or None for name, since in self.astray_ms.items()
+        }
+        return said | dict.fromkeys(welds, None) if ma is None else said
 
     def _note_moves(self, was: Commands, now: Commands, now_ms: int) -> None:
         for name in SWITCHES:

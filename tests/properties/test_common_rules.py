@@ -13,7 +13,7 @@ from witness import LEAVES_MS, LITTLE_MA
 
 from bench_inputs import make_settings  # isort: skip
 from bmsd.core.types import Inputs, Levels, Measurement, Request
-from bmsd.tables.alarms import ALARMS, BOTH, Block
+from bmsd.tables.alarms import ALARMS, BOTH, Alarm, Block
 
 FLOW_MS = 1000
 SETTINGS = make_settings(
@@ -68,7 +68,7 @@ class CommonWitness:
         assert not out.commands.charge
         assert not out.commands.discharge
         self._limits(inputs, out, main)
-        self._closed(inputs, out, active) if main else self._open()
+        self._closed(inputs, out, self._standing(after, active)) if main else self._open()
         self._flow(out, now, main, {alarm.name for alarm in active})
         self._heater(before, inputs, out)
         if after.override is not None and after.override.began_ms == now:
@@ -85,6 +85,12 @@ class CommonWitness:
             )
         assert not (out.limits.charge_ma and out.commands.heater), "S3: charge is asked for beside the heater"
 
+    @staticmethod
+    def _standing(after, active) -> list[Alarm]:
+        """Leave out what an emergency override lifts in this cycle (S10)."""
+        lifts = Block.NONE if after.override is None else after.override.lifts
+        return [a for a in active if a.blocks & BOTH & ~(a.overridable & lifts) or not a.blocks & BOTH]
+
     def _open(self) -> None:
         self.refused_ms = None
 
@@ -92,8 +98,7 @@ class CommonWitness:
         now, allowed = inputs.now_ms, out.charge_allowed or out.discharge_allowed
         hasty = {a.name for a in active if a.blocks & BOTH and a.name not in LEAVES_MS}
         assert hasty <= {"cell_shutdown", "auto_shutdown"}, f"S1: closed beside {hasty}"
-        lifted = out.discharge_allowed and any(a.name == "emergency_override" for a in active)
-        assert not hasty or out.charge_allowed or lifted, "S1: closed below shutdown voltage without a use"
+        assert not hasty or out.charge_allowed, "S1: closed below shutdown voltage without a use"
         if allowed:
             self.refused_ms = None
             kind = "both" if out.charge_allowed and out.discharge_allowed else "one"

@@ -19,7 +19,7 @@ from bmsd.core.state import Outputs, State, begin
 from bmsd.core.types import Because, Inputs, Request
 from bmsd.errors import ParameterError
 from bmsd.tables import parameters
-from bmsd.tables.alarms import ALARMS, Block
+from bmsd.tables.alarms import ALARMS, BOTH, Block
 from bmsd.tables.parameters import Parameters
 
 HOUR_MS = 3_600_000
@@ -74,9 +74,11 @@ class Life:
         survived = self.ledger.active() & SURVIVING
         told = latched(old.state)
         assert survived <= set(told), f"S13: {sorted(survived - set(told))} would be forgotten"
-        state = begin(old.now_ms, latched=told, consent=old.state.consent, closes_by_itself=by_itself)
+        state = begin(
+            old.now_ms, latched=told, consent=old.state.consent, asked_for=BOTH if by_itself else Block.NONE
+        )
         now_ms, closings = old.now_ms + 2000, self.witness.closings_ms
-        state = wear.remembered(state, wear.worn(old.state), now_ms, same_boot=same_boot)
+        state = wear.remembered(state, wear.worn(old.state, old.now_ms), now_ms, same_boot=same_boot)
         self._watch(self.settings, state, now_ms, survived | (set(told) & COVERED))
         # S12: the last hour goes on; after another boot nobody knows how long ago it was, so it counts as now.
         self.witness.closings_ms = {

@@ -49,6 +49,7 @@ HALF_HOUR_MS = 1_800_000
 LEAVES_MS = {"cell_ovp": 500, "cell_uvp": 500, "pack_ovp": 2000, "pack_uvp": 2000}
 LEAVES_MS |= {"charge_ocp": 1000, "discharge_ocp": 1000, "switch_otp": 1000}
 LEAVES_MS |= dict.fromkeys(("charge_otp", "charge_utp", "discharge_otp", "discharge_utp"), 2000)
+LEAVES_MS |= {"charge_limit_enforced": 2000, "discharge_limit_enforced": 2000}
 """How long contacts may wait for little current, per alarm; an alarm that is not here leaves no time."""
 LITTLE_MA = 2000
 
@@ -179,10 +180,10 @@ class Witness:
         """Object to a contactor that is closed without permission, unless it may wait for little current."""
         name, now, p = block.name or "", inputs.now_ms, self.settings.parameters
         assert getattr(before.commands, name.lower()), f"S1: {name} closes without permission"
-        overridden = self.emergency_ms is not None and set(against) & LIFTED[block]
+        overridden = LIFTED[block] & set(against) if self.emergency_ms is not None else set()
         assert not (overridden and self._beyond(inputs, block)), f"S10: {name} waits beyond a last limit"
         since = self.refused_ms.setdefault(name, now)
-        leaves = [LEAVES_MS.get(alarm, 0) for alarm in against]
+        leaves = [LEAVES_MS.get(alarm, 0) for alarm in against if alarm not in overridden]
         assert now - since < min([p.opening_wait_ms, *leaves]), f"S1: {name} waits too long beside {against}"
         assert None not in self._all(now), f"S1: {name} waits on an unknown or old value"
         assert inputs.afe.state is AfeState.READY, f"S1: {name} waits with the chip {inputs.afe.state}"

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import time
 
 import pytest
 
@@ -42,6 +43,26 @@ def test_kill_takes_away_neither_charge_nor_consent_nor_alarm_nor_parameter(core
     assert again["consent"] == {"charge": True, "discharge": True, "balance": False}
     assert again["changed"] == stored["changed"] == {"cell_ovp_mv": 3555}
     assert again["soc"]["charge_mams"] == pytest.approx(stored["soc"]["charge_mams"], rel=0.001)
+
+
+def test_after_a_factory_reset_a_restart_closes_nothing_that_nobody_asked_for(core, tools) -> None:
+    """S13, S14: it allows every switch again, so each direction waits for a word, whatever restarts between."""
+    core.start()
+    for name in ("charge", "discharge"):
+        core.ask(do="switch", name=name, on=False)
+    tools.eventually(core.is_open)
+    core.ask(do="factory-reset")
+    tools.eventually(lambda: json.loads((core.state / "state.json").read_text())["body"]["asked_for"] == [])
+    core.kill(signal.SIGKILL)
+    core.start(cautious=True)
+    tools.eventually(
+        lambda: "starting" not in [reason["because"] for reason in core.document()["why"]["charge"]]
+    )
+    time.sleep(2)
+    assert core.is_open()
+    assert "not asked for" in [reason["because"] for reason in core.document()["why"]["charge"]]
+    core.ask(do="switch", name="charge", on=True)
+    tools.eventually(lambda: core.points()["charge_actual"])
 
 
 @pytest.mark.fault_class(16, "alone")
