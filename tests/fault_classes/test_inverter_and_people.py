@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from fault_bench import A_CYCLE_MORE_S, LONGEST_WAIT_S, Pack, config_of
+from fault_bench import A_CYCLE_MORE_S, LONGEST_WAIT_S, PERIOD_S, Pack, config_of
 
 from bmsd.core.alarms import is_active
 from bmsd.daemon import checked_config
@@ -49,7 +49,24 @@ def test_limits_that_are_ignored_are_told_and_then_enforced(topology, name, valu
     pack.until(lambda: not pack.carries[side], allowed_s + 5)
     assert pack.now_s - begun_s <= allowed_s + 10
     assert pack.active[f"{name}_limit_enforced"] is None
+    if (topology, name) == ("common", "discharge"):
+        return  # The contactor is tried for the charger's sake: the test after this one.
     pack.stays(p.limit_enforce_release_ms / 1000 - 30, lambda: not pack.carries[side])
+
+
+@pytest.mark.fault_class(10, "alone")
+def test_a_deaf_load_on_a_common_contactor_gets_seconds_of_each_try() -> None:
+    """S1, S12: tried every five minutes, so that a charger finds a way in, and left for what it draws at once."""
+    pack = deaf("common", load_w=3000)
+    p = pack.config.parameters
+    pack.trips("discharge_not_stopped", 320)
+    pack.stays(p.forbidden_flow_release_ms / 1000 - 30, lambda: not pack.carries[1])
+    drawn_s, tries = 0.0, pack.moves("main")
+    for _ in range(round(900 / PERIOD_S)):
+        pack.cycle()
+        drawn_s += PERIOD_S * (pack.amperes < -5)
+    assert 0 < pack.moves("main") - tries <= 3
+    assert drawn_s <= 3 * (p.forbidden_flow_ms / 1000 + 1)
 
 
 @pytest.mark.fault_class(10, "alone")

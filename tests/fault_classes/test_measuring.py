@@ -332,12 +332,12 @@ def test_beside_a_wrong_current_the_cells_alone_end_a_charge(offset_ma) -> None:
 
 @pytest.mark.fault_class(7, "alone")
 def test_an_offset_shows_when_nothing_can_flow() -> None:
-    """S2: a current past open contactors."""
+    """S2, S13: a current past open contactors is taken for a weld, and latched."""
     pack = Pack().started()
     pack.set(current_offset_ma=8000)
     pack.ask("switch", "charge", False)
     pack.ask("switch", "discharge", False)
-    pack.trips("charge_past_contactor", 40)
+    pack.trips("charge_contactor_welded", 15)
 
 
 @pytest.mark.fault_class(7, "alone")

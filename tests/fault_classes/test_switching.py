@@ -89,7 +89,7 @@ def test_an_over_voltage_behind_a_welded_charge_contactor_opens_the_rest() -> No
 
 @pytest.mark.fault_class(8, "second")
 def test_a_weld_behind_a_deaf_inverter_is_told_by_everything_there_is() -> None:
-    """S1: no contactor is left that could end it: the buzzer, zero limits and two alarms by name are."""
+    """S1: no contactor is left that could end it: the buzzer, zero limits and the alarm's name are."""
     pack = Pack(plant={"initial_soc": 0.9}).started()
     pack.fault("inverter_ignores_limits")
     pack.set(charger_a=85)
@@ -97,7 +97,8 @@ def test_a_weld_behind_a_deaf_inverter_is_told_by_everything_there_is() -> None:
     pack.fault("charge_weld")
     pack.cell(5, offset_mv=330)
     pack.trips("charge_contactor_welded", 5)
-    pack.trips("charge_past_contactor", 30)
+    pack.run(30)
+    assert {"cell_ovp", "charge_contactor_welded"} <= set(pack.active)
     assert pack.contacts["charge"]
     assert not pack.contacts["discharge"]
     assert pack.asks_for_nothing
