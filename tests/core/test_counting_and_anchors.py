@@ -22,6 +22,13 @@ TAIL_MA = PACK.capacity_mah * PACK.parameters.soc_full_tail_permille // 1000
 BEFORE = SocState(WHOLE // 2, 50, 7_000_000, False, False, 9_000_000, 3, True, T - 1000)
 
 
+def parts(state: SocState) -> dict[str, Any]:
+    """Give what one count or one anchor is about."""
+    names = ("charge_mams", "error_permille", "moved_mams", "full", "empty", "discharged_mams", "full_charges",
+             "synchronised", "last_ms", "full_since_ms", "empty_since_ms")  # fmt: skip
+    return {name: getattr(state, name) for name in names}
+
+
 def counted(state: SocState = BEFORE, *, now_ms: int = T, charging: bool = True, **readings: Any) -> SocState:
     """Count one cycle in which nothing but these readings is out of the ordinary."""
     after, events = advance(PACK, state, believed(PACK, **readings), now_ms, charging=charging)
@@ -41,18 +48,17 @@ def cells(mv: int) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("ma", "out_ma"), [(10_000, 0), (-10_000, 10_000), (0, 0)])
 def test_a_second_of_current_moves_the_count_and_what_passed(ma, out_ma) -> None:
-    assert counted(current_ma=ma) == replace(
-        BEFORE,
-        charge_mams=WHOLE // 2 + ma * 1000,
-        moved_mams=7_000_000 + 10_000 * 1000 * (ma != 0),
-        discharged_mams=9_000_000 + out_ma * 1000,
-        last_ms=T,
-    )
+    assert parts(counted(current_ma=ma)) == parts(BEFORE) | {
+        "charge_mams": WHOLE // 2 + ma * 1000,
+        "moved_mams": 7_000_000 + 10_000 * 1000 * (ma != 0),
+        "discharged_mams": 9_000_000 + out_ma * 1000,
+        "last_ms": T,
+    }
 
 
 def test_an_unknown_current_moves_nothing_but_the_time() -> None:
     """S2."""
-    assert counted(current_ma=None) == replace(BEFORE, last_ms=T)
+    assert parts(counted(current_ma=None)) == parts(BEFORE) | {"last_ms": T}
 
 
 @pytest.mark.parametrize(
@@ -64,7 +70,8 @@ def test_a_gap_is_counted_for_five_seconds_at_most(gap_ms, counted_ms) -> None:
 
 
 def test_a_first_count_has_no_time_behind_it() -> None:
-    assert counted(replace(BEFORE, last_ms=None), current_ma=90_000) == replace(BEFORE, last_ms=T)
+    found = counted(replace(BEFORE, last_ms=None), current_ma=90_000)
+    assert parts(found) == parts(BEFORE) | {"last_ms": T}
 
 
 def test_an_anchor_holds_until_a_hundredth_has_moved_away_from_it() -> None:
@@ -128,24 +135,24 @@ def test_a_full_pack_is_counted_anew_after_its_time() -> None:
     before = replace(BEFORE, empty=True, last_ms=None, full_since_ms=T - FULL_MS, synchronised=False)
     after, event = anchored(before, **FULL)
     assert event == Event(T, "soc", "full", "anchored", value=1000, limit=500)
-    assert after == replace(
-        before, charge_mams=WHOLE, error_permille=5, moved_mams=0, full=True, empty=False, full_charges=4,
-        synchronised=True, last_ms=T,
-    )  # fmt: skip
+    assert parts(after) == parts(before) | {
+        "charge_mams": WHOLE, "error_permille": 5, "moved_mams": 0, "full": True, "empty": False,
+        "full_charges": 4, "synchronised": True, "last_ms": T,
+    }  # fmt: skip
     early = replace(before, full_since_ms=T - FULL_MS + 1)
-    assert counted(early, **FULL) == replace(early, last_ms=T)
+    assert parts(counted(early, **FULL)) == parts(early) | {"last_ms": T}
 
 
 def test_an_empty_pack_is_counted_anew_after_its_time() -> None:
     before = replace(BEFORE, full=True, last_ms=None, empty_since_ms=T - EMPTY_MS, synchronised=False)
     after, event = anchored(before, **EMPTY)
     assert event == Event(T, "soc", "empty", "anchored", value=0)
-    assert after == replace(
-        before, charge_mams=0, error_permille=10, moved_mams=0, full=False, empty=True, synchronised=True,
-        last_ms=T,
-    )  # fmt: skip
+    assert parts(after) == parts(before) | {
+        "charge_mams": 0, "error_permille": 10, "moved_mams": 0, "full": False, "empty": True,
+        "synchronised": True, "last_ms": T,
+    }  # fmt: skip
     early = replace(before, empty_since_ms=T - EMPTY_MS + 1)
-    assert counted(early, **EMPTY) == replace(early, last_ms=T)
+    assert parts(counted(early, **EMPTY)) == parts(early) | {"last_ms": T}
 
 
 def test_an_anchor_that_holds_is_not_taken_again() -> None:
