@@ -74,6 +74,13 @@ def test_a_first_count_has_no_time_behind_it() -> None:
     assert parts(found) == parts(BEFORE) | {"last_ms": T}
 
 
+def test_a_count_ends_at_nothing_and_at_all() -> None:
+    assert counted(replace(BEFORE, charge_mams=5), current_ma=-1).charge_mams == 0
+    assert counted(replace(BEFORE, charge_mams=WHOLE - 5), current_ma=1).charge_mams == WHOLE
+    assert soc.permille(PACK, replace(BEFORE, charge_mams=WHOLE - 1)) == 999
+    assert soc.permille(PACK, replace(BEFORE, charge_mams=WHOLE)) == 1000
+
+
 def test_an_anchor_holds_until_a_hundredth_has_moved_away_from_it() -> None:
     full = replace(BEFORE, charge_mams=WHOLE * 99 // 100 + 10, full=True)
     assert counted(full, current_ma=-1, now_ms=T - 990).full
