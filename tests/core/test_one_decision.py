@@ -91,6 +91,12 @@ def test_a_start_waits_for_a_trip_that_is_coming_and_for_none_of_what_is_blocked
     assert not starting(cells=high, state={"alarms": active("discharge_limit_enforced")}).started
 
 
+def test_an_empty_pack_starts_though_a_shutdown_is_coming() -> None:
+    """Discharging is blocked already and only charging brings it back; that heat will be blocked does not matter."""
+    assert starting(cells=[2550] * 4, state={"alarms": active("cell_uvp", "pack_uvp")}).started
+    assert not starting(cells=[2550] * 4).started
+
+
 def test_a_start_waits_for_no_alarm_that_blocks_neither_direction() -> None:
     spread = [3250, 3250, 3250, 3250 + SETTINGS.parameters.cell_spread_mv + 1]
     assert starting(cells=spread).started
