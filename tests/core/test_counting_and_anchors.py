@@ -173,6 +173,7 @@ def test_an_anchor_that_holds_is_not_taken_again() -> None:
 def test_a_first_guess_says_how_unsure_it_is(cell_mv, error) -> None:
     found = soc.first(PACK, cell_mv)
     assert soc.error_permille(PACK, found) == error
+    assert found.charge_mams == WHOLE * (117 if cell_mv == 3199 else 500) // 1000
     assert (found.full, found.empty, found.synchronised) == (False, False, False)
     assert (found.moved_mams, found.discharged_mams, found.full_charges) == (0, 0, 0)
     assert found.last_ms is found.full_since_ms is found.empty_since_ms is None
