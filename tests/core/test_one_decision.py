@@ -73,10 +73,9 @@ def test_a_start_ends_with_the_last_good_cycle() -> None:
 
 @pytest.mark.parametrize(
     "spoilt",
-    [{"polled": False}, {"afe": AfeState.CONFIGURING}, {"current_ma": 50_000},
-     {"levels": Levels(True), "settings": make_settings()},
-     {"stack": None}],
-    ids=str,
+    [{"polled": False}, {"afe": AfeState.CONFIGURING}, {"current_ma": 50_000}, {"stack": None},
+     {"levels": Levels(True), "settings": make_settings()}],
+    ids=("no poll", "no front end", "a current", "no stack", "a line"),
 )  # fmt: skip
 def test_a_cycle_with_anything_wrong_begins_it_anew(spoilt) -> None:
     """S13: also with a current through contactors that are open."""

@@ -124,7 +124,9 @@ def unnoticed(todo: list[Mutant], tests: Tests, folder: Path, start: Start) -> I
         mutant, answer = running.pop(pid)
         if answer.exists():
             tests.learn(mutant, answer.read_text(encoding="utf-8"))
-        if not status:
+        elif status:
+            print(f"  the trial broke: {mutant.function}: {mutant.change}", flush=True)
+        if not status or not answer.exists():
             yield mutant
 
 
