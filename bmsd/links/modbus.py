@@ -1,6 +1,7 @@
 """The Modbus link: answer a master on RS485 (or any serial line) from the core's snapshot.
 
-One line, some units, read-only. Waiting is for bytes or for the silence that ends a frame, never by polling.
+One line, some units; read-only unless the configuration says otherwise. Waiting is for bytes or for the silence
+that ends a frame, never by polling.
 """
 
 from __future__ import annotations
@@ -15,13 +16,15 @@ from typing import Any
 
 import serial
 
+from bmsd.bus import PARAMETERS
 from bmsd.config import ModbusConfig
 from bmsd.links.link import Backoff, Link, Lost
 from bmsd.links.modbus_map import OwnMap
 from bmsd.links.modbus_pack import Pack
-from bmsd.links.modbus_rtu import Framer, Request
+from bmsd.links.modbus_rtu import Echo, Framer, Request
 from bmsd.links.modbus_unit import Map, Unit
-from bmsd.links.snapshots import Snapshots
+from bmsd.links.modbus_writes import Writes
+from bmsd.links.snapshots import SharedFile, Snapshots
 
 MAPS: dict[str, Callable[[Pack, int], Map]] = {
     "bmsd": lambda pack, _unit: OwnMap(pack),
@@ -100,6 +103,16 @@ def _write_timeout_s(baudrate: int) -> float:
     return max(WRITE_TIMEOUT_S, 2 * 256 * 11 / baudrate)
 
 
+def pack_of(link: Link, settings: ModbusConfig) -> Pack:
+    """Make what the maps of a line draw from."""
+    return Pack(
+        link.config,
+        Snapshots(link.runtime_dir),
+        SharedFile(link.runtime_dir / PARAMETERS),
+        Writes(link) if settings.writes else None,
+    )
+
+
 class Slave:
     """This pack on one line."""
 
@@ -107,11 +120,12 @@ class Slave:
         self._link = link
         self._settings = settings
         self._framer = Framer(settings.units, settings.baudrate)
-        self._pack = Pack(link.config, Snapshots(link.runtime_dir))
+        self._pack = pack_of(link, settings)
         self._units = {
             unit: Unit([MAPS[name](self._pack, unit) for name in maps])
             for unit, maps in settings.units.items()
         }
+        self._echo = Echo(settings.baudrate)
         self._port = Lost(link, f"port {settings.port}")
         self._refused = 0
         self._unsent = 0
@@ -145,11 +159,14 @@ class Slave:
             self._link.wait(min(left_s, 1.0))
 
     def _answer(self, port: serial.Serial, request: Request) -> None:
+        if self._echo.is_one(request, time.monotonic_ns() // 1000):
+            return
         reply = self._units[request.unit].answer(request)
         if reply is None:
             return
         self._pack.requests += 1
         self._refused += bool(reply[1] & 0x80)
+        self._echo.answered(request, time.monotonic_ns() // 1000)
         try:
             port.write(reply)
         except serial.SerialTimeoutException:
@@ -168,7 +185,9 @@ class Slave:
             self._link.report("waiting", f"{where}; {self._pack.snapshots.trouble}", **self._figures())
 
     def _figures(self) -> dict[str, Any]:
+        writes = self._pack.writes
         return {
+            **({} if writes is None else {"writes": writes.registers(time.monotonic_ns() // 1_000_000)}),
             "requests": self._pack.requests,
             "refused": self._refused,
             "unsent": self._unsent,

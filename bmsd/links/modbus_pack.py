@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from bmsd.bus import Snapshot, monotonic_ms
 from bmsd.config import Config
 from bmsd.links.modbus_rtu import Refusal, RefusedError
-from bmsd.links.snapshots import Snapshots
+from bmsd.links.modbus_writes import Writes
+from bmsd.links.snapshots import SharedFile, Snapshots
 
 
 @dataclass(slots=True)
@@ -16,6 +17,10 @@ class Pack:
 
     config: Config
     snapshots: Snapshots
+    parameters: SharedFile | None = None
+    """What the core says of its parameters."""
+    writes: Writes | None = None
+    """What takes writes on this line; None: nothing does."""
     requests: int = 0
     """Requests answered since the link started."""
 

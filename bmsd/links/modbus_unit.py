@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from bmsd.links.modbus_rtu import READS, Order, Refusal, RefusedError, Request, order_of, with_crc
 
@@ -23,6 +23,15 @@ class Map(Protocol):
 
     def read(self, address: int, count: int) -> list[int]:
         """Give registers."""
+        ...
+
+
+@runtime_checkable
+class WritableMap(Map, Protocol):
+    """One that can be written, too. RefusedError: not this, not now, or not by him; then nothing was changed."""
+
+    def write(self, request: Request, order: Order) -> None:
+        """Carry out what a request orders."""
         ...
 
 
@@ -57,7 +66,10 @@ def _first(maps: Sequence[Map], request: Request, order: Order) -> bytes:
 
 def _done(one: Map, request: Request, order: Order) -> bytes:
     if request.function not in READS:
-        raise RefusedError(Refusal.ADDRESS)
+        if not isinstance(one, WritableMap):
+            raise RefusedError(Refusal.ADDRESS)
+        one.write(request, order)
+        return with_crc(bytes((request.unit, request.function)) + request.body[:4])
     words = one.read(order.address, order.count)
     body = struct.pack(f">{order.count}H", *words)
     return with_crc(bytes((request.unit, request.function, len(body))) + body)

@@ -23,7 +23,7 @@ LAYERS = (
     ("tables",),
     ("core",),
     ("afe", "inverters"),
-    ("hardware", "bus", "config_files"),
+    ("hardware", "bus", "config_files", "pin"),
     ("config_checks", "config_links"),
     ("config",),
     ("asking", "events", "status", "store"),
