@@ -22,12 +22,14 @@ from bmsd.links.link import Backoff, Link, Lost
 from bmsd.links.modbus_map import OwnMap
 from bmsd.links.modbus_pack import Pack
 from bmsd.links.modbus_rtu import Echo, Framer, Request
+from bmsd.links.modbus_sunspec import SunSpecMap
 from bmsd.links.modbus_unit import Map, Unit
 from bmsd.links.modbus_writes import Writes
 from bmsd.links.snapshots import SharedFile, Snapshots
 
 MAPS: dict[str, Callable[[Pack, int], Map]] = {
     "bmsd": lambda pack, _unit: OwnMap(pack),
+    "sunspec": SunSpecMap,
 }
 """Every register map by its name in the configuration, made for a unit id."""
 

@@ -51,7 +51,7 @@ CONTACTORS = {"split": ("charge", "discharge"), "common": ("main",), OWN_FETS: (
 """The switches of each topology."""
 CONTACTOR_LINES = {name: () if name == OWN_FETS else names for name, names in CONTACTORS.items()}
 """Those of them that need a line; no other one has one."""
-MAPS = ("bmsd",)
+MAPS = ("bmsd", "sunspec")
 """Register maps of the Modbus link."""
 OPTIONAL_SECTIONS = ("heater", "can", "modbus", "bench")
 """A section that may be missing altogether: then the thing is not there."""
