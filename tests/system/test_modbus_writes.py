@@ -62,6 +62,13 @@ def parameter(core, name: str) -> int:
     return bus.read_document(core.runtime / bus.PARAMETERS)["values"][name]
 
 
+def two_writers(core) -> list[str] | None:
+    """Give who wrote parameters, once there are two."""
+    events = bus.read_document(core.runtime / bus.EVENTS)["events"]
+    found = [event["who"] for event in events if event["kind"] == "parameter"]
+    return found if len(found) == 2 else None
+
+
 def test_pymodbus_and_minimalmodbus_write_what_narrows_and_nothing_else(core, tools, line) -> None:
     """S8, S14: with PIN, journaled, kept over a restart, given back."""
     minimalmodbus = pytest.importorskip("minimalmodbus")
@@ -100,11 +107,8 @@ def test_pymodbus_and_minimalmodbus_write_what_narrows_and_nothing_else(core, to
     instrument.write_long(OVP, before - 60, signed=True)
     instrument.serial.close()
 
-    whos = [
-        e["who"] for e in bus.read_document(core.runtime / bus.EVENTS)["events"] if e["kind"] == "parameter"
-    ]
+    whos = tools.eventually(lambda: two_writers(core))
     assert all(who.startswith("modbus unit 1 (uid ") for who in whos)
-    assert len(whos) == 2
     process.terminate()
     errors = process.communicate(timeout=10)[1]
     assert "which is set at the pack" in errors
