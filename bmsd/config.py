@@ -49,6 +49,7 @@ class ModbusConfig:
     """The unit ids this pack answers to on it, each with its maps."""
     writes: bool = False
     """Masters may write once somebody has unlocked it."""
+    mode: str = "rtu"
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,4 +230,5 @@ def _modbus(section: str, values: Mapping[str, Any]) -> ModbusConfig:
             **{int(unit): tuple(maps) for unit, maps in more.items()},
         },
         writes=values[f"{section}.writes"],
+        mode=values[f"{section}.mode"],
     )

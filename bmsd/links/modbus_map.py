@@ -5,31 +5,24 @@ Old or missing data: the status block still answers and says so, every other blo
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from bmsd import __version__
 from bmsd.bus import Snapshot, monotonic_ms
-from bmsd.links.modbus_pack import Pack
-from bmsd.links.modbus_rtu import (
-    READS,
-    WRITE_REGISTER,
-    WRITE_REGISTERS,
-    Order,
-    Refusal,
-    RefusedError,
-    Request,
-)
+from bmsd.links.modbus_pack import Pack, ReadOnly
+from bmsd.links.modbus_rtu import READS, WRITE_REGISTER, WRITE_REGISTERS, Refusal, RefusedError
 from bmsd.tables import alarms, registers, remote
 from bmsd.tables.registers import Block
 
 
-class OwnMap:
+class OwnMap(ReadOnly):
     """The registers of one pack."""
 
-    def __init__(self, pack: Pack) -> None:
-        self.functions = READS if pack.writes is None else (*READS, WRITE_REGISTER, WRITE_REGISTERS)
-        self._pack = pack
+    def __init__(self, pack: Pack, unit: int) -> None:
+        if pack.writes is not None:
+            self.functions = (*READS, WRITE_REGISTER, WRITE_REGISTERS)
+        self._pack, self._unit = pack, unit
         self._about = {
             "layout_version": registers.LAYOUT_VERSION,
             "cells": pack.config.cells,
@@ -49,18 +42,17 @@ class OwnMap:
         start = address - block.start
         return found[start : start + count]
 
-    def write(self, request: Request, order: Order) -> None:
+    def write(self, address: int, words: Sequence[int]) -> bytes:
         """Carry out a write; RefusedError: it was not."""
-        if self._pack.writes is None:
-            raise RefusedError(Refusal.ADDRESS)
-        self._pack.writes.carry_out(request, order)
+        if self._pack.writes is None or address >= registers.END:
+            raise RefusedError(Refusal.ADDRESS)  # perhaps another map has it
+        who = f"unit {self._unit} {self._pack.source}".strip()
+        self._pack.writes.carry_out(who, address, words)
+        return b""
 
     def _parameters(self) -> list[int]:
         self._pack.present()
-        document = self._pack.parameters.last() if self._pack.parameters else None
-        if document is None:
-            raise RefusedError(Refusal.DEVICE)
-        return registers.parameter_words(document["values"])
+        return registers.parameter_words(self._pack.parameters())
 
     def _status(self, block: Block) -> list[int]:
         now_ms = monotonic_ms()

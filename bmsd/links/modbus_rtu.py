@@ -24,7 +24,7 @@ _SHORTEST_FRAME = 4
 _READ_LENGTH = 8
 _ANY_READ = (1, 2, 3, 4)
 _FAST_BAUD, _FAST_SILENCE_US = 19_200, 1750
-_PATIENCE_US = 20_000
+PATIENCE_US = 20_000
 """A frame may arrive in pieces (USB adapters deliver in batches of up to 16 ms); older pieces are dropped."""
 
 
@@ -53,8 +53,6 @@ class Request:
     unit: int
     function: int
     body: bytes
-    source: str = ""
-    """Who sent it, where a line can tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +78,7 @@ class Framer:
         """Bytes that belonged to no frame."""
         self._units = frozenset(units)
         self._silence_us = silence_us(baudrate)
-        self._patience_us = max(_PATIENCE_US, 2 * self._silence_us)
+        self._patience_us = max(PATIENCE_US, 2 * self._silence_us)
         self._buffer = bytearray()
         self._last_us = 0
         self._judged = True
@@ -140,7 +138,7 @@ class Echo:
     """Knows our own acknowledgement of a single write, which an adapter gives back and which looks like the order."""
 
     def __init__(self, baudrate: int) -> None:
-        self._lasts_us = _PATIENCE_US + 2 * (_READ_LENGTH * 11_000_000 // baudrate) + silence_us(baudrate)
+        self._lasts_us = PATIENCE_US + 2 * (_READ_LENGTH * 11_000_000 // baudrate) + silence_us(baudrate)
         self._last: tuple[Request, int] | None = None
 
     def answered(self, request: Request, now_us: int) -> None:
@@ -150,7 +148,7 @@ class Echo:
     def is_one(self, request: Request, now_us: int) -> bool:
         """Tell whether this is what was said a moment ago; a master does not repeat an order as fast."""
         last, self._last = self._last, None
-        return last is not None and last[0] == request and now_us - last[1] <= self._lasts_us
+        return last is not None and last[0] == request and 0 <= now_us - last[1] <= self._lasts_us
 
 
 def order_of(request: Request) -> Order | None:

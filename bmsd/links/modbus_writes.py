@@ -7,7 +7,7 @@ whole (S8) and lets nothing from afar allow more than what was set at the pack (
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from bmsd.bus import DOOR, PARAMETERS, SNAPSHOT, monotonic_ms
 from bmsd.errors import PeerError, StaleError
 from bmsd.links.link import NOTICE, WARNING, Link
 from bmsd.links.modbus_lock import WRITES_PER_MINUTE, Door, Limit, Lock, Why
-from bmsd.links.modbus_rtu import Order, Refusal, RefusedError, Request
+from bmsd.links.modbus_rtu import Order, Refusal, RefusedError
 from bmsd.links.snapshots import SharedFile
 from bmsd.tables import registers, remote
 from bmsd.tables.registers import S32
@@ -73,11 +73,11 @@ class Writes:
         self._taken = self._refused = 0
         self._last = Why.NONE
 
-    def carry_out(self, request: Request, order: Order) -> None:
+    def carry_out(self, who: str, address: int, words: Sequence[int]) -> None:
         """Carry out a write; RefusedError: nothing was changed, and the journal says why."""
         now_ms = monotonic_ms()
         self._hear()
-        who = f"{self._link.name} unit {request.unit}" + (f" {request.source}" if request.source else "")
+        who, order = f"{self._link.name} {who}", Order(address, len(words), tuple(words))
         try:
             self._one(order, who, now_ms)
         except _NotTakenError as error:

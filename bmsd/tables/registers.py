@@ -214,9 +214,13 @@ PARAMETERS_AT = 1000
 PARAMETERS_LENGTH = 2 * (1 + max(row.number for row in remote.ROWS))
 
 
+END = PARAMETERS_AT + PARAMETERS_LENGTH
+"""The first address beyond this map."""
+
+
 def is_parameters(address: int, count: int) -> bool:
     """Tell whether a range lies among the parameters."""
-    return address >= PARAMETERS_AT and address + count <= PARAMETERS_AT + PARAMETERS_LENGTH
+    return address >= PARAMETERS_AT and address + count <= END
 
 
 def parameter_words(values: Mapping[str, Any]) -> list[int]:

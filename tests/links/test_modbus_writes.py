@@ -20,7 +20,7 @@ from bmsd.links.modbus_pack import Pack
 from bmsd.links.modbus_rtu import Echo, Framer, Refusal, Request, crc_is_good, with_crc
 from bmsd.links.modbus_unit import Unit
 from bmsd.links.modbus_writes import Writes
-from bmsd.links.snapshots import SharedFile, Snapshots
+from bmsd.links.snapshots import Snapshots
 from bmsd.tables import registers, remote
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "etc" / "bmsd.toml"
@@ -42,8 +42,7 @@ class Line:
         self.config = link.config
         self._publisher = Publisher(folder)
         self.publish()
-        pack = Pack(link.config, Snapshots(folder), SharedFile(folder / PARAMETERS), Writes(link, self._ask))
-        self.unit = Unit([OwnMap(pack)])
+        self.unit = Unit([OwnMap(Pack(link.config, Snapshots(folder), Writes(link, self._ask)), 1)])
 
     def publish(self, remote_off: tuple[str, ...] = (), seconds_open: int = 0) -> None:
         """Publish what the core does."""
@@ -134,7 +133,7 @@ def test_ten_thousand_random_writes_change_nothing_while_it_is_locked(line) -> N
 
 
 def test_a_line_without_writes_refuses_the_function(line) -> None:
-    line.unit = Unit([OwnMap(Pack(line.config, Snapshots(line.config.path.parent)))])
+    line.unit = Unit([OwnMap(Pack(line.config, Snapshots(line.config.path.parent)), 1)])
     assert line.write_one(registers.SWITCHES_AT, 0) == refused(6, Refusal.FUNCTION)
     assert line.write(registers.SWITCHES_AT, 0) == refused(16, Refusal.FUNCTION)
     assert line.read(600) == [0]
