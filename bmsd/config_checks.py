@@ -14,7 +14,6 @@ from bmsd.afe.chips import CHIPS
 from bmsd.config_files import Files, Given, Place, nearest
 from bmsd.core.heater import misfit
 from bmsd.core.settings import heater_max_mw
-from bmsd.inverters import protocols
 from bmsd.tables import configuration, parameters
 from bmsd.tables.configuration import Key, Required
 
@@ -22,13 +21,13 @@ from bmsd.tables.configuration import Key, Required
 def check_keys(path: Path, given: Files, problems: list[str]) -> dict[str, Any]:
     """Check every key against its row; give section.name: value, with defaults filled in."""
     values: dict[str, Any] = {}
-    for section in configuration.SECTIONS[:-1]:
+    for section in (*configuration.SECTIONS[:-1], *further(given)):
         present = given.get(section, {})
         rows = configuration.keys_of(section)
         for name, (value, place) in present.items():
             if name in rows:
-                values[f"{section}.{name}"] = _checked(rows[name], value, place, problems)
-            elif section not in configuration.OPEN_SECTIONS:
+                values[f"{section}.{name}"] = _checked(rows[name], value, place, problems, section)
+            elif configuration.kind(section) not in configuration.OPEN_SECTIONS:
                 problems.append(f"{place}: [{section}] has no key {name}{nearest(name, rows)}")
         if section not in given and section in configuration.OPTIONAL_SECTIONS:
             continue
@@ -41,9 +40,14 @@ def check_keys(path: Path, given: Files, problems: list[str]) -> dict[str, Any]:
     return values
 
 
-def _checked(row: Key, value: Any, place: Place, problems: list[str]) -> Any:
+def further(given: Files) -> list[str]:
+    """List the sections `can.NAME`."""
+    return [section for section in given if configuration.kind(section) != section]
+
+
+def _checked(row: Key, value: Any, place: Place, problems: list[str], section: str) -> Any:
     """Check one value; a wrong one is reported and taken as missing."""
-    name = f"{row.section}.{row.name}"
+    name = f"{section}.{row.name}"
     number = isinstance(value, int | float) and not isinstance(value, bool)
     whole = number and (isinstance(value, int) or value.is_integer())
     fits = {bool: isinstance(value, bool), int: whole, float: number, str: isinstance(value, str),
@@ -202,16 +206,3 @@ def check_topology(path: Path, given: Files, values: Mapping[str, Any], problems
 _INSTEAD = {configuration.OWN_FETS: ", where the front-end chip drives its own FETs"}
 _ONE_BUS = {"common": "contactor is", configuration.OWN_FETS: "FETs is"}
 """Topologies with charger and load behind the same switches."""
-
-
-def check_can(given: Files, values: Mapping[str, Any], problems: list[str]) -> None:
-    """Check that the inverter protocol is known and runs at the given bit rate, and that the name fits."""
-    name, bitrate = values.get("can.protocol"), values.get("can.bitrate")
-    called = given.get("can", {}).get("battery_name")
-    if called and isinstance(called.value, str):
-        problems.extend(f"{called.place}: {text}" for text in protocols.name_problems(called.value))
-    if name is None:
-        return
-    written = given["can"].get("bitrate" if name in protocols.PROTOCOLS else "protocol")
-    place = f"{written.place}: " if written else ""
-    problems.extend(f"{place}{text}" for text in protocols.problems(name, bitrate))

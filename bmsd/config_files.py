@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -91,9 +91,19 @@ def _merge(
         elif not isinstance(table, dict):
             problems.append(f"{place}: {section} must be a section: write [{section}] and its keys below")
         else:
-            target = merged.setdefault(section, {})
-            for name, value in table.items():
-                target[name] = Given(value, Place(str(file), lines.get((section, name), place.line)))
+            for target, name, value in _values(section, table):
+                line = lines.get((target, name), lines.get((target, ""), place.line))
+                merged.setdefault(target, {})[name] = Given(value, Place(str(file), line))
+
+
+def _values(section: str, table: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
+    """Yield section, key and value; a table in the section of which there may be more is a section `can.NAME`."""
+    more = section == configuration.MORE_OF
+    for name, value in table.items():
+        if more and isinstance(value, dict) and name not in configuration.keys_of(section):
+            yield from ((f"{section}.{name}", key, inner) for key, inner in value.items())
+        else:
+            yield section, name, value
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-from bmsd.cli.doctor_machine import Finding, bad, good, skipped, unknown, warn
+from bmsd.cli.doctor_machine import Finding, Verdict, bad, good, skipped, unknown, warn
 from bmsd.cli.doctor_pins import Case
 
 FASTEST_HZ, SLOWEST_HZ = 400_000, 100_000
@@ -65,12 +66,32 @@ def i2c_rights(case: Case) -> Finding:
 
 
 def can(case: Case) -> Finding:
-    """Find the inverter's CAN interface."""
+    """Find the inverter's CAN interfaces."""
+    return _worst(case, _can)
+
+
+def can_rate(case: Case) -> Finding:
+    """Find bit rate and state of the CAN controllers."""
+    return _worst(case, _can_rate)
+
+
+def _worst(case: Case, check: Callable[[Case, Mapping[str, Any]], Finding]) -> Finding:
+    """Look at every CAN bus; give what is to be mended first."""
     if case.config is None:
         return case.no_config()
-    if case.config.can is None:
+    found = [check(case, one.bus) for one in case.config.buses.values()]
+    if not found:
         return skipped("no [can] in the configuration")
-    name, kind = case.config.can.bus["channel"], case.config.can.bus["interface"]
+    wrong = min(found, key=lambda finding: _URGENCY.index(finding.verdict))
+    same = [finding.text for finding in found if finding.verdict is wrong.verdict]
+    return wrong._replace(text="; ".join(dict.fromkeys(same)))
+
+
+_URGENCY = (Verdict.BAD, Verdict.WARN, Verdict.UNKNOWN, Verdict.GOOD, Verdict.SKIPPED)
+
+
+def _can(case: Case, bus: Mapping[str, Any]) -> Finding:
+    name, kind = bus["channel"], bus["interface"]
     if kind != "socketcan":
         return unknown(f"interface {kind!r} is python-can's own; only it can tell")
     place = f"/sys/class/net/{name}"
@@ -103,13 +124,10 @@ def _can_missing(case: Case) -> str:
     return "Plug the adapter in, or write can.channel in the configuration: 'ip link' lists interfaces."
 
 
-def can_rate(case: Case) -> Finding:
-    """Find bit rate and state of the CAN controller."""
-    if case.config is None:
-        return case.no_config()
-    if case.config.can is None or case.config.can.bus["interface"] != "socketcan":
+def _can_rate(case: Case, bus: Mapping[str, Any]) -> Finding:
+    if bus["interface"] != "socketcan":
         return skipped("no socketcan interface in the configuration")
-    name, wanted = case.config.can.bus["channel"], case.config.can.bus["bitrate"]
+    name, wanted = bus["channel"], bus["bitrate"]
     info = _link(case, name)
     if info is None:
         return unknown(f"'ip' tells nothing about {name}")

@@ -34,10 +34,18 @@ def now(directory: Path, *, fresh: bool = True) -> Now:
     """Read snapshot, links and parameters; with `fresh`, an old snapshot raises StaleError."""
     read = bus.fresh_snapshot if fresh else bus.read_snapshot
     snapshot = read(directory).document
-    found = {name: optional(directory / f"link-{name}.json") for name in status.LINKS}
+    found = links(directory)
     values = (optional(directory / bus.PARAMETERS) or {}).get("values")
     document = status.public(snapshot, found, bus.monotonic_ms())
     return Now(snapshot, document, values if isinstance(values, dict) else {})
+
+
+def links(directory: Path) -> dict[str, dict[str, Any] | None]:
+    """Read what every link says of itself; the first CAN link names those of further buses."""
+    found = {name: optional(directory / f"link-{name}.json") for name in status.LINKS}
+    buses = (found["can"] or {}).get("buses")
+    more = buses if isinstance(buses, list) else []
+    return found | {name: optional(directory / f"link-{name}.json") for name in more if name not in found}
 
 
 def optional(path: Path) -> dict[str, Any] | None:

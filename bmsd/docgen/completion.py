@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from bmsd.docgen.commandline import Command, Word
+from bmsd.links.runner import LINKS
 from bmsd.sim import scenario
 from bmsd.sim.faults import CELL_SETTABLES, CHIP_FAULTS, FAULTS, SETTABLES
 from bmsd.tables import configuration, parameters
@@ -22,6 +23,7 @@ def _assigned(names: Iterable[str]) -> list[str]:
 
 
 WORDS = {
+    ("bmsd-link", "name"): LINKS,
     ("bmsctl params get", "name"): [row.public_name for row in parameters.ROWS],
     ("bmsctl params set", "assignments"): _assigned(row.public_name for row in parameters.ROWS),
     ("bmsctl reset", "alarm"): [row.name for row in ALARMS if row.ends is Release.OPERATOR],

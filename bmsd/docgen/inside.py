@@ -7,7 +7,7 @@ from itertools import groupby
 
 from bmsd.afe.chips import CHIPS
 from bmsd.docgen.markdown import code, codes, figure, page, table
-from bmsd.inverters.protocols import PROTOCOLS
+from bmsd.inverters.protocols import NAMES
 from bmsd.tables import alarms, configuration, parameters, points
 from bmsd.tables.alarms import Alarm, Release
 from bmsd.tables.chemistries import CHEMISTRIES
@@ -16,8 +16,12 @@ from bmsd.tables.parameters import Order, Row
 from bmsd.tables.points import Kind, Point
 from bmsd.texts import DOING
 
-_KNOWN: Mapping[tuple[str, str], Iterable[str]] = {("afe", "chip"): CHIPS, ("can", "protocol"): PROTOCOLS}
+_KNOWN: Mapping[tuple[str, str], Iterable[str]] = {("afe", "chip"): CHIPS, ("can", "protocol"): NAMES}
 """Texts whose choices are rows of another table."""
+MORE_BUSES = (
+    "A further bus is a section `[can.NAME]` with the same keys, a channel of its own, and a link of its own,"
+    " `bmsd-link can-NAME`; NAME is of small letters and digits."
+)
 
 
 def parameters_page() -> str:
@@ -184,6 +188,8 @@ def configuration_page() -> str:
             parts.append("The section may be left out: then there is no such thing.")
         if section in configuration.OPEN_SECTIONS:
             parts.append("Further keys go to the library behind it (python-can) as they are.")
+        if section == configuration.MORE_OF:
+            parts.append(MORE_BUSES)
         parts.append(table(("Key", "Allowed", "Default", "Meaning"), map(_key, keys)))
         if section == "afe":
             parts += ["Chips:", table(("Chip", "Cells", "Battery sensors", "Checksums"), map(_chip, CHIPS))]

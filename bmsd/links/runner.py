@@ -1,5 +1,7 @@
 """The program `bmsd-link NAME`: run one link to the outside, until it is told to end.
 
+A further CAN bus, `[can.NAME]` in the configuration, has a link of its own, `can-NAME`: a stuck one stops no other.
+
 Exit codes: 0 good (also: not configured), 1 failed, 2 wrong usage, 78 configuration refused.
 """
 
@@ -15,6 +17,7 @@ from typing import NamedTuple
 from bmsd import __version__, config
 from bmsd.errors import ConfigError
 from bmsd.links.link import ERROR, Link
+from bmsd.tables.configuration import MORE_OF
 
 EXIT_CONFIG = 78
 RUNTIME_DIR = Path("/run/bmsd")
@@ -29,7 +32,7 @@ class Row(NamedTuple):
 
 
 LINKS = {
-    "can": Row("bmsd.links.can", "can", "inverter CAN"),
+    "can": Row("bmsd.links.can", "can", "inverter CAN, the first bus; can-NAME: a further one"),
     "modbus": Row("bmsd.links.modbus", "modbus", "Modbus RTU slave on RS485"),
     "journal": Row("bmsd.links.journal", None, "events to the systemd journal"),
 }
@@ -41,16 +44,35 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         loaded = config.load(given.config)
         link = Link(given.name, loaded, given.runtime_dir)
-        return _run(link, LINKS[given.name])
+        return _run(link, LINKS[_kind(given.name)])
     except ConfigError as error:
         print("\n".join(error.problems), file=sys.stderr)
         return EXIT_CONFIG
 
 
+def _kind(name: str) -> str:
+    """Name the row of a link: `can` for that of a further bus."""
+    return MORE_OF if name.startswith(f"{MORE_OF}-") else name
+
+
+def _name(text: str) -> str:
+    """Take a name that has a row; whether such a bus is configured shows later."""
+    if _kind(text) in LINKS and "/" not in text:
+        return text
+    raise argparse.ArgumentTypeError(f"there is no link {text!r}; there are {', '.join(LINKS)}, and can-NAME")
+
+
+def _is_configured(link: Link, row: Row) -> bool:
+    if row.section == MORE_OF:
+        return link.name in link.config.buses
+    return row.section is None or getattr(link.config, row.section) is not None
+
+
 def _run(link: Link, row: Row) -> int:
-    if row.section is not None and getattr(link.config, row.section) is None:
-        link.report("off", f"not configured: {link.config.path} has no section [{row.section}]")
-        print(f"bmsd-link {link.name}: nothing to do, [{row.section}] is not configured")
+    if not _is_configured(link, row):
+        section = link.name.replace("-", ".")
+        link.report("off", f"not configured: {link.config.path} has no section [{section}]")
+        print(f"bmsd-link {link.name}: nothing to do, [{section}] is not configured")
         return 0
     link.end_on_signals()
     try:
@@ -75,7 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "name",
-        choices=LINKS,
+        type=_name,
         metavar="NAME",
         help="; ".join(f"{name}: {row.help}" for name, row in LINKS.items()),
     )

@@ -54,6 +54,8 @@ OPTIONAL_SECTIONS = ("heater", "can", "modbus", "bench")
 """A section that may be missing altogether: then the thing is not there."""
 OPEN_SECTIONS = ("can",)
 """Sections whose further keys go to a library as they are."""
+MORE_OF = "can"
+"""The section of which there may be more: `[can.NAME]` is a further bus with the same keys."""
 
 # fmt: off
 KEYS: tuple[Key, ...] = (
@@ -95,7 +97,12 @@ KEYS: tuple[Key, ...] = (
     Key("heater", "resistance_ohm", float, "Heater resistance.", required=MUST, low=0.1, high=10_000),
     Key("heater", "supply", str, "Where the heater takes its current from.", "charger",
         choices=("charger", "pack")),
-    Key("can", "protocol", str, "What the inverter is told to expect.", "pylontech"),
+    Key("can", "protocol", str, "What the inverter is told to expect; auto listens first and sends nothing until it has"
+        " recognised the inverter.", "pylontech"),
+    Key("can", "fallback", str, "With auto: the protocol to take when nothing was recognised; empty: go on listening.",
+        ""),
+    Key("can", "fallback_after_s", float, "How long auto listens before it takes the fallback.", 60.0,
+        low=10, high=3600),
     Key("can", "battery_name", str, "The battery's name in frame 0x35E, by which some inverters choose their own rules;"
         " empty: the protocol's.", ""),
     Key("can", "silence_after_s", float, "How long after the last good data frames stop altogether.", 30.0,
@@ -117,5 +124,11 @@ SECTIONS = (*dict.fromkeys(key.section for key in KEYS), "parameters")
 
 
 def keys_of(section: str) -> dict[str, Key]:
-    """Give the rows of one section by name."""
-    return {key.name: key for key in KEYS if key.section == section}
+    """Give the rows of one section by name; a further bus has those of the first."""
+    of = kind(section)
+    return {key.name: key for key in KEYS if key.section == of}
+
+
+def kind(section: str) -> str:
+    """Name the section whose rows hold: `can` for `can.NAME`."""
+    return MORE_OF if section.startswith(f"{MORE_OF}.") else section

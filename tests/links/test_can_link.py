@@ -57,7 +57,11 @@ class Bench:
     def __init__(self, folder, monkeypatch, silence_s: float = 30.0, protocol: str = "pylontech") -> None:
         parameters = SimpleNamespace(cell_charge_mv=3450, cell_discharge_mv=2900)
         config = SimpleNamespace(
-            parameters=parameters, cells=16, chemistry="lifepo4", path=folder / "bmsd.toml"
+            parameters=parameters,
+            cells=16,
+            chemistry="lifepo4",
+            path=folder / "bmsd.toml",
+            buses={"can": None},
         )
         self.folder = folder
         self.now_ms = monotonic_ms()
@@ -280,7 +284,7 @@ def test_an_inverter_behind_python_cans_own_virtual_bus_hears_the_same(bench) ->
         bench.inverter.cycle(ours)
     assert [message.arbitration_id for message in heard] == ALL
     assert bytes(heard[3].data) == b"\0\0\0\0\x01PN"
-    assert bench.inverter.counters.received == 1
+    assert bench.state()["frames_received"] == 1
 
 
 # --- Other protocols ------------------------------------------------------------------------------------------

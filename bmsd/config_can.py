@@ -1,0 +1,126 @@
+"""The inverter's buses: `[can]` is the first, each `[can.NAME]` a further one with keys of its own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bmsd.config_checks import further
+from bmsd.config_files import Files, Place
+from bmsd.inverters import protocols
+from bmsd.tables import configuration
+
+_NAME = re.compile(r"[a-z0-9]{1,16}")
+_NEEDED = {"socketcand": ("host", "port")}
+"""Keys that an interface of python-can cannot do without."""
+_REFUSED = {
+    "udp_multicast": "it reaches every machine of the network, and the limits of a battery are not for all of them"
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CanConfig:
+    """One inverter bus; `bus` goes to python-can as it is."""
+
+    protocol: str
+    silence_after_s: float
+    bus: dict[str, Any]
+    battery_name: str = ""
+    fallback: str = ""
+    fallback_after_s: float = 60.0
+
+
+def link_name(section: str) -> str:
+    """Name the link of a bus: `can`, or `can-NAME` for `[can.NAME]`."""
+    return section.replace(".", "-")
+
+
+def check_buses(given: Files, values: Mapping[str, Any], problems: list[str]) -> None:
+    """Check every bus for itself, and that no two use the same channel."""
+    more = further(given)
+    if more and not given.get(configuration.MORE_OF):
+        problems.append(
+            f"{_place(given, more[0])}[{more[0]}] is a further bus, and there is no first one: write [can]"
+        )
+    used: dict[tuple[str, ...], str] = {}
+    for section in sections(given):
+        name = section.partition(".")[2]
+        if name and not _NAME.fullmatch(name):
+            problems.append(
+                f"{_place(given, section)}[{section}]: a bus is named by 1 to 16 small letters and digits, as in"
+                " [can.grid]; its link is then can-grid"
+            )
+        _check(section, given, values, problems)
+        channel = _channel(section, given, values)
+        if channel in used:
+            problems.append(
+                f"{_place(given, section, 'channel')}{section}.channel is {channel[1]!r}, which is that of"
+                f" [{used[channel]}]: two links on one channel would each tell the inverter their own"
+            )
+        used.setdefault(channel, section)
+
+
+def sections(given: Files) -> list[str]:
+    """List the sections of all buses, the first one first."""
+    return [*([configuration.MORE_OF] if configuration.MORE_OF in given else []), *further(given)]
+
+
+def buses(given: Files, values: Mapping[str, Any]) -> dict[str, CanConfig]:
+    """Give every bus by the name of its link."""
+    return {link_name(section): _bus(section, given, values) for section in sections(given)}
+
+
+def _check(section: str, given: Files, values: Mapping[str, Any], problems: list[str]) -> None:
+    """Check that protocol, bit rate, fallback and name exist and fit, and that the interface may be used."""
+    name, bitrate = values.get(f"{section}.protocol"), values.get(f"{section}.bitrate")
+    called, fallback = values.get(f"{section}.battery_name"), values.get(f"{section}.fallback")
+    found = [("battery_name", text) for text in protocols.name_problems(called or "")]
+    if name is not None:
+        key = "bitrate" if name in protocols.NAMES else "protocol"
+        found += [(key, text) for text in protocols.problems(name, bitrate)]
+        found += [("fallback", text) for text in protocols.fallback_problems(name, fallback or "")]
+    interface = values.get(f"{section}.interface")
+    if reason := _REFUSED.get(interface or ""):
+        found.append(("interface", f"can.interface {interface!r} is not allowed: {reason}"))
+    for needed in _NEEDED.get(interface or "", ()):
+        if needed not in given[section]:
+            found.append(("interface", f"can.interface {interface!r} needs {needed} = ... as well"))
+    for key, text in found:
+        problems.append(f"{_place(given, section, key)}{text.replace('can.', f'{section}.', 1)}")
+
+
+def _channel(section: str, given: Files, values: Mapping[str, Any]) -> tuple[str, ...]:
+    """Give what two buses must not share; a serial port may carry its baud rate behind an @."""
+    written = {name: str(found.value) for name, found in given[section].items()}
+    interface = str(values.get(f"{section}.interface"))
+    channel = str(values.get(f"{section}.channel")).partition("@")[0]
+    return interface, channel, written.get("host", ""), written.get("port", "")
+
+
+def _place(given: Files, section: str, key: str = "") -> str:
+    """Say where a key stands, or else the section; nothing where neither was written."""
+    written = given.get(section, {})
+    found: Place | None = written[key].place if key in written else None
+    if found is None and written:
+        found = min((value.place for value in written.values()), key=lambda place: place.line)
+    return f"{found}: " if found else ""
+
+
+def _bus(section: str, given: Files, values: Mapping[str, Any]) -> CanConfig:
+    """Everything that is not bmsd's own goes to python-can."""
+    own = ("protocol", "silence_after_s", "battery_name", "fallback", "fallback_after_s")
+    bus = {name: written.value for name, written in given[section].items() if name not in own}
+    for name in ("interface", "channel"):
+        bus.setdefault(name, values[f"{section}.{name}"])
+    protocol = values[f"{section}.protocol"]
+    bus.setdefault("bitrate", protocols.row_of(protocol).bitrate)
+    return CanConfig(
+        protocol,
+        float(values[f"{section}.silence_after_s"]),
+        bus,
+        values[f"{section}.battery_name"],
+        values[f"{section}.fallback"],
+        float(values[f"{section}.fallback_after_s"]),
+    )

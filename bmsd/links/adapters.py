@@ -1,0 +1,157 @@
+"""The adapter under the CAN link: opened for a time, read without waiting, its many errors made three.
+
+Any interface of python-can by configuration. What its drivers raise differs; above this file there is a queue
+without room, bytes that are not CAN, and a bus that is lost.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import select
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import can
+from can.interfaces import VALID_INTERFACES
+
+SEND_TIMEOUT_S = 0.05
+MOST_BAD = 3
+"""Lines that are no CAN in one reading, before the adapter is opened anew."""
+LONGEST_LINE = 256
+"""Bytes without an end of line; no frame takes so many."""
+SOCKET_TIMEOUT_S = 1.0
+"""A server on the network may let us wait this long, at opening and at sending."""
+BUS_OFF = 0x40
+_CONTROLLER, _PASSIVE = 0x04, 0x30
+_ERROR_CLASSES = {
+    BUS_OFF: "the controller is off the bus after too many errors",
+    0x20: "nobody acknowledges our frames",
+    0x08: "frames are broken",
+    0x10: "the transceiver reports a fault",
+    0x80: "frames are broken",
+    0x01: "a frame could not be sent in time",
+}
+"""Classes of SocketCAN's error frames, worst first."""
+
+
+class BusLostError(Exception):
+    """The interface is gone or refuses to work."""
+
+
+def interface_problem(name: str) -> str:
+    """Say that python-can has no such interface; empty when it has."""
+    if name in VALID_INTERFACES:
+        return ""
+    return (
+        f"can.interface {name!r} is not known to python-can; known are {', '.join(sorted(VALID_INTERFACES))}"
+    )
+
+
+@contextlib.contextmanager
+def opened(settings: dict[str, Any]) -> Iterator[can.BusABC]:
+    """Open the bus for a time. Drivers raise what they like, at opening and at closing."""
+    _quieten()
+    try:
+        with _bounded(settings):
+            bus = can.Bus(**settings)
+    except Exception as error:
+        raise BusLostError(str(error) or type(error).__name__) from error
+    try:
+        yield bus
+    finally:
+        with contextlib.suppress(Exception):
+            bus.shutdown()
+
+
+def _quieten() -> None:
+    """Drop what the library logs: it comes as an exception, too, and is told once instead of at every attempt."""
+    log = logging.getLogger("can")
+    log.propagate = False
+    if not log.handlers:
+        log.addHandler(logging.NullHandler())
+
+
+@contextlib.contextmanager
+def _bounded(settings: dict[str, Any]) -> Iterator[None]:
+    """Bound every wait of the socketcand driver, which has no time-outs of its own.
+
+    It tries a server that is not there in a busy loop for ten seconds: so it is only let at one that is there.
+    """
+    if settings["interface"] != "socketcand":
+        yield
+        return
+    with socket.create_connection((settings["host"], settings["port"]), SOCKET_TIMEOUT_S):
+        pass
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(SOCKET_TIMEOUT_S)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
+
+
+def send(bus: can.BusABC, message: can.Message) -> bool:
+    """Send one frame; False when the queue is full. BusLostError: anything worse."""
+    try:
+        bus.send(message, timeout=SEND_TIMEOUT_S)
+    except Exception as error:
+        if _queue_is_full(error):
+            return False
+        raise BusLostError(str(error) or type(error).__name__) from error
+    return True
+
+
+def received(bus: can.BusABC, most: int) -> Iterator[can.Message | None]:
+    """Yield what has arrived, at most so many, without waiting; None is something that is not CAN.
+
+    BusLostError: the interface is gone, or talks nonsense.
+    """
+    bad = 0
+    for _ in range(most):
+        try:
+            message = bus.recv(0)
+        except (ValueError, IndexError):  # noise on a text adapter
+            bad += 1
+            if bad >= MOST_BAD:
+                raise BusLostError("the adapter sends what is not CAN") from None
+            yield None
+            continue
+        except Exception as error:
+            raise BusLostError(str(error) or type(error).__name__) from error
+        if message is not None:
+            yield message
+        elif not _has_more(bus):
+            return
+
+
+def _has_more(bus: can.BusABC) -> bool:
+    """Tell whether an adapter that gave no frame has more to read.
+
+    One that speaks text answers each of our frames with a line: these must not hide what the inverter says.
+    """
+    if len(getattr(bus, "_buffer", b"")) > LONGEST_LINE:
+        raise BusLostError("the adapter sends what is not CAN")
+    try:
+        descriptor = bus.fileno()
+        return bool(select.select([descriptor], [], [], 0)[0])
+    except (AttributeError, NotImplementedError, OSError, ValueError, can.CanError):
+        return False
+
+
+def error_classes(message: can.Message) -> list[str]:
+    """Say in words what an error frame reports."""
+    number = message.arbitration_id
+    found = [text for bit, text in _ERROR_CLASSES.items() if number & bit]
+    if number & _CONTROLLER and len(message.data) > 1 and message.data[1] & _PASSIVE:
+        found.append("the controller sees so many errors that it is passive")
+    return list(dict.fromkeys(found))
+
+
+def _queue_is_full(error: Exception) -> bool:
+    """Tell a queue without room, as when nobody acknowledges, from a bus that is gone."""
+    number = getattr(error, "error_code", None) or getattr(error, "errno", None)
+    text = str(error).lower()
+    return number in {errno.ENOBUFS, errno.EAGAIN} or "full" in text or "timeout" in text
