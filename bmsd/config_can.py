@@ -30,6 +30,7 @@ class CanConfig:
     battery_name: str = ""
     fallback: str = ""
     fallback_after_s: float = 60.0
+    share_percent: int = 100
 
 
 def link_name(section: str) -> str:
@@ -60,6 +61,7 @@ def check_buses(given: Files, values: Mapping[str, Any], problems: list[str]) ->
                 f" [{used[channel]}]: two links on one channel would each tell the inverter their own"
             )
         used.setdefault(channel, section)
+    _check_shares(given, values, problems)
 
 
 def sections(given: Files) -> list[str]:
@@ -91,6 +93,24 @@ def _check(section: str, given: Files, values: Mapping[str, Any], problems: list
         problems.append(f"{_place(given, section, key)}{text.replace('can.', f'{section}.', 1)}")
 
 
+def _check_shares(given: Files, values: Mapping[str, Any], problems: list[str]) -> None:
+    """Refuse inverters that are together told more than the pack allows; displays are told no limits."""
+    shares = {section: values.get(f"{section}.share_percent") for section in sections(given)}
+    known = {
+        section: share
+        for section, share in shares.items()
+        if share is not None
+        and (name := values.get(f"{section}.protocol")) in protocols.NAMES
+        and (name == protocols.AUTO or protocols.PROTOCOLS[name].has_limits)
+    }
+    if len(known) > 1 and sum(known.values()) > 100:
+        told = ", ".join(f"{section}.share_percent is {share}" for section, share in known.items())
+        problems.append(
+            f"{_place(given, [*known][-1], 'share_percent')}{told}: together the inverters are told"
+            f" {sum(known.values())} % of the current that the pack allows; write shares that make 100 at most"
+        )
+
+
 def _channel(section: str, given: Files, values: Mapping[str, Any]) -> tuple[str, ...]:
     """Give what two buses must not share; a serial port may carry its baud rate behind an @."""
     written = {name: str(found.value) for name, found in given[section].items()}
@@ -110,7 +130,7 @@ def _place(given: Files, section: str, key: str = "") -> str:
 
 def _bus(section: str, given: Files, values: Mapping[str, Any]) -> CanConfig:
     """Everything that is not bmsd's own goes to python-can."""
-    own = ("protocol", "silence_after_s", "battery_name", "fallback", "fallback_after_s")
+    own = configuration.keys_of(section).keys() - {"interface", "channel", "bitrate"}
     bus = {name: written.value for name, written in given[section].items() if name not in own}
     for name in ("interface", "channel"):
         bus.setdefault(name, values[f"{section}.{name}"])
@@ -123,4 +143,5 @@ def _bus(section: str, given: Files, values: Mapping[str, Any]) -> CanConfig:
         values[f"{section}.battery_name"],
         values[f"{section}.fallback"],
         float(values[f"{section}.fallback_after_s"]),
+        values[f"{section}.share_percent"],
     )

@@ -22,6 +22,9 @@ MOST_BAD = 3
 """Lines that are no CAN in one reading, before the adapter is opened anew."""
 LONGEST_LINE = 256
 """Bytes without an end of line; no frame takes so many."""
+PORT_TIMEOUT_S = 1.0
+MOST_WAITING = 256
+"""Bytes on their way to a serial adapter that takes them slowly; more would arrive as old frames (S7)."""
 SOCKET_TIMEOUT_S = 1.0
 """A server on the network may let us wait this long, at opening and at sending."""
 BUS_OFF = 0x40
@@ -35,6 +38,9 @@ _ERROR_CLASSES = {
     0x01: "a frame could not be sent in time",
 }
 """Classes of SocketCAN's error frames, worst first."""
+
+
+NONSENSE = "the adapter sends what is not CAN"
 
 
 class BusLostError(Exception):
@@ -58,7 +64,7 @@ def opened(settings: dict[str, Any]) -> Iterator[can.BusABC]:
         with _bounded(settings):
             bus = can.Bus(**settings)
     except Exception as error:
-        raise BusLostError(str(error) or type(error).__name__) from error
+        raise BusLostError(_words(error)) from error
     try:
         yield bus
     finally:
@@ -74,15 +80,35 @@ def _quieten() -> None:
         log.addHandler(logging.NullHandler())
 
 
-@contextlib.contextmanager
-def _bounded(settings: dict[str, Any]) -> Iterator[None]:
-    """Bound every wait of the socketcand driver, which has no time-outs of its own.
+def _bounded(settings: dict[str, Any]) -> contextlib.AbstractContextManager[None]:
+    """Bound the waits of drivers that have no time-outs of their own."""
+    bounds = {"socketcand": _bounded_server, "slcan": _bounded_port}
+    bound = bounds.get(settings["interface"])
+    return bound(settings) if bound else contextlib.nullcontext()
 
-    It tries a server that is not there in a busy loop for ten seconds: so it is only let at one that is there.
-    """
-    if settings["interface"] != "socketcand":
+
+@contextlib.contextmanager
+def _bounded_port(_: dict[str, Any]) -> Iterator[None]:
+    """Let no serial adapter that takes nothing hold us: neither while writing nor until all is written."""
+    import serial  # only where there is a port: memory for all others
+
+    plain = serial.serial_for_url
+
+    def patient(*arguments: Any, **options: Any) -> serial.SerialBase:
+        port = plain(*arguments, **options | {"write_timeout": PORT_TIMEOUT_S})
+        port.flush = lambda: None  # type: ignore[method-assign]
+        return port
+
+    serial.serial_for_url = patient  # type: ignore[assignment]
+    try:
         yield
-        return
+    finally:
+        serial.serial_for_url = plain
+
+
+@contextlib.contextmanager
+def _bounded_server(settings: dict[str, Any]) -> Iterator[None]:
+    """Bound every wait for a server, and let the driver only at one that is there: it asks in a loop without pause."""
     with socket.create_connection((settings["host"], settings["port"]), SOCKET_TIMEOUT_S):
         pass
     before = socket.getdefaulttimeout()
@@ -96,11 +122,13 @@ def _bounded(settings: dict[str, Any]) -> Iterator[None]:
 def send(bus: can.BusABC, message: can.Message) -> bool:
     """Send one frame; False when the queue is full. BusLostError: anything worse."""
     try:
+        if getattr(getattr(bus, "serialPortOrig", None), "out_waiting", 0) > MOST_WAITING:
+            return False
         bus.send(message, timeout=SEND_TIMEOUT_S)
     except Exception as error:
         if _queue_is_full(error):
             return False
-        raise BusLostError(str(error) or type(error).__name__) from error
+        raise BusLostError(_words(error)) from error
     return True
 
 
@@ -113,18 +141,32 @@ def received(bus: can.BusABC, most: int) -> Iterator[can.Message | None]:
     for _ in range(most):
         try:
             message = bus.recv(0)
-        except (ValueError, IndexError):  # noise on a text adapter
+        except Exception as error:
             bad += 1
+            if not _is_noise(bus, error):
+                raise BusLostError(_words(error)) from error
             if bad >= MOST_BAD:
-                raise BusLostError("the adapter sends what is not CAN") from None
+                raise BusLostError(NONSENSE) from error
             yield None
             continue
-        except Exception as error:
-            raise BusLostError(str(error) or type(error).__name__) from error
         if message is not None:
             yield message
         elif not _has_more(bus):
             return
+
+
+def _is_noise(bus: can.BusABC, error: Exception) -> bool:
+    """Tell noise on a text adapter from a lost one; a line that cannot be decoded would stay in the driver for ever."""
+    if isinstance(error.__cause__, UnicodeDecodeError):
+        getattr(bus, "_buffer", bytearray()).clear()
+        return True
+    return isinstance(error, ValueError | IndexError)
+
+
+def _words(error: Exception) -> str:
+    """Say what a driver raised, with the cause that it hides."""
+    told = str(error) or type(error).__name__
+    return f"{told}: {error.__cause__}" if error.__cause__ else told
 
 
 def _has_more(bus: can.BusABC) -> bool:
@@ -133,7 +175,7 @@ def _has_more(bus: can.BusABC) -> bool:
     One that speaks text answers each of our frames with a line: these must not hide what the inverter says.
     """
     if len(getattr(bus, "_buffer", b"")) > LONGEST_LINE:
-        raise BusLostError("the adapter sends what is not CAN")
+        raise BusLostError(NONSENSE)
     try:
         descriptor = bus.fileno()
         return bool(select.select([descriptor], [], [], 0)[0])
@@ -153,5 +195,5 @@ def error_classes(message: can.Message) -> list[str]:
 def _queue_is_full(error: Exception) -> bool:
     """Tell a queue without room, as when nobody acknowledges, from a bus that is gone."""
     number = getattr(error, "error_code", None) or getattr(error, "errno", None)
-    text = str(error).lower()
+    text = _words(error).lower()
     return number in {errno.ENOBUFS, errno.EAGAIN} or "full" in text or "timeout" in text

@@ -7,7 +7,7 @@ it goes on when we hang. Lost data takes the limits to zero at once and the fram
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import can
@@ -32,6 +32,7 @@ MOST_RECEIVED = 200
 """Frames taken per tick, so that a flooded bus cannot keep us from sending."""
 STEADY_MS = 5000
 """A bus is back when it has worked for this long: one that fails at once again is not, and is not told of again."""
+_CURRENTS = ("charge_limit_ma", "discharge_limit_ma")
 DEAF_MS = 30_000
 """An adapter that says nothing for so long, while we only listen, is opened anew: it may have lost its other end."""
 
@@ -124,7 +125,10 @@ class Inverter:
 
     def _look(self, now_ms: int) -> View:
         snapshot = self._snapshots.fresh(now_ms)
-        told = view(snapshot.document if snapshot else None, self._configured(), self._protocol.above_pack_mv)
+        whole = view(
+            snapshot.document if snapshot else None, self._configured(), self._protocol.above_pack_mv
+        )
+        told = _shared(whole, self._settings.share_percent)
         self._good = told.good
         if snapshot and told.good:
             self._good_ms = int(snapshot.document["at_ms"])
@@ -239,3 +243,11 @@ class Inverter:
             "bus_failures": c.bus_failures,
             **self._ears.figures(now_ms),
         }
+
+
+def _shared(told: View, percent: int) -> View:
+    """Give what one of several inverters is told: its share of the currents, rounded down."""
+    if percent == 100:
+        return told
+    shares = {name: int(told.values[name] or 0) * percent // 100 for name in _CURRENTS}
+    return replace(told, values={**told.values, **shares})

@@ -105,6 +105,8 @@ KEYS: tuple[Key, ...] = (
         low=10, high=3600),
     Key("can", "battery_name", str, "The battery's name in frame 0x35E, by which some inverters choose their own rules;"
         " empty: the protocol's.", ""),
+    Key("can", "share_percent", int, "Share of the current limits that is told on this bus; those of several inverters"
+        " make 100 at most.", 100, low=1, high=100),
     Key("can", "silence_after_s", float, "How long after the last good data frames stop altogether.", 30.0,
         low=1, high=600),
     Key("can", "interface", str, "python-can interface.", "socketcan"),
