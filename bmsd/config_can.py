@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bmsd.config_checks import further
 from bmsd.config_files import Files, Place
+from bmsd.config_links import named_sections
 from bmsd.inverters import protocols
 from bmsd.tables import configuration
+from bmsd.tables.configuration import link_of
 
-_NAME = re.compile(r"[a-z0-9]{1,16}")
+_FIRST = "can"
 _NEEDED = {"socketcand": ("host", "port")}
 """Keys that an interface of python-can cannot do without."""
 _REFUSED = {
@@ -33,26 +33,15 @@ class CanConfig:
     share_percent: int = 100
 
 
-def link_name(section: str) -> str:
-    """Name the link of a bus: `can`, or `can-NAME` for `[can.NAME]`."""
-    return section.replace(".", "-")
-
-
 def check_buses(given: Files, values: Mapping[str, Any], problems: list[str]) -> None:
     """Check every bus for itself, and that no two use the same channel."""
-    more = further(given)
-    if more and not given.get(configuration.MORE_OF):
+    more = sections(given)
+    if more and _FIRST not in more:
         problems.append(
             f"{_place(given, more[0])}[{more[0]}] is a further bus, and there is no first one: write [can]"
         )
     used: dict[tuple[str, ...], str] = {}
     for section in sections(given):
-        name = section.partition(".")[2]
-        if name and not _NAME.fullmatch(name):
-            problems.append(
-                f"{_place(given, section)}[{section}]: a bus is named by 1 to 16 small letters and digits, as in"
-                " [can.grid]; its link is then can-grid"
-            )
         _check(section, given, values, problems)
         channel = _channel(section, given, values)
         if channel in used:
@@ -66,12 +55,12 @@ def check_buses(given: Files, values: Mapping[str, Any], problems: list[str]) ->
 
 def sections(given: Files) -> list[str]:
     """List the sections of all buses, the first one first."""
-    return [*([configuration.MORE_OF] if configuration.MORE_OF in given else []), *further(given)]
+    return sorted(named_sections(given, _FIRST), key=lambda section: section != _FIRST)
 
 
 def buses(given: Files, values: Mapping[str, Any]) -> dict[str, CanConfig]:
     """Give every bus by the name of its link."""
-    return {link_name(section): _bus(section, given, values) for section in sections(given)}
+    return {link_of(section): _bus(section, given, values) for section in sections(given)}
 
 
 def _check(section: str, given: Files, values: Mapping[str, Any], problems: list[str]) -> None:

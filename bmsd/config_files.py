@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -91,19 +91,22 @@ def _merge(
         elif not isinstance(table, dict):
             problems.append(f"{place}: {section} must be a section: write [{section}] and its keys below")
         else:
-            for target, name, value in _values(section, table):
-                line = lines.get((target, name), lines.get((target, ""), place.line))
-                merged.setdefault(target, {})[name] = Given(value, Place(str(file), line))
+            for full, keys in _apart(section, table).items():
+                header = lines.get((full, ""), place.line)
+                target = merged.setdefault(full, {})
+                for name, value in keys.items():
+                    target[name] = Given(value, Place(str(file), lines.get((full, name), header)))
 
 
-def _values(section: str, table: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
-    """Yield section, key and value; a table in the section of which there may be more is a section `can.NAME`."""
-    more = section == configuration.MORE_OF
-    for name, value in table.items():
-        if more and isinstance(value, dict) and name not in configuration.keys_of(section):
-            yield from ((f"{section}.{name}", key, inner) for key, inner in value.items())
-        else:
-            yield section, name, value
+def _apart(section: str, table: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Take a section and the named ones below it apart; one of which only those are written is not there."""
+    if section not in configuration.NAMED_SECTIONS:
+        return {section: table}
+    rows = configuration.keys_of(section)
+    named = {name: keys for name, keys in table.items() if isinstance(keys, dict) and name not in rows}
+    own = {name: value for name, value in table.items() if name not in named}
+    first: dict[str, Mapping[str, Any]] = {section: own} if own or not named else {}
+    return first | {f"{section}.{name}": keys for name, keys in named.items()}
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -102,18 +102,18 @@ SHARE = "share_percent = 1"
 
 def test_a_further_bus_has_the_keys_defaults_and_checks_of_the_first(tmp_path) -> None:
     buses = loaded(tmp_path, *FIRST, *GRID, "silence_after_s = 5", "listen_only = false").buses
-    assert list(buses) == ["can", "can-grid"]
-    assert (buses["can"].protocol, buses["can-grid"].protocol) == ("pylontech", "sma")
+    assert list(buses) == ["can", "can@grid"]
+    assert (buses["can"].protocol, buses["can@grid"].protocol) == ("pylontech", "sma")
     assert buses["can"].silence_after_s == 30
-    assert buses["can-grid"].silence_after_s == 5
-    assert buses["can-grid"].bus == {
+    assert buses["can@grid"].silence_after_s == 5
+    assert buses["can@grid"].bus == {
         "channel": "can1", "listen_only": False, "interface": "socketcan", "bitrate": 500_000,
     }  # fmt: skip
 
 
 def test_a_display_needs_no_share(tmp_path) -> None:
     lines = ('protocol = "pylontech"', "[can.display]", 'protocol = "jk"', 'channel = "can1"')
-    assert loaded(tmp_path, *lines).buses["can-display"].share_percent == 100
+    assert loaded(tmp_path, *lines).buses["can@display"].share_percent == 100
 
 
 def test_one_bus_has_no_further_ones(tmp_path) -> None:
@@ -135,7 +135,7 @@ def test_one_bus_has_no_further_ones(tmp_path) -> None:
         (("[can.grid]", SHARE, 'protocol = "sma"', 'channel = "can0"'), "that of [can]"),
         (("[can.grid]", SHARE, 'protocol = "sma"', "channel = 5"), "can.grid.channel is 5"),
         (("[can.Grid]", SHARE, 'protocol = "sma"', 'channel = "can1"'), "small letters"),
-        (("[can.a-b]", SHARE, 'protocol = "sma"', 'channel = "can1"'), "small letters"),
+        (("[can.a_b]", SHARE, 'protocol = "sma"', 'channel = "can1"'), "small letters"),
         (
             ("[can.grid]", SHARE, 'battery_name = "much too long"', 'channel = "can1"'),
             "can.grid.battery_name",
@@ -175,7 +175,7 @@ def test_a_drop_in_adds_a_bus_and_changes_one_key_by_key(tmp_path) -> None:
     )
     (tmp_path / "conf.d" / "20-grid.toml").write_text('[can.grid]\nchannel = "can2"\n')
     buses = loaded(tmp_path, *FIRST).buses
-    assert (buses["can-grid"].protocol, buses["can-grid"].bus["channel"]) == ("sma", "can2")
+    assert (buses["can@grid"].protocol, buses["can@grid"].bus["channel"]) == ("sma", "can2")
     (tmp_path / "conf.d" / "30-grid.toml").write_text('[can.grid]\nprotocol = "smaa"\n')
     found = problems(tmp_path, *FIRST)
     assert len(found) == 1

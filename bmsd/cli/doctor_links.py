@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import PurePosixPath
 from typing import Any
 
 from bmsd.cli.doctor_machine import Finding, Verdict, bad, good, skipped, unknown, warn
 from bmsd.cli.doctor_pins import Case
+from bmsd.config import ModbusConfig
+from bmsd.tables.configuration import section_of
 
 FASTEST_HZ, SLOWEST_HZ = 400_000, 100_000
 """The chips' own limit, and a clock at which a block still fits into afe.timeout_ms."""
@@ -67,30 +69,30 @@ def i2c_rights(case: Case) -> Finding:
 
 def can(case: Case) -> Finding:
     """Find the inverter's CAN interfaces."""
-    return _worst(case, _can)
+    return _of_buses(case, _can)
 
 
 def can_rate(case: Case) -> Finding:
     """Find bit rate and state of the CAN controllers."""
-    return _worst(case, _can_rate)
+    return _of_buses(case, _can_rate)
 
 
-def _worst(case: Case, check: Callable[[Case, Mapping[str, Any]], Finding]) -> Finding:
-    """Look at every CAN bus; give what is to be mended first."""
+def _of_buses(case: Case, look: Callable[[Case, dict[str, Any]], Finding]) -> Finding:
+    """Look at every CAN bus; tell of the worst, or of all."""
     if case.config is None:
         return case.no_config()
-    found = [check(case, one.bus) for one in case.config.buses.values()]
+    found = [look(case, row.bus) for row in case.config.buses.values()]
     if not found:
         return skipped("no [can] in the configuration")
-    wrong = min(found, key=lambda finding: _URGENCY.index(finding.verdict))
-    same = [finding.text for finding in found if finding.verdict is wrong.verdict]
-    return wrong._replace(text="; ".join(dict.fromkeys(same)))
+    worst = min((finding.verdict for finding in found), key=_URGENCY.index)
+    same = [finding for finding in found if finding.verdict is worst]
+    return same[0] if worst is not Verdict.GOOD else good(", ".join(finding.text for finding in same))
 
 
 _URGENCY = (Verdict.BAD, Verdict.WARN, Verdict.UNKNOWN, Verdict.GOOD, Verdict.SKIPPED)
 
 
-def _can(case: Case, bus: Mapping[str, Any]) -> Finding:
+def _can(case: Case, bus: dict[str, Any]) -> Finding:
     name, kind = bus["channel"], bus["interface"]
     if kind != "socketcan":
         return unknown(f"interface {kind!r} is python-can's own; only it can tell")
@@ -124,7 +126,7 @@ def _can_missing(case: Case) -> str:
     return "Plug the adapter in, or write can.channel in the configuration: 'ip link' lists interfaces."
 
 
-def _can_rate(case: Case, bus: Mapping[str, Any]) -> Finding:
+def _can_rate(case: Case, bus: dict[str, Any]) -> Finding:
     if bus["interface"] != "socketcan":
         return skipped("no socketcan interface in the configuration")
     name, wanted = bus["channel"], bus["bitrate"]
@@ -163,12 +165,24 @@ def _link(case: Case, name: str) -> dict[str, Any] | None:
 
 
 def modbus(case: Case) -> Finding:
-    """Find the serial port, and whether something else sits on it."""
+    """Find every serial port, and whether something else sits on it."""
+    return _of_ports(case, _port)
+
+
+def _of_ports(case: Case, look: Callable[[Case, str, ModbusConfig], Finding]) -> Finding:
+    """Look at every Modbus port; tell of the first that is not good, or of all."""
     if case.config is None:
         return case.no_config()
-    if case.config.modbus is None:
+    ports = case.config.modbus_ports
+    if not ports:
         return skipped("no [modbus] in the configuration")
-    port = case.config.modbus.port
+    found = [look(case, section_of(name), row) for name, row in ports.items()]
+    worst = next((finding for finding in found if finding.verdict is not Verdict.GOOD), None)
+    return worst or good(", ".join(finding.text for finding in found))
+
+
+def _port(case: Case, section: str, row: ModbusConfig) -> Finding:
+    port = row.port
     if not case.machine.exists(port):
         others = [
             path
@@ -177,13 +191,14 @@ def modbus(case: Case) -> Finding:
         ]
         return bad(
             f"there is no {port}; present: {', '.join(others) or 'none'}",
-            f"Write modbus.port in {case.path}.",
+            f"Write {section}.port in {case.path}.",
         )
     name = case.machine.target(port)
-    return _occupied(case, name) or good(port if name == PurePosixPath(port).name else f"{port} is {name}")
+    taken = _occupied(case, name, row.parity)
+    return taken or good(port if name == PurePosixPath(port).name else f"{port} is {name}")
 
 
-def _occupied(case: Case, name: str) -> Finding | None:
+def _occupied(case: Case, name: str, parity: str) -> Finding | None:
     """Say who else is on a serial port."""
     words = (case.machine.text("/proc/cmdline") or "").split()
     if any(word.removeprefix("console=").partition(",")[0] == name for word in words):
@@ -202,7 +217,6 @@ def _occupied(case: Case, name: str) -> Finding | None:
     if name == "ttyAMA0" and case.machine.target("/dev/serial1") == "ttyAMA0":
         return bad("Bluetooth is on ttyAMA0", bluetooth)
     if name == "ttyS0":
-        parity = case.config.modbus.parity if case.config and case.config.modbus else "N"
         if parity != "N":
             return bad(f"ttyS0 of this board cannot do parity {parity}", bluetooth)
         return warn("ttyS0 of this board follows the processor's clock and may lose its baud rate", bluetooth)
@@ -210,12 +224,8 @@ def _occupied(case: Case, name: str) -> Finding | None:
 
 
 def modbus_rights(case: Case) -> Finding:
-    """Find whether the daemon's user may use the serial port."""
-    if case.config is None:
-        return case.no_config()
-    if case.config.modbus is None:
-        return skipped("no [modbus] in the configuration")
-    return _rights(case, case.config.modbus.port)
+    """Find whether the daemon's user may use every serial port."""
+    return _of_ports(case, lambda case, _, row: _rights(case, row.port))
 
 
 def _rights(case: Case, path: str) -> Finding:

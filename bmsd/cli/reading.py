@@ -41,11 +41,11 @@ def now(directory: Path, *, fresh: bool = True) -> Now:
 
 
 def links(directory: Path) -> dict[str, dict[str, Any] | None]:
-    """Read what every link says of itself; the first CAN link names those of further buses."""
-    found = {name: optional(directory / f"link-{name}.json") for name in status.LINKS}
-    buses = (found["can"] or {}).get("buses")
-    more = buses if isinstance(buses, list) else []
-    return found | {name: optional(directory / f"link-{name}.json") for name in more if name not in found}
+    """Read what every link says of itself; the first CAN link names further buses, also those that do not run."""
+    first = optional(directory / "link-can.json") or {}
+    buses = first["buses"] if isinstance(first.get("buses"), list) else []
+    further = [path.stem.removeprefix("link-") for path in directory.glob("link-*@*.json")]
+    return {name: optional(directory / f"link-{name}.json") for name in (*status.LINKS, *buses, *further)}
 
 
 def optional(path: Path) -> dict[str, Any] | None:

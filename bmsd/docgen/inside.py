@@ -18,10 +18,6 @@ from bmsd.texts import DOING
 
 _KNOWN: Mapping[tuple[str, str], Iterable[str]] = {("afe", "chip"): CHIPS, ("can", "protocol"): NAMES}
 """Texts whose choices are rows of another table."""
-MORE_BUSES = (
-    "A further bus is a section `[can.NAME]` with the same keys, a channel of its own, and a link of its own,"
-    " `bmsd-link can-NAME`; NAME is of small letters and digits."
-)
 
 
 def parameters_page() -> str:
@@ -188,12 +184,20 @@ def configuration_page() -> str:
             parts.append("The section may be left out: then there is no such thing.")
         if section in configuration.OPEN_SECTIONS:
             parts.append("Further keys go to the library behind it (python-can) as they are.")
-        if section == configuration.MORE_OF:
-            parts.append(MORE_BUSES)
+        if section in configuration.NAMED_SECTIONS:
+            parts.append(named_section(section))
         parts.append(table(("Key", "Allowed", "Default", "Meaning"), map(_key, keys)))
         if section == "afe":
             parts += ["Chips:", table(("Chip", "Cells", "Battery sensors", "Checksums"), map(_chip, CHIPS))]
     return page("Configuration", "`bmsd/tables/configuration.py`", *parts)
+
+
+def named_section(section: str) -> str:
+    """Say how there may be more of a section."""
+    return (
+        f"There may be more of them: `[{section}.NAME]` has the same keys, and is served by a link of its own."
+        f" `systemctl add-wants bmsd.service bmsd-link@{section}@NAME.service` starts that with bmsd."
+    )
 
 
 def _key(key: Key) -> list[str]:

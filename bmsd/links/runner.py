@@ -1,7 +1,5 @@
 """The program `bmsd-link NAME`: run one link to the outside, until it is told to end.
 
-A further CAN bus, `[can.NAME]` in the configuration, has a link of its own, `can-NAME`: a stuck one stops no other.
-
 Exit codes: 0 good (also: not configured), 1 failed, 2 wrong usage, 78 configuration refused.
 """
 
@@ -17,7 +15,7 @@ from typing import NamedTuple
 from bmsd import __version__, config
 from bmsd.errors import ConfigError
 from bmsd.links.link import ERROR, Link
-from bmsd.tables.configuration import MORE_OF
+from bmsd.tables.configuration import NAMED_SECTIONS, section_of
 
 EXIT_CONFIG = 78
 RUNTIME_DIR = Path("/run/bmsd")
@@ -32,10 +30,12 @@ class Row(NamedTuple):
 
 
 LINKS = {
-    "can": Row("bmsd.links.can", "can", "inverter CAN, the first bus; can-NAME: a further one"),
+    "can": Row("bmsd.links.can", "can", "inverter CAN"),
     "modbus": Row("bmsd.links.modbus", "modbus", "Modbus RTU slave on RS485"),
     "journal": Row("bmsd.links.journal", None, "events to the systemd journal"),
 }
+_HELP = "; ".join(f"{name}: {row.help}" for name, row in LINKS.items())
+_FURTHER = "/".join(f"{name}@NAME" for name, row in LINKS.items() if row.section in NAMED_SECTIONS)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -44,33 +44,15 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         loaded = config.load(given.config)
         link = Link(given.name, loaded, given.runtime_dir)
-        return _run(link, LINKS[_kind(given.name)])
+        return _run(link, LINKS[given.name.partition("@")[0]])
     except ConfigError as error:
         print("\n".join(error.problems), file=sys.stderr)
         return EXIT_CONFIG
 
 
-def _kind(name: str) -> str:
-    """Name the row of a link: `can` for that of a further bus."""
-    return MORE_OF if name.startswith(f"{MORE_OF}-") else name
-
-
-def _name(text: str) -> str:
-    """Take a name that has a row; whether such a bus is configured shows later."""
-    if _kind(text) in LINKS and "/" not in text:
-        return text
-    raise argparse.ArgumentTypeError(f"there is no link {text!r}; there are {', '.join(LINKS)}, and can-NAME")
-
-
-def _is_configured(link: Link, row: Row) -> bool:
-    if row.section == MORE_OF:
-        return link.name in link.config.buses
-    return row.section is None or getattr(link.config, row.section) is not None
-
-
 def _run(link: Link, row: Row) -> int:
-    if not _is_configured(link, row):
-        section = link.name.replace("-", ".")
+    if row.section is not None and link.config.of_link(link.name) is None:
+        section = section_of(link.name)
         link.report("off", f"not configured: {link.config.path} has no section [{section}]")
         print(f"bmsd-link {link.name}: nothing to do, [{section}] is not configured")
         return 0
@@ -89,6 +71,17 @@ def _run(link: Link, row: Row) -> int:
     return 0
 
 
+def _name(text: str) -> str:
+    """Check the name of a link. ArgumentTypeError: there is none of that name."""
+    kind, at, further = text.partition("@")
+    row = LINKS.get(kind)
+    if row is None or (at and (row.section not in NAMED_SECTIONS or not further)):
+        raise argparse.ArgumentTypeError(
+            f"there is no link {text!r}; known are {', '.join(LINKS)}, {_FURTHER}"
+        )
+    return text
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="bmsd-link",
@@ -99,7 +92,7 @@ def _parser() -> argparse.ArgumentParser:
         "name",
         type=_name,
         metavar="NAME",
-        help="; ".join(f"{name}: {row.help}" for name, row in LINKS.items()),
+        help=f"{_HELP}; {_FURTHER}: that of a section [can.NAME] or [modbus.NAME]",
     )
     parser.add_argument("--config", type=Path, default=config.DEFAULT_PATH, metavar="FILE",
                         help="configuration file (default: %(default)s)")  # fmt: skip

@@ -24,7 +24,7 @@ LAYERS = (
     ("core",),
     ("afe", "inverters"),
     ("hardware", "bus", "config_files", "ring"),
-    ("config_checks",),
+    ("config_checks", "config_links"),
     ("config_can",),
     ("config",),
     ("asking", "events", "status", "store"),

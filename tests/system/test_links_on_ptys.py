@@ -54,6 +54,9 @@ HEALTHY = {
     "351": "2802F4012003D001", "355": "3C006300", "356": "C81485FFEB00",
     "359": "0000000001504E", "35C": "C000", "35E": "50594C4F4E202020",
 }  # fmt: skip
+SUNSPEC = {
+    "battery_decic": [235, -75], "remaining_mah": 169_380, "discharge_actual": True, "cell_average_mv": 3325,
+}  # fmt: skip
 NOTHING_ALLOWED = {"359": "0008000801504E", "35C": "0000", "35E": "50594C4F4E202020"}
 
 
@@ -381,6 +384,38 @@ def test_pymodbus_and_minimalmodbus_read_the_same(tmp_path, core, wire) -> None:
     assert refused.isError()
     assert refused.exception_code == 1
     assert block[0] == block[124] == 7
+
+
+def test_pysunspec2_scans_the_chain_and_reads_the_pack(tmp_path, core, wire) -> None:
+    """Signs and scales as a client applies them; own registers beside it under the same unit."""
+    client = pytest.importorskip("sunspec2.modbus.client")
+    ours, theirs = wire
+    core.points |= SUNSPEC
+    with running("modbus", tmp_path, MODBUS.format(ours) + 'maps = ["sunspec", "bmsd"]\n'):
+        eventually(lambda: link_state(tmp_path, "modbus")["state"] == "running")
+        device = client.SunSpecModbusClientDeviceRTU(slave_id=1, name=theirs, baudrate=115200)
+        device.scan()
+        read = {number: found[0] for number, found in device.models.items() if isinstance(number, int)}
+        errors = {number: model.error_info for number, model in read.items()}
+        for model in read.values():
+            model.read()
+        device.close()
+        values = (
+            mbpoll(theirs, "-a", "1", "-t", "4", "-r", "108", "-c", "1") if shutil.which("mbpoll") else None
+        )
+    assert list(read) == [1, 802, 803, 804, 805, 713]
+    assert not any(errors.values())
+    base, cells = read[802], read[805]
+    assert (read[1].Mn.value, read[1].DA.value) == ("bmsd", 1)
+    assert (base.A.cvalue, base.W.cvalue, base.V.cvalue) == (12.3, 654, 53.2)
+    assert (base.SoC.cvalue, base.DoD.cvalue, base.SoH.cvalue) == (60.5, 39.5, 99.0)
+    assert (base.AChaMax.cvalue, base.ADisChaMax.cvalue, base.VMax.cvalue) == (50.0, 80.0, 55.2)
+    assert (base.AHRtg.cvalue, base.WHRtg.cvalue, base.WarrDt.value) == (280, 14336, None)
+    assert (read[803].ModTmpMax.cvalue, read[803].ModTmpMin.cvalue) == (23.5, -7.5)
+    assert read[803].string[0].StrA.cvalue == read[804].A.cvalue == 12.3
+    assert [cell.CellV.cvalue for cell in getattr(cells, "lithium-ion-module-cell")] == [3.325] * 16
+    assert (read[713].SoC.cvalue, read[713].WHAvail.cvalue) == (60.5, 8672)
+    assert values is None or "5320" in values.stdout
 
 
 def test_an_answer_waits_for_the_silence_and_for_nothing_else(tmp_path, core, line) -> None:
