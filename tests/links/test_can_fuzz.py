@@ -14,6 +14,7 @@ from bmsd.inverters.protocols import PROTOCOLS
 from bmsd.links.adapters import MOST_BAD, BusLostError
 from bmsd.links.can import MOST_RECEIVED
 
+UNHURRIED = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 KNOWN = sorted({row.frame.id for protocol in PROTOCOLS.values() for row in protocol.heard} | {0x351, 0x4200})
 
 
@@ -52,7 +53,7 @@ def sent(bench: Bench, arriving: list) -> list[tuple[int, bytes]]:
 
 @pytest.mark.fault_class(10, "alone")
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=UNHURRIED)
 @given(arriving=st.lists(MESSAGES, max_size=40))
 def test_nothing_heard_changes_a_byte_of_what_is_told(tmp_path, protocol, arriving) -> None:
     """S14: an inverter can neither widen a permission nor narrow one. S9: nothing raises."""
@@ -63,7 +64,7 @@ def test_nothing_heard_changes_a_byte_of_what_is_told(tmp_path, protocol, arrivi
     assert quiet
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=UNHURRIED)
 @given(arriving=st.lists(MESSAGES, max_size=60))
 def test_listening_raises_nothing_and_sends_only_what_a_known_protocol_sends(tmp_path, arriving) -> None:
     ours = {frame.id for protocol in PROTOCOLS.values() for frame in protocol.frames}
@@ -72,7 +73,7 @@ def test_listening_raises_nothing_and_sends_only_what_a_known_protocol_sends(tmp
     assert {number for number, _ in told} <= ours
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, deadline=None, suppress_health_check=UNHURRIED)
 @given(
     frames=st.lists(MESSAGES, max_size=30), noise=st.lists(st.tuples(NOISE, st.integers(0, 30)), max_size=5)
 )
