@@ -37,6 +37,7 @@ class ModbusConfig:
     stopbits: int
     units: Mapping[int, tuple[str, ...]]
     """The unit ids this pack answers to on it, each with its maps."""
+    mode: str = "rtu"
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,4 +211,5 @@ def _modbus(section: str, values: Mapping[str, Any]) -> ModbusConfig:
             values[f"{section}.unit"]: tuple(values[f"{section}.maps"]),
             **{int(unit): tuple(maps) for unit, maps in more.items()},
         },
+        mode=values[f"{section}.mode"],
     )

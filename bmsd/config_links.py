@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from bmsd.config_files import Files
-from bmsd.tables.configuration import MAPS, NAMED_SECTIONS
+from bmsd.tables.configuration import JK_4E57, MAPS, NAMED_SECTIONS
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,15}")
 _UNIT = re.compile(r"[1-9][0-9]{0,2}")
@@ -50,7 +50,17 @@ def check_modbus(given: Files, values: Mapping[str, Any], problems: list[str]) -
     check_names(given, problems)
     check_once(given, values, "modbus", "port", problems)
     for section in named_sections(given, "modbus"):
-        for key, text in _unit_problems(section, values):
+        found = [*_unit_problems(section, values)]
+        if values.get(f"{section}.mode") == JK_4E57:
+            found += [
+                (
+                    key,
+                    f'{section}.{key} has no meaning with mode = "{JK_4E57}", which is no Modbus: remove it',
+                )
+                for key in ("maps", "more_units")
+                if key in given[section]
+            ]
+        for key, text in found:
             written = given[section].get(key)
             problems.append(f"{written.place}: {text}" if written else text)
 

@@ -97,6 +97,8 @@ WRONG = (
     ("unit = 9", "more_units = { 5 = [] }", ("unit 5 needs a list of its maps",)),
     ("unit = 9", 'more_units = { 5 = "bmsd" }', ("unit 5 needs a list of its maps",)),
     ("unit = 9", "more_units = { 5 = [1] }", ("unit 5 needs a list of its maps",)),
+    ("unit = 9", 'mode = "jk-4e57"\nmaps = ["bmsd"]', ("modbus.garage.maps", "no Modbus", "remove it")),
+    ("unit = 9", 'mode = "ascii"', ("modbus.garage.mode", "'ascii'", '"rtu"')),
     ("unit = 9", 'more_units = ["5"]', ("modbus.garage.more_units", "a table")),
 )
 

@@ -10,16 +10,14 @@ from typing import Any
 
 from bmsd import __version__
 from bmsd.bus import Snapshot, monotonic_ms
-from bmsd.links.modbus_pack import Pack
-from bmsd.links.modbus_rtu import READS, Refusal, RefusedError
+from bmsd.links.modbus_pack import Pack, ReadOnly
+from bmsd.links.modbus_rtu import Refusal, RefusedError
 from bmsd.tables import alarms, registers
 from bmsd.tables.registers import Block
 
 
-class OwnMap:
+class OwnMap(ReadOnly):
     """The registers of one pack."""
-
-    functions = READS
 
     def __init__(self, pack: Pack) -> None:
         self._pack = pack

@@ -24,7 +24,7 @@ _SHORTEST_FRAME = 4
 _READ_LENGTH = 8
 _ANY_READ = (1, 2, 3, 4)
 _FAST_BAUD, _FAST_SILENCE_US = 19_200, 1750
-_PATIENCE_US = 20_000
+PATIENCE_US = 20_000
 """A frame may arrive in pieces (USB adapters deliver in batches of up to 16 ms); older pieces are dropped."""
 
 
@@ -77,7 +77,7 @@ class Framer:
         """Bytes that belonged to no frame."""
         self._units = frozenset(units)
         self._silence_us = silence_us(baudrate)
-        self._patience_us = max(_PATIENCE_US, 2 * self._silence_us)
+        self._patience_us = max(PATIENCE_US, 2 * self._silence_us)
         self._buffer = bytearray()
         self._last_us = 0
         self._judged = True

@@ -51,8 +51,10 @@ CONTACTORS = {"split": ("charge", "discharge"), "common": ("main",), OWN_FETS: (
 """The switches of each topology."""
 CONTACTOR_LINES = {name: () if name == OWN_FETS else names for name, names in CONTACTORS.items()}
 """Those of them that need a line; no other one has one."""
-MAPS = ("bmsd", "sunspec")
+MAPS = ("bmsd", "sunspec", "jk")
 """Register maps of the Modbus link."""
+JK_4E57 = "jk-4e57"
+"""The mode in which a port of the Modbus link speaks the protocol of older JK boards instead."""
 OPTIONAL_SECTIONS = ("heater", "can", "modbus", "bench")
 """A section that may be missing altogether: then the thing is not there."""
 OPEN_SECTIONS = ("can",)
@@ -120,6 +122,8 @@ KEYS: tuple[Key, ...] = (
     Key("modbus", "baudrate", int, "Baud.", 9600, low=1200, high=921_600),
     Key("modbus", "parity", str, "Parity.", "N", choices=("N", "E", "O")),
     Key("modbus", "stopbits", int, "Stop bits.", 1, low=1, high=2),
+    Key("modbus", "mode", str, "What is spoken: Modbus RTU, or the 4E57 protocol of older JK boards, without maps.",
+        "rtu", choices=("rtu", JK_4E57)),
     Key("modbus", "unit", int, "Unit id this pack answers to.", 1, low=1, high=247),
     Key("modbus", "maps", list, "Register maps served under it.", ("bmsd",), choices=MAPS),
     Key("modbus", "more_units", dict, "Further unit ids on the same line, each with its maps: { 2 = [\"bmsd\"] }."),
