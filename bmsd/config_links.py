@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from bmsd.config_files import Files
-from bmsd.tables.configuration import MAPS, NAMED_SECTIONS
+from bmsd.tables.configuration import JK_4E57, MAPS, NAMED_SECTIONS
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,15}")
 _UNIT = re.compile(r"[1-9][0-9]{0,2}")
@@ -50,7 +50,17 @@ def check_modbus(given: Files, values: Mapping[str, Any], problems: list[str]) -
     check_names(given, problems)
     check_once(given, values, "modbus", "port", problems)
     for section in named_sections(given, "modbus"):
-        for key, text in _unit_problems(section, values):
+        found = [*_unit_problems(section, values)]
+        if values.get(f"{section}.mode") == JK_4E57:
+            found += [
+                (
+                    key,
+                    f'{section}.{key} has no meaning with mode = "{JK_4E57}", which is no Modbus: remove it',
+                )
+                for key in ("maps", "more_units", "writes")
+                if key in given[section]
+            ]
+        for key, text in found:
             written = given[section].get(key)
             problems.append(f"{written.place}: {text}" if written else text)
 
@@ -59,6 +69,10 @@ def _unit_problems(section: str, values: Mapping[str, Any]) -> Iterator[tuple[st
     maps, more = values.get(f"{section}.maps"), values.get(f"{section}.more_units")
     if maps is not None and not maps:
         yield "maps", f"{section}.maps names no map; known are {', '.join(MAPS)}"
+    served = [maps, *(more or {}).values()]
+    rtu = values.get(f"{section}.mode") != JK_4E57
+    if rtu and values.get(f"{section}.writes") and not any("bmsd" in (named or ()) for named in served):
+        yield "writes", f'{section}.writes needs the map "bmsd" on this line: what can be written is there'
     for unit, named in (more or {}).items():
         what = f"{section}.more_units: unit {unit}"
         if not _UNIT.fullmatch(unit) or int(unit) > _LAST_UNIT:

@@ -90,6 +90,9 @@ WRONG = (
     ("[modbus.garage]", "[modbus.a-name-that-is-too-long]", ("no good name",)),
     ("unit = 9", "maps = []", ("modbus.garage.maps", "no map")),
     ("unit = 9", 'maps = ["bmsd", "sunspek"]', ("modbus.garage.maps", "sunspek")),
+    ("unit = 9", 'maps = ["sunspec"]\nwrites = true', ("modbus.garage.writes", 'the map "bmsd"')),
+    ("unit = 9", 'mode = "jk-4e57"\nwrites = true', ("modbus.garage.writes", "no Modbus")),
+    ("unit = 9", "writes = 1", ("modbus.garage.writes", "true or false")),
     ("unit = 9", 'unit = 9\nmore_units = { 9 = ["bmsd"] }', ("unit 9 is modbus.garage.unit already",)),
     ("unit = 9", 'more_units = { 0 = ["bmsd"] }', ("unit 0 is no unit id", "1 to 247")),
     ("unit = 9", 'more_units = { 248 = ["bmsd"] }', ("unit 248 is no unit id",)),
@@ -97,6 +100,8 @@ WRONG = (
     ("unit = 9", "more_units = { 5 = [] }", ("unit 5 needs a list of its maps",)),
     ("unit = 9", 'more_units = { 5 = "bmsd" }', ("unit 5 needs a list of its maps",)),
     ("unit = 9", "more_units = { 5 = [1] }", ("unit 5 needs a list of its maps",)),
+    ("unit = 9", 'mode = "jk-4e57"\nmaps = ["bmsd"]', ("modbus.garage.maps", "no Modbus", "remove it")),
+    ("unit = 9", 'mode = "ascii"', ("modbus.garage.mode", "'ascii'", '"rtu"')),
     ("unit = 9", 'more_units = ["5"]', ("modbus.garage.more_units", "a table")),
 )
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
-from bmsd.bus import Snapshot, monotonic_ms
+from bmsd.bus import PARAMETERS, Snapshot, monotonic_ms, read_document
 from bmsd.config import Config
-from bmsd.links.modbus_rtu import Refusal, RefusedError
+from bmsd.errors import StaleError
+from bmsd.links.modbus_rtu import READS, Refusal, RefusedError
+from bmsd.links.modbus_writes import Writes
 from bmsd.links.snapshots import Snapshots
+from bmsd.tables import parameters
 
 
 @dataclass(slots=True)
@@ -16,8 +20,13 @@ class Pack:
 
     config: Config
     snapshots: Snapshots
+    writes: Writes | None = None
+    """What takes writes on this line; None: nothing does."""
+    source: str = ""
+    """Who is being answered, where a line can tell."""
     requests: int = 0
     """Requests answered since the link started."""
+    _read: tuple[int, Mapping[str, int]] | None = field(default=None, init=False)
 
     def present(self) -> Snapshot:
         """Give the present snapshot; RefusedError with a device failure when it is old or missing (S7)."""
@@ -25,3 +34,24 @@ class Pack:
         if snapshot is None:
             raise RefusedError(Refusal.DEVICE)
         return snapshot
+
+    def parameters(self) -> Mapping[str, int]:
+        """Give the parameters in force; those of the configuration until the core has said any."""
+        path = self.snapshots.folder / PARAMETERS
+        try:
+            version = path.stat().st_mtime_ns
+            if self._read is None or self._read[0] != version:
+                self._read = (version, read_document(path)["values"])
+        except (OSError, StaleError, KeyError):
+            return {row.name: self.config.parameters.get(row.name) for row in parameters.ROWS}
+        return self._read[1]
+
+
+class ReadOnly:
+    """A map that takes nothing."""
+
+    functions: Sequence[int] = READS
+
+    def write(self, _address: int, _words: Sequence[int]) -> bytes:
+        """Refuse: nothing here can be written."""
+        raise RefusedError(Refusal.FUNCTION)

@@ -7,15 +7,13 @@ from __future__ import annotations
 
 from bmsd.bus import Snapshot
 from bmsd.links import sunspec_values
-from bmsd.links.modbus_pack import Pack
-from bmsd.links.modbus_rtu import READS, Refusal, RefusedError
+from bmsd.links.modbus_pack import Pack, ReadOnly
+from bmsd.links.modbus_rtu import Refusal, RefusedError
 from bmsd.tables import sunspec
 
 
-class SunSpecMap:
+class SunSpecMap(ReadOnly):
     """The models of one pack under one unit id."""
-
-    functions = READS
 
     def __init__(self, pack: Pack, unit: int) -> None:
         self._pack = pack

@@ -1,4 +1,4 @@
-"""One Modbus unit: the maps it serves side by side, and what it says to each request.
+"""What this pack says on a Modbus line: the units it answers to, and the maps that each serves side by side.
 
 A map names the functions it takes; whatever no map takes is refused as a function. An address is looked for in
 one map after the other.
@@ -7,10 +7,24 @@ one map after the other.
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from bmsd.links.modbus_rtu import READS, Order, Refusal, RefusedError, Request, order_of, with_crc
+from bmsd.links.modbus_pack import Pack
+from bmsd.links.modbus_rtu import (
+    READS,
+    Echo,
+    Framer,
+    Order,
+    Refusal,
+    RefusedError,
+    Request,
+    order_of,
+    with_crc,
+)
+
+_REFUSAL_BYTES = 5
 
 
 class Map(Protocol):
@@ -23,6 +37,10 @@ class Map(Protocol):
 
     def read(self, address: int, count: int) -> list[int]:
         """Give registers."""
+        ...
+
+    def write(self, address: int, words: Sequence[int]) -> bytes:
+        """Take what is written, all or nothing; give what is to be said before the acknowledgement."""
         ...
 
 
@@ -57,7 +75,46 @@ def _first(maps: Sequence[Map], request: Request, order: Order) -> bytes:
 
 def _done(one: Map, request: Request, order: Order) -> bytes:
     if request.function not in READS:
-        raise RefusedError(Refusal.ADDRESS)
+        said = one.write(order.address, order.values)
+        return said + with_crc(bytes((request.unit, request.function)) + request.body[:4])
     words = one.read(order.address, order.count)
     body = struct.pack(f">{order.count}H", *words)
     return with_crc(bytes((request.unit, request.function, len(body))) + body)
+
+
+class Station:
+    """All units of one line: bytes and times in, answers out."""
+
+    def __init__(self, units: Mapping[int, Unit], pack: Pack, baudrate: int) -> None:
+        self.refused = 0
+        self._echo = Echo(baudrate)
+        self._units, self._pack = units, pack
+        self._framer = Framer(units, baudrate)
+        self.feed, self.due_us = self._framer.feed, self._framer.due_us
+
+    @property
+    def answered(self) -> int:
+        """Count the answers, refusals among them."""
+        return self._pack.requests
+
+    @property
+    def foreign(self) -> int:
+        """Count whole frames that were for others."""
+        return self._framer.foreign
+
+    @property
+    def garbage(self) -> int:
+        """Count bytes that belonged to no frame."""
+        return self._framer.garbage
+
+    def take(self, now_us: int) -> bytes | None:
+        """Answer the request that ended before this silence; None where silence is the answer."""
+        request = self._framer.take(now_us)
+        if request and self._echo.is_one(request, now_us):
+            return None
+        reply = self._units[request.unit].answer(request) if request else None
+        if request and reply is not None:
+            self._echo.answered(request, time.monotonic_ns() // 1000)  # a write may have taken its time
+            self._pack.requests += 1
+            self.refused += len(reply) == _REFUSAL_BYTES and bool(reply[1] & 0x80)
+        return reply

@@ -141,7 +141,7 @@ def test_the_rows_are_those_of_the_definition(model) -> None:
 
 def test_the_values_named_in_the_rows_are_there_and_none_is_made_for_nothing(bench) -> None:
     bench.publish()
-    snapshot = bus.read_snapshot(bench.map._pack.snapshots._dir)
+    snapshot = bus.read_snapshot(bench.map._pack.snapshots.folder)
     fixed = sunspec_values.fixed(bench.map._pack.config, 7)
     made = sunspec_values.present(snapshot, fixed["nominal_mv"])
     rows = [row for model in MODELS for row in (*model.points, *model.block)]

@@ -11,6 +11,7 @@ import re
 import select
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import threading
@@ -23,6 +24,8 @@ from pathlib import Path
 import pytest
 
 from bmsd.bus import Publisher, monotonic_ms
+from bmsd.links.modbus_rtu import with_crc
+from tests.links import jk_client
 
 pytestmark = [pytest.mark.system, pytest.mark.xdist_group("system"), pytest.mark.timeout(60)]
 
@@ -56,6 +59,10 @@ HEALTHY = {
 }  # fmt: skip
 SUNSPEC = {
     "battery_decic": [235, -75], "remaining_mah": 169_380, "discharge_actual": True, "cell_average_mv": 3325,
+}  # fmt: skip
+JK = {
+    "capacity_mah": 280_000, "cell_difference_mv": 10, "min_cell": 1, "max_cell": 16, "discharge_commanded": True,
+    "discharge_actual": True,
 }  # fmt: skip
 NOTHING_ALLOWED = {"359": "0008000801504E", "35C": "0000", "35E": "50594C4F4E202020"}
 
@@ -416,6 +423,51 @@ def test_pysunspec2_scans_the_chain_and_reads_the_pack(tmp_path, core, wire) -> 
     assert [cell.CellV.cvalue for cell in getattr(cells, "lithium-ion-module-cell")] == [3.325] * 16
     assert (read[713].SoC.cvalue, read[713].WHAvail.cvalue) == (60.5, 8672)
     assert values is None or "5320" in values.stdout
+
+
+def test_one_line_serves_a_jk_board_beside_the_own_registers(tmp_path, core, line) -> None:
+    """Frame, acknowledgement and plain reads over a real port; the other unit goes on as ever."""
+    core.points |= SUNSPEC | JK
+    section = MODBUS.format(line[1]) + 'more_units = { 15 = ["jk"] }\n'
+
+    def said(request: bytes, length: int) -> bytes:
+        os.write(line[0], with_crc(request))
+        reply = b""
+        while len(reply) < length and select.select([line[0]], [], [], 2)[0]:
+            reply += os.read(line[0], 512)
+        return reply
+
+    with running("modbus", tmp_path, section):
+        eventually(lambda: link_state(tmp_path, "modbus")["state"] == "running")
+        for register in (0x161C, 0x161E, 0x1620):
+            reply = said(struct.pack(">BBHHBH", 15, 16, register, 1, 2, 0), 308)
+            assert reply[300:] == with_crc(struct.pack(">BBHH", 15, 16, register, 1))
+            assert jk_client.frame(reply[:300])
+            time.sleep(0.01)
+        live = jk_client.frame(said(bytes.fromhex("0F101620000102 0000"), 308)[:300])
+        time.sleep(0.01)
+        volts = said(bytes.fromhex("0F0312900002"), 9)
+        time.sleep(0.01)
+        own = said(bytes.fromhex("010300 6C0001"), 7)
+    assert (live["voltage_V"], live["current_A"], live["soc_percent"]) == (53.2, -12.3, 61)
+    assert live["cell_voltages_V"] == [3.325] * 16
+    assert volts == with_crc(bytes.fromhex("0F0304") + (53_200).to_bytes(4, "big"))
+    assert own == with_crc(bytes.fromhex("010302") + (5320).to_bytes(2, "big"))
+
+
+def test_a_second_port_speaks_4e57_by_a_process_of_its_own(tmp_path, core, line) -> None:
+    core.points |= SUNSPEC | JK
+    section = MODBUS.format("/dev/nowhere") + f'[modbus.uart]\nport = "{line[1]}"\nmode = "jk-4e57"\n'
+    with running("modbus@uart", tmp_path, section):
+        eventually(lambda: link_state(tmp_path, "modbus@uart")["state"] == "running")
+        assert "JK 4E57" in link_state(tmp_path, "modbus@uart")["detail"]
+        os.write(line[0], bytes.fromhex("4E5700130000000006030000000000006800000129"))
+        reply = b""
+        while len(reply) < 12 or len(reply) < int.from_bytes(reply[2:4], "big") + 2:
+            assert select.select([line[0]], [], [], 2)[0]
+            reply += os.read(line[0], 512)
+    found = jk_client.story(reply)
+    assert (found["voltage_V"], found["current_A"], found["cells"]) == (53.2, -12.3, 16)
 
 
 def test_an_answer_waits_for_the_silence_and_for_nothing_else(tmp_path, core, line) -> None:
