@@ -341,9 +341,9 @@ def _word(judged: Judged, permits: _Permits, commands: Commands) -> str:
     if permits.sleep.asleep:
         return "sleeping"
     current_ma = judged.values.current_ma or 0
-    if abs(current_ma) > CHARGING_MA:
-        return "charging" if current_ma > 0 else "discharging"
-    return "idle"
+    if current_ma > CHARGING_MA:
+        return "charging"
+    return "discharging" if current_ma < -CHARGING_MA else "idle"
 
 
 def _changes(before: State, after: State, now_ms: int) -> tuple[Event, ...]:

@@ -35,7 +35,7 @@ def test_a_start_knows_nothing_and_commands_nothing() -> None:
 def test_everybody_consents_until_somebody_does_not() -> None:
     state = begin(T)
     assert (state.consent.charge, state.consent.discharge, state.consent.balance) == (True, True, True)
-    assert state.asked_for == BOTH
+    assert (state.consent.remote_off, state.asked_for) == (Block.NONE, BOTH)
 
 
 def test_what_survived_is_there_from_the_first_moment() -> None:

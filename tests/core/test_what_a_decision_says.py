@@ -18,7 +18,7 @@ from bmsd.core.soc import SocState
 from bmsd.core.state import CommonState, Consent, Outputs, State, begin
 from bmsd.core.switching import SwitchState
 from bmsd.core.types import Because, Commands, Event, Inputs, Levels, Reason, Request
-from bmsd.tables.alarms import ALARMS
+from bmsd.tables.alarms import ALARMS, Block
 
 T = START_MS
 OFF, ON = SwitchState(False, T - 60_000), SwitchState(True, T - 60_000)
@@ -108,6 +108,7 @@ HIGH = {"cells": [3405, 3405, 3425, 3405]}
 
 @pytest.mark.parametrize(("more", "why"), [
     ({"consent": Consent(balance=False)}, Reason(Because.OPERATOR, "balance")),
+    ({"consent": Consent(remote_off=Block.BALANCE)}, Reason(Because.OPERATOR, "balance")),
     ({"started": False}, Reason(Because.STARTING)),
     ({}, None),
 ])  # fmt: skip
