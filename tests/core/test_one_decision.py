@@ -11,6 +11,7 @@ from bench_inputs import START_MS, Pack, make_settings
 from bmsd.core.alarms import AlarmState
 from bmsd.core.diode import Diode, Diodes
 from bmsd.core.emergency import Override
+from bmsd.core.plausible import Held, believe
 from bmsd.core.settings import Settings
 from bmsd.core.sleep import SleepState
 from bmsd.core.soc import SocState
@@ -82,6 +83,48 @@ def test_a_cycle_with_anything_wrong_begins_it_anew(spoilt) -> None:
     assert (starting(**spoilt).good_cycles, starting(**spoilt).started) == (0, False)
 
 
+def test_a_cycle_on_values_of_the_one_before_is_no_good_one() -> None:
+    """S13: complete is measured now, and not only believed still."""
+    pack = Pack(SETTINGS)
+    _, held = believe(Held(), pack.measurement(), T - 250, SETTINGS.parameters)
+    found, out = decide({"started": False, "good_cycles": WANTED - 1, "held": held}, polled=False)
+    assert out.values.cell_max.complete
+    assert (found.good_cycles, found.started) == (0, False)
+
+
+def test_a_pack_that_started_stays_so_after_a_bad_cycle() -> None:
+    """S13: what is lost later has its own alarms."""
+    assert decide({"good_cycles": WANTED}, polled=False)[0].started
+
+
+@pytest.mark.parametrize(
+    ("asked_for", "waiting"),
+    [(Block.NONE, {"charge", "discharge"}), (Block.CHARGE, {"discharge"}), (Block.DISCHARGE, {"charge"})],
+)
+def test_a_direction_that_nobody_asked_for_waits_for_a_word(asked_for, waiting) -> None:
+    """S13."""
+    out = decide({"asked_for": asked_for})[1]
+    for name, against in (("charge", out.against_charge), ("discharge", out.against_discharge)):
+        assert (Reason(Because.NOT_ASKED, name) in against) is (name in waiting)
+
+
+def test_an_override_that_begins_lets_a_contactor_close_that_used_up_its_hour() -> None:
+    """S10, S12."""
+    many = SwitchState(False, T - 60_000, (T - 60_000,) * SETTINGS.parameters.contactor_operations_per_hour)
+    assert not decide({"charge": many})[1].commands.charge
+    assert decide({"charge": many}, Request("emergency", "override", True))[1].commands.charge
+    assert not decide({"charge": many, "override": Override(T - 1)})[1].commands.charge
+
+
+def test_under_an_override_an_open_discharge_contactor_is_asked_for_nothing() -> None:
+    """S7, S10: whatever else is closed."""
+    only_charge = {"charge": ON, "commands": Commands(True), "consent": Consent(discharge=False)}
+    out = decide({**only_charge, "override": Override(T - 1)})[1]
+    assert out.commands.charge
+    assert out.limits.discharge_ma == 0
+    assert decide({**CLOSED, "override": Override(T - 1)})[1].limits.discharge_ma > 0
+
+
 def test_a_start_waits_for_a_trip_that_is_coming_and_for_none_of_what_is_blocked_anyway() -> None:
     """S13: what would open again at once does not close."""
     high = [3300, 3650, 3300, 3300]
@@ -120,7 +163,7 @@ def test_a_pack_that_does_nothing_is_idle() -> None:
     [("heat", {"commands": Commands(True, True, heater=True)}),
      ("pre-charge", {"commands": Commands(True, True, precharge=True)}),
      ("balancing", {"commands": Commands(True, True, balance_mask=2)}),
-     ("an override", {"override": Override(T - 1)}),
+     ("an override", {"override": Override(T - 1), "alarms": active("emergency_override")}),
      ("a fault", {"alarms": active("output_fault")})],
 )  # fmt: skip
 def test_what_is_running_keeps_it_awake(what, more) -> None:
@@ -142,6 +185,16 @@ def test_a_request_and_a_new_alarm_keep_it_awake() -> None:
         for row in ALARMS
     )
     assert not idle({"alarms": long_ago}, cells=[3300, 3300, 3300, spread])
+
+
+def test_what_sleep_holds_open_says_so() -> None:
+    opens = replace(SETTINGS, parameters=replace(SETTINGS.parameters, sleep_contactors=1))
+    asleep = {"sleep": SleepState(T - 1000, True, "idle", T, charger_side_seen=True)}
+    out = decide(asleep, settings=opens)[1]
+    assert out.against_charge == out.against_discharge == (Reason(Because.ASLEEP, "sleep"),)
+    unseen = {"sleep": SleepState(T - 1000, True, "idle", T)}
+    out = decide({**CLOSED, **unseen}, settings=opens)[1]
+    assert (out.against_charge, out.against_discharge) == ((), (Reason(Because.ASLEEP, "sleep"),))
 
 
 def test_an_empty_pack_sleeps_sooner() -> None:
