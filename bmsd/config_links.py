@@ -59,7 +59,7 @@ def _idle_keys(section: str, given: Files, values: Mapping[str, Any]) -> Iterato
     """Find keys that another one leaves without a meaning: what is written is meant."""
     idle: dict[str, tuple[str, ...]] = {}
     if values.get(f"{section}.mode") == JK_4E57:
-        idle[f'with mode = "{JK_4E57}", which is no Modbus'] = ("maps", "more_units")
+        idle[f'with mode = "{JK_4E57}", which is no Modbus'] = ("maps", "more_units", "writes")
     if values.get(f"{section}.direction") == "adapter":
         idle['without direction = "kernel"'] = ("rts_when_sending", "before_ms", "after_ms")
     for when, keys in idle.items():
@@ -71,6 +71,10 @@ def _unit_problems(section: str, values: Mapping[str, Any]) -> Iterator[tuple[st
     maps, more = values.get(f"{section}.maps"), values.get(f"{section}.more_units")
     if maps is not None and not maps:
         yield "maps", f"{section}.maps names no map; known are {', '.join(MAPS)}"
+    served = [maps, *(more or {}).values()]
+    rtu = values.get(f"{section}.mode") != JK_4E57
+    if rtu and values.get(f"{section}.writes") and not any("bmsd" in (named or ()) for named in served):
+        yield "writes", f'{section}.writes needs the map "bmsd" on this line: what can be written is there'
     for unit, named in (more or {}).items():
         what = f"{section}.more_units: unit {unit}"
         if not _UNIT.fullmatch(unit) or int(unit) > _LAST_UNIT:
