@@ -37,6 +37,8 @@ class ModbusConfig:
     stopbits: int
     units: Mapping[int, tuple[str, ...]]
     """The unit ids this pack answers to on it, each with its maps."""
+    writes: bool = False
+    """Masters may write once somebody has unlocked it."""
     mode: str = "rtu"
 
 
@@ -211,5 +213,6 @@ def _modbus(section: str, values: Mapping[str, Any]) -> ModbusConfig:
             values[f"{section}.unit"]: tuple(values[f"{section}.maps"]),
             **{int(unit): tuple(maps) for unit, maps in more.items()},
         },
+        writes=values[f"{section}.writes"],
         mode=values[f"{section}.mode"],
     )

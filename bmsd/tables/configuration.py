@@ -127,6 +127,8 @@ KEYS: tuple[Key, ...] = (
     Key("modbus", "unit", int, "Unit id this pack answers to.", 1, low=1, high=247),
     Key("modbus", "maps", list, "Register maps served under it.", ("bmsd",), choices=MAPS),
     Key("modbus", "more_units", dict, "Further unit ids on the same line, each with its maps: { 2 = [\"bmsd\"] }."),
+    Key("modbus", "writes", bool, "Masters may write switches and parameters, to the narrower side and only while"
+        " somebody has unlocked it.", False),
     Key("bench", "scenario", str, "Scenario of the simulated pack; only with --simulate.", "demo"),
 )
 # fmt: on

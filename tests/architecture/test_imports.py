@@ -23,7 +23,7 @@ LAYERS = (
     ("tables",),
     ("core",),
     ("afe", "inverters"),
-    ("hardware", "bus", "config_files", "ring"),
+    ("hardware", "bus", "config_files", "pin", "ring"),
     ("config_checks", "config_links"),
     ("config_can",),
     ("config",),
