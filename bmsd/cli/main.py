@@ -110,6 +110,18 @@ def _config(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", metavar="FILE", default=default, help="default %(default)s")
 
 
+def _can(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--bus", metavar="NAME", default="", help="the bus [can.NAME]; default: the first one"
+    )
+    parser.add_argument(
+        "--once", action="store_true", help="show it once and end; with --dump only what is kept"
+    )
+    dump = "write every frame as 'candump -L' does, until Ctrl-C; without FILE to the screen"
+    parser.add_argument("--dump", metavar="FILE", nargs="?", const="-", help=dump)
+    _json(parser)
+
+
 def _setup(parser: argparse.ArgumentParser) -> None:
     _config(parser)
     answer = "answer a question, e.g. pack.cells=16, can.protocol=none; for every key and parameter"
@@ -196,6 +208,7 @@ COMMANDS = (
     Command("params", "", "look at parameters and change them", _group(PARAMS, "params.show_list")),
     Command("events", "show.show_events", "what happened", _events),
     Command("watch", "watch.watch", "the state as a live screen"),
+    Command("can", "can.can", "what goes over the inverter's bus, decoded, and why nothing happens", _can),
     Command("switch", "asks.switch", "let charging, discharging or balancing happen, or forbid it", _switch),
     Command("reset", "asks.reset", "reset a latched alarm", _alarm),
     Command("emergency", "asks.emergency", "for 30 minutes, use an empty pack all the same", _position),

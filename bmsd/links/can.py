@@ -83,6 +83,7 @@ class Inverter:
         self._good_ms = monotonic_ms()
         self._due_ms: dict[int, int] = {}
         self._told_ms: int | None = None
+        self._dropped_ms: int | None = None
         self._urgent: tuple[bool, ...] = ()
 
     def serve(self, bus: can.BusABC, patience: Backoff) -> None:
@@ -183,6 +184,7 @@ class Inverter:
             message = can.Message(arbitration_id=frame.id, data=data, is_extended_id=frame.extended)
             if not send(bus, message):
                 self.counters.dropped += len(planned) - done
+                self._dropped_ms = monotonic_ms()
                 return
             self.counters.sent += 1
             self._traffic.note(message, monotonic_ms(), sent=True)
@@ -237,8 +239,10 @@ class Inverter:
         return {
             "buses": list(self._link.config.buses),
             "protocol": self._protocol.name,
+            "share_percent": self._settings.share_percent,
             "frames_sent": c.sent,
             "frames_dropped": c.dropped,
+            "dropped_age_ms": None if self._dropped_ms is None else now_ms - self._dropped_ms,
             "bad_received": c.bad_received,
             "bus_failures": c.bus_failures,
             **self._ears.figures(now_ms),
