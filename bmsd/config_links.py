@@ -54,6 +54,7 @@ def check_modbus(given: Files, values: Mapping[str, Any], problems: list[str]) -
     for key in ("port", "tcp"):
         check_once(given, values, "modbus", key, problems)
     for section in named_sections(given, "modbus"):
+<<<<<<< HEAD
         found = [*_port_problems(section, given, values), *_unit_problems(section, values)]
         if values.get(f"{section}.mode") == JK_4E57:
             found += [
@@ -65,10 +66,14 @@ def check_modbus(given: Files, values: Mapping[str, Any], problems: list[str]) -
                 if key in given[section]
             ]
         for key, text in found:
+=======
+        for key, text in (*_unit_problems(section, values), *_idle_keys(section, given, values)):
+>>>>>>> main
             written = given[section].get(key)
             problems.append(f"{written.place}: {text}" if written else text)
 
 
+<<<<<<< HEAD
 def tcp_address(text: str) -> tuple[str, int] | None:
     """Take 127.0.0.1:1502 or [::1]:1502 apart; None for anything else. Names are not looked up."""
     host, colon, port = text.rpartition(":")
@@ -93,6 +98,18 @@ def _port_problems(section: str, given: Files, values: Mapping[str, Any]) -> Ite
     serial = [key for key in ("port", "baudrate", "parity", "stopbits", "mode") if key in given[section]]
     for key in serial:
         yield key, f"{section}.{key} has no meaning beside {section}.tcp: remove one of them"
+=======
+def _idle_keys(section: str, given: Files, values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Find keys that another one leaves without a meaning: what is written is meant."""
+    idle: dict[str, tuple[str, ...]] = {}
+    if values.get(f"{section}.mode") == JK_4E57:
+        idle[f'with mode = "{JK_4E57}", which is no Modbus'] = ("maps", "more_units", "writes")
+    if values.get(f"{section}.direction") == "adapter":
+        idle['without direction = "kernel"'] = ("rts_when_sending", "before_ms", "after_ms")
+    for when, keys in idle.items():
+        for key in (key for key in keys if key in given[section]):
+            yield key, f"{section}.{key} has no meaning {when}: remove it"
+>>>>>>> main
 
 
 def _unit_problems(section: str, values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
