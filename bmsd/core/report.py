@@ -169,7 +169,7 @@ def alarms(settings: Settings, state: State) -> list[dict[str, Any]]:
             "value": alarm.value,
             "limit": rule.trip if rule.alarm.trip else None,
             "latched": rule.alarm.ends is Release.OPERATOR,
-            "lifted": (rule.alarm.overridable & lifts).names if lifts else [],
+            "lifted": (rule.alarm.overridable & lifts).names,
         }
         for rule, alarm in zip(settings.table, state.alarms, strict=True)
         if alarm.active
