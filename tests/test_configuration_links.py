@@ -9,7 +9,7 @@ import pytest
 from bmsd import status
 from bmsd.bus import Publisher, monotonic_ms
 from bmsd.cli import reading
-from bmsd.config import load
+from bmsd.config import Rs485Config, load
 from bmsd.errors import ConfigError
 from bmsd.links import runner
 
@@ -80,6 +80,14 @@ def test_further_units_have_their_own_maps(written) -> None:
     assert dict(config.modbus.units) == {1: ("bmsd",), 5: ("bmsd",), 247: ("bmsd",)}
 
 
+def test_the_direction_is_the_kernels_only_where_it_is_said(written) -> None:
+    assert load(written(EXAMPLE, GARAGE)).modbus_ports["modbus@garage"].rs485 is None
+    more = 'direction = "kernel"\nrts_when_sending = "low"\nafter_ms = 2\n'
+    assert load(written(EXAMPLE, GARAGE, more)).modbus_ports["modbus@garage"].rs485 == Rs485Config(
+        False, 0, 2
+    )
+
+
 WRONG = (
     ("unit = 9", "unit = 248", ("modbus.garage.unit", "248", "1 to 247")),
     ("unit = 9", "unti = 9", ("[modbus.garage]", "unti", "did you mean unit")),
@@ -101,6 +109,10 @@ WRONG = (
     ("unit = 9", 'more_units = { 5 = "bmsd" }', ("unit 5 needs a list of its maps",)),
     ("unit = 9", "more_units = { 5 = [1] }", ("unit 5 needs a list of its maps",)),
     ("unit = 9", 'mode = "jk-4e57"\nmaps = ["bmsd"]', ("modbus.garage.maps", "no Modbus", "remove it")),
+    ("unit = 9", "before_ms = 1", ("modbus.garage.before_ms", 'without direction = "kernel"', "remove it")),
+    ("unit = 9", 'rts_when_sending = "low"', ("modbus.garage.rts_when_sending", "remove it")),
+    ("unit = 9", 'direction = "kernel"\nafter_ms = 101', ("modbus.garage.after_ms", "101", "0 to 100")),
+    ("unit = 9", 'direction = "auto"', ("modbus.garage.direction", "'auto'", '"kernel"')),
     ("unit = 9", 'mode = "ascii"', ("modbus.garage.mode", "'ascii'", '"rtu"')),
     ("unit = 9", 'more_units = ["5"]', ("modbus.garage.more_units", "a table")),
 )
@@ -142,3 +154,40 @@ def test_further_links_are_shown_after_the_first_ones(tmp_path) -> None:
     told = reading.now(tmp_path).document["links"]
     assert list(told) == [*status.LINKS, "modbus@garage"]
     assert told["modbus@garage"]["state"] == "running"
+
+
+LAN = '[modbus.lan]\ntcp = "127.0.0.1:1502"\n'
+
+
+def test_a_tcp_section_has_an_address_and_no_serial_port(written) -> None:
+    config = load(written(EXAMPLE, LAN, '[modbus.six]\ntcp = "[::1]:502"\n'))
+    assert config.modbus_ports["modbus@lan"].tcp == ("127.0.0.1", 1502)
+    assert config.modbus_ports["modbus@six"].tcp == ("::1", 502)
+    assert config.modbus is not None
+    assert config.modbus.tcp is None
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('tcp = "localhost:1502"', ("modbus.lan.tcp", "127.0.0.1:1502")),
+        ('tcp = "127.0.0.1"', ("modbus.lan.tcp",)),
+        ('tcp = "127.0.0.1:0"', ("modbus.lan.tcp",)),
+        ('tcp = "127.0.0.1:65536"', ("modbus.lan.tcp",)),
+        ('tcp = ":1502"', ("modbus.lan.tcp",)),
+        ('tcp = "::1:1502"', ("modbus.lan.tcp",)),
+        ('tcp = "[127.0.0.1:1502"', ("modbus.lan.tcp",)),
+        ("tcp = 1502", ("modbus.lan.tcp", "a text")),
+        ('tcp = "127.0.0.1:1502"\nport = "/dev/ttyUSB3"', ("modbus.lan.port", "beside modbus.lan.tcp")),
+        ('tcp = "127.0.0.1:1502"\nbaudrate = 9600', ("modbus.lan.baudrate", "beside modbus.lan.tcp")),
+        ("unit = 3", ("modbus.lan.port is missing", "or modbus.lan.tcp")),
+    ],
+)
+def test_what_is_wrong_with_an_address_is_told(written, text, words) -> None:
+    found = problems(written(EXAMPLE, f"[modbus.lan]\n{text}\n"))
+    assert all(word in found[0] for word in words), found
+
+
+def test_an_address_belongs_to_one_section(written) -> None:
+    (found,) = problems(written(EXAMPLE, LAN, LAN.replace("lan", "two")))
+    assert "which [modbus.lan] has already" in found

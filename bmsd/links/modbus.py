@@ -1,4 +1,4 @@
-"""The Modbus link: answer a master on RS485 (or any serial line) from the core's snapshot.
+"""The Modbus link: answer a master on RS485 (or any serial line, or over TCP) from the core's snapshot.
 
 One line, some units; read-only unless the configuration says otherwise. Waiting is for bytes or for the silence
 that ends a frame, never by polling.
@@ -7,17 +7,16 @@ that ends a frame, never by polling.
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
-import termios
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import serial
 
 from bmsd.config import ModbusConfig
-from bmsd.links import jk_4e57
+from bmsd.links import jk_4e57, modbus_tcp
+from bmsd.links.line import PortForbiddenError, PortLostError, opened
 from bmsd.links.link import Backoff, Link, Lost
 from bmsd.links.modbus_jk import Board, JkMap
 from bmsd.links.modbus_map import OwnMap
@@ -35,37 +34,23 @@ MAPS: dict[str, Callable[[Pack, int], Map]] = {
 }
 """Every register map by its name in the configuration, made for a unit id."""
 
-LONGEST_ANSWER = 400
-"""Bytes, of a JK board's whole story."""
-WRITE_TIMEOUT_S = 1.0
-"""Longer than any answer takes on the slowest line but the very slow ones; a stuck line is not waited for."""
-
-
 FORBIDDEN_S = 30.0
 """A link that may not have its port ends after this time, so that systemd starts it anew, and not too often."""
-
-
-class PortLostError(Exception):
-    """The serial port is gone or refuses to work."""
-
-
-class PortForbiddenError(Exception):
-    """The port is there, and systemd does not let this process have it.
-
-    The drivers of DeviceAllow= are looked up when a process is started: that of an adapter which is plugged in for
-    the first time later was not loaded then.
-    """
 
 
 def run(link: Link) -> None:
     """Serve the line until the link is told to end."""
     settings = link.config.of_link(link.name)
     assert isinstance(settings, ModbusConfig)
-    slave = Slave(link, settings)
+    pack = Pack(link.config, Snapshots(link.runtime_dir), Writes(link) if settings.writes else None)
+    if settings.tcp is not None:
+        modbus_tcp.run(link, settings, _units(settings, pack), pack)
+        return
+    slave = Slave(link, settings, pack)
     patience = Backoff()
     while not link.stopping:
         try:
-            with _opened(link.name, settings) as port:
+            with opened(link.name, settings) as port:
                 slave.serve(port, patience)
         except PortLostError as error:
             slave.port_lost(str(error), patience.failed())
@@ -75,57 +60,25 @@ def run(link: Link) -> None:
                 raise
 
 
-@contextlib.contextmanager
-def _opened(link: str, settings: ModbusConfig) -> Iterator[serial.Serial]:
-    """Open the line for a time, for us alone."""
-    try:
-        port = serial.Serial(
-            settings.port,
-            settings.baudrate,
-            parity=settings.parity,
-            stopbits=settings.stopbits,
-            timeout=0,
-            write_timeout=_write_timeout_s(settings.baudrate),
-            exclusive=True,
-        )
-    except (OSError, ValueError, termios.error) as error:
-        if getattr(error, "errno", None) == errno.EPERM:  # wrong rights of the file would be EACCES
-            raise PortForbiddenError(
-                f"{settings.port} is not allowed by systemd; the link starts anew to get it. If that does not help,"
-                f" name its driver: DeviceAllow=char-... in 'systemctl edit bmsd-link@{link}'"
-            ) from error
-        raise PortLostError(str(error)) from error
-    with contextlib.suppress(Exception):
-        port.set_low_latency_mode(True)  # where the driver has it: FTDI adapters hold bytes back for 16 ms
-    try:
-        yield port
-    finally:
-        with contextlib.suppress(OSError):
-            port.close()
-
-
-def _write_timeout_s(baudrate: int) -> float:
-    """Give twice the time the longest answer takes."""
-    return max(WRITE_TIMEOUT_S, 2 * LONGEST_ANSWER * 11 / baudrate)
-
-
 def _station(settings: ModbusConfig, pack: Pack) -> Station | jk_4e57.Station:
     """Make what answers on a line of this mode."""
     if settings.mode == JK_4E57:
         unit = next(iter(settings.units))
         return jk_4e57.Station(Board(pack, unit).values, settings.baudrate)
-    units = {unit: Unit([MAPS[name](pack, unit) for name in maps]) for unit, maps in settings.units.items()}
-    return Station(units, pack, settings.baudrate)
+    return Station(_units(settings, pack), pack, settings.baudrate)
+
+
+def _units(settings: ModbusConfig, pack: Pack) -> dict[int, Unit]:
+    return {unit: Unit([MAPS[name](pack, unit) for name in maps]) for unit, maps in settings.units.items()}
 
 
 class Slave:
     """This pack on one line."""
 
-    def __init__(self, link: Link, settings: ModbusConfig) -> None:
+    def __init__(self, link: Link, settings: ModbusConfig, pack: Pack) -> None:
         self._link = link
         self._settings = settings
-        writes = Writes(link) if settings.writes else None
-        self._pack = Pack(link.config, Snapshots(link.runtime_dir), writes)
+        self._pack = pack
         self._station = _station(settings, self._pack)
         self._port = Lost(link, f"port {settings.port}")
         self._unsent = 0
@@ -181,9 +134,8 @@ class Slave:
             self._link.report("waiting", f"{where}; {self._pack.snapshots.trouble}", **self._figures())
 
     def _figures(self) -> dict[str, Any]:
-        writes = self._pack.writes
         return {
-            **({} if writes is None else {"writes": writes.registers(time.monotonic_ns() // 1_000_000)}),
+            **self._pack.told_of_writes(),
             "requests": self._station.answered,
             "refused": self._station.refused,
             "unsent": self._unsent,
