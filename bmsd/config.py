@@ -49,13 +49,10 @@ class ModbusConfig:
     writes: bool = False
     """Masters may write once somebody has unlocked it."""
     mode: str = "rtu"
-<<<<<<< HEAD
     tcp: tuple[str, int] | None = None
     """Address and port of Modbus TCP; then there is no serial port."""
-=======
     rs485: Rs485Config | None = None
     """None: the adapter switches the direction by itself."""
->>>>>>> main
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,9 +228,7 @@ def _modbus(section: str, values: Mapping[str, Any]) -> ModbusConfig:
         },
         writes=values[f"{section}.writes"],
         mode=values[f"{section}.mode"],
-<<<<<<< HEAD
         tcp=tcp_address(values[f"{section}.tcp"] or ""),
-=======
         rs485=_rs485(section, values) if values[f"{section}.direction"] == "kernel" else None,
     )
 
@@ -243,5 +238,4 @@ def _rs485(section: str, values: Mapping[str, Any]) -> Rs485Config:
         high_when_sending=values[f"{section}.rts_when_sending"] == "high",
         before_ms=values[f"{section}.before_ms"],
         after_ms=values[f"{section}.after_ms"],
->>>>>>> main
     )

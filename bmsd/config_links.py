@@ -13,6 +13,7 @@ from bmsd.tables.configuration import JK_4E57, MAPS, NAMED_SECTIONS
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,15}")
 _UNIT = re.compile(r"[1-9][0-9]{0,2}")
 _LAST_UNIT = 247
+_SERIAL = ("baudrate", "parity", "stopbits", "mode", "direction")
 _PORT = re.compile(r"[1-9][0-9]{0,4}")
 _LAST_PORT = 65_535
 
@@ -54,26 +55,15 @@ def check_modbus(given: Files, values: Mapping[str, Any], problems: list[str]) -
     for key in ("port", "tcp"):
         check_once(given, values, "modbus", key, problems)
     for section in named_sections(given, "modbus"):
-<<<<<<< HEAD
-        found = [*_port_problems(section, given, values), *_unit_problems(section, values)]
-        if values.get(f"{section}.mode") == JK_4E57:
-            found += [
-                (
-                    key,
-                    f'{section}.{key} has no meaning with mode = "{JK_4E57}", which is no Modbus: remove it',
-                )
-                for key in ("maps", "more_units", "writes")
-                if key in given[section]
-            ]
-        for key, text in found:
-=======
-        for key, text in (*_unit_problems(section, values), *_idle_keys(section, given, values)):
->>>>>>> main
+        for key, text in (
+            *_port_problems(section, given, values),
+            *_unit_problems(section, values),
+            *_idle_keys(section, given, values),
+        ):
             written = given[section].get(key)
             problems.append(f"{written.place}: {text}" if written else text)
 
 
-<<<<<<< HEAD
 def tcp_address(text: str) -> tuple[str, int] | None:
     """Take 127.0.0.1:1502 or [::1]:1502 apart; None for anything else. Names are not looked up."""
     host, colon, port = text.rpartition(":")
@@ -95,10 +85,11 @@ def _port_problems(section: str, given: Files, values: Mapping[str, Any]) -> Ite
         return
     if tcp_address(tcp) is None:
         yield "tcp", f'{section}.tcp is {tcp!r}; write an address and a port, such as "127.0.0.1:1502"'
-    serial = [key for key in ("port", "baudrate", "parity", "stopbits", "mode") if key in given[section]]
+    serial = [key for key in (*_SERIAL, "port") if key in given[section]]
     for key in serial:
         yield key, f"{section}.{key} has no meaning beside {section}.tcp: remove one of them"
-=======
+
+
 def _idle_keys(section: str, given: Files, values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Find keys that another one leaves without a meaning: what is written is meant."""
     idle: dict[str, tuple[str, ...]] = {}
@@ -109,7 +100,6 @@ def _idle_keys(section: str, given: Files, values: Mapping[str, Any]) -> Iterato
     for when, keys in idle.items():
         for key in (key for key in keys if key in given[section]):
             yield key, f"{section}.{key} has no meaning {when}: remove it"
->>>>>>> main
 
 
 def _unit_problems(section: str, values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -15,12 +15,8 @@ from typing import Any
 import serial
 
 from bmsd.config import ModbusConfig
-<<<<<<< HEAD
 from bmsd.links import jk_4e57, modbus_tcp
-=======
-from bmsd.links import jk_4e57
 from bmsd.links.line import PortForbiddenError, PortLostError, opened
->>>>>>> main
 from bmsd.links.link import Backoff, Link, Lost
 from bmsd.links.modbus_jk import Board, JkMap
 from bmsd.links.modbus_map import OwnMap
