@@ -71,6 +71,8 @@ def check_meters(given: Files, values: Mapping[str, Any], problems: list[str]) -
     ours = {values.get(f"{section}.port") for section in named_sections(given, "modbus")} - {None}
     for section in named_sections(given, "meter"):
         found = [*_port_problems(section, given, values), *_device_problems(section, values)]
+        if "devices" not in given[section]:
+            found.append(("devices", f"{section}.devices is missing: what is read, by unit id, and its kind"))
         if values.get(f"{section}.port") in ours:
             found.append(
                 ("port", f"{section}.port is a port of [modbus] already: only one can be the master there")

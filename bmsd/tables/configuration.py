@@ -146,7 +146,7 @@ KEYS: tuple[Key, ...] = (
     Key("meter", "parity", str, "Parity.", "N", choices=("N", "E", "O")),
     Key("meter", "stopbits", int, "Stop bits.", 1, low=1, high=2),
     Key("meter", "devices", dict, "What is read, by unit id: { 1 = \"sdm120\", 2 = \"jk-pb\" }; known are "
-        f"{', '.join(DEVICES)}.", required=MUST),
+        f"{', '.join(DEVICES)}."),
     Key("meter", "period_s", float, "How often each is read.", 5.0, low=1, high=3600),
     Key("bench", "scenario", str, "Scenario of the simulated pack; only with --simulate.", "demo"),
 )
