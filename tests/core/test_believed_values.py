@@ -55,6 +55,19 @@ def test_before_the_first_poll_everything_is_unknown() -> None:
     assert found.charge_ma == found.discharge_ma == Reading(None, False)
 
 
+@pytest.mark.parametrize(("mv", "believed"), [(299, None), (300, 300), (5000, 5000), (5001, None)])
+def test_a_cell_outside_of_what_a_front_end_can_read_is_none(mv, believed) -> None:
+    """S2."""
+    assert Reader().cells(mv, *(3300,) * 7).cell_mv[0] == believed
+
+
+@pytest.mark.parametrize(("decic", "believed"), [(-401, None), (-400, -400), (1200, 1200), (1201, None)])
+def test_a_sensor_outside_of_any_weather_is_open_or_shorted(decic, believed) -> None:
+    """S2: battery and switch board alike."""
+    found = Reader().read(replace(GOOD, battery_decic=(decic, 250), switch_decic=decic))
+    assert found.battery_decic[0] == found.switch_decic.value == believed
+
+
 def test_a_slow_cycle_may_believe_so_much_longer() -> None:
     reader = Reader()
     reader.read()
