@@ -56,6 +56,7 @@ def test_a_load_side_one_millivolt_below_a_twentieth_of_a_high_pack_is_a_short()
     """After two seconds; at a twentieth it has its whole time."""
     late_ms = T - 500 + 2000
     assert call(OFF, RUNNING, pack_mv=60_000, load_mv=2999, now_ms=late_ms)[1].tries == 2
+    assert call(OFF, RUNNING, pack_mv=60_000, load_mv=2999, now_ms=late_ms - 1)[1] == RUNNING
     assert call(OFF, RUNNING, pack_mv=60_000, load_mv=3000, now_ms=late_ms)[1] == RUNNING
 
 
@@ -69,7 +70,7 @@ def test_while_the_resistor_cools_its_rest_is_the_reason() -> None:
 def test_the_relay_goes_on_first_and_pre_charge_is_the_reason() -> None:
     state, precharge, reason = call(OFF, PrechargeState())
     assert not state.on
-    assert precharge.relay.on
+    assert (precharge.relay.on, precharge.tries) == (True, 0)
     assert reason == Reason(Because.PRECHARGE)
 
 
