@@ -82,6 +82,7 @@ HAPPENINGS: tuple[Happening, ...] = (
     ],
     *[Happening("set", "heater_ma", ma) for ma in (None, 0, 200, 201, 3000, 3001)],
     *[Happening("switch", name, on) for name in ("charge", "discharge", "balance") for on in (True, False)],
+    *[Happening("remote", name, on) for name in ("charge", "discharge", "balance") for on in (True, False)],
     *[Happening("reset", name) for name in LATCHES],
     *[Happening("wave", kind) for kind in ("dead", "reversed", "stuck")] * 3,
     *[Happening("emergency", None, True)] * 8,
@@ -203,8 +204,8 @@ class World(Pack):
         elif what == "line":
             self._lines.pop(str(which), None)
             self._lines |= {} if value == "follow" else {str(which): value}
-        elif what == "switch":
-            return (Request("switch", str(which), value, "uid 0"),)
+        elif what in {"switch", "remote"}:
+            return (Request(what, str(which), value, "uid 0"),)
         elif what == "emergency":
             return (Request("emergency", "override", value, "uid 0"),)
         elif what == "reset":
