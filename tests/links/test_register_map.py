@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from itertools import pairwise
 from pathlib import Path
 
@@ -193,3 +194,27 @@ def test_a_new_snapshot_is_seen_at_the_next_request(pack) -> None:
     for soc in range(50):
         pack.publish(soc_permille=soc)
         assert pack.map.read(113, 1) == [soc]
+
+
+def test_a_number_of_two_registers_is_never_half_old(pack) -> None:
+    """One request is answered from one snapshot, however fast they come."""
+    before, after = 0x1_FFFF, 0x2_0000
+    end = threading.Event()
+
+    def publish() -> None:
+        while not end.is_set():
+            pack.publish(cycles_milli=before)
+            pack.publish(cycles_milli=after)
+
+    pack.publish(cycles_milli=before)
+    thread = threading.Thread(target=publish)
+    thread.start()
+    seen = set()
+    for turn in range(20_000):
+        high, low = pack.map.read(121, 2)
+        seen.add(high << 16 | low)
+        if turn > 2000 and len(seen) > 1:
+            break
+    end.set()
+    thread.join()
+    assert seen == {before, after}
