@@ -28,10 +28,15 @@ def modbus_page() -> str:
     for block in registers.BLOCKS:
         heads = ("Address", "Name", "Type", "One step", "Meaning")
         parts += [f"## Block {block.name}", table(heads, _registers(block))]
-    states = ", ".join(f"{number} {name}" for name, number in registers.STATES.items())
-    parts += ["## States", f"The value of `state`: {states}.", "## Alarm bits"]
+    parts += ["## Words", "Points that are words, as numbers:"]
+    parts += ["\n".join(f"- `{point}`: {_numbered(known)}." for point, known in registers.NUMBERS.items())]
+    parts += ["## Alarm bits"]
     parts += ["Of the words from `alarm_bits` and, for latched ones, from `latched_bits`:", _alarm_bits()]
     return page("Modbus registers", "`bmsd/tables/registers.py`", *parts)
+
+
+def _numbered(words: Mapping[str, int]) -> str:
+    return ", ".join(f"{number} {word or 'nothing'}" for word, number in words.items())
 
 
 def _word(word: Word) -> list[str]:
