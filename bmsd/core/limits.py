@@ -88,7 +88,12 @@ def advance(
     charge_mv, discharge_mv = _voltages(settings, state, phase, asked.values, now_ms)
     after = LimitState(charge_ma, discharge_ma, charge_mv, discharge_mv, phase)
     return after, Limits(
-        charge_mv.value, charge_ma.value, discharge_ma.value, discharge_mv.value, charge_reason, discharge_reason
+        charge_mv.value,
+        charge_ma.value,
+        discharge_ma.value,
+        discharge_mv.value,
+        charge_reason,
+        discharge_reason,
     )
 
 

@@ -40,6 +40,7 @@ HEATER_SHORT_SHARE = 0.3
 DIODE_V = 0.8
 """What a body diode takes from the voltage while it carries current [est]."""
 
+
 class Heater:
     """The heating element: its resistance, its supply, and the ways it breaks."""
 

@@ -74,7 +74,9 @@ FAULTS = {
         "inverter takes its own settings, not the limits it is sent", "inverter", "ignores_limits"
     ),
     "inverter_ignores_current": Fault(
-        "inverter does not read the charge current limit, only the charge voltage", "inverter", "ignores_current"
+        "inverter does not read the charge current limit, only the charge voltage",
+        "inverter",
+        "ignores_current",
     ),
     "charger_runaway": Fault("charger pushes its current whatever the voltage", "inverter", "runaway"),
     "switch_hot": Fault("loose joint: switch board 80 K hotter, in minutes", "heat", "loose_joint"),

@@ -67,7 +67,9 @@ def test_absorption_is_left_well_below_where_it_began(mv, phase) -> None:
 def test_an_unknown_cell_moves_no_phase() -> None:
     """S2: neither into absorption nor out of it."""
     assert after(absorbing(), seen(None), 1000).phase is ABSORPTION
-    assert after(Charging(last_ms=0), Seen(believed(None, 3500), counter(900), True, False), 1000).phase is BULK
+    assert (
+        after(Charging(last_ms=0), Seen(believed(None, 3500), counter(900), True, False), 1000).phase is BULK
+    )
 
 
 def test_full_ends_a_charge_when_balancing_has_had_its_time_and_not_before() -> None:
@@ -165,7 +167,11 @@ def test_after_a_start_a_pack_that_is_still_full_is_not_charged_anew() -> None:
     begun = charging.begin(EIGHT, counter(1000, full=True), 5000)
     assert begun == Charging(REST, 5000, 27_600)
     assert charging.begin(FLOATS, counter(1000, full=True), 5000).phase is FLOAT
-    assert charging.begin(EIGHT, counter(1000), 5000) == charging.begin(EIGHT, None, 5000) == Charging(since_ms=5000)
+    assert (
+        charging.begin(EIGHT, counter(1000), 5000)
+        == charging.begin(EIGHT, None, 5000)
+        == Charging(since_ms=5000)
+    )
 
 
 HOUR_MS = 3_600_000

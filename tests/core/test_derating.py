@@ -16,7 +16,9 @@ from bmsd.core.plausible import Held, Values, believe
 from bmsd.core.types import ChipFault, Measurement
 
 EIGHT = make_settings(cells=8)
-BY_SOC = make_settings(cells=8, chosen={"charge_soc_taper_permille": 100, "discharge_soc_taper_permille": 200})
+BY_SOC = make_settings(
+    cells=8, chosen={"charge_soc_taper_permille": 100, "discharge_soc_taper_permille": 200}
+)
 
 
 def believed(mv: int | None = 3300, battery=(250, 250), others: int = 3300) -> Values:
@@ -97,7 +99,9 @@ def test_the_state_of_charge_is_named() -> None:
     assert discharge(believed(), 0, settings=BY_SOC).reason == "state of charge"
 
 
-@pytest.mark.parametrize("values", [believed(None), believed(battery=(None, 250)), believed(battery=(250, None))])
+@pytest.mark.parametrize(
+    "values", [believed(None), believed(battery=(None, 250)), believed(battery=(250, None))]
+)
 def test_with_anything_unknown_nothing_is_left(values) -> None:
     """S2, S7: a cell or a sensor that is not known may be the worst."""
     assert charge(values) == discharge(values) == Share(0, "unknown")
@@ -138,14 +142,28 @@ decic = st.integers(-400, 700)
 def test_more_room_never_leaves_less(cell, warmth, soc, more, resting) -> None:
     """Monotone in the distance from every limit, each way."""
     here, soc_more = believed(cell, (warmth, 250)), min(soc + more, 1000)
-    assert charge(believed(cell - more, (warmth, 250), 2500)).permille >= charge(believed(cell, (warmth, 250), 2500)).permille
+    assert (
+        charge(believed(cell - more, (warmth, 250), 2500)).permille
+        >= charge(believed(cell, (warmth, 250), 2500)).permille
+    )
     assert discharge(believed(cell + more, (warmth, 250), 3700)).permille >= discharge(believed(cell, (warmth, 250), 3700)).permille  # fmt: skip
-    assert charge(here, soc, resting=resting, settings=BY_SOC).permille >= charge(here, soc_more, resting=resting, settings=BY_SOC).permille
-    assert discharge(here, soc_more, settings=BY_SOC).permille >= discharge(here, soc, settings=BY_SOC).permille
+    assert (
+        charge(here, soc, resting=resting, settings=BY_SOC).permille
+        >= charge(here, soc_more, resting=resting, settings=BY_SOC).permille
+    )
+    assert (
+        discharge(here, soc_more, settings=BY_SOC).permille >= discharge(here, soc, settings=BY_SOC).permille
+    )
     colder, hotter = min(warmth, 250), max(warmth, 250)
     for share in (charge, discharge):
-        assert share(believed(cell, (colder, 250))).permille >= share(believed(cell, (colder - more, 250))).permille
-        assert share(believed(cell, (hotter, 250))).permille >= share(believed(cell, (hotter + more, 250))).permille
+        assert (
+            share(believed(cell, (colder, 250))).permille
+            >= share(believed(cell, (colder - more, 250))).permille
+        )
+        assert (
+            share(believed(cell, (hotter, 250))).permille
+            >= share(believed(cell, (hotter + more, 250))).permille
+        )
 
 
 @hypothesis_settings(deadline=None)

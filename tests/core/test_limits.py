@@ -18,7 +18,9 @@ from bmsd.core.soc import MAMS_PER_MAH, SocState
 from bmsd.core.types import ChipFault, Measurement, Request
 
 EIGHT = make_settings(cells=8)
-BRISK = make_settings(cells=8, chosen={"limit_hold_ms": 0, "limit_rise_permille": 10_000, "limit_rise_mv": 8000})
+BRISK = make_settings(
+    cells=8, chosen={"limit_hold_ms": 0, "limit_rise_permille": 10_000, "limit_rise_mv": 8000}
+)
 WHOLE = EIGHT.capacity_mah * MAMS_PER_MAH
 CCL_MA, DCL_MA = 90_000, 135_000
 CVL_MV, DVL_MV = 27_600, 24_000
@@ -295,7 +297,9 @@ def test_an_operators_no_is_a_reason_and_zero_in_the_same_cycle(name) -> None:
 def test_a_pack_that_was_not_full_for_a_month_asks_and_leaves_its_rest() -> None:
     pack = Pack(make_settings(chosen={"full_charge_after_h": 1, "full_charge_permille": 990})).started()
     assert not pack.state.full_charge
-    counter = SocState(pack.settings.capacity_mah * MAMS_PER_MAH * 98 // 100, 5, full=True, unfilled_ms=3_599_000)
+    counter = SocState(
+        pack.settings.capacity_mah * MAMS_PER_MAH * 98 // 100, 5, full=True, unfilled_ms=3_599_000
+    )
     pack.state = limits_at_rest(pack, counter)
     pack.run(500)
     assert not pack.state.full_charge

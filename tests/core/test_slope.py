@@ -26,12 +26,22 @@ def test_it_falls_at_once_and_rises_after_its_hold_at_its_pace() -> None:
     fallen = (1000, 10_000)
     assert at(fallen, (1250, 90_000), (30_999, 90_000), (31_000, 90_000)) == [10_000] * 4
     assert at(fallen, (31_001, 90_000)) == [10_000, 10_009]
-    assert at(fallen, (32_000, 90_000), (39_888, 90_000), (39_889, 90_000)) == [10_000, 19_000, 89_992, 90_000]
+    assert at(fallen, (32_000, 90_000), (39_888, 90_000), (39_889, 90_000)) == [
+        10_000,
+        19_000,
+        89_992,
+        90_000,
+    ]
 
 
 def test_it_stops_where_it_is_wanted_and_goes_on_from_there() -> None:
     """A limit that waited below its line for long does not jump up to that line."""
-    assert at((0, 10_000), (32_000, 15_000), (60_000, 15_000), (60_250, 90_000)) == [10_000, 15_000, 15_000, 17_250]
+    assert at((0, 10_000), (32_000, 15_000), (60_000, 15_000), (60_250, 90_000)) == [
+        10_000,
+        15_000,
+        15_000,
+        17_250,
+    ]
 
 
 def test_a_new_fall_begins_the_hold_anew() -> None:
@@ -39,7 +49,12 @@ def test_a_new_fall_begins_the_hold_anew() -> None:
 
 
 def test_what_stays_the_same_neither_begins_nor_ends_a_hold() -> None:
-    assert at((0, 10_000), (20_000, 10_000), (30_000, 90_000), (30_001, 90_000)) == [10_000, 10_000, 10_000, 10_009]
+    assert at((0, 10_000), (20_000, 10_000), (30_000, 90_000), (30_001, 90_000)) == [
+        10_000,
+        10_000,
+        10_000,
+        10_009,
+    ]
 
 
 def test_from_zero_it_rises_without_a_hold() -> None:
@@ -61,7 +76,9 @@ def test_the_other_way_round_it_rises_at_once_and_falls_in_time() -> None:
 
 
 steps = st.lists(st.tuples(st.integers(1, 60_000), st.integers(0, 90_000)), min_size=1, max_size=40)
-paces = st.builds(Pace, st.sampled_from([0, 1, 5000, 30_000]), st.integers(1, 900_000), st.sampled_from([1000, 60_000]))
+paces = st.builds(
+    Pace, st.sampled_from([0, 1, 5000, 30_000]), st.integers(1, 900_000), st.sampled_from([1000, 60_000])
+)
 
 
 @given(steps, paces)
