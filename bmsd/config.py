@@ -7,12 +7,13 @@ started here.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from bmsd import config_checks as checks
 from bmsd.config_files import Files, read
+from bmsd.config_links import check_modbus
 from bmsd.core.settings import Settings, settings
 from bmsd.errors import ConfigError
 from bmsd.hardware.board import FetsConfig, OutputsConfig
@@ -20,7 +21,7 @@ from bmsd.hardware.outputs import SWITCHED
 from bmsd.inverters.protocols import PROTOCOLS
 from bmsd.tables import parameters
 from bmsd.tables.chemistries import CHEMISTRIES
-from bmsd.tables.configuration import OWN_FETS
+from bmsd.tables.configuration import OWN_FETS, link_of
 from bmsd.tables.parameters import Parameters
 
 DEFAULT_PATH = Path("/etc/bmsd/bmsd.toml")
@@ -38,14 +39,15 @@ class CanConfig:
 
 @dataclass(frozen=True, slots=True)
 class ModbusConfig:
-    """The RS485 port."""
+    """One RS485 port."""
 
     port: str
     baudrate: int
     parity: str
     stopbits: int
-    unit: int
-    maps: tuple[str, ...]
+    units: Mapping[int, tuple[str, ...]]
+    """The unit ids this pack answers to on it, each with its maps."""
+    mode: str = "rtu"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,18 @@ class Config:
     chosen: Mapping[str, int]
     """The parameters the installer wrote himself, by inside name."""
     topology: str = "split"
+    named: Mapping[str, ModbusConfig] = field(default_factory=dict)
+    """Further sections by the names of their links: [modbus.garage] is modbus@garage."""
+
+    def of_link(self, name: str) -> CanConfig | ModbusConfig | None:
+        """Give what a link is configured with; None: it is not."""
+        return self.named.get(name) if "@" in name else {"can": self.can, "modbus": self.modbus}.get(name)
+
+    @property
+    def modbus_ports(self) -> dict[str, ModbusConfig]:
+        """Give all Modbus ports by the names of their links."""
+        first = {"modbus": self.modbus} if self.modbus else {}
+        return first | {name: row for name, row in self.named.items() if name.startswith("modbus@")}
 
     @property
     def battery_sensors(self) -> int:
@@ -128,6 +142,7 @@ def load(path: Path) -> Config:
     checks.check_lines(given, values, problems)
     checks.check_topology(path, given, values, problems)
     checks.check_can(given, values, problems)
+    check_modbus(given, values, problems)
     if problems or merged is None:
         raise ConfigError(problems)
     return _build(path, given, values, merged, chosen)
@@ -152,12 +167,13 @@ def _build(
         heater_mohm=None if ohm is None else round(ohm * 1000),
         heater_from_pack=values.get("heater.supply") == "pack",
         can=_can(given, values) if "can" in given else None,
-        modbus=_modbus(values) if "modbus" in given else None,
+        modbus=_modbus("modbus", values) if "modbus" in given else None,
         scenario=values.get("bench.scenario") or "demo",
         parameters=parameters.build(merged, values["pack.cells"]),
         closes_by_itself=values["switches.close_after_restart"] == "automatic",
         chosen=dict(chosen),
         topology=values["switches.topology"],
+        named={link_of(s): _modbus(s, values) for s in given if s.startswith("modbus.")},
     )
 
 
@@ -200,12 +216,16 @@ def _can(given: Files, values: Mapping[str, Any]) -> CanConfig:
     )
 
 
-def _modbus(values: Mapping[str, Any]) -> ModbusConfig:
+def _modbus(section: str, values: Mapping[str, Any]) -> ModbusConfig:
+    more = values[f"{section}.more_units"] or {}
     return ModbusConfig(
-        port=values["modbus.port"],
-        baudrate=values["modbus.baudrate"],
-        parity=values["modbus.parity"],
-        stopbits=values["modbus.stopbits"],
-        unit=values["modbus.unit"],
-        maps=tuple(values["modbus.maps"]),
+        port=values[f"{section}.port"],
+        baudrate=values[f"{section}.baudrate"],
+        parity=values[f"{section}.parity"],
+        stopbits=values[f"{section}.stopbits"],
+        units={
+            values[f"{section}.unit"]: tuple(values[f"{section}.maps"]),
+            **{int(unit): tuple(maps) for unit, maps in more.items()},
+        },
+        mode=values[f"{section}.mode"],
     )

@@ -6,6 +6,7 @@ Each check adds its problems to one list, so that the installer sees all of them
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -22,12 +23,14 @@ from bmsd.tables.configuration import Key, Required
 def check_keys(path: Path, given: Files, problems: list[str]) -> dict[str, Any]:
     """Check every key against its row; give section.name: value, with defaults filled in."""
     values: dict[str, Any] = {}
-    for section in configuration.SECTIONS[:-1]:
+    further = [section for section in given if "." in section]
+    for section in (*configuration.SECTIONS[:-1], *further):
         present = given.get(section, {})
         rows = configuration.keys_of(section)
         for name, (value, place) in present.items():
             if name in rows:
-                values[f"{section}.{name}"] = _checked(rows[name], value, place, problems)
+                row = replace(rows[name], section=section)
+                values[f"{section}.{name}"] = _checked(row, value, place, problems)
             elif section not in configuration.OPEN_SECTIONS:
                 problems.append(f"{place}: [{section}] has no key {name}{nearest(name, rows)}")
         if section not in given and section in configuration.OPTIONAL_SECTIONS:
@@ -47,7 +50,7 @@ def _checked(row: Key, value: Any, place: Place, problems: list[str]) -> Any:
     number = isinstance(value, int | float) and not isinstance(value, bool)
     whole = number and (isinstance(value, int) or value.is_integer())
     fits = {bool: isinstance(value, bool), int: whole, float: number, str: isinstance(value, str),
-            list: isinstance(value, list)}[row.type]  # fmt: skip
+            list: isinstance(value, list), dict: isinstance(value, dict)}[row.type]  # fmt: skip
     if fits and row.low is not None and row.high is not None:
         fits = row.low <= value <= row.high
     if fits and row.choices:

@@ -91,9 +91,22 @@ def _merge(
         elif not isinstance(table, dict):
             problems.append(f"{place}: {section} must be a section: write [{section}] and its keys below")
         else:
-            target = merged.setdefault(section, {})
-            for name, value in table.items():
-                target[name] = Given(value, Place(str(file), lines.get((section, name), place.line)))
+            for full, keys in _apart(section, table).items():
+                header = lines.get((full, ""), place.line)
+                target = merged.setdefault(full, {})
+                for name, value in keys.items():
+                    target[name] = Given(value, Place(str(file), lines.get((full, name), header)))
+
+
+def _apart(section: str, table: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Take a section and the named ones below it apart; one of which only those are written is not there."""
+    if section not in configuration.NAMED_SECTIONS:
+        return {section: table}
+    rows = configuration.keys_of(section)
+    named = {name: keys for name, keys in table.items() if isinstance(keys, dict) and name not in rows}
+    own = {name: value for name, value in table.items() if name not in named}
+    first: dict[str, Mapping[str, Any]] = {section: own} if own or not named else {}
+    return first | {f"{section}.{name}": keys for name, keys in named.items()}
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

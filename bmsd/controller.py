@@ -127,6 +127,7 @@ class Controller:
             self._beat = not self._beat
             outputs.beat(self._board.lines, self._beat)
         outputs.show(self._board.lines, self.out.led)
+        self._run(self._session.check())
         return self.out
 
     def stop(self) -> bool:

@@ -40,7 +40,8 @@ def public(
     # The order is DESIGN's: what is wrong stands between what the pack does and how bmsd itself is doing.
     emergency, cycle = document.pop("emergency"), document.pop("cycle")
     boot = snapshot.get("boot")
-    told = {name: _public_link(links.get(name), boot, now_ms) for name in LINKS}
+    names = (*LINKS, *sorted(links.keys() - set(LINKS)))
+    told = {name: _public_link(links.get(name), boot, now_ms) for name in names}
     return {**document, "alarms": active, "emergency": emergency, "cycle": cycle, "links": told}
 
 

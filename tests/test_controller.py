@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from bmsd import controller as module
+from bmsd.afe.session import SIGNATURE_EVERY
 from bmsd.afe.transfers import interleave, read_prefix
 from bmsd.config import load
 from bmsd.controller import Controller
@@ -196,6 +197,34 @@ def test_a_stop_switches_off_with_a_dead_chip_too(running, fault) -> None:
     """S5: outputs first; what the chip says to it comes after."""
     running.bench.fault(fault, True)
     running.control.stop()
+    assert running.closed == (False, False)
+
+
+def test_the_settings_are_looked_at_once_the_outputs_are_driven(running, monkeypatch) -> None:
+    """S6: a check never delays a protection; what it finds acts one cycle later."""
+    order: list[str] = []
+    transfer, apply = running.bench.chip.transfer, module.outputs.apply
+
+    def seen(address: int, out: bytes, read: int) -> bytes:
+        order.append("settings" if out[:1] == b"\x3e" else "values")
+        return transfer(address, out, read)
+
+    def driven(*given):
+        order.append("outputs")
+        return apply(*given)
+
+    running.bench.chip.transfer = seen
+    monkeypatch.setattr(module.outputs, "apply", driven)
+    looked = 0
+    for _ in range(40):
+        order.clear()
+        running.cycle()
+        assert order[0] == "values"
+        assert "settings" not in order[: order.index("outputs")]
+        looked += "settings" in order
+    assert looked >= 40 // SIGNATURE_EVERY
+    running.bench.chip.fault("config_flip", True)
+    running.run((SIGNATURE_EVERY + 1) * running.control.parameters.period_ms / 1000)
     assert running.closed == (False, False)
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import PurePosixPath
 from typing import Any
 
-from bmsd.cli.doctor_machine import Finding, bad, good, skipped, unknown, warn
+from bmsd.cli.doctor_machine import Finding, Verdict, bad, good, skipped, unknown, warn
 from bmsd.cli.doctor_pins import Case
+from bmsd.config import ModbusConfig
+from bmsd.tables.configuration import section_of
 
 FASTEST_HZ, SLOWEST_HZ = 400_000, 100_000
 """The chips' own limit, and a clock at which a block still fits into afe.timeout_ms."""
@@ -145,12 +148,24 @@ def _link(case: Case, name: str) -> dict[str, Any] | None:
 
 
 def modbus(case: Case) -> Finding:
-    """Find the serial port, and whether something else sits on it."""
+    """Find every serial port, and whether something else sits on it."""
+    return _of_ports(case, _port)
+
+
+def _of_ports(case: Case, look: Callable[[Case, str, ModbusConfig], Finding]) -> Finding:
+    """Look at every Modbus port; tell of the first that is not good, or of all."""
     if case.config is None:
         return case.no_config()
-    if case.config.modbus is None:
+    ports = case.config.modbus_ports
+    if not ports:
         return skipped("no [modbus] in the configuration")
-    port = case.config.modbus.port
+    found = [look(case, section_of(name), row) for name, row in ports.items()]
+    worst = next((finding for finding in found if finding.verdict is not Verdict.GOOD), None)
+    return worst or good(", ".join(finding.text for finding in found))
+
+
+def _port(case: Case, section: str, row: ModbusConfig) -> Finding:
+    port = row.port
     if not case.machine.exists(port):
         others = [
             path
@@ -159,13 +174,14 @@ def modbus(case: Case) -> Finding:
         ]
         return bad(
             f"there is no {port}; present: {', '.join(others) or 'none'}",
-            f"Write modbus.port in {case.path}.",
+            f"Write {section}.port in {case.path}.",
         )
     name = case.machine.target(port)
-    return _occupied(case, name) or good(port if name == PurePosixPath(port).name else f"{port} is {name}")
+    taken = _occupied(case, name, row.parity)
+    return taken or good(port if name == PurePosixPath(port).name else f"{port} is {name}")
 
 
-def _occupied(case: Case, name: str) -> Finding | None:
+def _occupied(case: Case, name: str, parity: str) -> Finding | None:
     """Say who else is on a serial port."""
     words = (case.machine.text("/proc/cmdline") or "").split()
     if any(word.removeprefix("console=").partition(",")[0] == name for word in words):
@@ -184,7 +200,6 @@ def _occupied(case: Case, name: str) -> Finding | None:
     if name == "ttyAMA0" and case.machine.target("/dev/serial1") == "ttyAMA0":
         return bad("Bluetooth is on ttyAMA0", bluetooth)
     if name == "ttyS0":
-        parity = case.config.modbus.parity if case.config and case.config.modbus else "N"
         if parity != "N":
             return bad(f"ttyS0 of this board cannot do parity {parity}", bluetooth)
         return warn("ttyS0 of this board follows the processor's clock and may lose its baud rate", bluetooth)
@@ -192,12 +207,8 @@ def _occupied(case: Case, name: str) -> Finding | None:
 
 
 def modbus_rights(case: Case) -> Finding:
-    """Find whether the daemon's user may use the serial port."""
-    if case.config is None:
-        return case.no_config()
-    if case.config.modbus is None:
-        return skipped("no [modbus] in the configuration")
-    return _rights(case, case.config.modbus.port)
+    """Find whether the daemon's user may use every serial port."""
+    return _of_ports(case, lambda case, _, row: _rights(case, row.port))
 
 
 def _rights(case: Case, path: str) -> Finding:

@@ -34,7 +34,8 @@ def now(directory: Path, *, fresh: bool = True) -> Now:
     """Read snapshot, links and parameters; with `fresh`, an old snapshot raises StaleError."""
     read = bus.fresh_snapshot if fresh else bus.read_snapshot
     snapshot = read(directory).document
-    found = {name: optional(directory / f"link-{name}.json") for name in status.LINKS}
+    further = [path.stem.removeprefix("link-") for path in directory.glob("link-*@*.json")]
+    found = {name: optional(directory / f"link-{name}.json") for name in (*status.LINKS, *further)}
     values = (optional(directory / bus.PARAMETERS) or {}).get("values")
     document = status.public(snapshot, found, bus.monotonic_ms())
     return Now(snapshot, document, values if isinstance(values, dict) else {})

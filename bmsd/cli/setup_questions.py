@@ -12,6 +12,7 @@ from typing import Any
 from bmsd import config_checks as checks
 from bmsd.afe.chips import CHIPS
 from bmsd.config_files import Files, Given, Place
+from bmsd.config_links import check_modbus
 from bmsd.inverters.protocols import PROTOCOLS
 from bmsd.tables import configuration, parameters
 from bmsd.tables.configuration import MUST, Key
@@ -169,6 +170,7 @@ def problems(answers: Answers) -> list[str]:
     checks.check_lines(given, values, found)
     checks.check_topology(_NOWHERE, given, values, found)
     checks.check_can(given, values, found)
+    check_modbus(given, values, found)
     found += [
         f"{_MARK}{key} is given, but {gate.key} says that there is none"
         for gate in QUESTIONS

@@ -162,8 +162,8 @@ def fets(
         (measured.charge_fet, charge, diodes.charge),
         (measured.discharge_fet, discharge, diodes.discharge),
     ):
-        changed_ms = max(switch.changed_ms or 0, diode.changed_ms or 0)
-        if inputs.now_ms - changed_ms < settle_ms:
+        changes_ms = [at_ms for at_ms in (switch.changed_ms, diode.changed_ms) if at_ms is not None]
+        if any(inputs.now_ms - at_ms < settle_ms for at_ms in changes_ms):
             continue
         if level is None or (level and not (switch.on or diode.spared)):
             return {"output_fault": BAD}

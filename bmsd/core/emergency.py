@@ -120,8 +120,6 @@ def passed(override: Override | None) -> Block:
 def announced(events: tuple[Event, ...], override: Override | None) -> tuple[Event, ...]:
     """Let an alarm that rises say what of it is lifted, so that nobody is told of a block that is none."""
     reaches = lifts(override)
-    if not reaches or not events:
-        return events
     return tuple(
         replace(event, lifted=tuple((reaches & BY_NAME[event.name].overridable).names))
         if event.state == "raised"
@@ -132,7 +130,7 @@ def announced(events: tuple[Event, ...], override: Override | None) -> tuple[Eve
 
 def counted_anew(switch: SwitchState) -> SwitchState:
     """Forget a contactor's operations of the last hour; its rest stays (S12)."""
-    return replace(switch, starts_ms=()) if switch.starts_ms else switch
+    return replace(switch, starts_ms=())
 
 
 def limits(

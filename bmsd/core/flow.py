@@ -19,7 +19,7 @@ NOT_STOPPED = frozenset({"charge_not_stopped", "discharge_not_stopped"})
 def findings(settings: Settings, state: State, values: Values) -> dict[str, Finding]:
     """Turn a forbidden current through a closed common contactor into an alarm's cause."""
     refused = state.common.refused
-    if not settings.common or not refused:
+    if not settings.common:
         return {}
     p, found = settings.parameters, {}
     if not state.main.on:

@@ -196,7 +196,7 @@ def _count(
 ) -> tuple[SocState | None, tuple[Event, ...]]:
     counter = state.soc
     if counter is None:
-        if not values.cell_max.complete or values.pack_mv.value is None:
+        if values.pack_mv.value is None:
             return None, ()
         counter = soc.first(settings, values.pack_mv.value // settings.cells)
     return soc.advance(settings, counter, values, now_ms, charging=state.charge_path)

@@ -161,7 +161,7 @@ def _gave_up_ms(state: State, main: SwitchState, at: Situation) -> int | None:
     """Give when the contactor that had closed for a charger opened again."""
     if main.on or not at.against_discharge:
         return None
-    return at.now_ms if state.main.on and state.common.trial else state.common.gave_up_ms
+    return at.now_ms if state.common.trial else state.common.gave_up_ms
 
 
 def _refused(at: Situation) -> Block:

@@ -99,7 +99,7 @@ def past_contactors(
 ) -> dict[str, Finding]:
     """Look for current past a contactor that has had time to open; both open, or a common one, are `core.contacts`'."""
     p = settings.parameters
-    if settings.common or charge.on is discharge.on:
+    if charge.on is discharge.on:
         return {}
     found: dict[str, Finding] = {}
     for name, switch, reading, own_ma in (

@@ -51,7 +51,7 @@ def longest_ms(p: Parameters, against: Iterable[Reason]) -> int:
 def leaves_time(reason: Reason) -> bool:
     """Tell whether a reason leaves any time, whatever the parameter says."""
     if reason.because is Because.ALARM:
-        return BY_NAME[reason.name].opening_ms > 0
+        return bool(BY_NAME[reason.name].opening_ms)
     # A sleeping pack carries no current: where only one direction sleeps, the common contactor stays closed. What
     # nobody asked for yet, and what an override no longer lifts, is told zero like any other wish or alarm beside it.
     return reason.because in {Because.OPERATOR, Because.ASLEEP, Because.NOT_ASKED, Because.SPENT}

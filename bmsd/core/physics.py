@@ -115,7 +115,7 @@ def _judge(state: PhysicsState, rise: int, capacity_mah: int, now_ms: int) -> Ph
     currents, up = [ma for _, ma in state.recent], rise > 0
     change = sum(currents[WINDOW:]) - sum(currents[:WINDOW])
     if state.low_ma <= min(currents) and max(currents) <= state.high_ma:
-        return _without_current(state, rise, now_ms)
+        return _without_current(state, abs(rise), up, now_ms)
     if (change > 0) is up and abs(change) * QUIET_PART > 2 * WINDOW * capacity_mah:
         return state._replace(dead=0, wrong=0, up=up)
     if (change > 0) is not up and abs(change) * STEP_PART > WINDOW * capacity_mah and up is not state.up:
@@ -123,18 +123,17 @@ def _judge(state: PhysicsState, rise: int, capacity_mah: int, now_ms: int) -> Ph
     return state
 
 
-def _without_current(state: PhysicsState, rise: int, now_ms: int) -> PhysicsState:
+def _without_current(state: PhysicsState, height: int, up: bool, now_ms: int) -> PhysicsState:
     """Count a jump beside a current that stood still, when voltages stood before and after: no single glitch."""
     for part in (state.recent[:WINDOW], state.recent[WINDOW:]):
         mvs = [mv for mv, _ in part]
-        if (max(mvs) - min(mvs)) * 2 * WINDOW > abs(rise):
+        if (max(mvs) - min(mvs)) * 2 * WINDOW > height:
             return state
-    is_old = state.dead and now_ms - state.dead_since_ms > DEAD_WITHIN_MS
-    if not state.dead or is_old:
-        return state._replace(dead=1, dead_since_ms=now_ms, up=rise > 0)
-    if (rise > 0) is state.up:
+    if not state.dead or now_ms - state.dead_since_ms > DEAD_WITHIN_MS:
+        return state._replace(dead=1, dead_since_ms=now_ms, up=up)
+    if up is state.up:
         return state
-    return state._replace(dead=state.dead + 1, up=rise > 0)
+    return state._replace(dead=state.dead + 1, up=up)
 
 
 def _standstill(state: PhysicsState, values: Values, ma: int, capacity_mah: int, now_ms: int) -> PhysicsState:

@@ -6,6 +6,8 @@ is longer: the lines move once per cycle.
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from itertools import accumulate
 from typing import NamedTuple
 
 from bmsd.core.alarms import Active
@@ -42,17 +44,11 @@ LED: dict[str, Pattern] = {
 def is_on(pattern: Pattern, since_ms: int, period_ms: int) -> bool:
     """Tell whether a pattern is on, so long after it began."""
     tick = since_ms // max(TICK_MS, period_ms) % sum(pattern.ticks)
-    for place, length in enumerate(pattern.ticks):
-        if tick < length:
-            return place % 2 == 0
-        tick -= length
-    raise AssertionError("a place in a pattern is less than its length")
+    return bisect_right(tuple(accumulate(pattern.ticks)), tick) % 2 == 0
 
 
 def buzzer(active: Active, *, sounds: bool, period_ms: int, now_ms: int) -> bool:
     """Sound for the worst alarm that is new enough; an override is heard also where the buzzer is switched off."""
-    if not active:
-        return False
     began: dict[str, int] = {}
     for alarm, state in active:
         kind = "emergency" if alarm.name == EMERGENCY else alarm.severity.value

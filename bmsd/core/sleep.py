@@ -116,7 +116,8 @@ def _current(p: Parameters, values: Values) -> bool:
 
 
 def _idle(p: Parameters, seen: Situation) -> bool:
-    fills = seen.empty and (seen.values.current_ma or 0) >= FILLING_MA
+    current_ma = seen.values.current_ma
+    fills = seen.empty and current_ma is not None and current_ma >= FILLING_MA
     wanted = fills or seen.asked or seen.pressed or seen.raised or charger(p, seen.values)
     return seen.started and not (seen.busy or seen.fault or wanted or _current(p, seen.values))
 

@@ -18,7 +18,7 @@ COUNTED = ("charge", "discharge", "main", "precharge", "heater")
 class Worn:
     """One contactor or relay as it survives a restart."""
 
-    closings: int = 0
+    closings: int
     starts_ms: tuple[int, ...] = ()
     """Closings of the last hour, on the monotonic clock of the boot they belong to."""
 
@@ -58,6 +58,6 @@ def findings(settings: Settings, state: State) -> dict[str, Finding]:
     """Say when a contactor has closed as often as its service life allows; a FET has none."""
     if settings.own_fets:
         return {}
-    most = max((switch(state, name).closings for name in settings.contactors), default=0)
+    most = max(switch(state, name).closings for name in settings.contactors)
     over = most >= settings.parameters.contactor_life_closings
     return {"contactor_worn": Finding(True, most)} if over else {}

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from bmsd.docgen.commandline import Command, Word
+from bmsd.links import runner
 from bmsd.sim import scenario
 from bmsd.sim.faults import CELL_SETTABLES, CHIP_FAULTS, FAULTS, SETTABLES
 from bmsd.tables import configuration, parameters
@@ -33,6 +34,7 @@ WORDS = {
     ("bmsctl sim cell", "assignments"): _assigned(CELL_SETTABLES),
     ("bmsctl sim fault", "name"): [*FAULTS, *CHIP_FAULTS],
     ("bmsim run", "scenario"): scenario.names(),
+    ("bmsd-link", "name"): list(runner.LINKS),
 }
 """What the tables offer where a parser takes any text."""
 

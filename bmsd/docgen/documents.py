@@ -18,6 +18,7 @@ from bmsd.docgen import (
     manual,
     outside,
     source,
+    sunspec_page,
 )
 from bmsd.inverters.protocols import PROTOCOLS
 
@@ -37,6 +38,7 @@ def documents(root: Path = ROOT) -> dict[str, str]:
         f"{FOLDER}/alarms.md": inside.alarms_page(),
         f"{FOLDER}/configuration.md": inside.configuration_page(),
         f"{FOLDER}/modbus.md": outside.modbus_page(),
+        f"{FOLDER}/sunspec.md": sunspec_page.sunspec_page(),
         f"{FOLDER}/can.md": inverter_can.can_page(),
         f"{FOLDER}/bench.md": outside.bench_page(),
         f"{FOLDER}/structure.md": source.structure_page(root),

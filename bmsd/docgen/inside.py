@@ -184,10 +184,20 @@ def configuration_page() -> str:
             parts.append("The section may be left out: then there is no such thing.")
         if section in configuration.OPEN_SECTIONS:
             parts.append("Further keys go to the library behind it (python-can) as they are.")
+        if section in configuration.NAMED_SECTIONS:
+            parts.append(named_section(section))
         parts.append(table(("Key", "Allowed", "Default", "Meaning"), map(_key, keys)))
         if section == "afe":
             parts += ["Chips:", table(("Chip", "Cells", "Battery sensors", "Checksums"), map(_chip, CHIPS))]
     return page("Configuration", "`bmsd/tables/configuration.py`", *parts)
+
+
+def named_section(section: str) -> str:
+    """Say how there may be more of a section."""
+    return (
+        f"There may be more of them: `[{section}.NAME]` has the same keys, and is served by a link of its own."
+        f" `systemctl add-wants bmsd.service bmsd-link@{section}@NAME.service` starts that with bmsd."
+    )
 
 
 def _key(key: Key) -> list[str]:

@@ -50,6 +50,8 @@ def _keys() -> Iterator[str]:
             yield paragraph("The section may be left out: then there is no such thing.")
         if name in configuration.OPEN_SECTIONS:
             yield paragraph("Further keys go to the library behind it (python-can) as they are.")
+        if name in configuration.NAMED_SECTIONS:
+            yield paragraph(inside.named_section(name))
         yield from map(_key, keys)
 
 

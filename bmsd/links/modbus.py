@@ -1,6 +1,6 @@
 """The Modbus link: answer a master on RS485 (or any serial line) from the core's snapshot.
 
-One line, one unit, read-only. Waiting is for bytes or for the silence that ends a frame, never by polling.
+One line, some units, read-only. Waiting is for bytes or for the silence that ends a frame, never by polling.
 """
 
 from __future__ import annotations
@@ -10,17 +10,31 @@ import errno
 import os
 import termios
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import serial
 
 from bmsd.config import ModbusConfig
+from bmsd.links import jk_4e57
 from bmsd.links.link import Backoff, Link, Lost
+from bmsd.links.modbus_jk import Board, JkMap
 from bmsd.links.modbus_map import OwnMap
-from bmsd.links.modbus_rtu import Framer, answer
+from bmsd.links.modbus_pack import Pack
+from bmsd.links.modbus_sunspec import SunSpecMap
+from bmsd.links.modbus_unit import Map, Station, Unit
 from bmsd.links.snapshots import Snapshots
+from bmsd.tables.configuration import JK_4E57
 
+MAPS: dict[str, Callable[[Pack, int], Map]] = {
+    "bmsd": lambda pack, _unit: OwnMap(pack),
+    "sunspec": SunSpecMap,
+    "jk": JkMap,
+}
+"""Every register map by its name in the configuration, made for a unit id."""
+
+LONGEST_ANSWER = 400
+"""Bytes, of a JK board's whole story."""
 WRITE_TIMEOUT_S = 1.0
 """Longer than any answer takes on the slowest line but the very slow ones; a stuck line is not waited for."""
 
@@ -43,13 +57,13 @@ class PortForbiddenError(Exception):
 
 def run(link: Link) -> None:
     """Serve the line until the link is told to end."""
-    settings = link.config.modbus
-    assert settings is not None
+    settings = link.config.of_link(link.name)
+    assert isinstance(settings, ModbusConfig)
     slave = Slave(link, settings)
     patience = Backoff()
     while not link.stopping:
         try:
-            with _opened(settings) as port:
+            with _opened(link.name, settings) as port:
                 slave.serve(port, patience)
         except PortLostError as error:
             slave.port_lost(str(error), patience.failed())
@@ -60,7 +74,7 @@ def run(link: Link) -> None:
 
 
 @contextlib.contextmanager
-def _opened(settings: ModbusConfig) -> Iterator[serial.Serial]:
+def _opened(link: str, settings: ModbusConfig) -> Iterator[serial.Serial]:
     """Open the line for a time, for us alone."""
     try:
         port = serial.Serial(
@@ -76,7 +90,7 @@ def _opened(settings: ModbusConfig) -> Iterator[serial.Serial]:
         if getattr(error, "errno", None) == errno.EPERM:  # wrong rights of the file would be EACCES
             raise PortForbiddenError(
                 f"{settings.port} is not allowed by systemd; the link starts anew to get it. If that does not help,"
-                " name its driver: DeviceAllow=char-... in 'systemctl edit bmsd-link@modbus'"
+                f" name its driver: DeviceAllow=char-... in 'systemctl edit bmsd-link@{link}'"
             ) from error
         raise PortLostError(str(error)) from error
     with contextlib.suppress(Exception):
@@ -90,20 +104,27 @@ def _opened(settings: ModbusConfig) -> Iterator[serial.Serial]:
 
 def _write_timeout_s(baudrate: int) -> float:
     """Give twice the time the longest answer takes."""
-    return max(WRITE_TIMEOUT_S, 2 * 256 * 11 / baudrate)
+    return max(WRITE_TIMEOUT_S, 2 * LONGEST_ANSWER * 11 / baudrate)
+
+
+def _station(settings: ModbusConfig, pack: Pack) -> Station | jk_4e57.Station:
+    """Make what answers on a line of this mode."""
+    if settings.mode == JK_4E57:
+        unit = next(iter(settings.units))
+        return jk_4e57.Station(Board(pack, unit).values, settings.baudrate)
+    units = {unit: Unit([MAPS[name](pack, unit) for name in maps]) for unit, maps in settings.units.items()}
+    return Station(units, pack, settings.baudrate)
 
 
 class Slave:
-    """One unit on one line."""
+    """This pack on one line."""
 
     def __init__(self, link: Link, settings: ModbusConfig) -> None:
         self._link = link
         self._settings = settings
-        self._framer = Framer(settings.unit, settings.baudrate)
-        self._snapshots = Snapshots(link.runtime_dir)
-        self._map = OwnMap(self._snapshots, link.config.cells, link.config.battery_sensors)
+        self._pack = Pack(link.config, Snapshots(link.runtime_dir))
+        self._station = _station(settings, self._pack)
         self._port = Lost(link, f"port {settings.port}")
-        self._refused = 0
         self._unsent = 0
         self._failures = 0
 
@@ -117,13 +138,13 @@ class Slave:
             if now_us >= next_report_us:
                 self._report()
                 next_report_us = now_us + 1_000_000
-            due_us = self._framer.due_us()
+            due_us = self._station.due_us()
             until_us = next_report_us if due_us is None else min(due_us, next_report_us)
             if self._link.wait((until_us - now_us) / 1e6, descriptor):
-                self._framer.feed(_read(descriptor), time.monotonic_ns() // 1000)
+                self._station.feed(_read(descriptor), time.monotonic_ns() // 1000)
                 patience.worked()
-            elif request := self._framer.take(time.monotonic_ns() // 1000):
-                self._write(port, answer(request, self._map.read))
+            elif reply := self._station.take(time.monotonic_ns() // 1000):
+                self._write(port, reply)
 
     def port_lost(self, reason: str, wait_s: float) -> None:
         """Wait for the next attempt to open the port, and go on telling how the link is."""
@@ -134,11 +155,7 @@ class Slave:
             self._link.report("error", f"no port: {reason}", **self._figures())
             self._link.wait(min(left_s, 1.0))
 
-    def _write(self, port: serial.Serial, reply: bytes | None) -> None:
-        if reply is None:
-            return
-        self._map.requests += 1
-        self._refused += bool(reply[1] & 0x80)
+    def _write(self, port: serial.Serial, reply: bytes) -> None:
         try:
             port.write(reply)
         except serial.SerialTimeoutException:
@@ -149,19 +166,24 @@ class Slave:
             raise PortLostError(str(error)) from error
 
     def _report(self) -> None:
-        unit = f"unit {self._settings.unit} on {self._settings.port}"
-        if self._snapshots.fresh(time.monotonic_ns() // 1_000_000) is not None:
-            self._link.report("running", unit, **self._figures())
+        who = (
+            "JK 4E57"
+            if self._settings.mode == JK_4E57
+            else f"unit {', '.join(map(str, self._settings.units))}"
+        )
+        where = f"{who} on {self._settings.port}"
+        if self._pack.snapshots.fresh(time.monotonic_ns() // 1_000_000) is not None:
+            self._link.report("running", where, **self._figures())
         else:
-            self._link.report("waiting", f"{unit}; {self._snapshots.trouble}", **self._figures())
+            self._link.report("waiting", f"{where}; {self._pack.snapshots.trouble}", **self._figures())
 
     def _figures(self) -> dict[str, Any]:
         return {
-            "requests": self._map.requests,
-            "refused": self._refused,
+            "requests": self._station.answered,
+            "refused": self._station.refused,
             "unsent": self._unsent,
-            "foreign_frames": self._framer.foreign,
-            "garbage_bytes": self._framer.garbage,
+            "foreign_frames": self._station.foreign,
+            "garbage_bytes": self._station.garbage,
             "port_failures": self._failures,
         }
 

@@ -10,22 +10,21 @@ from typing import Any
 
 from bmsd import __version__
 from bmsd.bus import Snapshot, monotonic_ms
+from bmsd.links.modbus_pack import Pack, ReadOnly
 from bmsd.links.modbus_rtu import Refusal, RefusedError
-from bmsd.links.snapshots import Snapshots
 from bmsd.tables import alarms, registers
 from bmsd.tables.registers import Block
 
 
-class OwnMap:
-    """The registers of one pack; `requests` is counted by whoever answers."""
+class OwnMap(ReadOnly):
+    """The registers of one pack."""
 
-    def __init__(self, snapshots: Snapshots, cells: int, battery_sensors: int) -> None:
-        self.requests = 0
-        self._snapshots = snapshots
+    def __init__(self, pack: Pack) -> None:
+        self._pack = pack
         self._about = {
             "layout_version": registers.LAYOUT_VERSION,
-            "cells": cells,
-            "battery_sensors": battery_sensors,
+            "cells": pack.config.cells,
+            "battery_sensors": pack.config.battery_sensors,
             "version": _version(__version__),
         }
         self._laid_out: tuple[Snapshot, dict[str, list[int]]] | None = None
@@ -41,8 +40,8 @@ class OwnMap:
 
     def _status(self, block: Block) -> list[int]:
         now_ms = monotonic_ms()
-        snapshot = self._snapshots.last()
-        values: dict[str, Any] = {**self._about, "requests": self.requests}
+        snapshot = self._pack.snapshots.last()
+        values: dict[str, Any] = {**self._about, "requests": self._pack.requests}
         if snapshot is None:
             values["core_state"] = registers.CORE_ABSENT
         else:
@@ -54,9 +53,7 @@ class OwnMap:
         return registers.words(block, values)
 
     def _present(self, block: Block) -> list[int]:
-        snapshot = self._snapshots.fresh(monotonic_ms())
-        if snapshot is None:
-            raise RefusedError(Refusal.DEVICE)
+        snapshot = self._pack.present()
         if self._laid_out is None or self._laid_out[0] is not snapshot:
             self._laid_out = (snapshot, {})
         blocks = self._laid_out[1]

@@ -2,26 +2,29 @@
 
 A request is taken when the line has been silent for 3.5 characters. What stands before it in the buffer (noise,
 half a frame, another slave's traffic delivered in one batch) is skipped by checksum. Frames for other units and
-broadcasts are dropped before anything in them is read: this version is read-only.
+broadcasts are dropped before anything in them is read. Who answers what is `modbus_unit`'s.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import IntEnum
 
 from bmsd.errors import PeerError
 
+READ_HOLDING, READ_INPUT, WRITE_COIL, WRITE_REGISTER, WRITE_COILS, WRITE_REGISTERS = 3, 4, 5, 6, 15, 16
+READS, SINGLE = (READ_HOLDING, READ_INPUT), (WRITE_COIL, WRITE_REGISTER)
 MOST_REGISTERS = 125
+_MOST_WRITTEN = {WRITE_COILS: 1968, WRITE_REGISTERS: 123}
+_COIL = {0x0000: 0, 0xFF00: 1}
 LONGEST_FRAME = 256
 _SHORTEST_FRAME = 4
 _READ_LENGTH = 8
-_READS = (3, 4)
-_FIXED_LENGTH_FUNCTIONS = (1, 2, 3, 4, 5, 6)
+_ANY_READ = (1, 2, 3, 4)
 _FAST_BAUD, _FAST_SILENCE_US = 19_200, 1750
-_PATIENCE_US = 20_000
+PATIENCE_US = 20_000
 """A frame may arrive in pieces (USB adapters deliver in batches of up to 16 ms); older pieces are dropped."""
 
 
@@ -51,8 +54,13 @@ class Request:
     body: bytes
 
 
-Read = Callable[[int, int], list[int]]
-"""Gives `count` words from `address`; RefusedError when it may or can not."""
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a request asks for: so many registers or coils from an address, and what shall be written there."""
+
+    address: int
+    count: int
+    values: tuple[int, ...] = ()
 
 
 def silence_us(baudrate: int) -> int:
@@ -61,15 +69,15 @@ def silence_us(baudrate: int) -> int:
 
 
 class Framer:
-    """Finds requests to one unit in what arrives."""
+    """Finds requests to some units in what arrives."""
 
-    def __init__(self, unit: int, baudrate: int) -> None:
+    def __init__(self, units: Collection[int], baudrate: int) -> None:
         self.foreign = 0
         self.garbage = 0
         """Bytes that belonged to no frame."""
-        self._unit = unit
+        self._units = frozenset(units)
         self._silence_us = silence_us(baudrate)
-        self._patience_us = max(_PATIENCE_US, 2 * self._silence_us)
+        self._patience_us = max(PATIENCE_US, 2 * self._silence_us)
         self._buffer = bytearray()
         self._last_us = 0
         self._judged = True
@@ -100,7 +108,7 @@ class Framer:
             return None  # perhaps the rest is still to come
         self.garbage += len(self._buffer) - len(frame)
         self._buffer.clear()
-        if frame[0] != self._unit or frame[1] >= 0x80:
+        if frame[0] not in self._units or frame[1] >= 0x80:
             self.foreign += 1
             return None
         return Request(frame[0], frame[1], frame[2:-2])
@@ -113,11 +121,11 @@ class Framer:
     def _tail(self) -> bytes | None:
         """Find a request to us at the end, after something else.
 
-        Only shapes of known length are believed here: in a long answer of another slave some tail will one
-        day have a good checksum by chance.
+        Only reads are believed here: in a long answer of another slave some tail will one day have a good
+        checksum by chance.
         """
         tail = bytes(self._buffer[-_READ_LENGTH:])
-        is_ours = len(tail) == _READ_LENGTH and tail[0] == self._unit and tail[1] in _FIXED_LENGTH_FUNCTIONS
+        is_ours = len(tail) == _READ_LENGTH and tail[0] in self._units and tail[1] in _ANY_READ
         return tail if is_ours and crc_is_good(tail) else None
 
     def _drop(self) -> None:
@@ -125,21 +133,40 @@ class Framer:
         self._buffer.clear()
 
 
-def answer(request: Request, read: Read) -> bytes | None:
-    """Make the complete answer to a request; None where silence is the right one."""
-    try:
-        if request.function not in _READS:
-            raise RefusedError(Refusal.FUNCTION)
-        if len(request.body) != 4:
-            return None  # may be our own answer, echoed by the adapter
-        address, count = struct.unpack(">HH", request.body)
-        if not 1 <= count <= MOST_REGISTERS:
+def order_of(request: Request) -> Order | None:
+    """Read a request for registers or coils; None where silence is the answer. RefusedError: it makes no sense."""
+    body = request.body
+    if request.function not in (*READS, *SINGLE, *_MOST_WRITTEN):
+        raise RefusedError(Refusal.FUNCTION)
+    if request.function in _MOST_WRITTEN:
+        return _many_written(request.function, body)
+    if len(body) != 4:
+        return None  # may be our own answer to a read, echoed by the adapter
+    address, second = struct.unpack(">HH", body)
+    if request.function in READS:
+        if not 1 <= second <= MOST_REGISTERS:
             raise RefusedError(Refusal.VALUE)
-        words = read(address, count)
-    except RefusedError as refused:
-        return with_crc(bytes((request.unit, request.function | 0x80, refused.code)))
-    body = struct.pack(f">{count}H", *words)
-    return with_crc(bytes((request.unit, request.function, len(body))) + body)
+        return Order(address, second)
+    if request.function == WRITE_COIL:
+        if second not in _COIL:
+            raise RefusedError(Refusal.VALUE)
+        second = _COIL[second]
+    return Order(address, 1, (second,))
+
+
+def _many_written(function: int, body: bytes) -> Order | None:
+    if len(body) == 4:
+        return None  # our own acknowledgement, echoed by the adapter
+    if len(body) < 5:
+        raise RefusedError(Refusal.VALUE)
+    address, count, length = struct.unpack(">HHB", body[:5])
+    data = body[5:]
+    needed = -(-count // 8) if function == WRITE_COILS else 2 * count
+    if not 1 <= count <= _MOST_WRITTEN[function] or not length == needed == len(data):
+        raise RefusedError(Refusal.VALUE)
+    if function == WRITE_COILS:
+        return Order(address, count, tuple(data[n // 8] >> n % 8 & 1 for n in range(count)))
+    return Order(address, count, struct.unpack(f">{count}H", data))
 
 
 def _crc_table() -> tuple[int, ...]:

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from bmsd import __version__, config
 from bmsd.errors import ConfigError
 from bmsd.links.link import ERROR, Link
+from bmsd.tables.configuration import NAMED_SECTIONS, section_of
 
 EXIT_CONFIG = 78
 RUNTIME_DIR = Path("/run/bmsd")
@@ -33,6 +34,8 @@ LINKS = {
     "modbus": Row("bmsd.links.modbus", "modbus", "Modbus RTU slave on RS485"),
     "journal": Row("bmsd.links.journal", None, "events to the systemd journal"),
 }
+_HELP = "; ".join(f"{name}: {row.help}" for name, row in LINKS.items())
+_FURTHER = "/".join(f"{name}@NAME" for name, row in LINKS.items() if row.section in NAMED_SECTIONS)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -41,16 +44,17 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         loaded = config.load(given.config)
         link = Link(given.name, loaded, given.runtime_dir)
-        return _run(link, LINKS[given.name])
+        return _run(link, LINKS[given.name.partition("@")[0]])
     except ConfigError as error:
         print("\n".join(error.problems), file=sys.stderr)
         return EXIT_CONFIG
 
 
 def _run(link: Link, row: Row) -> int:
-    if row.section is not None and getattr(link.config, row.section) is None:
-        link.report("off", f"not configured: {link.config.path} has no section [{row.section}]")
-        print(f"bmsd-link {link.name}: nothing to do, [{row.section}] is not configured")
+    if row.section is not None and link.config.of_link(link.name) is None:
+        section = section_of(link.name)
+        link.report("off", f"not configured: {link.config.path} has no section [{section}]")
+        print(f"bmsd-link {link.name}: nothing to do, [{section}] is not configured")
         return 0
     link.end_on_signals()
     try:
@@ -67,6 +71,17 @@ def _run(link: Link, row: Row) -> int:
     return 0
 
 
+def _name(text: str) -> str:
+    """Check the name of a link. ArgumentTypeError: there is none of that name."""
+    kind, at, further = text.partition("@")
+    row = LINKS.get(kind)
+    if row is None or (at and (row.section not in NAMED_SECTIONS or not further)):
+        raise argparse.ArgumentTypeError(
+            f"there is no link {text!r}; known are {', '.join(LINKS)}, {_FURTHER}"
+        )
+    return text
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="bmsd-link",
@@ -74,10 +89,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Exit: 0 good or not configured, 1 failed, 2 wrong usage, 78 configuration refused.",
     )
     parser.add_argument(
-        "name",
-        choices=LINKS,
-        metavar="NAME",
-        help="; ".join(f"{name}: {row.help}" for name, row in LINKS.items()),
+        "name", type=_name, metavar="NAME", help=f"{_HELP}; {_FURTHER}: that of a section [modbus.NAME]"
     )
     parser.add_argument("--config", type=Path, default=config.DEFAULT_PATH, metavar="FILE",
                         help="configuration file (default: %(default)s)")  # fmt: skip

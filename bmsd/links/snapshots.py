@@ -12,7 +12,7 @@ class Snapshots:
     """The last snapshot of one runtime directory."""
 
     def __init__(self, runtime_dir: Path) -> None:
-        self._dir = runtime_dir
+        self.folder = runtime_dir
         self._version: tuple[int, int, int] | None = None
         self._last: Snapshot | None = None
         self.trouble = ""
@@ -21,13 +21,13 @@ class Snapshots:
     def last(self) -> Snapshot | None:
         """Give the last snapshot of this boot, of whatever age; None when there is none to read."""
         try:
-            status = (self._dir / SNAPSHOT).stat()
+            status = (self.folder / SNAPSHOT).stat()
             version = (status.st_ino, status.st_mtime_ns, status.st_size)
             if version != self._version:
-                self._last = read_snapshot(self._dir)
+                self._last = read_snapshot(self.folder)
                 self._version = version
         except FileNotFoundError:
-            self._forget(f"{self._dir / SNAPSHOT} does not exist: bmsd is not running")
+            self._forget(f"{self.folder / SNAPSHOT} does not exist: bmsd is not running")
         except (OSError, StaleError) as error:
             self._forget(str(error))
         if self._last is None:

@@ -19,6 +19,8 @@ class Chemistry:
     """(cell_mv, permille), rising; used once, when there is no stored charge count."""
     flat_low_mv: int
     flat_high_mv: int
+    nominal_mv: int
+    """Voltage of one cell by which its energy is rated."""
 
 
 # LiFePO4: mid of charge and discharge branch at 45 °C, A123 26650 (ESC toolbox data, MIT).
@@ -30,6 +32,7 @@ CHEMISTRIES = {
         ((2166, 0), (2841, 20), (3033, 50), (3180, 100), (3213, 130), (3396, 970), (3508, 990)),
         flat_low_mv=3200,
         flat_high_mv=3395,
+        nominal_mv=3200,
     ),
     "li-ion": Chemistry(
         "li-ion",
@@ -51,6 +54,7 @@ CHEMISTRIES = {
         ),
         flat_low_mv=0,
         flat_high_mv=0,
+        nominal_mv=3600,
     ),
     "lto": Chemistry(
         "lto",
@@ -71,6 +75,7 @@ CHEMISTRIES = {
         ),
         flat_low_mv=0,
         flat_high_mv=0,
+        nominal_mv=2300,
     ),
 }
 PRESETS = ("default", "jk-compatible")

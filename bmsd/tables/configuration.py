@@ -40,7 +40,8 @@ class Key:
             return "one of " + ", ".join(f'"{choice}"' for choice in self.choices)
         if self.low is not None:
             return f"{self.low:g} to {self.high:g}"
-        return {bool: "true or false", str: "a text", list: "a list of texts"}.get(self.type, "a number")
+        plain = {bool: "true or false", str: "a text", list: "a list of texts", dict: "a table"}
+        return plain.get(self.type, "a number")
 
 
 MUST = Required.YES
@@ -50,10 +51,16 @@ CONTACTORS = {"split": ("charge", "discharge"), "common": ("main",), OWN_FETS: (
 """The switches of each topology."""
 CONTACTOR_LINES = {name: () if name == OWN_FETS else names for name, names in CONTACTORS.items()}
 """Those of them that need a line; no other one has one."""
+MAPS = ("bmsd", "sunspec", "jk")
+"""Register maps of the Modbus link."""
+JK_4E57 = "jk-4e57"
+"""The mode in which a port of the Modbus link speaks the protocol of older JK boards instead."""
 OPTIONAL_SECTIONS = ("heater", "can", "modbus", "bench")
 """A section that may be missing altogether: then the thing is not there."""
 OPEN_SECTIONS = ("can",)
 """Sections whose further keys go to a library as they are."""
+NAMED_SECTIONS = ("modbus",)
+"""Sections that there may be more of: [modbus.NAME] is a whole section of its own, served by its own link."""
 
 # fmt: off
 KEYS: tuple[Key, ...] = (
@@ -108,8 +115,11 @@ KEYS: tuple[Key, ...] = (
     Key("modbus", "baudrate", int, "Baud.", 9600, low=1200, high=921_600),
     Key("modbus", "parity", str, "Parity.", "N", choices=("N", "E", "O")),
     Key("modbus", "stopbits", int, "Stop bits.", 1, low=1, high=2),
+    Key("modbus", "mode", str, "What is spoken: Modbus RTU, or the 4E57 protocol of older JK boards, without maps.",
+        "rtu", choices=("rtu", JK_4E57)),
     Key("modbus", "unit", int, "Unit id this pack answers to.", 1, low=1, high=247),
-    Key("modbus", "maps", list, "Register maps served.", ("bmsd",), choices=("bmsd",)),
+    Key("modbus", "maps", list, "Register maps served under it.", ("bmsd",), choices=MAPS),
+    Key("modbus", "more_units", dict, "Further unit ids on the same line, each with its maps: { 2 = [\"bmsd\"] }."),
     Key("bench", "scenario", str, "Scenario of the simulated pack; only with --simulate.", "demo"),
 )
 # fmt: on
@@ -117,5 +127,18 @@ SECTIONS = (*dict.fromkeys(key.section for key in KEYS), "parameters")
 
 
 def keys_of(section: str) -> dict[str, Key]:
-    """Give the rows of one section by name."""
-    return {key.name: key for key in KEYS if key.section == section}
+    """Give the rows of one section by name; [modbus.NAME] has those of [modbus]."""
+    base, _, name = section.partition(".")
+    if name and base not in NAMED_SECTIONS:
+        return {}
+    return {key.name: key for key in KEYS if key.section == base}
+
+
+def section_of(link: str) -> str:
+    """Name the section a link is configured in: that of modbus@garage is modbus.garage."""
+    return link.replace("@", ".")
+
+
+def link_of(section: str) -> str:
+    """Name the link that serves a section, the other way round."""
+    return section.replace(".", "@")

@@ -88,7 +88,9 @@ class Bench:
     def cycle(self, contactors_open: bool = True) -> AfeReport:
         """Run one cycle of the session, 250 ms later."""
         self.pass_ms(250)
-        return self.run(self.session.cycle(self.now_ms, contactors_open))
+        report = self.run(self.session.cycle(self.now_ms, contactors_open))
+        self.run(self.session.check())
+        return report
 
     def until_ready(self) -> AfeReport:
         """Run cycles until there is a measurement."""

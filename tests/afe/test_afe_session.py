@@ -11,6 +11,7 @@ from bmsd.core.types import AfeState, ChipFault
 from bmsd.sim.chips.bq769x2 import FAULTS, Bq769x2Chip
 
 SET_CFGUPDATE = 0x0090
+SUBCOMMAND = b"\x3e"
 
 
 def test_a_chip_is_found_configured_and_measured_in_three_cycles(bench) -> None:
@@ -258,4 +259,54 @@ def test_a_session_can_check_settings_at_every_poll(bench) -> None:
     bench.session = AfeSession(bench.driver, bench.counter, check_every=1)
     bench.until_ready()
     bench.chip.fault("config_flip", True)
+    assert bench.cycle(contactors_open=False).measurement is not None, "looked at once the outputs are driven"
     assert bench.cycle(contactors_open=False).measurement is None
+
+
+def test_settings_that_could_not_be_read_are_looked_at_before_a_measurement_counts(bench) -> None:
+    """S2, S6: a check that did not succeed is unknown, not good."""
+    bench.session = AfeSession(bench.driver, bench.counter, check_every=1)
+    bench.until_ready()
+    transfer, looks = bench.chip.transfer, []
+
+    def without_settings(address: int, out: bytes, read: int) -> bytes:
+        if out[:1] == SUBCOMMAND:
+            looks.append(out)
+            raise OSError(121, "no acknowledge")
+        return transfer(address, out, read)
+
+    bench.chip.transfer = without_settings
+    assert bench.cycle(contactors_open=False).measurement is not None
+    assert looks
+    for _ in range(6):
+        report = bench.cycle(contactors_open=False)
+        assert (report.state, report.measurement) == (AfeState.READY, None)
+        assert "no acknowledge" in report.detail
+    assert bench.cycle(contactors_open=False).state is AfeState.ABSENT, "and not borne for ever"
+
+
+def test_one_look_that_failed_costs_no_measurement_when_the_next_succeeds(bench) -> None:
+    bench.session = AfeSession(bench.driver, bench.counter, check_every=1)
+    bench.until_ready()
+    transfer = bench.chip.transfer
+    bench.chip.transfer = lambda address, out, read: (
+        b"" if out[:1] == SUBCOMMAND else transfer(address, out, read)
+    )
+    assert bench.cycle(contactors_open=False).measurement is not None
+    bench.chip.transfer = transfer
+    assert bench.cycle(contactors_open=False).measurement is not None
+
+
+def test_a_setting_changed_while_it_could_not_be_read_gives_no_measurement(bench) -> None:
+    """S6: the look that is taken again stands before the measurement, not behind it."""
+    bench.session = AfeSession(bench.driver, bench.counter, check_every=1)
+    bench.until_ready()
+    transfer = bench.chip.transfer
+    bench.chip.transfer = lambda address, out, read: (
+        b"" if out[:1] == SUBCOMMAND else transfer(address, out, read)
+    )
+    bench.cycle(contactors_open=False)
+    bench.chip.transfer = transfer
+    bench.chip.fault("config_flip", True)
+    report = bench.cycle(contactors_open=False)
+    assert (report.state, report.measurement, report.resets) == (AfeState.CONFIGURING, None, 1)

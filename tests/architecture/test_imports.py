@@ -24,7 +24,7 @@ LAYERS = (
     ("core",),
     ("afe", "inverters"),
     ("hardware", "bus", "config_files"),
-    ("config_checks",),
+    ("config_checks", "config_links"),
     ("config",),
     ("asking", "events", "status", "store"),
     ("texts", "backstop"),

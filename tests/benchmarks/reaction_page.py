@@ -11,7 +11,6 @@ from reaction_pack import TICK_MS
 from reaction_trips import NOT_MEASURED, TRIPS
 from rig import PERIOD_MS, median, percentile
 
-from bmsd.afe.session import SIGNATURE_EVERY
 from bmsd.tables.alarms import BY_NAME
 
 DOCUMENT = Path("docs/reaction-times.md")
@@ -220,11 +219,9 @@ Milliseconds beyond the protection's own delay: median / p99.9 / worst, for idle
 inverter takes nothing back, so that the contacts wait for it as long as their alarm lets them (S12); the wait is then
 part of the own delay, as for the over-currents. Own delays in real time are shorter, where the parameter allows it."""
 
-NOTES = f"""\
-- What is a little beyond the budget is so by the bus: a cycle that decides and also looks at the chip's settings (S6;
-  the signature at every {SIGNATURE_EVERY}th poll, with a block of them at every 16th) carries 165 or 259 bytes instead
-  of 131 before it decides, and gives the chip its pauses: at 100 kHz 17 or 27 ms instead of 12, at 400 kHz 6 or 10 ms
-  instead of 3.
+NOTES = """\
+- A cycle decides after the 131 bytes of a poll: 12 ms of wire at 100 kHz, 3 ms at 400 kHz. It looks at the chip's
+  settings (S6) only once the outputs are driven.
 - Where a value is lost (`cell_lost`, `temperature_lost`, `switch_temperature_lost`, `current_lost`, `stack_lost`,
   `afe_lost`) the line goes off because the value is unknown, after `value_max_age_s` from its last good reading; the
   alarm that names it follows after `unknown_grace_s`.

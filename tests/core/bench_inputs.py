@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bmsd.core.alarms import AlarmState
+from bmsd.core.plausible import Held, Values, believe
 from bmsd.core.settings import Settings, settings
 from bmsd.core.state import Outputs, State, begin
 from bmsd.core.step import step
@@ -41,6 +42,23 @@ def make_settings(
     given: dict[str, Any] = {"capacity_mah": 100_000, "heater_mohm": 24_000, "wired": WIRED, **fittings}
     made = make_parameters(chemistry, preset, cells, **(chosen or {}))
     return settings(made, CHEMISTRIES[chemistry], cells=cells, **given)
+
+
+def believed(settings: Settings, **changed: Any) -> Values:
+    """Give what is believed of a first good poll of a pack at rest; `changed` are readings that differ."""
+    cells = settings.cells
+    given: dict[str, Any] = {
+        "cell_mv": (3300,) * cells,
+        "stack_mv": 3300 * cells,
+        "charger_mv": 0,
+        "load_mv": 0,
+        "current_ma": 0,
+        "battery_decic": (250, 251),
+        "switch_decic": 300,
+        "faults": ChipFault.NONE,
+        **changed,
+    }
+    return believe(Held(), Measurement(**given), 0, settings.parameters)[0]
 
 
 @dataclass

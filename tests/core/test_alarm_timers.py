@@ -254,3 +254,18 @@ def test_a_rule_is_its_row_with_the_parameters_filled_in() -> None:
     assert OVER[1:] == ("cell_ovp", "cell_max", True, p.cell_ovp_mv, p.cell_ovpr_mv, p.cell_ovp_delay_ms, 0)
     assert (CURRENT.trip, CURRENT.release_ms) == (150_000, 60_000)
     assert made["afe_refused"][2:] == ("", True, 0, 0, 0, p.recovery_ms)
+
+
+def test_a_start_foresees_what_running_trip_timers_would_block() -> None:
+    """S13: all of them together; one that is active already, or that released, foresees nothing."""
+    runs, over = AlarmState(bad_since_ms=T), AlarmState(True, T, good_since_ms=T)
+    tripped = AlarmState(True, T, bad_since_ms=T)
+
+    def foreseen(**states: AlarmState) -> Block:
+        return alarms.pending(tuple(states.get(alarm.name, QUIET) for alarm in ALARMS))
+
+    assert foreseen() == Block.NONE
+    assert foreseen(cell_ovp=runs) == BY_NAME["cell_ovp"].blocks == Block.CHARGE
+    assert foreseen(cell_ovp=runs, cell_uvp=runs) == Block.CHARGE | Block.DISCHARGE
+    assert foreseen(cell_ovp=tripped, cell_uvp=over) == Block.NONE
+    assert foreseen(cell_ovp=tripped, cell_uvp=runs) == Block.DISCHARGE

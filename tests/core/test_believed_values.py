@@ -51,7 +51,8 @@ def test_before_the_first_poll_everything_is_unknown() -> None:
     found = Reader().read(None)
     assert found.stack_mv is found.charger_mv is found.current_ma is found.switch_decic.value is None
     assert found.cell_mv == found.battery_decic == ()
-    assert found.cell_max == found.pack_mv == found.charge_ma == Reading(None, False)
+    assert found.cell_max == found.pack_mv == Reading(None, False)
+    assert found.charge_ma == found.discharge_ma == Reading(None, False)
 
 
 def test_a_slow_cycle_may_believe_so_much_longer() -> None:
@@ -200,6 +201,15 @@ def test_cells_that_come_up_after_a_start_without_any_are_watched() -> None:
     reader.cells(*(None,) * 8)
     assert reader.read().cell_mv == GOOD.cell_mv
     assert reader.read().frozen == ()
+
+
+def test_a_cell_that_was_never_read_hides_no_frozen_one() -> None:
+    """S2: the others are watched from the first cycle on."""
+    reader = Reader()
+    for n in range(3):
+        others = 3300 - 20 * n
+        found = reader.cells(None, others, 3300, *(others,) * 5)
+    assert found.frozen == (3,)
 
 
 def test_half_of_the_cells_must_move_before_the_others_are_judged() -> None:

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from bench_inputs import Pack, make_settings
 
-from bmsd.core.diode import BURNS_MA, COOL_MA, HOLD_MS
+from bmsd.core.diode import BURNS_MA, COOL_MA, HOLD_MS, Diode, Diodes, spare
+from bmsd.core.switching import SwitchState
 from bmsd.core.types import AfeState, ChipFault, Inputs, Levels, Measurement, Request
 
 WIRED = frozenset({"precharge", "heater", "buzzer"})
@@ -147,6 +148,16 @@ def test_a_current_in_the_forbidden_direction_ends_it_at_once_and_holds_it_off(d
 
 def test_the_figures_are_those_of_the_safety_document() -> None:
     assert (BURNS_MA, COOL_MA, HOLD_MS) == (2000, 1000, 5000)
+
+
+def test_a_fet_that_was_never_on_for_its_diode_remembers_nothing() -> None:
+    """A small current switches nothing, and a machine that booted a second ago holds nothing off."""
+    on, off = SwitchState(True), SwitchState(False)
+    nothing = Diode(False, None, None)
+    assert spare(Diodes(), off, on, -COOL_MA, 1000) == Diodes(nothing, nothing)
+    assert spare(Diodes(), on, off, COOL_MA, 1000) == Diodes(nothing, nothing)
+    assert spare(Diodes(), off, on, -BURNS_MA, 1000) == Diodes(Diode(True, 1000, None), nothing)
+    assert spare(Diodes(), on, off, BURNS_MA, 1000) == Diodes(nothing, Diode(True, 1000, None))
 
 
 @pytest.mark.parametrize(("between_ma", "spared"), [(0, True), (1, False)])

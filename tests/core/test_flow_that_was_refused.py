@@ -9,14 +9,14 @@ import pytest
 from bench_inputs import START_MS, make_settings
 
 from bmsd.core import flow, obedience
-from bmsd.core.alarms import Finding
+from bmsd.core.alarms import AlarmState, Finding
 from bmsd.core.limits import Limits
 from bmsd.core.obedience import Highest, Told, past_contactors, tell
 from bmsd.core.plausible import Held, Reading, Values, believe
 from bmsd.core.state import CommonState, begin
 from bmsd.core.switching import SwitchState
 from bmsd.core.types import ChipFault, Measurement
-from bmsd.tables.alarms import BOTH, Block
+from bmsd.tables.alarms import ALARMS, BOTH, Block
 
 TOLERANCES = {"limit_tolerance_ma": 1000, "weld_current_ma": 1000}
 SETTINGS = make_settings(chosen=TOLERANCES)
@@ -239,6 +239,30 @@ def test_nothing_is_held_against_an_open_contactor_a_direction_that_may_or_two_c
     assert refused(BOTH, 9000, main=OPEN) == refused(Block.NONE, 9000) == {}
     two = replace(begin(START_MS), main=CLOSED, common=CommonState(BOTH))
     assert flow.findings(SETTINGS, two, believed(9000)) == {}
+
+
+def opened(block: Block, *active: str) -> dict[str, Finding]:
+    """Judge an open contactor with these alarms active."""
+    states = tuple(AlarmState(row.name in active) for row in ALARMS)
+    return refused(block, 0, main=OPEN, alarms=states)
+
+
+def test_who_charged_on_is_not_tried_again_while_charging_is_forbidden() -> None:
+    """S1, S12: the alarm may not end behind its open contactor, and ends when charging is allowed again."""
+    assert opened(Block.CHARGE, "charge_not_stopped") == {"charge_not_stopped": Finding(None)}
+    assert opened(BOTH, "charge_not_stopped") == {"charge_not_stopped": Finding(None)}
+    assert opened(Block.NONE, "charge_not_stopped") == opened(Block.DISCHARGE, "charge_not_stopped") == {}
+    assert opened(Block.CHARGE, "discharge_not_stopped") == opened(Block.CHARGE) == {}
+
+
+def test_who_discharged_on_is_tried_again() -> None:
+    """A pack that stays open is never charged."""
+    assert opened(Block.DISCHARGE, "discharge_not_stopped") == {}
+
+
+def test_the_alarms_of_a_current_that_goes_on_are_named() -> None:
+    """What they forbid is no direction of its own, else none of them would ever end."""
+    assert {row.name for row in ALARMS if row.name.endswith("_not_stopped")} == flow.NOT_STOPPED
 
 
 def test_a_running_heater_is_no_load_of_the_inverter() -> None:

@@ -52,6 +52,13 @@ def test_a_failed_attempt_says_when_the_next_one_begins() -> None:
     assert reason == Reason(Because.PRECHARGE, until_ms=end_ms + P.precharge_rest_ms)
 
 
+def test_a_load_side_one_millivolt_below_a_twentieth_of_a_high_pack_is_a_short() -> None:
+    """After two seconds; at a twentieth it has its whole time."""
+    late_ms = T - 500 + 2000
+    assert call(OFF, RUNNING, pack_mv=60_000, load_mv=2999, now_ms=late_ms)[1].tries == 2
+    assert call(OFF, RUNNING, pack_mv=60_000, load_mv=3000, now_ms=late_ms)[1] == RUNNING
+
+
 def test_while_the_resistor_cools_its_rest_is_the_reason() -> None:
     cooling = PrechargeState(SwitchState(False, T - 1000, (T - 3000,)), 1)
     state, precharge, reason = call(OFF, cooling)

@@ -46,6 +46,26 @@ def test_all_but_the_override_fall_silent(name, lasts_ms) -> None:
     assert "x" not in told[lasts_ms // PERIOD_MS :]
 
 
+@pytest.mark.parametrize(
+    ("name", "lasts_ms", "period_ms"),
+    [("cell_lost", 60_000, 400), ("cell_ovp", 30_000, 400), ("cell_spread", 12_000, 730)],
+)
+def test_it_falls_silent_at_its_time_also_in_the_middle_of_a_sound(name, lasts_ms, period_ms) -> None:
+    active = ((BY_NAME[name], AlarmState(True, 0)),)
+    assert signals.buzzer(active, sounds=True, period_ms=period_ms, now_ms=lasts_ms - 1)
+    assert not signals.buzzer(active, sounds=True, period_ms=period_ms, now_ms=lasts_ms)
+
+
+def test_without_an_alarm_nothing_sounds() -> None:
+    assert not any(signals.buzzer((), sounds=True, period_ms=250, now_ms=at) for at in range(0, 10_000, 250))
+
+
+def test_an_unknown_value_is_trouble_before_any_alarm_is_raised() -> None:
+    """S2: the LED does not shine for a pack that nobody can judge."""
+    shown = [signals.led((), started=True, unknown=True, period_ms=250, now_ms=at) for at in (0, 250, 500)]
+    assert shown == [True, False, True]
+
+
 def test_the_override_is_heard_to_its_end() -> None:
     """S10: announced on the buzzer for all of its thirty minutes."""
     assert heard("emergency_override", 1_800_000).count("x") == 180

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from bench_inputs import Pack, make_settings
 
 from bmsd.core import wear
+from bmsd.core.alarms import Finding
 from bmsd.core.state import begin
+from bmsd.core.switching import SwitchState
 from bmsd.core.types import Because, Request
 from bmsd.core.wear import Worn
 
@@ -94,6 +98,21 @@ def test_after_a_reboot_the_last_hour_counts_as_now() -> None:
     assert again.state.commands.charge
 
 
+def test_after_a_reboot_an_old_time_that_looks_past_counts_as_now() -> None:
+    """S11, S12: another boot's clock, whatever it read, says nothing of how long ago it was."""
+    kept = {"charge": Worn(5, (1000,) * 5)}
+    state = wear.remembered(begin(2 * HOUR_MS), kept, 2 * HOUR_MS, same_boot=False)
+    assert state.charge.starts_ms == (2 * HOUR_MS,) * 5
+    state = wear.remembered(begin(2 * HOUR_MS), kept, 2 * HOUR_MS, same_boot=True)
+    assert state.charge.starts_ms == (1000,) * 5
+
+
+def test_what_is_an_hour_old_need_not_be_kept() -> None:
+    """S12: to the millisecond, as the pace forgets it."""
+    state = replace(begin(0), charge=SwitchState(True, 9, (1000, 1001, 2000), 7))
+    assert wear.worn(state, 1000 + HOUR_MS) == {"charge": Worn(7, (1001, 2000))}
+
+
 def test_a_time_that_lies_ahead_counts_as_now() -> None:
     """S12: a file that says so must not hold a contactor open for ever."""
     state = wear.remembered(begin(5000), {"charge": Worn(9, (10**12,) * 5)}, 5000, same_boot=True)
@@ -104,6 +123,18 @@ def test_a_time_that_lies_ahead_counts_as_now() -> None:
 def test_a_contactor_that_never_closed_leaves_nothing_behind() -> None:
     assert wear.worn(begin(0), 0) == {}
     assert set(wear.worn(switched(1).state, 0)) == {"charge", "discharge", "precharge"}
+
+
+@pytest.mark.parametrize("topology", ["split", "common", "afe"])
+def test_the_most_used_contactor_of_its_topology_is_the_one_that_is_worn(topology) -> None:
+    """A contactor that another topology would have, and a FET, wear nobody out."""
+    settings = make_settings(topology=topology, chosen={"contactor_life_closings": 100})
+    own = settings.contactors if topology != "afe" else ()
+    for name in ("charge", "discharge", "main"):
+        state = replace(begin(0), **{name: SwitchState(closings=100)})
+        expected = {"contactor_worn": Finding(True, 100)} if name in own else {}
+        assert wear.findings(settings, state) == expected
+        assert wear.findings(settings, replace(begin(0), **{name: SwitchState(closings=99)})) == {}
 
 
 @pytest.mark.parametrize(("closings", "worn"), [(98, False), (99, True)])

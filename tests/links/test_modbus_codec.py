@@ -11,15 +11,17 @@ from hypothesis import strategies as st
 
 from bmsd.links.modbus_rtu import (
     Framer,
+    Order,
     Refusal,
     RefusedError,
     Request,
-    answer,
     crc16,
     crc_is_good,
+    order_of,
     silence_us,
     with_crc,
 )
+from bmsd.links.modbus_unit import Unit
 
 BAUD = 115_200
 GOOD = with_crc(bytes.fromhex("010300640002"))
@@ -31,8 +33,9 @@ OTHERS_REPLY = with_crc(bytes.fromhex("09030400010001"))
 class Line:
     """A line on which time passes only as told; collects what the slave says."""
 
-    def __init__(self, unit: int = 1, baudrate: int = BAUD) -> None:
-        self.framer = Framer(unit, baudrate)
+    def __init__(self, units: tuple[int, ...] = (1,), baudrate: int = BAUD) -> None:
+        self.framer = Framer(units, baudrate)
+        self.units = {unit: Unit([Registers()]) for unit in units}
         self.now_us = 1_000_000
         self.said: list[bytes] = []
 
@@ -41,17 +44,25 @@ class Line:
         self.now_us += pause_us
         while (due_us := self.framer.due_us()) is not None and due_us <= self.now_us:
             if request := self.framer.take(self.now_us):
-                reply = answer(request, registers)
+                reply = self.units[request.unit].answer(request)
                 self.said += [] if reply is None else [reply]
         return self
 
 
-def registers(address: int, count: int) -> list[int]:
-    if address == 13:
-        raise RefusedError(Refusal.DEVICE)
-    if address + count > 1000:
-        raise RefusedError(Refusal.ADDRESS)
-    return [(address + n) & 0xFFFF for n in range(count)]
+class Registers:
+    """A map of its own addresses."""
+
+    functions = (3, 4)
+
+    def __init__(self, start: int = 0) -> None:
+        self._start = start
+
+    def read(self, address: int, count: int) -> list[int]:
+        if address == 13:
+            raise RefusedError(Refusal.DEVICE)
+        if not self._start <= address <= address + count <= self._start + 1000:
+            raise RefusedError(Refusal.ADDRESS)
+        return [(address + n) & 0xFFFF for n in range(count)]
 
 
 REPLY = with_crc(bytes.fromhex("010304 0064 0065".replace(" ", "")))
@@ -122,6 +133,65 @@ def test_a_broadcast_is_never_answered(frame) -> None:
     assert Line().sent(frame).sent(GOOD).said == [REPLY]
 
 
+def test_several_units_on_one_line_are_all_answered_and_no_other() -> None:
+    line = Line((1, 7))
+    seven = [with_crc(bytes((7,)) + REPLY[1:-2])]
+    assert line.sent(read(100, 2, unit=7)).said == seven
+    assert line.sent(read(100, 2, unit=9)).sent(read(100, 2, unit=0)).said == seven
+    assert line.sent(GOOD).said[1:] == [REPLY]
+
+
+def test_maps_under_one_unit_stand_side_by_side() -> None:
+    """An address that one map does not have is looked for in the next; another refusal is the answer."""
+    unit = Unit([Registers(), Registers(40_000)])
+    request = Request(1, 3, struct.pack(">HH", 40_001, 1))
+    assert unit.answer(request) == with_crc(bytes.fromhex("0103029C41"))
+    assert unit.answer(Request(1, 3, struct.pack(">HH", 20_000, 1))) == exception(3, 2)
+    assert unit.answer(Request(1, 3, struct.pack(">HH", 13, 1))) == exception(3, 4)
+
+
+GOOD_ORDERS = (
+    (3, "0064007D", Order(100, 125)),
+    (4, "00640001", Order(100, 1)),
+    (5, "0064FF00", Order(100, 1, (1,))),
+    (5, "00640000", Order(100, 1, (0,))),
+    (6, "0064ABCD", Order(100, 1, (0xABCD,))),
+    (15, "00640009020501", Order(100, 9, (1, 0, 1, 0, 0, 0, 0, 0, 1))),
+    (16, "006400020400010002", Order(100, 2, (1, 2))),
+    (16, "0064007BF6" + "0007" * 123, Order(100, 123, (7,) * 123)),
+)
+NO_ORDERS = (
+    (3, "00640000"), (3, "0064007E"), (5, "00640001"), (5, "0064FF01"), (15, "0064000000"), (15, "006400090105"),
+    (15, "00640009030501FF"), (15, "006407B1F7" + "00" * 247), (16, "0064000000"), (16, "00640002040001"),
+    (16, "0064000205000100020000"), (16, "006400020300010002"), (16, "0064007CF8" + "0007" * 124),
+    (16, "0064FFFF020001"), (16, ""), (16, "006400"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("function", "body", "order"), GOOD_ORDERS)
+def test_an_order_is_read_as_it_is_written(function, body, order) -> None:
+    assert order_of(Request(1, function, bytes.fromhex(body))) == order
+
+
+@pytest.mark.parametrize(("function", "body"), NO_ORDERS)
+def test_an_order_that_makes_no_sense_is_refused_as_a_value(function, body) -> None:
+    with pytest.raises(RefusedError) as refused:
+        order_of(Request(1, function, bytes.fromhex(body)))
+    assert refused.value.code is Refusal.VALUE
+
+
+@pytest.mark.parametrize(("function", "body"), [(15, "00640009"), (16, "00640002"), (3, "0401020304")])
+def test_our_own_acknowledgement_echoed_is_no_order(function, body) -> None:
+    assert order_of(Request(1, function, bytes.fromhex(body))) is None
+
+
+def test_a_write_glued_to_garbage_is_never_taken() -> None:
+    """S14: in other traffic some bytes will one day look like one; only a frame between silences is believed."""
+    write = with_crc(bytes.fromhex("010600640001"))
+    assert Line().sent(b"\x00" + write).said == []
+    assert Line().sent(write).said == [exception(6, 1)]
+
+
 def test_a_bad_checksum_is_met_with_silence() -> None:
     bad = GOOD[:-1] + bytes((GOOD[-1] ^ 1,))
     assert Line().sent(bad).said == []
@@ -185,7 +255,7 @@ def test_our_own_answer_echoed_by_the_adapter_is_not_a_request() -> None:
 
 
 def test_nothing_is_taken_before_the_silence_is_over() -> None:
-    framer = Framer(1, BAUD)
+    framer = Framer((1,), BAUD)
     framer.feed(GOOD, 0)
     assert framer.take(1749) is None
     assert framer.take(1750) == Request(1, 3, bytes.fromhex("00640002"))
@@ -213,6 +283,19 @@ def test_random_traffic_is_almost_never_taken_for_a_request() -> None:
         line.sent(random_bytes.randbytes(random_bytes.randrange(1, 40)), random_bytes.randrange(0, 50_000))
     assert len(line.said) <= 2
     assert len(line.framer._buffer) <= 512
+
+
+def test_after_each_of_ten_thousand_random_buffers_the_next_good_request_is_answered() -> None:
+    """S9: right answers or silence, whatever was on the line."""
+    random_bytes = random.Random(11)
+    line = Line((1, 7))
+    for _ in range(10_000):
+        line.sent(random_bytes.randbytes(random_bytes.randrange(1, 400)), random_bytes.randrange(0, 50_000))
+        said = line.said[:]
+        line.said.clear()
+        assert line.sent(GOOD).said[-1:] == [REPLY]
+        assert all(crc_is_good(reply) and reply[0] in (1, 7) for reply in said)
+        line.said.clear()
 
 
 def test_the_buffer_stays_small_on_a_line_that_is_never_silent() -> None:

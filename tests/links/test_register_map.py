@@ -10,14 +10,17 @@ import pytest
 
 from bmsd import bus
 from bmsd.bus import Publisher, monotonic_ms
+from bmsd.config import load
 from bmsd.core import step
 from bmsd.links.modbus_map import OwnMap
+from bmsd.links.modbus_pack import Pack
 from bmsd.links.modbus_rtu import Refusal, RefusedError
 from bmsd.links.snapshots import Snapshots
 from bmsd.tables import alarms, points, registers
 from bmsd.tables.registers import BLOCKS, REGISTERS, S16, S32, U16, U32
 
 LOCK = Path(__file__).parent / "registers.lock.json"
+EXAMPLE = Path(__file__).resolve().parents[2] / "etc" / "bmsd.toml"
 POINTS = {
     "sequence": 65_536, "state": "charging", "pack_mv": 53_204, "current_ma": -12_300, "soc_permille": 605,
     "cell_mv": [3300 + n for n in range(16)], "battery_decic": [-85, 210], "switch_decic": None,
@@ -28,7 +31,7 @@ POINTS = {
 
 class Clock:
     def __init__(self, folder: Path) -> None:
-        self.map = OwnMap(Snapshots(folder), cells=16, battery_sensors=2)
+        self.map = OwnMap(Pack(load(EXAMPLE), Snapshots(folder)))
         self._publisher = Publisher(folder)
 
     def publish(self, age_ms: int = 0, alarms_=(), **changed) -> None:
@@ -163,7 +166,7 @@ def test_data_that_turns_old_without_a_new_file_is_refused_too(pack, monkeypatch
     pack.publish()
     pack.map.read(100, 1)
     later_ms = monotonic_ms() + bus.FRESH_MS + 1
-    monkeypatch.setattr("bmsd.links.modbus_map.monotonic_ms", lambda: later_ms)
+    monkeypatch.setattr("bmsd.links.modbus_pack.monotonic_ms", lambda: later_ms)
     with pytest.raises(RefusedError):
         pack.map.read(100, 1)
 

@@ -41,7 +41,14 @@ class Tests:
         self.lines: dict[str, dict[str, list[str]]] = told["lines"]
         self.most_s = most_s
         self.noticed: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+        self.named = {module: self._named(module) for module in self.lines}
         self.rank = {module: self._rank(module, lines) for module, lines in self.lines.items()}
+
+    def _named(self, module: str) -> set[str]:
+        """Give the test files that import a module."""
+        imports = re.compile(rf"bmsd\.core(\.{module}\b| import [^\n]*\b{module}\b)")
+        files = {name.split("::", maxsplit=1)[0] for name in self.took}
+        return {file for file in files if imports.search((trial.ROOT / file).read_text("utf-8"))}
 
     def _rank(self, module: str, lines: dict[str, list[str]]) -> dict[str, int]:
         """Order the test files: those that import a module, then those that run what few others run."""
@@ -52,9 +59,9 @@ class Tests:
             for file, count in files.items():
                 alone[file] += 1 / len(files)
                 each[file] += count / len(names) / size[file]
-        imports = re.compile(rf"bmsd\.core(\.{module}\b| import [^\n]*\b{module}\b)")
-        named = {file: bool(imports.search((trial.ROOT / file).read_text("utf-8"))) for file in alone}
-        best = sorted(alone, key=lambda file: (not named[file], -alone[file] * each[file]))
+        named = self.named[module]
+        files = sorted({*alone, *named})
+        best = sorted(files, key=lambda file: (file not in named, -alone[file] * each[file]))
         return {file: n for n, file in enumerate(best)}
 
     def of(self, mutant: Mutant) -> list[str]:
@@ -63,8 +70,11 @@ class Tests:
         first, last = mutant.lines
         wanted = range(first, last + 1) if first else map(int, lines)
         names = {name for line in wanted for name in lines.get(str(line), ())}
-        if not first and not names:
-            names = set(self.took)
+        if not first:
+            # A test that reads a constant runs no line of its module.
+            named = self.named.get(mutant.module, set())
+            names |= {name for name in self.took if name.split("::", maxsplit=1)[0] in named}
+            names = names or set(self.took)
         here, near = self.noticed[mutant.module, mutant.function], self.noticed[mutant.module, ""]
         rank = self.rank.get(mutant.module, {})
         if not first and rank:

@@ -1,7 +1,6 @@
 """The whole plant: balance of charge, determinism, step length, tables, balancing, speed of the border."""
 
 import math
-import time
 
 import pytest
 from hypothesis import given, settings
@@ -236,20 +235,3 @@ def test_whatever_is_done_to_it_the_plant_gives_numbers(actions):
         numbers = [*reading.cell_mv, reading.stack_mv, reading.current_ma, reading.load_mv]
         assert all(math.isfinite(number) for number in [*numbers, reading.charger_mv, plant.heater_a])
         assert math.isfinite(plant.heat.pack_c)
-
-
-@pytest.mark.bench
-def test_a_step_and_a_reading_of_sixteen_cells_cost_less_than_fifty_microseconds():
-    plant = Plant(PlantSettings(initial_soc=0.3))
-    plant.set("charger_a", 40)
-    plant.set("load_w", 500)
-    plant.command("charge", True)
-    plant.command("discharge", True)
-    best_s = math.inf
-    for _ in range(5):
-        start_s = time.perf_counter()
-        for _ in range(2000):
-            plant.advance(250)
-            plant.sense()
-        best_s = min(best_s, (time.perf_counter() - start_s) / 2000)
-    assert best_s < 50e-6

@@ -11,6 +11,7 @@ import re
 import select
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import threading
@@ -23,6 +24,8 @@ from pathlib import Path
 import pytest
 
 from bmsd.bus import Publisher, monotonic_ms
+from bmsd.links.modbus_rtu import with_crc
+from tests.links import jk_client
 
 pytestmark = [pytest.mark.system, pytest.mark.xdist_group("system"), pytest.mark.timeout(60)]
 
@@ -53,6 +56,13 @@ POINTS = {
 HEALTHY = {
     "351": "2802F4012003D001", "355": "3C006300", "356": "C81485FFEB00",
     "359": "0000000001504E", "35C": "C000", "35E": "50594C4F4E202020",
+}  # fmt: skip
+SUNSPEC = {
+    "battery_decic": [235, -75], "remaining_mah": 169_380, "discharge_actual": True, "cell_average_mv": 3325,
+}  # fmt: skip
+JK = {
+    "capacity_mah": 280_000, "cell_difference_mv": 10, "min_cell": 1, "max_cell": 16, "discharge_commanded": True,
+    "discharge_actual": True,
 }  # fmt: skip
 NOTHING_ALLOWED = {"359": "0008000801504E", "35C": "0000", "35E": "50594C4F4E202020"}
 
@@ -381,6 +391,83 @@ def test_pymodbus_and_minimalmodbus_read_the_same(tmp_path, core, wire) -> None:
     assert refused.isError()
     assert refused.exception_code == 1
     assert block[0] == block[124] == 7
+
+
+def test_pysunspec2_scans_the_chain_and_reads_the_pack(tmp_path, core, wire) -> None:
+    """Signs and scales as a client applies them; own registers beside it under the same unit."""
+    client = pytest.importorskip("sunspec2.modbus.client")
+    ours, theirs = wire
+    core.points |= SUNSPEC
+    with running("modbus", tmp_path, MODBUS.format(ours) + 'maps = ["sunspec", "bmsd"]\n'):
+        eventually(lambda: link_state(tmp_path, "modbus")["state"] == "running")
+        device = client.SunSpecModbusClientDeviceRTU(slave_id=1, name=theirs, baudrate=115200)
+        device.scan()
+        read = {number: found[0] for number, found in device.models.items() if isinstance(number, int)}
+        errors = {number: model.error_info for number, model in read.items()}
+        for model in read.values():
+            model.read()
+        device.close()
+        values = (
+            mbpoll(theirs, "-a", "1", "-t", "4", "-r", "108", "-c", "1") if shutil.which("mbpoll") else None
+        )
+    assert list(read) == [1, 802, 803, 804, 805, 713]
+    assert not any(errors.values())
+    base, cells = read[802], read[805]
+    assert (read[1].Mn.value, read[1].DA.value) == ("bmsd", 1)
+    assert (base.A.cvalue, base.W.cvalue, base.V.cvalue) == (12.3, 654, 53.2)
+    assert (base.SoC.cvalue, base.DoD.cvalue, base.SoH.cvalue) == (60.5, 39.5, 99.0)
+    assert (base.AChaMax.cvalue, base.ADisChaMax.cvalue, base.VMax.cvalue) == (50.0, 80.0, 55.2)
+    assert (base.AHRtg.cvalue, base.WHRtg.cvalue, base.WarrDt.value) == (280, 14336, None)
+    assert (read[803].ModTmpMax.cvalue, read[803].ModTmpMin.cvalue) == (23.5, -7.5)
+    assert read[803].string[0].StrA.cvalue == read[804].A.cvalue == 12.3
+    assert [cell.CellV.cvalue for cell in getattr(cells, "lithium-ion-module-cell")] == [3.325] * 16
+    assert (read[713].SoC.cvalue, read[713].WHAvail.cvalue) == (60.5, 8672)
+    assert values is None or "5320" in values.stdout
+
+
+def test_one_line_serves_a_jk_board_beside_the_own_registers(tmp_path, core, line) -> None:
+    """Frame, acknowledgement and plain reads over a real port; the other unit goes on as ever."""
+    core.points |= SUNSPEC | JK
+    section = MODBUS.format(line[1]) + 'more_units = { 15 = ["jk"] }\n'
+
+    def said(request: bytes, length: int) -> bytes:
+        os.write(line[0], with_crc(request))
+        reply = b""
+        while len(reply) < length and select.select([line[0]], [], [], 2)[0]:
+            reply += os.read(line[0], 512)
+        return reply
+
+    with running("modbus", tmp_path, section):
+        eventually(lambda: link_state(tmp_path, "modbus")["state"] == "running")
+        for register in (0x161C, 0x161E, 0x1620):
+            reply = said(struct.pack(">BBHHBH", 15, 16, register, 1, 2, 0), 308)
+            assert reply[300:] == with_crc(struct.pack(">BBHH", 15, 16, register, 1))
+            assert jk_client.frame(reply[:300])
+            time.sleep(0.01)
+        live = jk_client.frame(said(bytes.fromhex("0F101620000102 0000"), 308)[:300])
+        time.sleep(0.01)
+        volts = said(bytes.fromhex("0F0312900002"), 9)
+        time.sleep(0.01)
+        own = said(bytes.fromhex("010300 6C0001"), 7)
+    assert (live["voltage_V"], live["current_A"], live["soc_percent"]) == (53.2, -12.3, 61)
+    assert live["cell_voltages_V"] == [3.325] * 16
+    assert volts == with_crc(bytes.fromhex("0F0304") + (53_200).to_bytes(4, "big"))
+    assert own == with_crc(bytes.fromhex("010302") + (5320).to_bytes(2, "big"))
+
+
+def test_a_second_port_speaks_4e57_by_a_process_of_its_own(tmp_path, core, line) -> None:
+    core.points |= SUNSPEC | JK
+    section = MODBUS.format("/dev/nowhere") + f'[modbus.uart]\nport = "{line[1]}"\nmode = "jk-4e57"\n'
+    with running("modbus@uart", tmp_path, section):
+        eventually(lambda: link_state(tmp_path, "modbus@uart")["state"] == "running")
+        assert "JK 4E57" in link_state(tmp_path, "modbus@uart")["detail"]
+        os.write(line[0], bytes.fromhex("4E5700130000000006030000000000006800000129"))
+        reply = b""
+        while len(reply) < 12 or len(reply) < int.from_bytes(reply[2:4], "big") + 2:
+            assert select.select([line[0]], [], [], 2)[0]
+            reply += os.read(line[0], 512)
+    found = jk_client.story(reply)
+    assert (found["voltage_V"], found["current_A"], found["cells"]) == (53.2, -12.3, 16)
 
 
 def test_an_answer_waits_for_the_silence_and_for_nothing_else(tmp_path, core, line) -> None:

@@ -1,0 +1,79 @@
+"""Check what of the links is more than one key: named sections, Modbus ports, and the units on them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from bmsd.config_files import Files
+from bmsd.tables.configuration import JK_4E57, MAPS, NAMED_SECTIONS
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,15}")
+_UNIT = re.compile(r"[1-9][0-9]{0,2}")
+_LAST_UNIT = 247
+
+
+def named_sections(given: Files, base: str) -> list[str]:
+    """List a section and all named ones beside it, those that are written."""
+    return [section for section in given if section == base or section.startswith(f"{base}.")]
+
+
+def check_names(given: Files, problems: list[str]) -> None:
+    """Refuse the name of a section that would be no name of a unit or of a file."""
+    for base in NAMED_SECTIONS:
+        for section in named_sections(given, base):
+            name = section.removeprefix(base).removeprefix(".")
+            if name and not _NAME.fullmatch(name):
+                place = next((value.place for value in given[section].values()), "configuration")
+                problems.append(
+                    f"{place}: [{section}]: {name!r} is no good name; allowed are 1 to 16 small letters, digits and -"
+                )
+
+
+def check_once(given: Files, values: Mapping[str, Any], base: str, key: str, problems: list[str]) -> None:
+    """Refuse a port or channel that two sections want: only one process can have it."""
+    users: dict[str, str] = {}
+    for section in named_sections(given, base):
+        wanted = values.get(f"{section}.{key}")
+        if not isinstance(wanted, str):
+            continue
+        if wanted in users:
+            written = given[section].get(key)
+            place = f"{written.place}: " if written else ""
+            problems.append(f"{place}{section}.{key} is {wanted!r}, which [{users[wanted]}] has already")
+        users.setdefault(wanted, section)
+
+
+def check_modbus(given: Files, values: Mapping[str, Any], problems: list[str]) -> None:
+    """Check the Modbus ports against each other, and the units of each."""
+    check_names(given, problems)
+    check_once(given, values, "modbus", "port", problems)
+    for section in named_sections(given, "modbus"):
+        found = [*_unit_problems(section, values)]
+        if values.get(f"{section}.mode") == JK_4E57:
+            found += [
+                (
+                    key,
+                    f'{section}.{key} has no meaning with mode = "{JK_4E57}", which is no Modbus: remove it',
+                )
+                for key in ("maps", "more_units")
+                if key in given[section]
+            ]
+        for key, text in found:
+            written = given[section].get(key)
+            problems.append(f"{written.place}: {text}" if written else text)
+
+
+def _unit_problems(section: str, values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    maps, more = values.get(f"{section}.maps"), values.get(f"{section}.more_units")
+    if maps is not None and not maps:
+        yield "maps", f"{section}.maps names no map; known are {', '.join(MAPS)}"
+    for unit, named in (more or {}).items():
+        what = f"{section}.more_units: unit {unit}"
+        if not _UNIT.fullmatch(unit) or int(unit) > _LAST_UNIT:
+            yield "more_units", f"{what} is no unit id; allowed is 1 to {_LAST_UNIT}"
+        elif int(unit) == values.get(f"{section}.unit"):
+            yield "more_units", f"{what} is {section}.unit already"
+        if not isinstance(named, list) or not named or not all(name in MAPS for name in named):
+            yield "more_units", f"{what} needs a list of its maps; known are {', '.join(MAPS)}"

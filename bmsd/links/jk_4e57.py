@@ -1,0 +1,115 @@
+"""The 4E57 protocol of older JK boards without input and output: bytes and times in, answers out.
+
+The line is its own: this is not Modbus. A frame is judged when the line has been silent; what stands before it is
+skipped. Reading is answered; a password, a write and whatever does not check is met with silence, as is every
+request while the core's data is old or a measurement unknown: the protocol has no word for no.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from bmsd.links.modbus_rtu import PATIENCE_US, RefusedError, silence_us
+from bmsd.tables import jk_4e57
+
+START = b"\x4e\x57"
+READ, READ_ALL = 3, 6
+_REQUEST, _REPLY, _BMS = 0, 1, 0
+_SHORTEST, _LONGEST = 20, 512
+_COMMAND, _TRANSFER, _DATA = 8, 10, 11
+_END = bytes.fromhex("0000000068")
+"""Record number, then the end mark."""
+
+
+class Station:
+    """A board at the end of a line."""
+
+    def __init__(self, values: Callable[[], dict[str, Any]], baudrate: int) -> None:
+        self.answered = self.refused = self.foreign = self.garbage = 0
+        self._values = values
+        self._silence_us = silence_us(baudrate)
+        self._patience_us = max(PATIENCE_US, 2 * self._silence_us)
+        self._buffer = bytearray()
+        self._last_us = 0
+        self._judged = True
+
+    def feed(self, data: bytes, now_us: int) -> None:
+        """Take bytes that arrived at a time."""
+        if self._buffer and now_us - self._last_us > self._patience_us:
+            self.garbage += len(self._buffer)
+            self._buffer.clear()
+        self._buffer += data
+        self.garbage += max(len(self._buffer) - _LONGEST, 0)
+        del self._buffer[:-_LONGEST]
+        self._last_us, self._judged = now_us, False
+
+    def due_us(self) -> int | None:
+        """Tell when `take` is worth calling; None while nothing new has arrived."""
+        return None if self._judged else self._last_us + self._silence_us
+
+    def take(self, now_us: int) -> bytes | None:
+        """Answer the request that ended before this silence; None where silence is the answer."""
+        due_us = self.due_us()
+        if due_us is None or now_us < due_us:
+            return None
+        self._judged = True
+        request = _last_frame(bytes(self._buffer))
+        if request is None:
+            return None  # perhaps the rest is still to come
+        self.garbage += len(self._buffer) - len(request)
+        self._buffer.clear()
+        if request[_TRANSFER] != _REQUEST:
+            self.foreign += 1  # an answer, perhaps our own, echoed by the adapter
+            return None
+        return self._answer(request)
+
+    def _answer(self, request: bytes) -> bytes | None:
+        try:
+            data = self._asked(request[_COMMAND], request[_DATA])
+        except RefusedError:
+            data = None
+        if data is None:
+            self.refused += 1
+            return None
+        self.answered += 1
+        return framed(request[4:8], request[_COMMAND], data)
+
+    def _asked(self, command: int, identifier: int) -> bytes | None:
+        if command == READ_ALL or (command == READ and identifier == 0):
+            return jk_4e57.everything(self._values())
+        if command != READ:
+            return None
+        if identifier == jk_4e57.CELLS_ID:
+            return jk_4e57.cells(self._values())
+        row = jk_4e57.BY_ID.get(identifier)
+        return None if row is None else row.encode(self._values())
+
+
+def _last_frame(buffer: bytes) -> bytes | None:
+    """Find a whole frame at the end of what has arrived."""
+    at = buffer.find(START)
+    while at >= 0:
+        frame = buffer[at:]
+        if len(frame) >= _SHORTEST and is_good(frame):
+            return frame
+        at = buffer.find(START, at + 1)
+    return None
+
+
+def is_good(frame: bytes) -> bool:
+    """Tell whether length and sum of a frame are right."""
+    length = int.from_bytes(frame[2:4], "big")
+    return length == len(frame) - 2 and frame[-4:] == _sum(frame[:-4])
+
+
+def _sum(data: bytes) -> bytes:
+    """Give the four bytes at the end: a checksum nobody uses, then the low half of the sum of all bytes."""
+    return (sum(data) & 0xFFFF).to_bytes(4, "big")
+
+
+def framed(terminal: bytes, command: int, data: bytes) -> bytes:
+    """Make a reply of the board."""
+    inner = terminal + bytes((command, _BMS, _REPLY)) + data + _END
+    body = START + (len(inner) + 2 + 4).to_bytes(2, "big") + inner
+    return body + _sum(body)

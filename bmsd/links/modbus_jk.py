@@ -1,0 +1,58 @@
+"""The registers of a JK board of the PB series, and its frames: for JK tools and for drivers made for such a board.
+
+It tells and takes nothing: settings, passwords and the one-shot commands (shutdown, chemistry) are no addresses here.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from typing import Any
+
+from bmsd.links import jk_values
+from bmsd.links.modbus_pack import Pack
+from bmsd.links.modbus_rtu import READ_HOLDING, WRITE_REGISTERS, Refusal, RefusedError
+from bmsd.tables import jk
+
+_BLOCK_MASK = 0xFE00
+
+
+class JkMap:
+    """One pack as a JK board under one unit id."""
+
+    functions = (READ_HOLDING, WRITE_REGISTERS)
+
+    def __init__(self, pack: Pack, unit: int) -> None:
+        self._board = Board(pack, unit)
+
+    def read(self, address: int, count: int) -> list[int]:
+        """Give registers from a byte address; RefusedError: no such address, or a pack that cannot be told."""
+        block = jk.BLOCKS.get(address & _BLOCK_MASK)
+        offset = address & ~_BLOCK_MASK
+        if block is None or offset % 2 or offset + 2 * count > jk.BLOCK_BYTES:
+            raise RefusedError(Refusal.ADDRESS)
+        data = jk.block_bytes(block, self._board.values(), "big")[offset : offset + 2 * count]
+        return [*struct.unpack(f">{count}H", data)]
+
+    def write(self, address: int, words: Sequence[int]) -> bytes:
+        """Give the frame that a write to its register asks for; no other address takes anything."""
+        block = jk.FRAMES.get(address)
+        if block is None:
+            raise RefusedError(Refusal.ADDRESS)
+        if len(words) != 1:
+            raise RefusedError(Refusal.VALUE)
+        return jk.frame(block, self._board.values())
+
+
+class Board:
+    """All values of the board, from one snapshot."""
+
+    def __init__(self, pack: Pack, unit: int) -> None:
+        self._pack = pack
+        self._fixed = jk_values.fixed(pack.config, unit)
+
+    def values(self) -> dict[str, Any]:
+        """Give them; RefusedError: the core's data is old, or a measurement is unknown."""
+        snapshot = self._pack.present()
+        told = jk_values.present(snapshot, self._pack.config.capacity_mah)
+        return {**self._pack.parameters(), **told, **self._fixed}

@@ -1,0 +1,52 @@
+"""What all register maps of one link draw from: the pack's configuration, its snapshot, and the requests so far."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from bmsd.bus import PARAMETERS, Snapshot, monotonic_ms, read_document
+from bmsd.config import Config
+from bmsd.errors import StaleError
+from bmsd.links.modbus_rtu import READS, Refusal, RefusedError
+from bmsd.links.snapshots import Snapshots
+from bmsd.tables import parameters
+
+
+@dataclass(slots=True)
+class Pack:
+    """One pack, as the maps see it."""
+
+    config: Config
+    snapshots: Snapshots
+    requests: int = 0
+    """Requests answered since the link started."""
+    _read: tuple[int, Mapping[str, int]] | None = field(default=None, init=False)
+
+    def present(self) -> Snapshot:
+        """Give the present snapshot; RefusedError with a device failure when it is old or missing (S7)."""
+        snapshot = self.snapshots.fresh(monotonic_ms())
+        if snapshot is None:
+            raise RefusedError(Refusal.DEVICE)
+        return snapshot
+
+    def parameters(self) -> Mapping[str, int]:
+        """Give the parameters in force; those of the configuration until the core has said any."""
+        path = self.snapshots.folder / PARAMETERS
+        try:
+            version = path.stat().st_mtime_ns
+            if self._read is None or self._read[0] != version:
+                self._read = (version, read_document(path)["values"])
+        except (OSError, StaleError, KeyError):
+            return {row.name: self.config.parameters.get(row.name) for row in parameters.ROWS}
+        return self._read[1]
+
+
+class ReadOnly:
+    """A map that takes nothing."""
+
+    functions: Sequence[int] = READS
+
+    def write(self, _address: int, _words: Sequence[int]) -> bytes:
+        """Refuse: nothing here can be written."""
+        raise RefusedError(Refusal.FUNCTION)

@@ -1,0 +1,105 @@
+"""What this pack says on a Modbus line: the units it answers to, and the maps that each serves side by side.
+
+A map names the functions it takes; whatever no map takes is refused as a function. An address is looked for in
+one map after the other.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from bmsd.links.modbus_pack import Pack
+from bmsd.links.modbus_rtu import READS, Framer, Order, Refusal, RefusedError, Request, order_of, with_crc
+
+_REFUSAL_BYTES = 5
+
+
+class Map(Protocol):
+    """Registers at fixed addresses. RefusedError: no such address, or nothing present to tell."""
+
+    @property
+    def functions(self) -> Sequence[int]:
+        """Name the functions it takes."""
+        ...
+
+    def read(self, address: int, count: int) -> list[int]:
+        """Give registers."""
+        ...
+
+    def write(self, address: int, words: Sequence[int]) -> bytes:
+        """Take what is written, all or nothing; give what is to be said before the acknowledgement."""
+        ...
+
+
+class Unit:
+    """The maps under one unit id."""
+
+    def __init__(self, maps: Sequence[Map]) -> None:
+        self._maps = maps
+
+    def answer(self, request: Request) -> bytes | None:
+        """Make the complete answer to a request; None where silence is the right one."""
+        try:
+            maps = [one for one in self._maps if request.function in one.functions]
+            if not maps:
+                raise RefusedError(Refusal.FUNCTION)
+            order = order_of(request)
+            return None if order is None else _first(maps, request, order)
+        except RefusedError as refused:
+            return with_crc(bytes((request.unit, request.function | 0x80, refused.code)))
+
+
+def _first(maps: Sequence[Map], request: Request, order: Order) -> bytes:
+    """Let the first map answer that has the address."""
+    for one in maps:
+        try:
+            return _done(one, request, order)
+        except RefusedError as refused:
+            if refused.code is not Refusal.ADDRESS:
+                raise
+    raise RefusedError(Refusal.ADDRESS)
+
+
+def _done(one: Map, request: Request, order: Order) -> bytes:
+    if request.function not in READS:
+        said = one.write(order.address, order.values)
+        return said + with_crc(bytes((request.unit, request.function)) + request.body[:4])
+    words = one.read(order.address, order.count)
+    body = struct.pack(f">{order.count}H", *words)
+    return with_crc(bytes((request.unit, request.function, len(body))) + body)
+
+
+class Station:
+    """All units of one line: bytes and times in, answers out."""
+
+    def __init__(self, units: Mapping[int, Unit], pack: Pack, baudrate: int) -> None:
+        self.refused = 0
+        self._units, self._pack = units, pack
+        self._framer = Framer(units, baudrate)
+        self.feed, self.due_us = self._framer.feed, self._framer.due_us
+
+    @property
+    def answered(self) -> int:
+        """Count the answers, refusals among them."""
+        return self._pack.requests
+
+    @property
+    def foreign(self) -> int:
+        """Count whole frames that were for others."""
+        return self._framer.foreign
+
+    @property
+    def garbage(self) -> int:
+        """Count bytes that belonged to no frame."""
+        return self._framer.garbage
+
+    def take(self, now_us: int) -> bytes | None:
+        """Answer the request that ended before this silence; None where silence is the answer."""
+        request = self._framer.take(now_us)
+        reply = self._units[request.unit].answer(request) if request else None
+        if reply is not None:
+            self._pack.requests += 1
+            self.refused += len(reply) == _REFUSAL_BYTES and bool(reply[1] & 0x80)
+        return reply

@@ -1,0 +1,76 @@
+"""What is taken from each request of an operator, and how it is recorded (S8, S10, S14)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from bench_inputs import START_MS, Pack
+
+from bmsd.core import wishes
+from bmsd.core.state import Consent, State, begin
+from bmsd.core.types import Event, Request
+from bmsd.core.wishes import Wishes
+from bmsd.tables.alarms import BOTH, Block
+
+
+def asked(*requests: Request, state: State | None = None) -> Wishes:
+    """Take these requests in one cycle."""
+    pack = Pack()
+    return wishes.take(state or begin(START_MS), pack.inputs(requests))
+
+
+@pytest.mark.parametrize(
+    ("request_", "word"),
+    [
+        (Request("switch", "charge", True, "uid 7"), "on"),
+        (Request("switch", "charge", False, "uid 7"), "off"),
+        (Request("reset", "cell_floor", None, "uid 7"), "reset"),
+        (Request("wake", "pack", None, "uid 7"), "wake"),
+        (Request("factory", "pack", None, "uid 7"), "factory"),
+    ],
+)
+def test_each_request_is_recorded_with_who_and_what(request_, word) -> None:
+    """S8, S14."""
+    assert asked(request_).events == (Event(START_MS, "request", request_.name, word, who="uid 7"),)
+
+
+def test_an_override_is_recorded_once_and_as_what_it_is() -> None:
+    """S10."""
+    found = asked(Request("emergency", "override", True, "uid 7"))
+    assert found.events == (Event(START_MS, "emergency", "override", "on", who="uid 7"),)
+    assert found.override is not None
+
+
+def test_only_a_reset_resets() -> None:
+    """S13: a switch or a wake with an alarm's name ends no latched alarm."""
+    found = asked(
+        Request("wake", "cell_floor"), Request("reset", "precharge_failed"), Request("reset", "afe_refused")
+    )
+    assert found.resets == {"precharge_failed", "afe_refused"}
+    assert asked(Request("wake", "cell_floor")).resets == frozenset()
+
+
+def test_without_requests_everything_stays_as_it_was() -> None:
+    state = replace(begin(START_MS, asked_for=Block.CHARGE), consent=Consent(charge=False))
+    assert asked(state=state) == Wishes(Consent(charge=False), Block.CHARGE, None, frozenset(), ())
+
+
+@pytest.mark.parametrize(("name", "direction"), [("charge", Block.CHARGE), ("discharge", Block.DISCHARGE)])
+def test_asking_for_a_direction_is_asking_for_no_other(name, direction) -> None:
+    """S13: after a start that waits for a word."""
+    state = begin(START_MS, asked_for=Block.NONE)
+    assert asked(Request("switch", name, True), state=state).asked_for == direction
+    assert asked(Request("switch", name, False), state=state).asked_for == Block.NONE
+    assert asked(Request("switch", "balance", True), state=state).asked_for == Block.NONE
+
+
+def test_requests_of_one_cycle_count_in_their_order() -> None:
+    """S14: the last word holds."""
+    off, on = Request("switch", "charge", False), Request("switch", "charge", True)
+    assert asked(off, on).consent == Consent()
+    assert asked(on, off).consent == Consent(charge=False)
+    forgotten = asked(off, Request("factory", "pack"))
+    assert (forgotten.consent, forgotten.asked_for) == (Consent(), Block.NONE)
+    assert asked(Request("factory", "pack"), on).asked_for == Block.CHARGE
+    assert asked(on).asked_for == BOTH

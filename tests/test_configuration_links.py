@@ -1,0 +1,141 @@
+"""Several ports and several units: named sections, what is refused in them, and the links that serve them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bmsd import status
+from bmsd.bus import Publisher, monotonic_ms
+from bmsd.cli import reading
+from bmsd.config import load
+from bmsd.errors import ConfigError
+from bmsd.links import runner
+
+EXAMPLE = (Path(__file__).resolve().parents[1] / "etc" / "bmsd.toml").read_text(encoding="utf-8")
+GARAGE = """
+[modbus.garage]
+port = "/dev/ttyUSB7"
+baudrate = 115200
+parity = "E"
+unit = 9
+"""
+
+
+@pytest.fixture
+def written(tmp_path):
+    def write(*parts: str, drop_in: str = "") -> Path:
+        path = tmp_path / "bmsd.toml"
+        path.write_text("\n".join(parts))
+        if drop_in:
+            (tmp_path / "conf.d").mkdir(exist_ok=True)
+            (tmp_path / "conf.d" / "50-more.toml").write_text(drop_in)
+        return path
+
+    return write
+
+
+def problems(path: Path) -> list[str]:
+    with pytest.raises(ConfigError) as refused:
+        load(path)
+    return refused.value.problems
+
+
+def without_modbus() -> str:
+    return EXAMPLE[: EXAMPLE.index("[modbus]")] + EXAMPLE[EXAMPLE.index("[parameters]") :]
+
+
+def test_a_named_section_is_a_whole_port_of_its_own(written) -> None:
+    config = load(written(EXAMPLE, GARAGE))
+    first, garage = config.modbus_ports.values()
+    assert list(config.modbus_ports) == ["modbus", "modbus@garage"]
+    assert (first.port, first.baudrate, dict(first.units)) == ("/dev/ttyAMA0", 9600, {1: ("bmsd",)})
+    assert (garage.port, garage.baudrate, garage.parity) == ("/dev/ttyUSB7", 115200, "E")
+    assert garage.stopbits == 1
+    assert dict(garage.units) == {9: ("bmsd",)}
+    assert config.of_link("modbus@garage") is garage
+    assert config.of_link("modbus") is config.modbus is first
+    assert config.of_link("modbus@cellar") is None
+    assert config.of_link("journal") is None
+
+
+def test_a_named_section_needs_no_first_one(written) -> None:
+    config = load(written(without_modbus(), GARAGE))
+    assert config.modbus is None
+    assert list(config.modbus_ports) == ["modbus@garage"]
+
+
+def test_a_drop_in_changes_a_named_section_key_by_key(written) -> None:
+    config = load(written(EXAMPLE, GARAGE, drop_in="[modbus.garage]\nunit = 11\n"))
+    garage = config.modbus_ports["modbus@garage"]
+    assert dict(garage.units) == {11: ("bmsd",)}
+    assert garage.port == "/dev/ttyUSB7"
+
+
+def test_further_units_have_their_own_maps(written) -> None:
+    more = 'unit = 1\nmore_units = { 5 = ["bmsd"], 247 = ["bmsd"] }'
+    config = load(written(EXAMPLE.replace("unit = 1\n", f"{more}\n", 1)))
+    assert config.modbus is not None
+    assert dict(config.modbus.units) == {1: ("bmsd",), 5: ("bmsd",), 247: ("bmsd",)}
+
+
+WRONG = (
+    ("unit = 9", "unit = 248", ("modbus.garage.unit", "248", "1 to 247")),
+    ("unit = 9", "unti = 9", ("[modbus.garage]", "unti", "did you mean unit")),
+    ('port = "/dev/ttyUSB7"', "", ("modbus.garage.port is missing",)),
+    ('port = "/dev/ttyUSB7"', 'port = "/dev/ttyAMA0"', ("modbus.garage.port", "which [modbus] has already")),
+    ("[modbus.garage]", "[modbus.Garage]", ("[modbus.Garage]", "small letters")),
+    ("[modbus.garage]", '[modbus."../../etc"]', ("no good name",)),
+    ("[modbus.garage]", "[modbus.a-name-that-is-too-long]", ("no good name",)),
+    ("unit = 9", "maps = []", ("modbus.garage.maps", "no map")),
+    ("unit = 9", 'maps = ["bmsd", "sunspek"]', ("modbus.garage.maps", "sunspek")),
+    ("unit = 9", 'unit = 9\nmore_units = { 9 = ["bmsd"] }', ("unit 9 is modbus.garage.unit already",)),
+    ("unit = 9", 'more_units = { 0 = ["bmsd"] }', ("unit 0 is no unit id", "1 to 247")),
+    ("unit = 9", 'more_units = { 248 = ["bmsd"] }', ("unit 248 is no unit id",)),
+    ("unit = 9", 'more_units = { 05 = ["bmsd"] }', ("unit 05 is no unit id",)),
+    ("unit = 9", "more_units = { 5 = [] }", ("unit 5 needs a list of its maps",)),
+    ("unit = 9", 'more_units = { 5 = "bmsd" }', ("unit 5 needs a list of its maps",)),
+    ("unit = 9", "more_units = { 5 = [1] }", ("unit 5 needs a list of its maps",)),
+    ("unit = 9", 'mode = "jk-4e57"\nmaps = ["bmsd"]', ("modbus.garage.maps", "no Modbus", "remove it")),
+    ("unit = 9", 'mode = "ascii"', ("modbus.garage.mode", "'ascii'", '"rtu"')),
+    ("unit = 9", 'more_units = ["5"]', ("modbus.garage.more_units", "a table")),
+)
+
+
+@pytest.mark.parametrize(("old", "new", "words"), WRONG, ids=[row[1].replace("\n", " ") for row in WRONG])
+def test_what_is_wrong_in_a_named_section_is_told_with_its_name_and_line(written, old, new, words) -> None:
+    path = written(EXAMPLE, GARAGE.replace(old, new))
+    (found,) = problems(path)
+    assert all(word in found for word in words), found
+    assert "line" in found or "missing" in found
+
+
+@pytest.mark.parametrize("section", ["[pack.second]\ncells = 3", "[heater.roof]\nresistance_ohm = 10"])
+def test_other_sections_have_no_named_ones(written, section) -> None:
+    assert problems(written(EXAMPLE, section))
+
+
+@pytest.mark.parametrize("name", ["modbus@", "journal@x", "modbos", "@x", ""])
+def test_a_link_that_cannot_be_is_wrong_usage(name, capsys) -> None:
+    with pytest.raises(SystemExit) as ended:
+        runner.main([name])
+    assert ended.value.code == 2
+    assert "there is no link" in capsys.readouterr().err
+
+
+def test_a_link_without_its_section_says_so_and_ends_well(written, tmp_path, capsys) -> None:
+    assert (
+        runner.main(["modbus@attic", "--config", str(written(EXAMPLE)), "--runtime-dir", str(tmp_path)]) == 0
+    )
+    assert "[modbus.attic] is not configured" in capsys.readouterr().out
+    assert (tmp_path / "link-modbus@attic.json").exists()
+
+
+def test_further_links_are_shown_after_the_first_ones(tmp_path) -> None:
+    publisher, now_ms = Publisher(tmp_path), monotonic_ms()
+    publisher.publish("snapshot.json", {"cells": 16, "points": {}, "alarms": []}, now_ms)
+    publisher.publish("link-modbus@garage.json", {"state": "running", "detail": "unit 9"}, now_ms)
+    told = reading.now(tmp_path).document["links"]
+    assert list(told) == [*status.LINKS, "modbus@garage"]
+    assert told["modbus@garage"]["state"] == "running"
