@@ -141,19 +141,20 @@ decic = st.integers(-400, 700)
 @given(mv, decic, st.integers(0, 1000), st.integers(0, 200), st.booleans())
 def test_more_room_never_leaves_less(cell, warmth, soc, more, resting) -> None:
     """Monotone in the distance from every limit, each way."""
-    here, soc_more = believed(cell, (warmth, 250)), min(soc + more, 1000)
-    assert (
-        charge(believed(cell - more, (warmth, 250), 2500)).permille
-        >= charge(believed(cell, (warmth, 250), 2500)).permille
-    )
-    assert discharge(believed(cell + more, (warmth, 250), 3700)).permille >= discharge(believed(cell, (warmth, 250), 3700)).permille  # fmt: skip
-    assert (
-        charge(here, soc, resting=resting, settings=BY_SOC).permille
-        >= charge(here, soc_more, resting=resting, settings=BY_SOC).permille
-    )
-    assert (
-        discharge(here, soc_more, settings=BY_SOC).permille >= discharge(here, soc, settings=BY_SOC).permille
-    )
+    here, battery, soc_more = believed(cell, (warmth, 250)), (warmth, 250), min(soc + more, 1000)
+
+    def into(mv: int) -> int:
+        return charge(believed(mv, battery, 2500)).permille
+
+    def out_of(mv: int) -> int:
+        return discharge(believed(mv, battery, 3700)).permille
+
+    assert into(cell - more) >= into(cell)
+    assert out_of(cell + more) >= out_of(cell)
+    by_soc = [charge(here, at, resting=resting, settings=BY_SOC).permille for at in (soc, soc_more)]
+    assert by_soc[0] >= by_soc[1]
+    by_soc = [discharge(here, at, settings=BY_SOC).permille for at in (soc_more, soc)]
+    assert by_soc[0] >= by_soc[1]
     colder, hotter = min(warmth, 250), max(warmth, 250)
     for share in (charge, discharge):
         assert (

@@ -101,9 +101,13 @@ class Seen:
 
     @property
     def full_at_h(self) -> float | None:
-        """Give when the charge was over: float or rest, at 100 %."""
-        phases = zip(self.t_h, self.rows["charge_phase"], self.rows["soc_permille"], strict=True)
-        return next((t for t, phase, soc in phases if phase in {"float", "rest"} and soc == 1000), None)
+        """Give when the charge was over, float or rest, after the state of charge had been 100 %."""
+        full = False
+        for t, phase, soc in zip(self.t_h, self.rows["charge_phase"], self.rows["soc_permille"], strict=True):
+            full = full or soc == 1000
+            if full and phase in {"float", "rest"}:
+                return t
+        return None
 
 
 KEPT = (

@@ -39,7 +39,12 @@ def test_with_a_lag_it_comes_down_from_its_own_settings() -> None:
 
 @pytest.mark.parametrize(
     ("volts", "amps", "seen"),
-    [(55.2, 44.9, (55.0, 40.0)), (55.0, 45.0, (55.0, 45.0)), (54.999, 4.9, (54.0, 0.0)), (54.9995, 5, (55.0, 5.0))],
+    [
+        (55.2, 44.9, (55.0, 40.0)),
+        (55.0, 45.0, (55.0, 45.0)),
+        (54.99, 4.9, (54.0, 0.0)),
+        (54.9995, 5, (55.0, 5.0)),
+    ],
 )
 def test_coarse_steps_are_rounded_down(volts, amps, seen) -> None:
     """A float a hair below a step is that step: the wire carries whole tenths."""
