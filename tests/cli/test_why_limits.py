@@ -32,7 +32,8 @@ def text(what: str, **points) -> str:
 def test_the_highest_cell() -> None:
     assert text("charge", charge_limit_reason="cell", charge_phase="bulk") == (
         "Charging is allowed and the charge contactor is closed. The inverter is told 45.000 A of 90.000 A"
-        " (charge_max_a): the highest cell, 7, is at 3.525 V, and the current falls to zero over 0.150 V (charge_taper_v) below 3.600 V"
+        " (charge_max_a): the highest cell, 7, is at 3.525 V, and"
+        " the current falls to zero over 0.150 V (charge_taper_v) below 3.600 V"
         " (cell_ovp_v)."
     )
 
