@@ -1,4 +1,4 @@
-"""Bring the inverter's CAN interface up with the bit rate of the configuration; run by bmsd-can@.service.
+"""Bring an inverter's CAN interface up with the bit rate of the configuration; run by bmsd-can@.service.
 
 The core and the CAN link have no right to change a network interface, and need none. An interface that the
 configuration does not name is left alone.
@@ -24,12 +24,17 @@ TIMEOUT_S = 10
 
 def bring_up(config: Config, interface: str) -> str:
     """Bring one interface up and say what was done; raise OSError in words when `ip` refuses."""
-    if config.can is None or (config.can.bus["interface"], config.can.bus["channel"]) != (
-        "socketcan",
-        interface,
-    ):
-        return f"{interface} is not the inverter's in {config.path}: left alone"
-    bitrate = int(config.can.bus["bitrate"])
+    bus = next(
+        (
+            found.bus
+            for found in config.buses.values()
+            if (found.bus["interface"], found.bus["channel"]) == ("socketcan", interface)
+        ),
+        None,
+    )
+    if bus is None:
+        return f"{interface} is not an inverter's in {config.path}: left alone"
+    bitrate = int(bus["bitrate"])
     link = describe(interface)
     kind, up = link.get("linkinfo", {}).get("info_kind", ""), "UP" in link.get("flags", ())
     if kind != "can":

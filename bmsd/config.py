@@ -12,29 +12,19 @@ from pathlib import Path
 from typing import Any
 
 from bmsd import config_checks as checks
+from bmsd.config_can import CanConfig, buses, check_buses
 from bmsd.config_files import Files, read
 from bmsd.config_links import check_modbus
 from bmsd.core.settings import Settings, settings
 from bmsd.errors import ConfigError
 from bmsd.hardware.board import FetsConfig, OutputsConfig
 from bmsd.hardware.outputs import SWITCHED
-from bmsd.inverters.protocols import PROTOCOLS
 from bmsd.tables import parameters
 from bmsd.tables.chemistries import CHEMISTRIES
 from bmsd.tables.configuration import OWN_FETS, link_of
 from bmsd.tables.parameters import Parameters
 
 DEFAULT_PATH = Path("/etc/bmsd/bmsd.toml")
-
-
-@dataclass(frozen=True, slots=True)
-class CanConfig:
-    """The inverter bus; `bus` goes to python-can as it is."""
-
-    protocol: str
-    silence_after_s: float
-    bus: dict[str, Any]
-    battery_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +37,8 @@ class ModbusConfig:
     stopbits: int
     units: Mapping[int, tuple[str, ...]]
     """The unit ids this pack answers to on it, each with its maps."""
+    writes: bool = False
+    """Masters may write once somebody has unlocked it."""
     mode: str = "rtu"
 
 
@@ -86,7 +78,7 @@ class Config:
     chosen: Mapping[str, int]
     """The parameters the installer wrote himself, by inside name."""
     topology: str = "split"
-    named: Mapping[str, ModbusConfig] = field(default_factory=dict)
+    named: Mapping[str, CanConfig | ModbusConfig] = field(default_factory=dict)
     """Further sections by the names of their links: [modbus.garage] is modbus@garage."""
 
     def of_link(self, name: str) -> CanConfig | ModbusConfig | None:
@@ -97,7 +89,13 @@ class Config:
     def modbus_ports(self) -> dict[str, ModbusConfig]:
         """Give all Modbus ports by the names of their links."""
         first = {"modbus": self.modbus} if self.modbus else {}
-        return first | {name: row for name, row in self.named.items() if name.startswith("modbus@")}
+        return first | {name: row for name, row in self.named.items() if isinstance(row, ModbusConfig)}
+
+    @property
+    def buses(self) -> dict[str, CanConfig]:
+        """Give all CAN buses by the names of their links."""
+        first = {"can": self.can} if self.can else {}
+        return first | {name: row for name, row in self.named.items() if isinstance(row, CanConfig)}
 
     @property
     def battery_sensors(self) -> int:
@@ -141,7 +139,7 @@ def load(path: Path) -> Config:
     checks.check_heater(given, values, merged, problems)
     checks.check_lines(given, values, problems)
     checks.check_topology(path, given, values, problems)
-    checks.check_can(given, values, problems)
+    check_buses(given, values, problems)
     check_modbus(given, values, problems)
     if problems or merged is None:
         raise ConfigError(problems)
@@ -155,7 +153,7 @@ def _build(
     merged: Mapping[str, int | None],
     chosen: Mapping[str, int],
 ) -> Config:
-    ohm = values.get("heater.resistance_ohm")
+    ohm, found = values.get("heater.resistance_ohm"), buses(given, values)
     return Config(
         path=path,
         chemistry=values["pack.chemistry"],
@@ -166,14 +164,14 @@ def _build(
         outputs=_outputs(values),
         heater_mohm=None if ohm is None else round(ohm * 1000),
         heater_from_pack=values.get("heater.supply") == "pack",
-        can=_can(given, values) if "can" in given else None,
+        can=found.pop("can", None),
         modbus=_modbus("modbus", values) if "modbus" in given else None,
         scenario=values.get("bench.scenario") or "demo",
         parameters=parameters.build(merged, values["pack.cells"]),
         closes_by_itself=values["switches.close_after_restart"] == "automatic",
         chosen=dict(chosen),
         topology=values["switches.topology"],
-        named={link_of(s): _modbus(s, values) for s in given if s.startswith("modbus.")},
+        named={**found, **{link_of(s): _modbus(s, values) for s in given if s.startswith("modbus.")}},
     )
 
 
@@ -204,18 +202,6 @@ def _outputs(values: Mapping[str, Any]) -> OutputsConfig:
     )
 
 
-def _can(given: Files, values: Mapping[str, Any]) -> CanConfig:
-    """Everything that is not bmsd's own goes to python-can."""
-    own = ("protocol", "silence_after_s", "battery_name")
-    bus = {name: written.value for name, written in given["can"].items() if name not in own}
-    for name in ("interface", "channel"):
-        bus.setdefault(name, values[f"can.{name}"])
-    bus.setdefault("bitrate", PROTOCOLS[values["can.protocol"]].bitrate)
-    return CanConfig(
-        values["can.protocol"], float(values["can.silence_after_s"]), bus, values["can.battery_name"]
-    )
-
-
 def _modbus(section: str, values: Mapping[str, Any]) -> ModbusConfig:
     more = values[f"{section}.more_units"] or {}
     return ModbusConfig(
@@ -227,5 +213,6 @@ def _modbus(section: str, values: Mapping[str, Any]) -> ModbusConfig:
             values[f"{section}.unit"]: tuple(values[f"{section}.maps"]),
             **{int(unit): tuple(maps) for unit, maps in more.items()},
         },
+        writes=values[f"{section}.writes"],
         mode=values[f"{section}.mode"],
     )

@@ -15,7 +15,6 @@ from bmsd.afe.chips import CHIPS
 from bmsd.config_files import Files, Given, Place, nearest
 from bmsd.core.heater import misfit
 from bmsd.core.settings import heater_max_mw
-from bmsd.inverters import protocols
 from bmsd.tables import configuration, parameters
 from bmsd.tables.configuration import Key, Required
 
@@ -31,7 +30,7 @@ def check_keys(path: Path, given: Files, problems: list[str]) -> dict[str, Any]:
             if name in rows:
                 row = replace(rows[name], section=section)
                 values[f"{section}.{name}"] = _checked(row, value, place, problems)
-            elif section not in configuration.OPEN_SECTIONS:
+            elif section.partition(".")[0] not in configuration.OPEN_SECTIONS:
                 problems.append(f"{place}: [{section}] has no key {name}{nearest(name, rows)}")
         if section not in given and section in configuration.OPTIONAL_SECTIONS:
             continue
@@ -205,16 +204,3 @@ def check_topology(path: Path, given: Files, values: Mapping[str, Any], problems
 _INSTEAD = {configuration.OWN_FETS: ", where the front-end chip drives its own FETs"}
 _ONE_BUS = {"common": "contactor is", configuration.OWN_FETS: "FETs is"}
 """Topologies with charger and load behind the same switches."""
-
-
-def check_can(given: Files, values: Mapping[str, Any], problems: list[str]) -> None:
-    """Check that the inverter protocol is known and runs at the given bit rate, and that the name fits."""
-    name, bitrate = values.get("can.protocol"), values.get("can.bitrate")
-    called = given.get("can", {}).get("battery_name")
-    if called and isinstance(called.value, str):
-        problems.extend(f"{called.place}: {text}" for text in protocols.name_problems(called.value))
-    if name is None:
-        return
-    written = given["can"].get("bitrate" if name in protocols.PROTOCOLS else "protocol")
-    place = f"{written.place}: " if written else ""
-    problems.extend(f"{place}{text}" for text in protocols.problems(name, bitrate))

@@ -57,7 +57,7 @@ def check_modbus(given: Files, values: Mapping[str, Any], problems: list[str]) -
                     key,
                     f'{section}.{key} has no meaning with mode = "{JK_4E57}", which is no Modbus: remove it',
                 )
-                for key in ("maps", "more_units")
+                for key in ("maps", "more_units", "writes")
                 if key in given[section]
             ]
         for key, text in found:
@@ -69,6 +69,10 @@ def _unit_problems(section: str, values: Mapping[str, Any]) -> Iterator[tuple[st
     maps, more = values.get(f"{section}.maps"), values.get(f"{section}.more_units")
     if maps is not None and not maps:
         yield "maps", f"{section}.maps names no map; known are {', '.join(MAPS)}"
+    served = [maps, *(more or {}).values()]
+    rtu = values.get(f"{section}.mode") != JK_4E57
+    if rtu and values.get(f"{section}.writes") and not any("bmsd" in (named or ()) for named in served):
+        yield "writes", f'{section}.writes needs the map "bmsd" on this line: what can be written is there'
     for unit, named in (more or {}).items():
         what = f"{section}.more_units: unit {unit}"
         if not _UNIT.fullmatch(unit) or int(unit) > _LAST_UNIT:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from bmsd import __version__, safe_off, store
 from bmsd.asking import Asked, RequestServer
-from bmsd.bus import EVENTS, PARAMETERS, SNAPSHOT, SOCKET, Publisher, boot_id, monotonic_ms
+from bmsd.bus import DOOR, EVENTS, PARAMETERS, SNAPSHOT, SOCKET, Publisher, boot_id, monotonic_ms
 from bmsd.config import DEFAULT_PATH, Config, load
 from bmsd.controller import Board, Controller, sleep_ms
 from bmsd.core import report, wear
@@ -102,7 +102,7 @@ class Daemon:
         latched, bench = dict(stored.latched), self._bench.request if self._bench else None
         problem = stored.problem
         try:
-            desk = Desk(self._config, stored.changed, bench)
+            desk = Desk(self._config, stored.changed, bench, stored.remote)
         except ParameterError as error:
             problem = f"stored parameter changes do not fit the configuration: {error}"
             desk = Desk(self._config, {}, bench)
@@ -117,6 +117,7 @@ class Daemon:
             signal.signal(number, self._asked_to_stop)
         self._ring.add([Event(self._started_ms, "daemon", "bmsd", "started")])
         self._publisher.publish(PARAMETERS, self._desk.body(), self._started_ms)
+        self._publisher.publish(DOOR, {"door": self._desk.door}, self._started_ms)
         gc.collect()
         gc.freeze()
         gc.disable()
@@ -184,13 +185,15 @@ class Daemon:
                 return
 
     def _handle(self, asked: Asked) -> None:
-        before = self._desk.parameters
+        before, door = self._desk.parameters, self._desk.door
         request = self._desk.handle(asked, monotonic_ms(), contactors_open=self._controller.contactors_open)
         if request is not None:
             self._waiting.append((request, asked))
         if self._desk.parameters is not before:
             self._controller.use(self._desk.parameters)
             self._publisher.publish(PARAMETERS, self._desk.body(), monotonic_ms())
+        if self._desk.door is not door:
+            self._publisher.publish(DOOR, {"door": self._desk.door}, monotonic_ms())
 
     def _answer(self) -> None:
         """Tell each asker what became of his request."""
@@ -231,6 +234,7 @@ class Daemon:
             "why": report.why(control.out),
             "afe": control.inputs.afe.detail,
             "event_sequence": self._ring.sequence,
+            "remote_off": control.state.consent.remote_off.names,
         }
         self._publisher.publish(SNAPSHOT, body, now_ms)
 
@@ -244,7 +248,8 @@ class Daemon:
             control.state.consent,
             latched,
             self._desk.changed,
-            runtime_ms,
+            runtime_ms=runtime_ms,
+            remote=self._desk.remote,
             worn=wear.worn(control.state, now_ms),
             asked_for=control.state.asked_for,
             boot=self._boot,
@@ -302,7 +307,7 @@ class Daemon:
 
 def _wishes(stored: store.Stored) -> tuple[object, ...]:
     """Give what may not wait for the next regular writing."""
-    return stored.consent, stored.latched, stored.changed, stored.worn, stored.asked_for
+    return stored.consent, stored.latched, stored.changed, stored.remote, stored.worn, stored.asked_for
 
 
 def _anchors(stored: store.Stored) -> tuple[int, bool] | None:

@@ -44,6 +44,8 @@ class Stored:
     """Directions that need no word of an operator to close: a factory reset asks for each anew, over restarts too."""
     boot: str = ""
     """The boot whose clock the times in `worn` belong to."""
+    remote: Mapping[str, int] = field(default_factory=dict)
+    """Parameter changes from afar, which stand before the ones made here."""
 
 
 def load(state_dir: Path) -> Stored:
@@ -66,11 +68,15 @@ def _stored(body: Mapping[str, Any]) -> Stored:
     counter = body["soc"]
     return Stored(
         soc=None if counter is None else _counter(counter),
-        consent=Consent(**{name: _flag(on) for name, on in body["consent"].items()}),
+        consent=Consent(
+            **{name: _flag(on) for name, on in body["consent"].items()},
+            remote_off=_blocks(body.get("remote_off", ())),
+        ),
         latched={
             name: (_maybe(pair[0]), _maybe(pair[1])) for name, pair in body["latched"].items() if _pair(pair)
         },
         changed={name: _whole(value) for name, value in body["changed"].items()},
+        remote={name: _whole(value) for name, value in body.get("remote", {}).items()},
         runtime_ms=_whole(body["runtime_ms"]),
         # A file of a version that did not count yet has neither.
         worn={name: _worn(name, raw) for name, raw in body.get("worn", {}).items()},
@@ -80,10 +86,14 @@ def _stored(body: Mapping[str, Any]) -> Stored:
 
 
 def _directions(names: Iterable[str]) -> Block:
+    return _blocks(names) & BOTH
+
+
+def _blocks(names: Iterable[str]) -> Block:
     block = Block.NONE
     for name in names:
         block |= Block[name.upper()]
-    return block & BOTH
+    return block
 
 
 def _worn(name: str, raw: Mapping[str, Any]) -> Worn:
@@ -138,9 +148,11 @@ def encode(stored: Stored) -> bytes:
         "soc": None
         if counter is None
         else {**asdict(counter), "last_ms": None, "full_since_ms": None, "empty_since_ms": None},
-        "consent": asdict(stored.consent),
+        "consent": {name: getattr(stored.consent, name) for name in ("charge", "discharge", "balance")},
+        "remote_off": stored.consent.remote_off.names,
         "latched": {name: list(pair) for name, pair in stored.latched.items()},
         "changed": dict(stored.changed),
+        "remote": dict(stored.remote),
         "runtime_ms": stored.runtime_ms,
         "worn": {name: asdict(one) for name, one in stored.worn.items()},
         "asked_for": stored.asked_for.names,

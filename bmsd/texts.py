@@ -181,6 +181,12 @@ def _parameter(event: Mapping[str, Any]) -> str | None:
     return f"Parameter {row.public_name} changed{before} to {number_text(row.unit, event['value'])}{by}"
 
 
+def _writes(event: Mapping[str, Any]) -> str:
+    who, state = event.get("who") or "Someone", event["state"]
+    span = f" for {duration_text(event['value'] * 1000)}" if event.get("value") else ""
+    return f"Writes on {event['name']} {state}{span} by {who}"
+
+
 _WRITERS: dict[str, Callable[[Mapping[str, Any]], str | None]] = {
     "alarm": _alarm,
     "switch": _switch,
@@ -189,4 +195,5 @@ _WRITERS: dict[str, Callable[[Mapping[str, Any]], str | None]] = {
     "request": _request,
     "emergency": _emergency,
     "parameter": _parameter,
+    "writes": _writes,
 }

@@ -100,3 +100,14 @@ def test_a_pack_without_an_inverter_changes_nothing(bring_up, tmp_path) -> None:
     without.write_text(text[: text.index("[can]")] + text[text.index("[modbus]") :])
     code, _, asked = bring_up(real(up=False), config=without)
     assert (code, asked) == (0, [])
+
+
+def test_the_interface_of_a_further_bus_is_brought_up_with_its_own_bit_rate(bring_up, tmp_path) -> None:
+    config = tmp_path / "bmsd.toml"
+    more = '[can.display]\nprotocol = "jk"\nchannel = "can1"\n'
+    config.write_text((ROOT / "etc" / "bmsd.toml").read_text() + more)
+    for interface, rate in (("can0", 500_000), ("can1", 250_000)):
+        code, _, asked = bring_up(real(up=False), interface=interface, config=config)
+        assert code == 0
+        assert f"bitrate {rate}" in asked[1]
+    assert bring_up(real(up=False), interface="can2", config=config)[2] == []

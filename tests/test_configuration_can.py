@@ -59,3 +59,124 @@ def test_a_name_is_taken_for_the_battery_and_not_for_the_bus(tmp_path) -> None:
     found = problems(tmp_path, 'battery_name = "SHEnergy2"')
     assert len(found) == 1
     assert "8 printable" in found[0]
+
+
+# --- auto and its fallback ------------------------------------------------------------------------------------
+
+
+def test_auto_runs_at_the_rate_of_those_that_can_be_heard(tmp_path) -> None:
+    can = loaded(tmp_path, 'protocol = "auto"', 'fallback = "pylontech"', "fallback_after_s = 20").can
+    assert can is not None
+    assert (can.protocol, can.fallback, can.fallback_after_s, can.bus["bitrate"]) == (
+        "auto", "pylontech", 20.0, 500_000,
+    )  # fmt: skip
+    assert can.bus.keys() == {"interface", "channel", "bitrate"}, "a key of ours goes to the library"
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        (('protocol = "auto"', "bitrate = 250000"), "500000"),
+        (('protocol = "auto"', 'fallback = "pylon"'), "fitting are byd"),
+        (('protocol = "auto"', 'fallback = "auto"'), "fitting are byd"),
+        (('protocol = "auto"', 'fallback = "jk"'), "does not fit"),
+        (('protocol = "sma"', 'fallback = "pylontech"'), 'only used with protocol = "auto"'),
+        (("fallback_after_s = 1",), "10 to 3600"),
+        (('interface = "udp_multicast"',), "not allowed"),
+        (('interface = "socketcand"', 'host = "192.0.2.1"'), "needs port"),
+    ],
+)
+def test_what_contradicts_is_refused_with_its_line(tmp_path, lines, words) -> None:
+    found = problems(tmp_path, *lines)
+    assert len(found) == 1
+    assert words in found[0]
+    assert "line" in found[0]
+
+
+# --- Further buses --------------------------------------------------------------------------------------------
+
+FIRST = ('protocol = "pylontech"', 'channel = "can0"', "share_percent = 60")
+GRID = ("[can.grid]", "share_percent = 40", 'protocol = "sma"', 'channel = "can1"')
+SHARE = "share_percent = 1"
+
+
+def test_a_further_bus_has_the_keys_defaults_and_checks_of_the_first(tmp_path) -> None:
+    buses = loaded(tmp_path, *FIRST, *GRID, "silence_after_s = 5", "listen_only = false").buses
+    assert list(buses) == ["can", "can@grid"]
+    assert (buses["can"].protocol, buses["can@grid"].protocol) == ("pylontech", "sma")
+    assert buses["can"].silence_after_s == 30
+    assert buses["can@grid"].silence_after_s == 5
+    assert buses["can@grid"].bus == {
+        "channel": "can1", "listen_only": False, "interface": "socketcan", "bitrate": 500_000,
+    }  # fmt: skip
+
+
+def test_a_display_needs_no_share(tmp_path) -> None:
+    lines = ('protocol = "pylontech"', "[can.display]", 'protocol = "jk"', 'channel = "can1"')
+    assert loaded(tmp_path, *lines).buses["can@display"].share_percent == 100
+
+
+def test_one_bus_has_no_further_ones(tmp_path) -> None:
+    assert list(loaded(tmp_path, *FIRST).buses) == ["can"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        (
+            ("[can.grid]", SHARE, 'protocol = "pylon"', 'channel = "can1"'),
+            "can.grid.protocol 'pylon' is not known",
+        ),
+        (
+            ("[can.grid]", SHARE, 'protocol = "sma"', 'channel = "can1"', "bitrate = 250000"),
+            "can.grid.bitrate is 250000",
+        ),
+        (("[can.grid]", SHARE, 'protocol = "sma"'), "that of [can]"),
+        (("[can.grid]", SHARE, 'protocol = "sma"', 'channel = "can0"'), "that of [can]"),
+        (("[can.grid]", SHARE, 'protocol = "sma"', "channel = 5"), "can.grid.channel is 5"),
+        (("[can.Grid]", SHARE, 'protocol = "sma"', 'channel = "can1"'), "small letters"),
+        (("[can.a_b]", SHARE, 'protocol = "sma"', 'channel = "can1"'), "small letters"),
+        (
+            ("[can.grid]", SHARE, 'battery_name = "much too long"', 'channel = "can1"'),
+            "can.grid.battery_name",
+        ),
+        ((*GRID, "[can.more]", 'channel = "can1"', 'protocol = "jk"'), "that of [can.grid]"),
+        ((*GRID[:1], *GRID[2:]), "160 %"),
+        (("[can.grid]", "share_percent = 41", *GRID[2:]), "101 %"),
+        ((*GRID, "[can.more]", SHARE, 'channel = "can2"', 'protocol = "auto"'), "101 %"),
+        (("[can.grid]", "share_percent = 0", *GRID[2:]), "1 to 100"),
+        (("protocol = { a = 1 }",), "can.protocol"),
+    ],
+)
+def test_a_further_bus_that_does_not_fit_is_refused_with_its_line(tmp_path, lines, words) -> None:
+    first = FIRST[1:] if lines[0].startswith("protocol") else FIRST
+    found = problems(tmp_path, *first, *lines)
+    assert len(found) == 1, found
+    assert words in found[0]
+    assert "line" in found[0]
+
+
+def test_one_serial_port_is_one_port_whatever_its_baud_rate(tmp_path) -> None:
+    lines = ('interface = "slcan"', 'channel = "/dev/ttyUSB0"', "[can.grid]", 'interface = "slcan"',
+             'channel = "/dev/ttyUSB0@115200"', 'protocol = "jk"')  # fmt: skip
+    assert "that of [can]" in problems(tmp_path, *lines)[0]
+
+
+def test_a_further_bus_without_a_first_one_is_refused(tmp_path) -> None:
+    found = problems(tmp_path, *GRID)
+    assert len(found) == 1
+    assert "there is no first one" in found[0]
+
+
+def test_a_drop_in_adds_a_bus_and_changes_one_key_by_key(tmp_path) -> None:
+    (tmp_path / "conf.d").mkdir()
+    (tmp_path / "conf.d" / "10-grid.toml").write_text(
+        '[can.grid]\nprotocol = "sma"\nchannel = "can1"\nshare_percent = 1\n'
+    )
+    (tmp_path / "conf.d" / "20-grid.toml").write_text('[can.grid]\nchannel = "can2"\n')
+    buses = loaded(tmp_path, *FIRST).buses
+    assert (buses["can@grid"].protocol, buses["can@grid"].bus["channel"]) == ("sma", "can2")
+    (tmp_path / "conf.d" / "30-grid.toml").write_text('[can.grid]\nprotocol = "smaa"\n')
+    found = problems(tmp_path, *FIRST)
+    assert len(found) == 1
+    assert "30-grid.toml, line 2" in found[0]

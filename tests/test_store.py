@@ -33,13 +33,14 @@ COUNTER = SocState(
 )
 FULL = Stored(
     soc=COUNTER,
-    consent=Consent(charge=False, discharge=True, balance=False),
+    consent=Consent(charge=False, discharge=True, balance=False, remote_off=Block.DISCHARGE | Block.BALANCE),
     latched={"cell_floor": (1990, 3), "heater_stuck_on": (None, None)},
     changed={"cell_ovp_mv": 3580},
     runtime_ms=987_654_321,
     worn={"charge": Worn(1234, (5000, 6000)), "precharge": Worn(7)},
     asked_for=Block.DISCHARGE,
     boot="0123-abcd",
+    remote={"cell_ovp_mv": 3560},
 )
 GOOD = encode(FULL)
 
@@ -68,6 +69,7 @@ def test_everything_survives_the_round_trip_but_monotonic_times(tmp_path) -> Non
     found = load(tmp_path)
     assert found.problem == writer.failed == ""
     assert (found.consent, found.latched, found.changed) == (FULL.consent, FULL.latched, FULL.changed)
+    assert found.remote == FULL.remote
     assert found.runtime_ms == FULL.runtime_ms
     assert (found.worn, found.boot, found.asked_for) == (FULL.worn, FULL.boot, FULL.asked_for)
     assert found.soc is not None

@@ -35,6 +35,8 @@ WRONG = {
     "a parameter that is a list": {"changed": {"cell_ovp_mv": [1]}},
     "a parameter without end": {"changed": {"cell_ovp_mv": float("inf")}},
     "a parameter that is a text": {"changed": {"cell_ovp_mv": "3580"}},
+    "a narrowed parameter that is a text": {"remote": {"cell_ovp_mv": "3560"}},
+    "a switch from afar that there is none": {"remote_off": ["fridge"]},
     "a time that is unknown": {"runtime_ms": None},
 }
 

@@ -68,12 +68,32 @@ def i2c_rights(case: Case) -> Finding:
 
 
 def can(case: Case) -> Finding:
-    """Find the inverter's CAN interface."""
+    """Find the inverter's CAN interfaces."""
+    return _of_buses(case, _can)
+
+
+def can_rate(case: Case) -> Finding:
+    """Find bit rate and state of the CAN controllers."""
+    return _of_buses(case, _can_rate)
+
+
+def _of_buses(case: Case, look: Callable[[Case, dict[str, Any]], Finding]) -> Finding:
+    """Look at every CAN bus; tell of the worst, or of all."""
     if case.config is None:
         return case.no_config()
-    if case.config.can is None:
+    found = [look(case, row.bus) for row in case.config.buses.values()]
+    if not found:
         return skipped("no [can] in the configuration")
-    name, kind = case.config.can.bus["channel"], case.config.can.bus["interface"]
+    worst = min((finding.verdict for finding in found), key=_URGENCY.index)
+    same = [finding for finding in found if finding.verdict is worst]
+    return same[0] if worst is not Verdict.GOOD else good(", ".join(finding.text for finding in same))
+
+
+_URGENCY = (Verdict.BAD, Verdict.WARN, Verdict.UNKNOWN, Verdict.GOOD, Verdict.SKIPPED)
+
+
+def _can(case: Case, bus: dict[str, Any]) -> Finding:
+    name, kind = bus["channel"], bus["interface"]
     if kind != "socketcan":
         return unknown(f"interface {kind!r} is python-can's own; only it can tell")
     place = f"/sys/class/net/{name}"
@@ -106,13 +126,10 @@ def _can_missing(case: Case) -> str:
     return "Plug the adapter in, or write can.channel in the configuration: 'ip link' lists interfaces."
 
 
-def can_rate(case: Case) -> Finding:
-    """Find bit rate and state of the CAN controller."""
-    if case.config is None:
-        return case.no_config()
-    if case.config.can is None or case.config.can.bus["interface"] != "socketcan":
+def _can_rate(case: Case, bus: dict[str, Any]) -> Finding:
+    if bus["interface"] != "socketcan":
         return skipped("no socketcan interface in the configuration")
-    name, wanted = case.config.can.bus["channel"], case.config.can.bus["bitrate"]
+    name, wanted = bus["channel"], bus["bitrate"]
     info = _link(case, name)
     if info is None:
         return unknown(f"'ip' tells nothing about {name}")

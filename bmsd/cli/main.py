@@ -110,6 +110,18 @@ def _config(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", metavar="FILE", default=default, help="default %(default)s")
 
 
+def _can(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--bus", metavar="NAME", default="", help="the bus [can.NAME]; default: the first one"
+    )
+    parser.add_argument(
+        "--once", action="store_true", help="show it once and end; with --dump only what is kept"
+    )
+    dump = "write every frame as 'candump -L' does, until Ctrl-C; without FILE to the screen"
+    parser.add_argument("--dump", metavar="FILE", nargs="?", const="-", help=dump)
+    _json(parser)
+
+
 def _setup(parser: argparse.ArgumentParser) -> None:
     _config(parser)
     answer = "answer a question, e.g. pack.cells=16, can.protocol=none; for every key and parameter"
@@ -127,6 +139,34 @@ def _doctor(parser: argparse.ArgumentParser) -> None:
     _json(parser)
 
 
+def _unlock(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "time", type=_span, metavar="TIME", help="for how long, such as 10m or 90s; 60m at most"
+    )
+    _one_link(parser)
+
+
+def _one_link(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--link", metavar="LINK", default="", help="such as modbus@garage; default: all of them"
+    )
+
+
+def _span(text: str) -> int:
+    number, unit = text[:-1], text[-1:]
+    if not number.isascii() or not number.isdigit() or unit not in _SPANS:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time such as 10m or 90s")
+    return int(number) * _SPANS[unit]
+
+
+_SPANS = {"s": 1, "m": 60, "h": 3600}
+
+
+def _pin(parser: argparse.ArgumentParser) -> None:
+    _config(parser)
+    parser.add_argument("--remove", action="store_true", help="no PIN: writes are unlocked at the pack alone")
+
+
 PARAMS = (
     Command(
         "list", "params.show_list", "all of them: value, range, configured value where it differs", _json
@@ -135,6 +175,12 @@ PARAMS = (
     Command("set", "params.change", "change some, e.g. cell_ovp_v=3.55", _set),
     Command("preset", "params.preset", "take all values of a preset", _preset),
     Command("reset", "params.reset", "go back to the configuration files", _json),
+)
+MODBUS = (
+    Command("show", "modbus.show", "each line, whether it takes writes, and how many it took", _json),
+    Command("unlock", "modbus.unlock", "let masters write for a time", _unlock),
+    Command("lock", "modbus.lock", "take no writes any more", _one_link),
+    Command("pin", "modbus.set_pin", "choose the PIN that unlocks writes over the line", _pin),
 )
 SIM = (
     Command("set", "asks.sim_set", "set quantities, e.g. ambient_c=-12 charger_a=40", _assignments),
@@ -162,6 +208,7 @@ COMMANDS = (
     Command("params", "", "look at parameters and change them", _group(PARAMS, "params.show_list")),
     Command("events", "show.show_events", "what happened", _events),
     Command("watch", "watch.watch", "the state as a live screen"),
+    Command("can", "can.can", "what goes over the inverter's bus, decoded, and why nothing happens", _can),
     Command("switch", "asks.switch", "let charging, discharging or balancing happen, or forbid it", _switch),
     Command("reset", "asks.reset", "reset a latched alarm", _alarm),
     Command("emergency", "asks.emergency", "for 30 minutes, use an empty pack all the same", _position),
@@ -171,6 +218,7 @@ COMMANDS = (
     Command("wake", "asks.wake", "wake a pack that sleeps"),
     Command("setup", "setup.setup", "write a first configuration, by asking", _setup),
     Command("doctor", "doctor.doctor", "check this machine, and say what to change", _doctor),
+    Command("modbus", "", "who may write over Modbus, and until when", _group(MODBUS, "modbus.show")),
     Command("sim", "", "move and break the simulated bench", _group(SIM)),
 )
 

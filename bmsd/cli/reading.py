@@ -34,11 +34,18 @@ def now(directory: Path, *, fresh: bool = True) -> Now:
     """Read snapshot, links and parameters; with `fresh`, an old snapshot raises StaleError."""
     read = bus.fresh_snapshot if fresh else bus.read_snapshot
     snapshot = read(directory).document
-    further = [path.stem.removeprefix("link-") for path in directory.glob("link-*@*.json")]
-    found = {name: optional(directory / f"link-{name}.json") for name in (*status.LINKS, *further)}
+    found = links(directory)
     values = (optional(directory / bus.PARAMETERS) or {}).get("values")
     document = status.public(snapshot, found, bus.monotonic_ms())
     return Now(snapshot, document, values if isinstance(values, dict) else {})
+
+
+def links(directory: Path) -> dict[str, dict[str, Any] | None]:
+    """Read what every link says of itself; the first CAN link names further buses, also those that do not run."""
+    first = optional(directory / "link-can.json") or {}
+    buses = first["buses"] if isinstance(first.get("buses"), list) else []
+    further = [path.stem.removeprefix("link-") for path in directory.glob("link-*@*.json")]
+    return {name: optional(directory / f"link-{name}.json") for name in (*status.LINKS, *buses, *further)}
 
 
 def optional(path: Path) -> dict[str, Any] | None:

@@ -11,9 +11,10 @@ from typing import Any
 
 from bmsd import config_checks as checks
 from bmsd.afe.chips import CHIPS
+from bmsd.config_can import check_buses
 from bmsd.config_files import Files, Given, Place
 from bmsd.config_links import check_modbus
-from bmsd.inverters.protocols import PROTOCOLS
+from bmsd.inverters.protocols import NAMES
 from bmsd.tables import configuration, parameters
 from bmsd.tables.configuration import MUST, Key
 
@@ -117,7 +118,7 @@ QUESTIONS: tuple[Question, ...] = (
     Question("parameters.discharge_ocp_a", _TOLD),
 )
 BY_KEY = {question.key: question for question in QUESTIONS}
-_CHOICES = {"afe.chip": tuple(CHIPS), "can.protocol": tuple(PROTOCOLS)}
+_CHOICES = {"afe.chip": tuple(CHIPS), "can.protocol": NAMES}
 """Choices that are rows of another table."""
 _CONTACTORS = frozenset(f"outputs.{name}" for names in configuration.CONTACTORS.values() for name in names)
 
@@ -169,7 +170,7 @@ def problems(answers: Answers) -> list[str]:
     checks.check_heater(given, values, merged, found)
     checks.check_lines(given, values, found)
     checks.check_topology(_NOWHERE, given, values, found)
-    checks.check_can(given, values, found)
+    check_buses(given, values, found)
     check_modbus(given, values, found)
     found += [
         f"{_MARK}{key} is given, but {gate.key} says that there is none"

@@ -26,11 +26,18 @@ from bmsd.tables.alarms import BOTH, Block
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """What the operator lets the pack do."""
+    """What the operator lets the pack do, and what was taken back from afar."""
 
     charge: bool = True
     discharge: bool = True
     balance: bool = True
+    remote_off: Block = Block.NONE
+    """Switched off from afar; only that is given back from there (S14)."""
+
+    def gives(self, block: Block) -> bool:
+        """Tell whether nobody took one thing back, here or from afar."""
+        here = {Block.CHARGE: self.charge, Block.DISCHARGE: self.discharge, Block.BALANCE: self.balance}
+        return here[block] and not self.remote_off & block
 
 
 @dataclass(frozen=True, slots=True)

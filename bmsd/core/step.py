@@ -109,8 +109,8 @@ def _permit(settings: Settings, state: State, judged: Judged, inputs: Inputs) ->
         good_cycles=good,
         started=started,
         unknown=unknown,
-        charge=against(Block.CHARGE, judged.consent.charge) + asleep * no_charge,
-        discharge=against(Block.DISCHARGE, judged.consent.discharge) + asleep * no_discharge,
+        charge=against(Block.CHARGE, judged.consent.gives(Block.CHARGE)) + asleep * no_charge,
+        discharge=against(Block.DISCHARGE, judged.consent.gives(Block.DISCHARGE)) + asleep * no_discharge,
         sleep=sleeping,
     )
 
@@ -202,7 +202,7 @@ def _conclude(
         state.commands.balance_mask,
         judged.block,
         permits.unknown,
-        consent=judged.consent.balance,
+        consent=judged.consent.gives(Block.BALANCE),
         started=permits.started,
     )
     commands = Commands(

@@ -9,10 +9,11 @@ from bmsd.core import emergency
 from bmsd.core.emergency import Override
 from bmsd.core.state import Consent, State
 from bmsd.core.types import Event, Inputs, Request
-from bmsd.tables.alarms import Block
+from bmsd.tables.alarms import BOTH, Block
+from bmsd.tables.remote import SWITCHES
 
 FACTORY = "factory"
-_DIRECTIONS = {"charge": Block.CHARGE, "discharge": Block.DISCHARGE}
+REMOTE = "remote"
 
 
 class Wishes(NamedTuple):
@@ -31,14 +32,26 @@ def take(state: State, inputs: Inputs) -> Wishes:
     consent, asked_for = state.consent, state.asked_for
     for request in inputs.requests:
         if request.kind == "switch":
-            consent = replace(consent, **{request.name: bool(request.on)})
-            asked_for |= _DIRECTIONS.get(request.name, Block.NONE) if request.on else Block.NONE
+            consent = _switched(consent, request)
+            asked_for |= SWITCHES[request.name] & BOTH if request.on else Block.NONE
+        elif request.kind == REMOTE:
+            # No word for anything else: what was never asked for here, or is forbidden here, stays so (S14).
+            off = SWITCHES[request.name]
+            consent = replace(
+                consent, remote_off=consent.remote_off & ~off if request.on else consent.remote_off | off
+            )
         elif request.kind == FACTORY:
             # Nobody who forbade something shall see it close by a reset: each direction is asked for anew.
             consent, asked_for = Consent(), Block.NONE
     resets = frozenset(r.name for r in inputs.requests if r.kind == "reset")
     events = tuple(_recorded(r, inputs.now_ms) for r in inputs.requests if r.kind != emergency.KIND)
     return Wishes(consent, asked_for, override, resets, events + told)
+
+
+def _switched(consent: Consent, request: Request) -> Consent:
+    """Do what the operator says here; his yes also ends what was switched off from afar."""
+    off = SWITCHES[request.name] if request.on else Block.NONE
+    return replace(consent, remote_off=consent.remote_off & ~off, **{request.name: bool(request.on)})
 
 
 def _recorded(request: Request, now_ms: int) -> Event:

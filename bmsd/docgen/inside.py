@@ -7,7 +7,7 @@ from itertools import groupby
 
 from bmsd.afe.chips import CHIPS
 from bmsd.docgen.markdown import code, codes, figure, page, table
-from bmsd.inverters.protocols import PROTOCOLS
+from bmsd.inverters.protocols import NAMES
 from bmsd.tables import alarms, configuration, parameters, points
 from bmsd.tables.alarms import Alarm, Release
 from bmsd.tables.chemistries import CHEMISTRIES
@@ -16,7 +16,7 @@ from bmsd.tables.parameters import Order, Row
 from bmsd.tables.points import Kind, Point
 from bmsd.texts import DOING
 
-_KNOWN: Mapping[tuple[str, str], Iterable[str]] = {("afe", "chip"): CHIPS, ("can", "protocol"): PROTOCOLS}
+_KNOWN: Mapping[tuple[str, str], Iterable[str]] = {("afe", "chip"): CHIPS, ("can", "protocol"): NAMES}
 """Texts whose choices are rows of another table."""
 
 

@@ -25,6 +25,7 @@ class Page(NamedTuple):
 FILES = {
     "/etc/bmsd/bmsd.toml": "Configuration; see bmsd.toml(5).",
     "/etc/bmsd/conf.d/*.toml": "Drop-ins, in order of name; what comes later wins.",
+    "/etc/bmsd/modbus.pin": "Salted hash of the PIN that unlocks writes over Modbus; `bmsctl modbus pin` makes it.",
     "/run/bmsd/": "Runtime directory: snapshot, events, parameters in force, state of each link, request socket.",
     "/run/bmsd/core/outputs.json": "The list of lines, left by the core for `bmsd-safe-off`.",
     "/run/bmsd/bmsd.sock": "Request socket; root and the group `bmsd-admin` may ask.",

@@ -8,16 +8,17 @@ from itertools import groupby
 
 from bmsd.docgen.markdown import code, page, table
 from bmsd.sim.faults import CELL_SETTABLES, CHIP_FAULTS, FAULTS, SETTABLES, Settable
-from bmsd.tables import alarms, events, points, registers
+from bmsd.tables import alarms, events, parameters, points, registers, remote
 from bmsd.tables.registers import Block, Register, Word
+from bmsd.tables.remote import Remote, Way
 
 
 def modbus_page() -> str:
     """Describe bmsd's own register map."""
     parts = [
-        f"Layout {registers.LAYOUT_VERSION}. Addresses count from 0 and are the same for functions 03 and 04;"
-        " nothing can be written. A value of two words has its high word first. A value that does not fit is"
-        " clamped. An address inside a block that no row names reads as unknown.",
+        f"Layout {registers.LAYOUT_VERSION}. Addresses count from 0 and are the same for functions 03 and 04. What can"
+        " be written, and when, is in [modbus.md](../modbus.md#writing). A value of two words has its high word"
+        " first. A value that does not fit is clamped. An address inside a block that no row names reads as unknown.",
         "## Types",
         table(("Type", "Words", "Range", "Unknown"), map(_word, Word)),
         "## Blocks",
@@ -28,6 +29,8 @@ def modbus_page() -> str:
     for block in registers.BLOCKS:
         heads = ("Address", "Name", "Type", "One step", "Meaning")
         parts += [f"## Block {block.name}", table(heads, _registers(block))]
+    heads = ("Address", "Parameter", "One step", "From afar", "Meaning")
+    parts += ["## Parameters", _PARAMETERS, table(heads, map(_parameter, remote.ROWS))]
     parts += ["## Words", "Points that are words, as numbers:"]
     parts += ["\n".join(f"- `{point}`: {_numbered(known)}." for point, known in registers.NUMBERS.items())]
     parts += ["## Alarm bits"]
@@ -65,6 +68,22 @@ def _registers(block: Block) -> Iterator[list[str]]:
 
 def _meaning(row: Register) -> str:
     return registers.DERIVED[row.point] if row.point in registers.DERIVED else points.BY_NAME[row.point].help
+
+
+_PARAMETERS = (
+    "Each is an S32: two registers, written together with function 16. One request takes up to 61 of them as one"
+    " set, all or nothing; 0x80000000 leaves one as it is. *Down* and *up*: from afar only to that side of the value"
+    " that was set at the pack, and back to it. While the data of the core is old or missing, exception 04."
+)
+
+
+def _parameter(row: Remote) -> list[str]:
+    parameter = parameters.BY_NAME[row.name]
+    unit = parameter.unit
+    step = f"{1 / unit.scale:g} {unit.symbol}".strip()
+    at = registers.PARAMETERS_AT + 2 * row.number
+    way = "read only" if row.way is Way.NEVER else row.way.value
+    return [f"{at} to {at + 1}", code(parameter.public_name), step, way, parameter.help]
 
 
 def _alarm_bits() -> str:

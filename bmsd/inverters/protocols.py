@@ -10,6 +10,7 @@ from bmsd.inverters import (
     deye,
     goodwe,
     growatt,
+    heard,
     jk,
     luxpower,
     pylontech,
@@ -21,6 +22,7 @@ from bmsd.inverters import (
     victron,
 )
 from bmsd.inverters.frames import Frame, Value, encode, raised
+from bmsd.inverters.heard import Heard
 from bmsd.inverters.view import View
 from bmsd.tables.alarms import ALARMS
 
@@ -48,6 +50,8 @@ class Protocol:
     """Least time between two sets, urgent ones, too."""
     least_ma: int = 0
     """A current limit below this is told as zero, for who works in coarse steps or misreads a little one."""
+    heard: tuple[Heard, ...] = heard.ALIVE_ONLY
+    """What the inverter is known to say."""
 
     def period_of(self, frame: Frame) -> int:
         """Give the time after which a frame is due again."""
@@ -68,34 +72,56 @@ class Protocol:
 _ROWS = (
     Protocol("pylontech", "Pylontech low voltage 1.2", pylontech.FRAMES),
     Protocol("pylontech13", "Pylontech low voltage 1.3", pylontech13.FRAMES),
-    Protocol("deye", "Deye", deye.FRAMES, above_pack_mv=deye.ABOVE_PACK_MV, least_ma=deye.LEAST_MA),
-    Protocol("sunsynk", "Sunsynk", deye.FRAMES, above_pack_mv=deye.ABOVE_PACK_MV, least_ma=deye.LEAST_MA),
+    Protocol("deye", "Deye", deye.FRAMES, above_pack_mv=deye.ABOVE_PACK_MV, least_ma=deye.LEAST_MA, heard=heard.DEYE),
+    Protocol("sunsynk", "Sunsynk", deye.FRAMES, above_pack_mv=deye.ABOVE_PACK_MV, least_ma=deye.LEAST_MA, heard=heard.DEYE),
     Protocol("solark", "Sol-Ark", solark.FRAMES, above_pack_mv=deye.ABOVE_PACK_MV, least_ma=deye.LEAST_MA),
     Protocol("solark-10mv", "Sol-Ark with the pack voltage in steps of 10 mV", solark.FRAMES_10MV,
              above_pack_mv=deye.ABOVE_PACK_MV, least_ma=deye.LEAST_MA),
-    Protocol("victron", "Victron CAN-bms", victron.FRAMES, victron.ALIVE_IDS),
+    Protocol("victron", "Victron CAN-bms", victron.FRAMES, victron.ALIVE_IDS, heard=heard.VICTRON),
     Protocol("sma", "SMA Sunny Island", sma.FRAMES, sma.ALIVE_IDS, period_ms=sma.PERIOD_MS,
-             above_pack_mv=sma.ABOVE_PACK_MV, least_ms=sma.LEAST_MS),
+             above_pack_mv=sma.ABOVE_PACK_MV, least_ms=sma.LEAST_MS, heard=heard.SMA),
     Protocol("goodwe", "GoodWe low voltage", goodwe.FRAMES, period_ms=goodwe.PERIOD_MS),
-    Protocol("growatt", "Growatt low voltage", growatt.FRAMES, growatt.ALIVE_IDS),
-    Protocol("sofar", "Sofar set to Pylontech", sofar.FRAMES),
-    Protocol("luxpower", "LuxPower and EG4", luxpower.FRAMES),
+    Protocol("growatt", "Growatt low voltage", growatt.FRAMES, growatt.ALIVE_IDS, heard=heard.GROWATT),
+    Protocol("sofar", "Sofar set to Pylontech", sofar.FRAMES, heard=heard.SOFAR),
+    Protocol("luxpower", "LuxPower and EG4", luxpower.FRAMES, heard=heard.LUXPOWER),
     Protocol("studer", "Studer Xcom-CAN set to Pylontech", studer.FRAMES),
-    Protocol("byd", "BYD LVL and Premium LV", byd.FRAMES, victron.ALIVE_IDS),
-    Protocol("jk", "JK V2.1, for displays", jk.FRAMES, (), 250_000, spacing_ms=2),
-    Protocol("jk-v1", "JK V1, for displays", jk.FRAMES_V1, (), 250_000, spacing_ms=2),
+    Protocol("byd", "BYD LVL and Premium LV", byd.FRAMES, victron.ALIVE_IDS, heard=heard.BYD),
+    Protocol("jk", "JK V2.1, for displays", jk.FRAMES, (), 250_000, spacing_ms=2, heard=()),
+    Protocol("jk-v1", "JK V1, for displays", jk.FRAMES_V1, (), 250_000, spacing_ms=2, heard=()),
 )
 # fmt: on
 PROTOCOLS = {row.name: row for row in _ROWS}
+AUTO = "auto"
+LISTENING = Protocol(AUTO, "what the inverter is heard to speak", (), (), heard=())
+"""Stands for the protocol until one is recognised, and sends nothing; every inverter that speaks runs at its rate."""
+NAMES = (*PROTOCOLS, AUTO)
+"""What may stand in the configuration."""
+
+
+def row_of(name: str) -> Protocol:
+    """Give the row of a configured name."""
+    return LISTENING if name == AUTO else PROTOCOLS[name]
 
 
 def problems(name: str, bitrate: int | None) -> list[str]:
     """Say what is wrong with a configured protocol and bit rate; nothing when they fit."""
-    protocol = PROTOCOLS.get(name)
-    if protocol is None:
-        return [f"can.protocol {name!r} is not known; known are {', '.join(sorted(PROTOCOLS))}"]
+    if name not in NAMES:
+        return [f"can.protocol {name!r} is not known; known are {', '.join(sorted(PROTOCOLS))}, and {AUTO}"]
+    protocol = row_of(name)
     if bitrate is not None and bitrate != protocol.bitrate:
         return [f"can.bitrate is {bitrate}, but {protocol.title} runs at {protocol.bitrate}: write that"]
+    return []
+
+
+def fallback_problems(name: str, fallback: str) -> list[str]:
+    """Say what is wrong with what is to be spoken when nothing is recognised; nothing when it fits."""
+    if not fallback:
+        return []
+    if name != AUTO:
+        return [f'can.fallback is only used with protocol = "{AUTO}": remove it']
+    if fallback not in PROTOCOLS or PROTOCOLS[fallback].bitrate != LISTENING.bitrate:
+        fitting = sorted(row.name for row in PROTOCOLS.values() if row.bitrate == LISTENING.bitrate)
+        return [f"can.fallback {fallback!r} does not fit; fitting are {', '.join(fitting)}"]
     return []
 
 

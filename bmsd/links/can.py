@@ -6,33 +6,35 @@ it goes on when we hang. Lost data takes the limits to zero at once and the fram
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import can
 
 from bmsd.bus import monotonic_ms
-from bmsd.config import CanConfig
+from bmsd.config_can import CanConfig
 from bmsd.errors import ConfigError
 from bmsd.inverters.frames import Frame
-from bmsd.inverters.protocols import PROTOCOLS, Protocol, messages, named, problems
+from bmsd.inverters.protocols import AUTO, Protocol, messages, named, problems, row_of
 from bmsd.inverters.view import View, Voltages, view
+from bmsd.links.adapters import BusLostError, interface_problem, opened, received, send
+from bmsd.links.choosing import Chooser
+from bmsd.links.hearing import Ears
 from bmsd.links.link import Backoff, Link, Lost
 from bmsd.links.snapshots import Snapshots
+from bmsd.links.traffic import Traffic
 
 TICK_S = 0.1
 """How often the snapshot is looked at: lost data and lost permissions do not wait for the next period."""
 SHORTEST_PAUSE_S = 0.02
-SEND_TIMEOUT_S = 0.05
 MOST_RECEIVED = 200
 """Frames taken per tick, so that a flooded bus cannot keep us from sending."""
-LONGEST_11_BIT = 0x7FF
-ALIVE_MS = 5000
-"""An inverter not heard for this long is silent; that is told, and never a reason to stop sending."""
+STEADY_MS = 5000
+"""A bus is back when it has worked for this long: one that fails at once again is not, and is not told of again."""
+_CURRENTS = ("charge_limit_ma", "discharge_limit_ma")
+DEAF_MS = 30_000
+"""An adapter that says nothing for so long, while we only listen, is opened anew: it may have lost its other end."""
 
 
 @dataclass(slots=True)
@@ -41,43 +43,25 @@ class Counters:
 
     sent: int = 0
     dropped: int = 0
-    received: int = 0
     bad_received: int = 0
     bus_failures: int = 0
 
 
-class BusLostError(Exception):
-    """The interface is gone or refuses to work."""
-
-
 def run(link: Link) -> None:
     """Serve the inverter until the link is told to end."""
-    settings = link.config.can
-    assert settings is not None
-    if found := problems(settings.protocol, settings.bus.get("bitrate")):
+    settings = link.config.buses[link.name]
+    found = problems(settings.protocol, settings.bus.get("bitrate"))
+    found += filter(None, [interface_problem(settings.bus["interface"])])
+    if found:
         raise ConfigError([f"{link.config.path}: {text}" for text in found])
     inverter = Inverter(link, settings)
     patience = Backoff()
     while not link.stopping:
         try:
-            with _opened(settings.bus) as bus:
+            with opened(settings.bus) as bus:
                 inverter.serve(bus, patience)
         except BusLostError as error:
             inverter.bus_lost(str(error), patience.failed())
-
-
-@contextlib.contextmanager
-def _opened(settings: dict[str, Any]) -> Iterator[can.BusABC]:
-    """Open the bus for a time. Drivers raise what they like, at opening and at closing."""
-    try:
-        bus = can.Bus(**settings)
-    except Exception as error:
-        raise BusLostError(str(error) or type(error).__name__) from error
-    try:
-        yield bus
-    finally:
-        with contextlib.suppress(Exception):
-            bus.shutdown()
 
 
 class Inverter:
@@ -86,26 +70,34 @@ class Inverter:
     def __init__(self, link: Link, settings: CanConfig) -> None:
         self.counters = Counters()
         self._link = link
-        self._protocol: Protocol = named(PROTOCOLS[settings.protocol], settings.battery_name)
+        self._settings = settings
+        self._protocol: Protocol = named(row_of(settings.protocol), settings.battery_name)
         self._silence_ms = round(settings.silence_after_s * 1000)
         self._snapshots = Snapshots(link.runtime_dir)
         self._core = Lost(link, "core data")
         self._bus = Lost(link, f"CAN bus {settings.bus.get('channel')}")
-        self._peer = Lost(link, "inverter")
+        self._ears = Ears(link, self._protocol, settings.bus.get("channel"))
+        self._traffic = Traffic(link.runtime_dir, link.name)
+        self._chooser = Chooser(link, settings, monotonic_ms()) if settings.protocol == AUTO else None
         self._good = False
         self._good_ms = monotonic_ms()
-        self._heard_ms: int | None = None
         self._due_ms: dict[int, int] = {}
         self._told_ms: int | None = None
+        self._dropped_ms: int | None = None
         self._urgent: tuple[bool, ...] = ()
 
     def serve(self, bus: can.BusABC, patience: Backoff) -> None:
-        """Tell and listen until the link ends or the bus is lost."""
+        """Tell and listen until the link ends, the bus is lost, or it is to be opened anew."""
+        began_ms = monotonic_ms()
         while not self._link.stopping:
             self.cycle(bus)
-            self._bus.back()
-            patience.worked()
-            self._link.wait(self._pause_s(monotonic_ms()))
+            now_ms = monotonic_ms()
+            if now_ms - began_ms >= STEADY_MS:
+                self._bus.back()
+                patience.worked()
+            if self._is_deaf(now_ms, began_ms):
+                return
+            self._link.wait(self._pause_s(now_ms))
         self.goodbye(bus)
 
     def cycle(self, bus: can.BusABC) -> None:
@@ -115,6 +107,7 @@ class Inverter:
         if not self._is_silent(now_ms):
             self._tell(bus, told, now_ms)
         self._listen(bus)
+        self._choose(now_ms)
         self._report(now_ms, told)
 
     def goodbye(self, bus: can.BusABC) -> None:
@@ -128,22 +121,30 @@ class Inverter:
         self._bus.since(reason)
         until_ms = monotonic_ms() + round(wait_s * 1000)
         while not self._link.stopping and (left_ms := until_ms - monotonic_ms()) > 0:
-            self._link.report("error", f"no CAN bus: {reason}", **self._figures(monotonic_ms()))
+            self._publish("error", f"no CAN bus: {reason}", monotonic_ms())
             self._link.wait(min(left_ms / 1000, 1.0))
 
     def _look(self, now_ms: int) -> View:
         snapshot = self._snapshots.fresh(now_ms)
-        told = view(snapshot.document if snapshot else None, self._configured(), self._protocol.above_pack_mv)
+        whole = view(
+            snapshot.document if snapshot else None, self._configured(), self._protocol.above_pack_mv
+        )
+        told = _shared(whole, self._settings.share_percent)
         self._good = told.good
         if snapshot and told.good:
             self._good_ms = int(snapshot.document["at_ms"])
             self._core.back()
         else:
-            self._core.since(self._snapshots.trouble or "the core does not know every measurement")
+            self._core.since(self._core_text())
         return told
 
     def _is_silent(self, now_ms: int) -> bool:
         return not self._good and now_ms - self._good_ms >= self._silence_ms
+
+    def _is_deaf(self, now_ms: int, began_ms: int) -> bool:
+        """Tell whether an adapter may have lost its other end, which only sending would show."""
+        since_ms = max(self._ears.any_ms or began_ms, began_ms)
+        return self._chooser is not None and self._chooser.listening and now_ms - since_ms >= DEAF_MS
 
     def _configured(self) -> Voltages:
         parameters, cells = self._link.config.parameters, self._link.config.cells
@@ -171,102 +172,86 @@ class Inverter:
 
     def _pause_s(self, now_ms: int) -> float:
         """Give the time until the next frame is due, at most that until the snapshot is looked at again."""
-        left_ms = min(self._due_ms.values(), default=0) - now_ms
-        return min(max(left_ms / 1000, SHORTEST_PAUSE_S), TICK_S)
+        left_s = (min(self._due_ms.values()) - now_ms) / 1000 if self._due_ms else TICK_S
+        return min(max(left_s, SHORTEST_PAUSE_S), TICK_S)
 
     def _send_all(self, bus: can.BusABC, planned: list[tuple[Frame, bytes]]) -> None:
         """Send one set of frames; the rest of a set that finds the queue full is dropped, never repeated."""
         for done, (frame, data) in enumerate(planned):
             if done:
                 time.sleep(self._protocol.spacing_ms / 1000)
-            if not self._send(bus, frame, data):
+            # Without is_extended_id the library makes a 29-bit frame.
+            message = can.Message(arbitration_id=frame.id, data=data, is_extended_id=frame.extended)
+            if not send(bus, message):
                 self.counters.dropped += len(planned) - done
+                self._dropped_ms = monotonic_ms()
                 return
             self.counters.sent += 1
-
-    def _send(self, bus: can.BusABC, frame: Frame, data: bytes) -> bool:
-        """Send one frame; False when the queue is full. BusLostError: anything worse."""
-        # Without is_extended_id the library makes a 29-bit frame.
-        message = can.Message(arbitration_id=frame.id, data=data, is_extended_id=frame.extended)
-        try:
-            bus.send(message, timeout=SEND_TIMEOUT_S)
-        except (can.CanError, OSError) as error:
-            if _queue_is_full(error):
-                return False
-            raise BusLostError(str(error)) from error
-        return True
+            self._traffic.note(message, monotonic_ms(), sent=True)
 
     def _listen(self, bus: can.BusABC) -> None:
         """Take what has arrived, without waiting. BusLostError: the interface is gone or talks nonsense."""
-        bad = 0
-        for _ in range(MOST_RECEIVED):
-            try:
-                message = bus.recv(0)
-            except (ValueError, IndexError):  # noise on a text adapter
-                bad += 1
-                if bad >= 3:
-                    raise BusLostError("the adapter sends what is not CAN") from None
+        for message in received(bus, MOST_RECEIVED):
+            if message is None:
                 self.counters.bad_received += 1
                 continue
-            except (can.CanError, OSError) as error:
-                raise BusLostError(str(error)) from error
-            if message is None:
-                return
-            self.counters.received += 1
-            if self._is_alive(message):
-                self._heard_ms = monotonic_ms()
+            now_ms = monotonic_ms()
+            self._ears.take(message, now_ms)
+            self._traffic.note(message, now_ms, sent=False)
+            if self._chooser and not (message.is_error_frame or message.is_remote_frame or message.is_fd):
+                extended = bool(message.is_extended_id)
+                self._chooser.hear(message.arbitration_id, extended, bytes(message.data))
 
-    def _is_alive(self, message: can.Message) -> bool:
-        """Tell the inverter's keep-alive from frames that only share its number, 29-bit ones among them."""
-        number = message.arbitration_id
-        if message.is_error_frame or message.is_remote_frame or number not in self._protocol.alive_ids:
-            return False
-        return bool(message.is_extended_id == (number > LONGEST_11_BIT))
+    def _choose(self, now_ms: int) -> None:
+        chosen = self._chooser.choose(now_ms) if self._chooser else None
+        if chosen:
+            self._protocol = named(chosen, self._settings.battery_name)
+            self._ears.speak(self._protocol)
+            # All of its frames are due at once.
+            self._due_ms, self._urgent = {}, ()
 
     def _report(self, now_ms: int, told: View) -> None:
-        self._watch_peer(now_ms)
-        if told.good:
-            state, detail = "running", f"{self._protocol.title}; {self._peer_text(now_ms)}"
+        self._ears.watch(now_ms)
+        chosen = f" ({self._chooser.text(now_ms)})" if self._chooser else ""
+        if self._chooser and self._chooser.listening:
+            state, detail = "waiting", self._chooser.text(now_ms)
+        elif told.good:
+            state, detail = "running", f"{self._protocol.title}{chosen}; {self._ears.text(now_ms)}"
         elif self._is_silent(now_ms):
             state, detail = "waiting", f"silent: {self._core_text()}"
         else:
             state, detail = "waiting", f"limits are zero: {self._core_text()}"
+        if errors := self._ears.bus_errors(now_ms):
+            detail += f"; {', '.join(errors)}"
+        self._publish(state, detail, now_ms)
+
+    def _publish(self, state: str, detail: str, now_ms: int) -> None:
         self._link.report(state, detail, **self._figures(now_ms))
-
-    def _watch_peer(self, now_ms: int) -> None:
-        if self._heard_ms is None:
-            return
-        if now_ms - self._heard_ms > ALIVE_MS:
-            self._peer.since(f"not heard for {ALIVE_MS // 1000} s; frames are still sent")
-        else:
-            self._peer.back()
-
-    def _peer_text(self, now_ms: int) -> str:
-        if not self._protocol.alive_ids:
-            return "nothing is expected back"
-        if self._heard_ms is None:
-            return "inverter not heard yet"
-        return "inverter silent" if now_ms - self._heard_ms > ALIVE_MS else "inverter heard"
+        self._traffic.publish(
+            now_ms, protocol=self._protocol.name, channel=str(self._settings.bus.get("channel"))
+        )
 
     def _core_text(self) -> str:
         return self._snapshots.trouble or "the core does not know every measurement"
 
     def _figures(self, now_ms: int) -> dict[str, Any]:
-        heard_ms = None if self._heard_ms is None else now_ms - self._heard_ms
         c = self.counters
         return {
+            "buses": list(self._link.config.buses),
             "protocol": self._protocol.name,
+            "share_percent": self._settings.share_percent,
             "frames_sent": c.sent,
             "frames_dropped": c.dropped,
-            "frames_received": c.received,
+            "dropped_age_ms": None if self._dropped_ms is None else now_ms - self._dropped_ms,
             "bad_received": c.bad_received,
             "bus_failures": c.bus_failures,
-            "inverter_age_ms": heard_ms,
+            **self._ears.figures(now_ms),
         }
 
 
-def _queue_is_full(error: Exception) -> bool:
-    """Tell a queue without room, as when nobody acknowledges, from a bus that is gone."""
-    number = getattr(error, "error_code", None) or getattr(error, "errno", None)
-    text = str(error).lower()
-    return number in {errno.ENOBUFS, errno.EAGAIN} or "full" in text or "timeout" in text
+def _shared(told: View, percent: int) -> View:
+    """Give what one of several inverters is told: its share of the currents, rounded down."""
+    if percent == 100:
+        return told
+    shares = {name: int(told.values[name] or 0) * percent // 100 for name in _CURRENTS}
+    return replace(told, values={**told.values, **shares})

@@ -1,6 +1,7 @@
 """The Modbus link: answer a master on RS485 (or any serial line) from the core's snapshot.
 
-One line, some units, read-only. Waiting is for bytes or for the silence that ends a frame, never by polling.
+One line, some units; read-only unless the configuration says otherwise. Waiting is for bytes or for the silence
+that ends a frame, never by polling.
 """
 
 from __future__ import annotations
@@ -23,11 +24,12 @@ from bmsd.links.modbus_map import OwnMap
 from bmsd.links.modbus_pack import Pack
 from bmsd.links.modbus_sunspec import SunSpecMap
 from bmsd.links.modbus_unit import Map, Station, Unit
+from bmsd.links.modbus_writes import Writes
 from bmsd.links.snapshots import Snapshots
 from bmsd.tables.configuration import JK_4E57
 
 MAPS: dict[str, Callable[[Pack, int], Map]] = {
-    "bmsd": lambda pack, _unit: OwnMap(pack),
+    "bmsd": OwnMap,
     "sunspec": SunSpecMap,
     "jk": JkMap,
 }
@@ -122,7 +124,8 @@ class Slave:
     def __init__(self, link: Link, settings: ModbusConfig) -> None:
         self._link = link
         self._settings = settings
-        self._pack = Pack(link.config, Snapshots(link.runtime_dir))
+        writes = Writes(link) if settings.writes else None
+        self._pack = Pack(link.config, Snapshots(link.runtime_dir), writes)
         self._station = _station(settings, self._pack)
         self._port = Lost(link, f"port {settings.port}")
         self._unsent = 0
@@ -178,7 +181,9 @@ class Slave:
             self._link.report("waiting", f"{where}; {self._pack.snapshots.trouble}", **self._figures())
 
     def _figures(self) -> dict[str, Any]:
+        writes = self._pack.writes
         return {
+            **({} if writes is None else {"writes": writes.registers(time.monotonic_ns() // 1_000_000)}),
             "requests": self._station.answered,
             "refused": self._station.refused,
             "unsent": self._unsent,

@@ -5,22 +5,24 @@ Old or missing data: the status block still answers and says so, every other blo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from bmsd import __version__
 from bmsd.bus import Snapshot, monotonic_ms
 from bmsd.links.modbus_pack import Pack, ReadOnly
-from bmsd.links.modbus_rtu import Refusal, RefusedError
-from bmsd.tables import alarms, registers
+from bmsd.links.modbus_rtu import READS, WRITE_REGISTER, WRITE_REGISTERS, Refusal, RefusedError
+from bmsd.tables import alarms, registers, remote
 from bmsd.tables.registers import Block
 
 
 class OwnMap(ReadOnly):
     """The registers of one pack."""
 
-    def __init__(self, pack: Pack) -> None:
-        self._pack = pack
+    def __init__(self, pack: Pack, unit: int) -> None:
+        if pack.writes is not None:
+            self.functions = (*READS, WRITE_REGISTER, WRITE_REGISTERS)
+        self._pack, self._unit = pack, unit
         self._about = {
             "layout_version": registers.LAYOUT_VERSION,
             "cells": pack.config.cells,
@@ -31,6 +33,8 @@ class OwnMap(ReadOnly):
 
     def read(self, address: int, count: int) -> list[int]:
         """Give registers; RefusedError: no such address, or nothing present to tell."""
+        if registers.is_parameters(address, count):
+            return self._parameters()[address - registers.PARAMETERS_AT :][:count]
         block = registers.block_of(address, count)
         if block is None:
             raise RefusedError(Refusal.ADDRESS)
@@ -38,10 +42,24 @@ class OwnMap(ReadOnly):
         start = address - block.start
         return found[start : start + count]
 
+    def write(self, address: int, words: Sequence[int]) -> bytes:
+        """Carry out a write; RefusedError: it was not."""
+        if self._pack.writes is None or address >= registers.END:
+            raise RefusedError(Refusal.ADDRESS)  # perhaps another map has it
+        who = f"unit {self._unit} {self._pack.source}".strip()
+        self._pack.writes.carry_out(who, address, words)
+        return b""
+
+    def _parameters(self) -> list[int]:
+        self._pack.present()
+        return registers.parameter_words(self._pack.parameters())
+
     def _status(self, block: Block) -> list[int]:
         now_ms = monotonic_ms()
         snapshot = self._pack.snapshots.last()
-        values: dict[str, Any] = {**self._about, "requests": self._pack.requests}
+        values: dict[str, Any] = {**self._about, "requests": self._pack.requests, "lock": 0}
+        if self._pack.writes is not None:
+            values |= self._pack.writes.registers(now_ms)
         if snapshot is None:
             values["core_state"] = registers.CORE_ABSENT
         else:
@@ -70,7 +88,12 @@ def _values(snapshot: Snapshot) -> dict[str, Any]:
         "balancing_mask": _mask(snapshot.points.get("balancing")),
         "alarm_bits": _bits(active),
         "latched_bits": _bits(alarm for alarm in active if alarm.get("latched")),
+        **_from_afar(snapshot.document.get("remote_off")),
     }
+
+
+def _from_afar(off: Collection[str] | None) -> dict[str, bool | None]:
+    return {f"remote_{name}": None if off is None else name not in off for name in remote.SWITCHES}
 
 
 def _counter(snapshot: Snapshot) -> int | None:

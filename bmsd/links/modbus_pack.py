@@ -9,6 +9,7 @@ from bmsd.bus import PARAMETERS, Snapshot, monotonic_ms, read_document
 from bmsd.config import Config
 from bmsd.errors import StaleError
 from bmsd.links.modbus_rtu import READS, Refusal, RefusedError
+from bmsd.links.modbus_writes import Writes
 from bmsd.links.snapshots import Snapshots
 from bmsd.tables import parameters
 
@@ -19,6 +20,10 @@ class Pack:
 
     config: Config
     snapshots: Snapshots
+    writes: Writes | None = None
+    """What takes writes on this line; None: nothing does."""
+    source: str = ""
+    """Who is being answered, where a line can tell."""
     requests: int = 0
     """Requests answered since the link started."""
     _read: tuple[int, Mapping[str, int]] | None = field(default=None, init=False)

@@ -35,6 +35,7 @@ class Refusal(IntEnum):
     ADDRESS = 2
     VALUE = 3
     DEVICE = 4
+    BUSY = 6
 
 
 class RefusedError(PeerError):
@@ -131,6 +132,23 @@ class Framer:
     def _drop(self) -> None:
         self.garbage += len(self._buffer)
         self._buffer.clear()
+
+
+class Echo:
+    """Knows our own acknowledgement of a single write, which an adapter gives back and which looks like the order."""
+
+    def __init__(self, baudrate: int) -> None:
+        self._lasts_us = PATIENCE_US + 2 * (_READ_LENGTH * 11_000_000 // baudrate) + silence_us(baudrate)
+        self._last: tuple[Request, int] | None = None
+
+    def answered(self, request: Request, now_us: int) -> None:
+        """Remember what is answered now."""
+        self._last = (request, now_us) if request.function in SINGLE else None
+
+    def is_one(self, request: Request, now_us: int) -> bool:
+        """Tell whether this is what was said a moment ago; a master does not repeat an order as fast."""
+        last, self._last = self._last, None
+        return last is not None and last[0] == request and 0 <= now_us - last[1] <= self._lasts_us
 
 
 def order_of(request: Request) -> Order | None:

@@ -7,11 +7,22 @@ one map after the other.
 from __future__ import annotations
 
 import struct
+import time
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from bmsd.links.modbus_pack import Pack
-from bmsd.links.modbus_rtu import READS, Framer, Order, Refusal, RefusedError, Request, order_of, with_crc
+from bmsd.links.modbus_rtu import (
+    READS,
+    Echo,
+    Framer,
+    Order,
+    Refusal,
+    RefusedError,
+    Request,
+    order_of,
+    with_crc,
+)
 
 _REFUSAL_BYTES = 5
 
@@ -76,6 +87,7 @@ class Station:
 
     def __init__(self, units: Mapping[int, Unit], pack: Pack, baudrate: int) -> None:
         self.refused = 0
+        self._echo = Echo(baudrate)
         self._units, self._pack = units, pack
         self._framer = Framer(units, baudrate)
         self.feed, self.due_us = self._framer.feed, self._framer.due_us
@@ -98,8 +110,11 @@ class Station:
     def take(self, now_us: int) -> bytes | None:
         """Answer the request that ended before this silence; None where silence is the answer."""
         request = self._framer.take(now_us)
+        if request and self._echo.is_one(request, now_us):
+            return None
         reply = self._units[request.unit].answer(request) if request else None
-        if reply is not None:
+        if request and reply is not None:
+            self._echo.answered(request, time.monotonic_ns() // 1000)  # a write may have taken its time
             self._pack.requests += 1
             self.refused += len(reply) == _REFUSAL_BYTES and bool(reply[1] & 0x80)
         return reply

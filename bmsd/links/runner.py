@@ -89,7 +89,10 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Exit: 0 good or not configured, 1 failed, 2 wrong usage, 78 configuration refused.",
     )
     parser.add_argument(
-        "name", type=_name, metavar="NAME", help=f"{_HELP}; {_FURTHER}: that of a section [modbus.NAME]"
+        "name",
+        type=_name,
+        metavar="NAME",
+        help=f"{_HELP}; {_FURTHER}: that of a section [can.NAME] or [modbus.NAME]",
     )
     parser.add_argument("--config", type=Path, default=config.DEFAULT_PATH, metavar="FILE",
                         help="configuration file (default: %(default)s)")  # fmt: skip

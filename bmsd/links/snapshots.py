@@ -1,11 +1,37 @@
-"""The core's snapshot as a link sees it: read again only when it changed, and never trusted when old (S7)."""
+"""The core's files as a link sees them: read again only when they changed; an old snapshot is never trusted (S7)."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from bmsd.bus import SNAPSHOT, Snapshot, boot_id, read_snapshot
+from bmsd.bus import SNAPSHOT, Snapshot, boot_id, read_document, read_snapshot
 from bmsd.errors import StaleError
+
+
+class SharedFile:
+    """Another file of the core, read again only when it changed."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._version: tuple[int, int, int] | None = None
+        self._last: dict[str, Any] | None = None
+
+    def last(self) -> dict[str, Any] | None:
+        """Give what it says, of this boot; None when there is nothing to read."""
+        try:
+            version = version_of(self._path)
+            if version != self._version:
+                self._last, self._version = read_document(self._path), version
+        except (OSError, StaleError):
+            self._last = self._version = None
+        return self._last if self._last is not None and self._last.get("boot") == boot_id() else None
+
+
+def version_of(path: Path) -> tuple[int, int, int]:
+    """Tell one content of a file from another. OSError: there is none."""
+    status = path.stat()
+    return status.st_ino, status.st_mtime_ns, status.st_size
 
 
 class Snapshots:
@@ -21,8 +47,7 @@ class Snapshots:
     def last(self) -> Snapshot | None:
         """Give the last snapshot of this boot, of whatever age; None when there is none to read."""
         try:
-            status = (self.folder / SNAPSHOT).stat()
-            version = (status.st_ino, status.st_mtime_ns, status.st_size)
+            version = version_of(self.folder / SNAPSHOT)
             if version != self._version:
                 self._last = read_snapshot(self.folder)
                 self._version = version

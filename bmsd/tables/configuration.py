@@ -59,7 +59,7 @@ OPTIONAL_SECTIONS = ("heater", "can", "modbus", "bench")
 """A section that may be missing altogether: then the thing is not there."""
 OPEN_SECTIONS = ("can",)
 """Sections whose further keys go to a library as they are."""
-NAMED_SECTIONS = ("modbus",)
+NAMED_SECTIONS = ("can", "modbus")
 """Sections that there may be more of: [modbus.NAME] is a whole section of its own, served by its own link."""
 
 # fmt: off
@@ -102,9 +102,16 @@ KEYS: tuple[Key, ...] = (
     Key("heater", "resistance_ohm", float, "Heater resistance.", required=MUST, low=0.1, high=10_000),
     Key("heater", "supply", str, "Where the heater takes its current from.", "charger",
         choices=("charger", "pack")),
-    Key("can", "protocol", str, "What the inverter is told to expect.", "pylontech"),
+    Key("can", "protocol", str, "What the inverter is told to expect; auto listens first and sends nothing until it has"
+        " recognised the inverter.", "pylontech"),
+    Key("can", "fallback", str, "With auto: the protocol to take when nothing was recognised; empty: go on listening.",
+        ""),
+    Key("can", "fallback_after_s", float, "How long auto listens before it takes the fallback.", 60.0,
+        low=10, high=3600),
     Key("can", "battery_name", str, "The battery's name in frame 0x35E, by which some inverters choose their own rules;"
         " empty: the protocol's.", ""),
+    Key("can", "share_percent", int, "Share of the current limits that is told on this bus; those of several inverters"
+        " make 100 at most.", 100, low=1, high=100),
     Key("can", "silence_after_s", float, "How long after the last good data frames stop altogether.", 30.0,
         low=1, high=600),
     Key("can", "interface", str, "python-can interface.", "socketcan"),
@@ -120,6 +127,8 @@ KEYS: tuple[Key, ...] = (
     Key("modbus", "unit", int, "Unit id this pack answers to.", 1, low=1, high=247),
     Key("modbus", "maps", list, "Register maps served under it.", ("bmsd",), choices=MAPS),
     Key("modbus", "more_units", dict, "Further unit ids on the same line, each with its maps: { 2 = [\"bmsd\"] }."),
+    Key("modbus", "writes", bool, "Masters may write switches and parameters, to the narrower side and only while"
+        " somebody has unlocked it.", False),
     Key("bench", "scenario", str, "Scenario of the simulated pack; only with --simulate.", "demo"),
 )
 # fmt: on

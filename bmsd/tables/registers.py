@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from bmsd.tables import remote
 from bmsd.tables.points import SWITCHES
 
 LAYOUT_VERSION = 1
@@ -100,6 +101,19 @@ DERIVED = {
     "simulated": "1 if the pack is simulated.",
     "version": "Version of bmsd: major, minor, patch.",
     "requests": "Requests answered since the link started.",
+    "lock": "Writes: 0 not taken on this line, 1 locked, 2 unlocked, 3 locked out after wrong PINs.",
+    "unlocked_ms": "For how long writes are still taken.",
+    "locked_out_ms": "For how long no PIN is looked at.",
+    "last_refusal": "Why the last write was refused: 0 none was, 1 locked, 2 wrong PIN, 3 locked out, 4 too many in a"
+                    " minute, 5 there is no PIN, 6 no such register, 7 no such value, 8 the core refused it, 9 the core"
+                    " is not there.",
+    "writes_taken": "Writes carried out since the link started.",
+    "writes_refused": "Writes refused since the link started.",
+    "pin": "Write the PIN here, both registers at once; it is never read back.",
+    "lock_order": "Write 1 to lock at once; never read back.",
+    "remote_charge": "Writable: 0 forbids charging from afar, 1 withdraws that; reads what was written.",
+    "remote_discharge": "The same for discharging.",
+    "remote_balance": "The same for balancing.",
 }
 """Values that are no points of the core, with their meaning."""
 
@@ -109,7 +123,9 @@ BLOCKS = (
     Block("wires", 300, 32, "Sense-wire resistance per cell."),
     Block("cycle", 400, 20, "How the control loop does."),
     Block("wear", 500, 20, "How often contactors and relays closed in their life."),
-    Block("limits", 600, 20, "Why the limits stand where they stand."),
+    Block("writes", 600, 20, "Whether this line takes writes, and the way in.", always=True),
+    Block("switches", 700, 10, "What is let happen from afar."),
+    Block("limits", 800, 20, "Why the limits stand where they stand."),
 )
 
 # One value per line, by address.
@@ -186,13 +202,48 @@ REGISTERS: tuple[Register, ...] = (
     Register(502, "discharge_closings", U32),
     Register(504, "precharge_closings", U32),
     Register(506, "heater_closings", U32),
+    # Writes.
+    Register(600, "lock", U16),
+    Register(601, "unlocked_ms", U16, 1, 1000, "1 s"),
+    Register(602, "locked_out_ms", U16, 1, 1000, "1 s"),
+    Register(603, "last_refusal", U16),
+    Register(604, "writes_taken", U32),
+    Register(606, "writes_refused", U32),
+    Register(610, "pin", U32),
+    Register(612, "lock_order", U16),
+    *(Register(700 + n, f"remote_{name}", U16) for n, name in enumerate(remote.SWITCHES)),
     # Limits.
-    Register(600, "charge_phase", U16),
-    Register(601, "charge_limit_reason", U16),
-    Register(602, "discharge_limit_reason", U16),
-    Register(603, "full_charge", U16),
+    Register(800, "charge_phase", U16),
+    Register(801, "charge_limit_reason", U16),
+    Register(802, "discharge_limit_reason", U16),
+    Register(803, "full_charge", U16),
 )
 # fmt: on
+
+
+PIN_AT, LOCK_AT, SWITCHES_AT = (
+    next(row.address for row in REGISTERS if row.point == name)
+    for name in ("pin", "lock_order", "remote_charge")
+)
+"""Where it is written."""
+PARAMETERS_AT = 1000
+"""Parameter n is the S32 at this address + 2 n, in inside units; written, its unknown value leaves it as it is."""
+PARAMETERS_LENGTH = 2 * (1 + max(row.number for row in remote.ROWS))
+
+
+END = PARAMETERS_AT + PARAMETERS_LENGTH
+"""The first address beyond this map."""
+
+
+def is_parameters(address: int, count: int) -> bool:
+    """Tell whether a range lies among the parameters."""
+    return address >= PARAMETERS_AT and address + count <= END
+
+
+def parameter_words(values: Mapping[str, Any]) -> list[int]:
+    """Lay out the parameters by their numbers; a number that none has any more is unknown."""
+    by_number = {row.number: values.get(row.name) for row in remote.ROWS}
+    return [word for n in range(PARAMETERS_LENGTH // 2) for word in S32.encode(by_number.get(n))]
 
 
 def block_of(address: int, count: int) -> Block | None:

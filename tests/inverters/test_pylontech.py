@@ -248,7 +248,7 @@ def test_no_two_fields_of_a_frame_share_a_bit() -> None:
 
 def test_an_unknown_protocol_is_answered_with_the_known_ones() -> None:
     assert problems("pylon", 500_000) == [
-        f"can.protocol 'pylon' is not known; known are {', '.join(sorted(PROTOCOLS))}"
+        f"can.protocol 'pylon' is not known; known are {', '.join(sorted(PROTOCOLS))}, and auto"
     ]
     assert {"pylontech", "victron", "sma", "growatt", "jk"} <= PROTOCOLS.keys()
 

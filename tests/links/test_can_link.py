@@ -3,88 +3,29 @@
 from __future__ import annotations
 
 import errno
-import json
 from pathlib import Path
-from types import SimpleNamespace
 
 import can
 import pytest
+import serial
+from can_bench import POINTS, Bench
 
-from bmsd.bus import FRESH_MS, Publisher, monotonic_ms
-from bmsd.config import CanConfig
+from bmsd.bus import FRESH_MS
 from bmsd.inverters.protocols import PROTOCOLS
 from bmsd.links import can as can_link
-from bmsd.links.can import BusLostError, Inverter
-from bmsd.links.link import Link
+from bmsd.links.adapters import BusLostError
 
 DBC = Path(__file__).resolve().parents[2] / "docs" / "generated" / "dbc"
-POINTS = {
-    "pack_mv": 53_200, "current_ma": 0, "battery_decic": [200], "soc_permille": 500, "soh_permille": None,
-    "cell_min_mv": 3300, "cell_max_mv": 3300, "charge_allowed": True, "discharge_allowed": True,
-    "charge_limit_mv": 55_200, "charge_limit_ma": 1000, "discharge_limit_ma": 1000,
-    "discharge_limit_mv": 46_400,
-}  # fmt: skip
 ALL = [0x351, 0x355, 0x356, 0x359, 0x35C, 0x35E]
 NOTHING_MEASURED = [0x351, 0x359, 0x35C, 0x35E]
 ALIVE = can.Message(arbitration_id=0x305, data=bytes(8), is_extended_id=False)
 
 
-class FakeBus:
-    """A bus that fails as told."""
-
-    def __init__(self) -> None:
-        self.sent: list[can.Message] = []
-        self.failure: Exception | None = None
-        self.inbox: list = []
-
-    def send(self, message, timeout=None) -> None:
-        assert timeout is not None, "a send without a limit may hang"
-        if self.failure:
-            raise self.failure
-        self.sent.append(message)
-
-    def recv(self, timeout=None):
-        assert timeout == 0, "listening must not wait"
-        found = self.inbox.pop(0) if self.inbox else None
-        if isinstance(found, Exception):
-            raise found
-        return found
-
-
-class Bench:
-    """One link with its clock and its bus."""
-
-    def __init__(self, folder, monkeypatch, silence_s: float = 30.0, protocol: str = "pylontech") -> None:
-        parameters = SimpleNamespace(cell_charge_mv=3450, cell_discharge_mv=2900)
-        config = SimpleNamespace(
-            parameters=parameters, cells=16, chemistry="lifepo4", path=folder / "bmsd.toml"
-        )
-        self.folder = folder
-        self.now_ms = monotonic_ms()
-        monkeypatch.setattr(can_link, "monotonic_ms", lambda: self.now_ms)
-        monkeypatch.setattr(can_link.time, "sleep", lambda _: None)
-        self.link = Link("can", config, folder)  # type: ignore[arg-type]
-        self.inverter = Inverter(self.link, CanConfig(protocol, silence_s, {"channel": "fake"}))
-        self.bus = FakeBus()
-
-    def publish(self, **changed) -> None:
-        body = {"points": {**POINTS, **changed}, "alarms": []}
-        Publisher(self.folder).publish("snapshot.json", body, self.now_ms)
-
-    def cycle(self, after_ms: int = 0) -> list[int]:
-        """Let time pass and run the loop once; give the identifiers it sent."""
-        self.now_ms += after_ms
-        self.bus.sent.clear()
-        self.inverter.cycle(self.bus)  # type: ignore[arg-type]
-        return [message.arbitration_id for message in self.bus.sent]
-
-    def sent(self, identifier: int) -> bytes:
-        return next(bytes(m.data) for m in self.bus.sent if m.arbitration_id == identifier)
-
-    def state(self) -> dict:
-        self.link._reported = None
-        self.inverter.cycle(self.bus)  # type: ignore[arg-type]
-        return json.loads((self.folder / "link-can.json").read_text())
+def write_timeout() -> Exception:
+    """Give what python-can raises when a serial adapter takes nothing: the reason is only in the cause."""
+    error = can.CanOperationError("Could not write to serial device")
+    error.__cause__ = serial.SerialTimeoutException("Write timeout")
+    return error
 
 
 @pytest.fixture
@@ -177,7 +118,7 @@ def test_the_goodbye_allows_nothing(bench) -> None:
     [
         can.CanOperationError("Failed to transmit", errno.ENOBUFS),
         can.CanOperationError("Transmit buffer full"),
-        can.CanOperationError("Could not write to serial device: Write timeout"),
+        write_timeout(),
     ],
 )
 def test_a_full_queue_drops_the_set_and_repeats_nothing(bench, error) -> None:
@@ -280,7 +221,21 @@ def test_an_inverter_behind_python_cans_own_virtual_bus_hears_the_same(bench) ->
         bench.inverter.cycle(ours)
     assert [message.arbitration_id for message in heard] == ALL
     assert bytes(heard[3].data) == b"\0\0\0\0\x01PN"
-    assert bench.inverter.counters.received == 1
+    assert bench.state()["frames_received"] == 1
+
+
+@pytest.mark.parametrize(("percent", "limit"), [(100, 100_000), (99, 99_000), (60, 60_000), (1, 1000)])
+def test_one_of_several_inverters_is_told_its_share(tmp_path, monkeypatch, percent, limit) -> None:
+    """S14: a share narrows, and changes nothing else."""
+    bench = Bench(tmp_path, monkeypatch, share_percent=percent)
+    bench.publish(charge_limit_ma=100_000, discharge_limit_ma=100_000)
+    bench.cycle()
+    sent = bench.sent(0x351)
+    assert [int.from_bytes(sent[at : at + 2], "little") for at in (2, 4)] == [limit // 100] * 2
+    assert (sent[:2], sent[6:]) == (bytes.fromhex("2802"), bytes.fromhex("D001"))
+    bench.publish(charge_limit_ma=100_000, discharge_limit_ma=None, charge_allowed=False)
+    bench.cycle(1000)
+    assert bench.sent(0x351)[2:6] == bytes(4)
 
 
 # --- Other protocols ------------------------------------------------------------------------------------------

@@ -35,6 +35,8 @@ OTHERS = [
     Event(1, "request", "charge", "off", who="uid 0"),
     Event(1, "parameter", "cell_ovp_mv", "set", value=3550, limit=3600, who="uid 0"),
     Event(1, "parameter", "contactor_ops_per_hour", "set", value=20, limit=30, who="uid 0"),
+    Event(1, "writes", "modbus", "unlocked", value=600, who="uid 0"),
+    Event(1, "writes", "modbus@garage", "locked", who="uid 0"),
     Event(1, "soc", "empty", "anchored", value=0),
     Event(1, "emergency", "override", "on", who="uid 0"),
     Event(1, "emergency", "override", "off", who="uid 0"),

@@ -31,7 +31,7 @@ POINTS = {
 
 class Clock:
     def __init__(self, folder: Path) -> None:
-        self.map = OwnMap(Pack(load(EXAMPLE), Snapshots(folder)))
+        self.map = OwnMap(Pack(load(EXAMPLE), Snapshots(folder)), 1)
         self._publisher = Publisher(folder)
 
     def publish(self, age_ms: int = 0, alarms_=(), **changed) -> None:

@@ -1,0 +1,199 @@
+"""The adapter under the CAN link: opened for a time, read without waiting, its many errors made three.
+
+Any interface of python-can by configuration. What its drivers raise differs; above this file there is a queue
+without room, bytes that are not CAN, and a bus that is lost.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import select
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import can
+from can.interfaces import VALID_INTERFACES
+
+SEND_TIMEOUT_S = 0.05
+MOST_BAD = 3
+"""Lines that are no CAN in one reading, before the adapter is opened anew."""
+LONGEST_LINE = 256
+"""Bytes without an end of line; no frame takes so many."""
+PORT_TIMEOUT_S = 1.0
+MOST_WAITING = 256
+"""Bytes on their way to a serial adapter that takes them slowly; more would arrive as old frames (S7)."""
+SOCKET_TIMEOUT_S = 1.0
+"""A server on the network may let us wait this long, at opening and at sending."""
+BUS_OFF = 0x40
+_CONTROLLER, _PASSIVE = 0x04, 0x30
+_ERROR_CLASSES = {
+    BUS_OFF: "the controller is off the bus after too many errors",
+    0x20: "nobody acknowledges our frames",
+    0x08: "frames are broken",
+    0x10: "the transceiver reports a fault",
+    0x80: "frames are broken",
+    0x01: "a frame could not be sent in time",
+}
+"""Classes of SocketCAN's error frames, worst first."""
+
+
+NONSENSE = "the adapter sends what is not CAN"
+
+
+class BusLostError(Exception):
+    """The interface is gone or refuses to work."""
+
+
+def interface_problem(name: str) -> str:
+    """Say that python-can has no such interface; empty when it has."""
+    if name in VALID_INTERFACES:
+        return ""
+    return (
+        f"can.interface {name!r} is not known to python-can; known are {', '.join(sorted(VALID_INTERFACES))}"
+    )
+
+
+@contextlib.contextmanager
+def opened(settings: dict[str, Any]) -> Iterator[can.BusABC]:
+    """Open the bus for a time. Drivers raise what they like, at opening and at closing."""
+    _quieten()
+    try:
+        with _bounded(settings):
+            bus = can.Bus(**settings)
+    except Exception as error:
+        raise BusLostError(_words(error)) from error
+    try:
+        yield bus
+    finally:
+        with contextlib.suppress(Exception):
+            bus.shutdown()
+
+
+def _quieten() -> None:
+    """Drop what the library logs: it comes as an exception, too, and is told once instead of at every attempt."""
+    log = logging.getLogger("can")
+    log.propagate = False
+    if not log.handlers:
+        log.addHandler(logging.NullHandler())
+
+
+def _bounded(settings: dict[str, Any]) -> contextlib.AbstractContextManager[None]:
+    """Bound the waits of drivers that have no time-outs of their own."""
+    bounds = {"socketcand": _bounded_server, "slcan": _bounded_port}
+    bound = bounds.get(settings["interface"])
+    return bound(settings) if bound else contextlib.nullcontext()
+
+
+@contextlib.contextmanager
+def _bounded_port(_: dict[str, Any]) -> Iterator[None]:
+    """Let no serial adapter that takes nothing hold us: neither while writing nor until all is written."""
+    import serial  # only where there is a port: memory for all others
+
+    plain = serial.serial_for_url
+
+    def patient(*arguments: Any, **options: Any) -> serial.SerialBase:
+        port = plain(*arguments, **options | {"write_timeout": PORT_TIMEOUT_S})
+        port.flush = lambda: None  # type: ignore[method-assign]
+        return port
+
+    serial.serial_for_url = patient  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        serial.serial_for_url = plain
+
+
+@contextlib.contextmanager
+def _bounded_server(settings: dict[str, Any]) -> Iterator[None]:
+    """Bound every wait for a server, and let the driver only at one that is there: it asks in a loop without pause."""
+    with socket.create_connection((settings["host"], settings["port"]), SOCKET_TIMEOUT_S):
+        pass
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(SOCKET_TIMEOUT_S)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
+
+
+def send(bus: can.BusABC, message: can.Message) -> bool:
+    """Send one frame; False when the queue is full. BusLostError: anything worse."""
+    try:
+        if getattr(getattr(bus, "serialPortOrig", None), "out_waiting", 0) > MOST_WAITING:
+            return False
+        bus.send(message, timeout=SEND_TIMEOUT_S)
+    except Exception as error:
+        if _queue_is_full(error):
+            return False
+        raise BusLostError(_words(error)) from error
+    return True
+
+
+def received(bus: can.BusABC, most: int) -> Iterator[can.Message | None]:
+    """Yield what has arrived, at most so many, without waiting; None is something that is not CAN.
+
+    BusLostError: the interface is gone, or talks nonsense.
+    """
+    bad = 0
+    for _ in range(most):
+        try:
+            message = bus.recv(0)
+        except Exception as error:
+            bad += 1
+            if not _is_noise(bus, error):
+                raise BusLostError(_words(error)) from error
+            if bad >= MOST_BAD:
+                raise BusLostError(NONSENSE) from error
+            yield None
+            continue
+        if message is not None:
+            yield message
+        elif not _has_more(bus):
+            return
+
+
+def _is_noise(bus: can.BusABC, error: Exception) -> bool:
+    """Tell noise on a text adapter from a lost one; a line that cannot be decoded would stay in the driver for ever."""
+    if isinstance(error.__cause__, UnicodeDecodeError):
+        getattr(bus, "_buffer", bytearray()).clear()
+        return True
+    return isinstance(error, ValueError | IndexError)
+
+
+def _words(error: Exception) -> str:
+    """Say what a driver raised, with the cause that it hides."""
+    told = str(error) or type(error).__name__
+    return f"{told}: {error.__cause__}" if error.__cause__ else told
+
+
+def _has_more(bus: can.BusABC) -> bool:
+    """Tell whether an adapter that gave no frame has more to read.
+
+    One that speaks text answers each of our frames with a line: these must not hide what the inverter says.
+    """
+    if len(getattr(bus, "_buffer", b"")) > LONGEST_LINE:
+        raise BusLostError(NONSENSE)
+    try:
+        descriptor = bus.fileno()
+        return bool(select.select([descriptor], [], [], 0)[0])
+    except (AttributeError, NotImplementedError, OSError, ValueError, can.CanError):
+        return False
+
+
+def error_classes(message: can.Message) -> list[str]:
+    """Say in words what an error frame reports."""
+    number = message.arbitration_id
+    found = [text for bit, text in _ERROR_CLASSES.items() if number & bit]
+    if number & _CONTROLLER and len(message.data) > 1 and message.data[1] & _PASSIVE:
+        found.append("the controller sees so many errors that it is passive")
+    return list(dict.fromkeys(found))
+
+
+def _queue_is_full(error: Exception) -> bool:
+    """Tell a queue without room, as when nobody acknowledges, from a bus that is gone."""
+    number = getattr(error, "error_code", None) or getattr(error, "errno", None)
+    text = _words(error).lower()
+    return number in {errno.ENOBUFS, errno.EAGAIN} or "full" in text or "timeout" in text

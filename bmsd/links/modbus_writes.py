@@ -1,0 +1,198 @@
+"""Writes over one Modbus line: what they mean, whether they are taken, and what the core says to them.
+
+Off unless the configuration says otherwise. Only switches and run-time parameters; the core checks every set as a
+whole (S8) and lets nothing from afar allow more than what was set at the pack (S14).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bmsd import pin
+from bmsd.asking import ask
+from bmsd.bus import DOOR, PARAMETERS, SNAPSHOT, monotonic_ms
+from bmsd.errors import PeerError, StaleError
+from bmsd.links.link import NOTICE, WARNING, Link
+from bmsd.links.modbus_lock import WRITES_PER_MINUTE, Door, Limit, Lock, Why
+from bmsd.links.modbus_rtu import Order, Refusal, RefusedError
+from bmsd.links.snapshots import SharedFile
+from bmsd.tables import registers, remote
+from bmsd.tables.registers import S32
+
+ANSWER_S = 1.5
+"""A core that is well answers with its next cycle: within 1 s, asleep too."""
+SEEN_MS = 200
+_CODES = {
+    Why.LOCKED: Refusal.ADDRESS, Why.WRONG_PIN: Refusal.VALUE, Why.LOCKED_OUT: Refusal.ADDRESS,
+    Why.TOO_MANY: Refusal.BUSY, Why.NO_PIN: Refusal.VALUE, Why.ADDRESS: Refusal.ADDRESS,
+    Why.VALUE: Refusal.VALUE, Why.REFUSED: Refusal.VALUE, Why.NO_CORE: Refusal.DEVICE,
+}  # fmt: skip
+"""What the master sees. Locked is no such address: busy or a device failure would be tried again and again."""
+_WORDS = {
+    Why.LOCKED: "writes are locked",
+    Why.WRONG_PIN: "wrong PIN",
+    Why.LOCKED_OUT: "locked out after wrong PINs",
+    Why.TOO_MANY: f"more than {WRITES_PER_MINUTE} in a minute",
+    Why.NO_PIN: "no PIN is set: 'bmsctl modbus pin'",
+    Why.ADDRESS: "no such register to write",
+    Why.VALUE: "no such value",
+}
+
+Ask = Callable[[Path, Mapping[str, Any], float], dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a write asks of the core: one set of parameters, or some switches, those to be switched off first."""
+
+    requests: tuple[dict[str, Any], ...]
+    text: str
+
+
+class _NotTakenError(Exception):
+    def __init__(self, why: Why, text: str = "") -> None:
+        super().__init__(text or _WORDS[why])
+        self.why = why
+
+
+class Writes:
+    """The way in of one line."""
+
+    def __init__(self, link: Link, ask_core: Ask = ask) -> None:
+        self._link = link
+        self._ask = ask_core
+        self._lock = Lock()
+        self._told = Limit(2 * WRITES_PER_MINUTE)
+        self._door = SharedFile(link.runtime_dir / DOOR)
+        self._shared = {name: SharedFile(link.runtime_dir / name) for name in (PARAMETERS, SNAPSHOT)}
+        self._pin = pin.path_beside(link.config.path)
+        self._taken = self._refused = 0
+        self._last = Why.NONE
+
+    def carry_out(self, who: str, address: int, words: Sequence[int]) -> None:
+        """Carry out a write; RefusedError: nothing was changed, and the journal says why."""
+        now_ms = monotonic_ms()
+        self._hear()
+        who, order = f"{self._link.name} {who}", Order(address, len(words), tuple(words))
+        try:
+            self._one(order, who, now_ms)
+        except _NotTakenError as error:
+            self._refused += 1
+            self._last = error.why
+            if not self._told.spent(now_ms):
+                self._link.say(WARNING, f"write by {who} at {order.address} refused: {error}")
+            raise RefusedError(_CODES[error.why]) from None
+        self._taken += 1
+
+    def registers(self, now_ms: int) -> dict[str, int]:
+        """Give what the registers tell of it."""
+        self._hear()
+        return {
+            "lock": self._lock.doing(now_ms),
+            "unlocked_ms": self._lock.open_ms(now_ms),
+            "locked_out_ms": self._lock.out_ms(now_ms),
+            "last_refusal": self._last,
+            "writes_taken": self._taken,
+            "writes_refused": self._refused,
+        }
+
+    def _hear(self) -> None:
+        document = self._door.last() or {}
+        told = document.get("door") or {}
+        if told.get("link") in ("", self._link.name):
+            self._lock.hear(Door(int(told["at_ms"]), int(told["until_ms"])))
+
+    def _one(self, order: Order, who: str, now_ms: int) -> None:
+        if order.address == registers.LOCK_AT and order.values == (1,):
+            self._lock.close(now_ms)
+            self._link.say(NOTICE, f"writes locked by {who}")
+            return
+        if order.address == registers.PIN_AT and order.count == S32.words:
+            self._unlock(order, who, now_ms)
+            return
+        if not self._lock.open_ms(now_ms):
+            raise _NotTakenError(Why.LOCKED)
+        wish = wish_of(order)
+        if self._lock.too_many(now_ms):
+            raise _NotTakenError(Why.TOO_MANY)
+        for wanted in wish.requests:
+            self._asked({**wanted, "remote": who})
+        self._see(wish)
+        self._link.say(NOTICE, f"write by {who}: {wish.text}")
+
+    def _see(self, wish: Wish) -> None:
+        """Wait until a master that reads back sees it: the core answers a moment before it publishes."""
+        until_ms = monotonic_ms() + SEEN_MS
+        while monotonic_ms() < until_ms and not all(self._is_seen(wanted) for wanted in wish.requests):
+            time.sleep(0.005)
+
+    def _is_seen(self, wanted: Mapping[str, Any]) -> bool:
+        told = self._shared[PARAMETERS if wanted["do"] == "set" else SNAPSHOT].last()
+        if told is None:
+            return True  # nobody sees anything
+        if wanted["do"] == "set":
+            return wanted["values"].items() <= told["values"].items()
+        return (wanted["name"] not in told["remote_off"]) == wanted["on"]
+
+    def _unlock(self, order: Order, who: str, now_ms: int) -> None:
+        if self._lock.too_many(now_ms):
+            raise _NotTakenError(Why.TOO_MANY)
+        number = order.values[0] << 16 | order.values[1]
+        why = self._lock.unlock(lambda: pin.matches(self._pin, number), now_ms)
+        if why is not Why.NONE:
+            raise _NotTakenError(why)
+        self._link.say(NOTICE, f"writes unlocked by PIN for {self._lock.open_ms(now_ms) // 1000} s, by {who}")
+
+    def _asked(self, request: dict[str, Any]) -> None:
+        try:
+            self._ask(self._link.runtime_dir, request, ANSWER_S)
+        except StaleError as error:
+            raise _NotTakenError(Why.NO_CORE, str(error)) from None
+        except PeerError as error:
+            raise _NotTakenError(Why.REFUSED, str(error)) from None
+
+
+def wish_of(order: Order) -> Wish:
+    """Say what a write asks of the core. _NotTakenError: nothing that there is."""
+    if registers.is_parameters(order.address, order.count):
+        return _parameters(order)
+    place = order.address - registers.SWITCHES_AT
+    names = tuple(remote.SWITCHES)[place : place + order.count] if place >= 0 else ()
+    if len(names) != order.count:
+        raise _NotTakenError(Why.ADDRESS)
+    if any(value not in (0, 1) for value in order.values):
+        raise _NotTakenError(Why.VALUE, "a switch is 0 or 1")
+    wanted = sorted(zip(order.values, names, strict=True), key=lambda pair: pair[0])
+    return Wish(
+        tuple({"do": "switch", "name": name, "on": bool(value)} for value, name in wanted),
+        ", ".join(f"{name} {'on' if value else 'off'}" for value, name in wanted),
+    )
+
+
+def _parameters(order: Order) -> Wish:
+    place = order.address - registers.PARAMETERS_AT
+    if place % S32.words or order.count % S32.words:
+        raise _NotTakenError(Why.ADDRESS, "half a parameter: each is two registers, written together")
+    names = {row.number: row.name for row in remote.ROWS}
+    values: dict[str, int] = {}
+    for n in range(order.count // S32.words):
+        high, low = order.values[2 * n], order.values[2 * n + 1]
+        value = (high << 16 | low) - (high >> 15 << 32)
+        name = names.get(place // S32.words + n)
+        if value == _AS_IT_IS:
+            continue
+        if name is None:
+            raise _NotTakenError(Why.ADDRESS)
+        values[name] = value
+    if not values:
+        return Wish((), "nothing")
+    text = ", ".join(f"{name} {value}" for name, value in values.items())
+    return Wish(({"do": "set", "values": values},), text)
+
+
+_AS_IT_IS = -0x8000_0000
+"""A parameter of a longer write that is to stay as it is."""
