@@ -28,6 +28,15 @@ DEFAULT_PATH = Path("/etc/bmsd/bmsd.toml")
 
 
 @dataclass(frozen=True, slots=True)
+class Rs485Config:
+    """How the kernel switches a transceiver's direction by RTS."""
+
+    high_when_sending: bool
+    before_ms: int
+    after_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class ModbusConfig:
     """One RS485 port."""
 
@@ -40,6 +49,8 @@ class ModbusConfig:
     writes: bool = False
     """Masters may write once somebody has unlocked it."""
     mode: str = "rtu"
+    rs485: Rs485Config | None = None
+    """None: the adapter switches the direction by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,4 +226,13 @@ def _modbus(section: str, values: Mapping[str, Any]) -> ModbusConfig:
         },
         writes=values[f"{section}.writes"],
         mode=values[f"{section}.mode"],
+        rs485=_rs485(section, values) if values[f"{section}.direction"] == "kernel" else None,
+    )
+
+
+def _rs485(section: str, values: Mapping[str, Any]) -> Rs485Config:
+    return Rs485Config(
+        high_when_sending=values[f"{section}.rts_when_sending"] == "high",
+        before_ms=values[f"{section}.before_ms"],
+        after_ms=values[f"{section}.after_ms"],
     )

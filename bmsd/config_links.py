@@ -50,19 +50,21 @@ def check_modbus(given: Files, values: Mapping[str, Any], problems: list[str]) -
     check_names(given, problems)
     check_once(given, values, "modbus", "port", problems)
     for section in named_sections(given, "modbus"):
-        found = [*_unit_problems(section, values)]
-        if values.get(f"{section}.mode") == JK_4E57:
-            found += [
-                (
-                    key,
-                    f'{section}.{key} has no meaning with mode = "{JK_4E57}", which is no Modbus: remove it',
-                )
-                for key in ("maps", "more_units", "writes")
-                if key in given[section]
-            ]
-        for key, text in found:
+        for key, text in (*_unit_problems(section, values), *_idle_keys(section, given, values)):
             written = given[section].get(key)
             problems.append(f"{written.place}: {text}" if written else text)
+
+
+def _idle_keys(section: str, given: Files, values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Find keys that another one leaves without a meaning: what is written is meant."""
+    idle: dict[str, tuple[str, ...]] = {}
+    if values.get(f"{section}.mode") == JK_4E57:
+        idle[f'with mode = "{JK_4E57}", which is no Modbus'] = ("maps", "more_units", "writes")
+    if values.get(f"{section}.direction") == "adapter":
+        idle['without direction = "kernel"'] = ("rts_when_sending", "before_ms", "after_ms")
+    for when, keys in idle.items():
+        for key in (key for key in keys if key in given[section]):
+            yield key, f"{section}.{key} has no meaning {when}: remove it"
 
 
 def _unit_problems(section: str, values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

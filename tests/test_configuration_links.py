@@ -9,7 +9,7 @@ import pytest
 from bmsd import status
 from bmsd.bus import Publisher, monotonic_ms
 from bmsd.cli import reading
-from bmsd.config import load
+from bmsd.config import Rs485Config, load
 from bmsd.errors import ConfigError
 from bmsd.links import runner
 
@@ -80,6 +80,14 @@ def test_further_units_have_their_own_maps(written) -> None:
     assert dict(config.modbus.units) == {1: ("bmsd",), 5: ("bmsd",), 247: ("bmsd",)}
 
 
+def test_the_direction_is_the_kernels_only_where_it_is_said(written) -> None:
+    assert load(written(EXAMPLE, GARAGE)).modbus_ports["modbus@garage"].rs485 is None
+    more = 'direction = "kernel"\nrts_when_sending = "low"\nafter_ms = 2\n'
+    assert load(written(EXAMPLE, GARAGE, more)).modbus_ports["modbus@garage"].rs485 == Rs485Config(
+        False, 0, 2
+    )
+
+
 WRONG = (
     ("unit = 9", "unit = 248", ("modbus.garage.unit", "248", "1 to 247")),
     ("unit = 9", "unti = 9", ("[modbus.garage]", "unti", "did you mean unit")),
@@ -101,6 +109,10 @@ WRONG = (
     ("unit = 9", 'more_units = { 5 = "bmsd" }', ("unit 5 needs a list of its maps",)),
     ("unit = 9", "more_units = { 5 = [1] }", ("unit 5 needs a list of its maps",)),
     ("unit = 9", 'mode = "jk-4e57"\nmaps = ["bmsd"]', ("modbus.garage.maps", "no Modbus", "remove it")),
+    ("unit = 9", "before_ms = 1", ("modbus.garage.before_ms", 'without direction = "kernel"', "remove it")),
+    ("unit = 9", 'rts_when_sending = "low"', ("modbus.garage.rts_when_sending", "remove it")),
+    ("unit = 9", 'direction = "kernel"\nafter_ms = 101', ("modbus.garage.after_ms", "101", "0 to 100")),
+    ("unit = 9", 'direction = "auto"', ("modbus.garage.direction", "'auto'", '"kernel"')),
     ("unit = 9", 'mode = "ascii"', ("modbus.garage.mode", "'ascii'", '"rtu"')),
     ("unit = 9", 'more_units = ["5"]', ("modbus.garage.more_units", "a table")),
 )

@@ -128,7 +128,7 @@ def _voltages(
 ) -> tuple[Slope, Slope]:
     """Move both voltages; with a cell unknown neither gives way."""
     p = settings.parameters
-    pace = Pace(p.limit_hold_ms, p.limit_rise_mv, MINUTE_MS)
+    pace = Pace(p.limit_hold_voltage_ms, p.limit_rise_mv, MINUTE_MS)
     highest_mv = _charge_mv(settings, values, charging.target_mv(settings, phase, now_ms))
     lowest_mv = _discharge_mv(settings, values)
     if not values.pack_mv.complete:

@@ -72,8 +72,10 @@ class Protocol:
 _ROWS = (
     Protocol("pylontech", "Pylontech low voltage 1.2", pylontech.FRAMES),
     Protocol("pylontech13", "Pylontech low voltage 1.3", pylontech13.FRAMES),
-    Protocol("deye", "Deye", deye.FRAMES, above_pack_mv=deye.ABOVE_PACK_MV, least_ma=deye.LEAST_MA, heard=heard.DEYE),
-    Protocol("sunsynk", "Sunsynk", deye.FRAMES, above_pack_mv=deye.ABOVE_PACK_MV, least_ma=deye.LEAST_MA, heard=heard.DEYE),
+    Protocol("deye", "Deye", deye.FRAMES, above_pack_mv=deye.ABOVE_PACK_MV, least_ma=deye.LEAST_MA,
+             heard=heard.DEYE),
+    Protocol("sunsynk", "Sunsynk", deye.FRAMES, above_pack_mv=deye.ABOVE_PACK_MV, least_ma=deye.LEAST_MA,
+             heard=heard.DEYE),
     Protocol("solark", "Sol-Ark", solark.FRAMES, above_pack_mv=deye.ABOVE_PACK_MV, least_ma=deye.LEAST_MA),
     Protocol("solark-10mv", "Sol-Ark with the pack voltage in steps of 10 mV", solark.FRAMES_10MV,
              above_pack_mv=deye.ABOVE_PACK_MV, least_ma=deye.LEAST_MA),

@@ -7,17 +7,16 @@ that ends a frame, never by polling.
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
-import termios
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import serial
 
 from bmsd.config import ModbusConfig
 from bmsd.links import jk_4e57
+from bmsd.links.line import PortForbiddenError, PortLostError, opened
 from bmsd.links.link import Backoff, Link, Lost
 from bmsd.links.modbus_jk import Board, JkMap
 from bmsd.links.modbus_map import OwnMap
@@ -35,26 +34,8 @@ MAPS: dict[str, Callable[[Pack, int], Map]] = {
 }
 """Every register map by its name in the configuration, made for a unit id."""
 
-LONGEST_ANSWER = 400
-"""Bytes, of a JK board's whole story."""
-WRITE_TIMEOUT_S = 1.0
-"""Longer than any answer takes on the slowest line but the very slow ones; a stuck line is not waited for."""
-
-
 FORBIDDEN_S = 30.0
 """A link that may not have its port ends after this time, so that systemd starts it anew, and not too often."""
-
-
-class PortLostError(Exception):
-    """The serial port is gone or refuses to work."""
-
-
-class PortForbiddenError(Exception):
-    """The port is there, and systemd does not let this process have it.
-
-    The drivers of DeviceAllow= are looked up when a process is started: that of an adapter which is plugged in for
-    the first time later was not loaded then.
-    """
 
 
 def run(link: Link) -> None:
@@ -65,7 +46,7 @@ def run(link: Link) -> None:
     patience = Backoff()
     while not link.stopping:
         try:
-            with _opened(link.name, settings) as port:
+            with opened(link.name, settings) as port:
                 slave.serve(port, patience)
         except PortLostError as error:
             slave.port_lost(str(error), patience.failed())
@@ -73,40 +54,6 @@ def run(link: Link) -> None:
             slave.port_lost(str(error), FORBIDDEN_S)
             if not link.stopping:
                 raise
-
-
-@contextlib.contextmanager
-def _opened(link: str, settings: ModbusConfig) -> Iterator[serial.Serial]:
-    """Open the line for a time, for us alone."""
-    try:
-        port = serial.Serial(
-            settings.port,
-            settings.baudrate,
-            parity=settings.parity,
-            stopbits=settings.stopbits,
-            timeout=0,
-            write_timeout=_write_timeout_s(settings.baudrate),
-            exclusive=True,
-        )
-    except (OSError, ValueError, termios.error) as error:
-        if getattr(error, "errno", None) == errno.EPERM:  # wrong rights of the file would be EACCES
-            raise PortForbiddenError(
-                f"{settings.port} is not allowed by systemd; the link starts anew to get it. If that does not help,"
-                f" name its driver: DeviceAllow=char-... in 'systemctl edit bmsd-link@{link}'"
-            ) from error
-        raise PortLostError(str(error)) from error
-    with contextlib.suppress(Exception):
-        port.set_low_latency_mode(True)  # where the driver has it: FTDI adapters hold bytes back for 16 ms
-    try:
-        yield port
-    finally:
-        with contextlib.suppress(OSError):
-            port.close()
-
-
-def _write_timeout_s(baudrate: int) -> float:
-    """Give twice the time the longest answer takes."""
-    return max(WRITE_TIMEOUT_S, 2 * LONGEST_ANSWER * 11 / baudrate)
 
 
 def _station(settings: ModbusConfig, pack: Pack) -> Station | jk_4e57.Station:

@@ -122,6 +122,13 @@ KEYS: tuple[Key, ...] = (
     Key("modbus", "baudrate", int, "Baud.", 9600, low=1200, high=921_600),
     Key("modbus", "parity", str, "Parity.", "N", choices=("N", "E", "O")),
     Key("modbus", "stopbits", int, "Stop bits.", 1, low=1, high=2),
+    Key("modbus", "direction", str, "Who switches an RS485 transceiver between sending and listening: the adapter by"
+        " itself, or the kernel by RTS.", "adapter", choices=("adapter", "kernel")),
+    Key("modbus", "rts_when_sending", str, "Level of RTS while sending (direction kernel).", "high",
+        choices=("high", "low")),
+    Key("modbus", "before_ms", int, "How long RTS switches before the first bit (direction kernel).", 0,
+        low=0, high=100),
+    Key("modbus", "after_ms", int, "How long RTS stays after the last bit (direction kernel).", 0, low=0, high=100),
     Key("modbus", "mode", str, "What is spoken: Modbus RTU, or the 4E57 protocol of older JK boards, without maps.",
         "rtu", choices=("rtu", JK_4E57)),
     Key("modbus", "unit", int, "Unit id this pack answers to.", 1, low=1, high=247),

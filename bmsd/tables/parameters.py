@@ -467,7 +467,11 @@ class Parameters:
     )
     limit_hold_ms: int = _row(
         "limits", SECOND, 0, 600_000, 30_000,
-        "How long a limit that was lowered stays where it is before it rises again; lowering never waits.",
+        "How long CCL or DCL stays where it is after it was lowered, before it rises again; lowering never waits.",
+    )
+    limit_hold_voltage_ms: int = _row(
+        "limits", SECOND, 0, 3_600_000, 300_000,
+        "The same for CVL and DVL; longer, for an inverter that works in coarse steps answers with its whole current.",
     )
     limit_rise_permille: int = _row(
         "limits", PERCENT, 10, 10_000, 100,

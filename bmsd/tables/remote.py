@@ -166,6 +166,7 @@ ROWS: tuple[Remote, ...] = (
     Remote(124, "recharge_below_mv", UP),
     Remote(125, "full_charge_permille", NEVER),
     Remote(126, "full_charge_after_h", NEVER),
+    Remote(127, "limit_hold_voltage_ms", UP),
 )
 # fmt: on
 BY_NAME = {row.name: row for row in ROWS}

@@ -60,6 +60,8 @@ sleep_after_open = 0
 [modbus]
 port = "{modbus.path}"
 baudrate = 115200
+maps = ["sunspec", "bmsd"]
+more_units = {{ 2 = ["jk"] }}
 """
 
 
