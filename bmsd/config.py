@@ -14,7 +14,7 @@ from typing import Any
 from bmsd import config_checks as checks
 from bmsd.config_can import CanConfig, buses, check_buses
 from bmsd.config_files import Files, read
-from bmsd.config_links import check_modbus
+from bmsd.config_links import check_modbus, tcp_address
 from bmsd.core.settings import Settings, settings
 from bmsd.errors import ConfigError
 from bmsd.hardware.board import FetsConfig, OutputsConfig
@@ -49,6 +49,8 @@ class ModbusConfig:
     writes: bool = False
     """Masters may write once somebody has unlocked it."""
     mode: str = "rtu"
+    tcp: tuple[str, int] | None = None
+    """Address and port of Modbus TCP; then there is no serial port."""
     rs485: Rs485Config | None = None
     """None: the adapter switches the direction by itself."""
 
@@ -216,7 +218,7 @@ def _outputs(values: Mapping[str, Any]) -> OutputsConfig:
 def _modbus(section: str, values: Mapping[str, Any]) -> ModbusConfig:
     more = values[f"{section}.more_units"] or {}
     return ModbusConfig(
-        port=values[f"{section}.port"],
+        port=values[f"{section}.port"] or "",
         baudrate=values[f"{section}.baudrate"],
         parity=values[f"{section}.parity"],
         stopbits=values[f"{section}.stopbits"],
@@ -226,6 +228,7 @@ def _modbus(section: str, values: Mapping[str, Any]) -> ModbusConfig:
         },
         writes=values[f"{section}.writes"],
         mode=values[f"{section}.mode"],
+        tcp=tcp_address(values[f"{section}.tcp"] or ""),
         rs485=_rs485(section, values) if values[f"{section}.direction"] == "kernel" else None,
     )
 

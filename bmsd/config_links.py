@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from ipaddress import ip_address
 from typing import Any
 
 from bmsd.config_files import Files
@@ -12,6 +13,9 @@ from bmsd.tables.configuration import JK_4E57, MAPS, NAMED_SECTIONS
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,15}")
 _UNIT = re.compile(r"[1-9][0-9]{0,2}")
 _LAST_UNIT = 247
+_SERIAL = ("baudrate", "parity", "stopbits", "mode", "direction")
+_PORT = re.compile(r"[1-9][0-9]{0,4}")
+_LAST_PORT = 65_535
 
 
 def named_sections(given: Files, base: str) -> list[str]:
@@ -48,11 +52,42 @@ def check_once(given: Files, values: Mapping[str, Any], base: str, key: str, pro
 def check_modbus(given: Files, values: Mapping[str, Any], problems: list[str]) -> None:
     """Check the Modbus ports against each other, and the units of each."""
     check_names(given, problems)
-    check_once(given, values, "modbus", "port", problems)
+    for key in ("port", "tcp"):
+        check_once(given, values, "modbus", key, problems)
     for section in named_sections(given, "modbus"):
-        for key, text in (*_unit_problems(section, values), *_idle_keys(section, given, values)):
+        for key, text in (
+            *_port_problems(section, given, values),
+            *_unit_problems(section, values),
+            *_idle_keys(section, given, values),
+        ):
             written = given[section].get(key)
             problems.append(f"{written.place}: {text}" if written else text)
+
+
+def tcp_address(text: str) -> tuple[str, int] | None:
+    """Take 127.0.0.1:1502 or [::1]:1502 apart; None for anything else. Names are not looked up."""
+    host, colon, port = text.rpartition(":")
+    if not colon or not _PORT.fullmatch(port) or not 1 <= int(port) <= _LAST_PORT:
+        return None
+    inside = host[1:-1] if host.startswith("[") and host.endswith("]") else ""
+    try:
+        ip_address(inside or host)
+    except ValueError:
+        return None
+    return (inside, int(port)) if inside else (host, int(port)) if ":" not in host else None
+
+
+def _port_problems(section: str, given: Files, values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    port, tcp = values.get(f"{section}.port"), values.get(f"{section}.tcp")
+    if tcp is None:
+        if port is None and "port" not in given[section]:
+            yield "port", f"{section}.port is missing: Serial port. Write a text, or {section}.tcp"
+        return
+    if tcp_address(tcp) is None:
+        yield "tcp", f'{section}.tcp is {tcp!r}; write an address and a port, such as "127.0.0.1:1502"'
+    serial = [key for key in (*_SERIAL, "port") if key in given[section]]
+    for key in serial:
+        yield key, f"{section}.{key} has no meaning beside {section}.tcp: remove one of them"
 
 
 def _idle_keys(section: str, given: Files, values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -6,10 +6,7 @@ A PIN on a wire is read by everybody on that wire. It keeps away mistakes and th
 from __future__ import annotations
 
 import grp
-import hashlib
-import hmac
 import os
-import secrets
 from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
@@ -40,7 +37,7 @@ def problem(pin: int) -> str:
 
 def write(path: Path, pin: int) -> None:
     """Replace the PIN; only root and the daemon's group may read what is kept of it."""
-    salt = secrets.token_bytes(16)
+    salt = os.urandom(16)
     temporary = path.with_name(f"{path.name}.new")
     temporary.unlink(missing_ok=True)
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640)
@@ -62,10 +59,14 @@ def matches(path: Path, pin: int) -> bool | None:
         kind, cost, block, parallel, salt, wanted = path.read_text(encoding="ascii").split()
         if (kind, int(cost), int(block), int(parallel)) != ("scrypt", _COST, _BLOCK, _PARALLEL):
             return None
-        return hmac.compare_digest(_hash(pin, bytes.fromhex(salt)), bytes.fromhex(wanted))
+        from hmac import compare_digest  # like hashlib below
+
+        return compare_digest(_hash(pin, bytes.fromhex(salt)), bytes.fromhex(wanted))
     except (OSError, ValueError):
         return None
 
 
 def _hash(pin: int, salt: bytes) -> bytes:
+    import hashlib  # 3 MiB of OpenSSL, which a line that nobody unlocks does without
+
     return hashlib.scrypt(str(pin).encode(), salt=salt, n=_COST, r=_BLOCK, p=_PARALLEL)

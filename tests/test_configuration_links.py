@@ -154,3 +154,40 @@ def test_further_links_are_shown_after_the_first_ones(tmp_path) -> None:
     told = reading.now(tmp_path).document["links"]
     assert list(told) == [*status.LINKS, "modbus@garage"]
     assert told["modbus@garage"]["state"] == "running"
+
+
+LAN = '[modbus.lan]\ntcp = "127.0.0.1:1502"\n'
+
+
+def test_a_tcp_section_has_an_address_and_no_serial_port(written) -> None:
+    config = load(written(EXAMPLE, LAN, '[modbus.six]\ntcp = "[::1]:502"\n'))
+    assert config.modbus_ports["modbus@lan"].tcp == ("127.0.0.1", 1502)
+    assert config.modbus_ports["modbus@six"].tcp == ("::1", 502)
+    assert config.modbus is not None
+    assert config.modbus.tcp is None
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('tcp = "localhost:1502"', ("modbus.lan.tcp", "127.0.0.1:1502")),
+        ('tcp = "127.0.0.1"', ("modbus.lan.tcp",)),
+        ('tcp = "127.0.0.1:0"', ("modbus.lan.tcp",)),
+        ('tcp = "127.0.0.1:65536"', ("modbus.lan.tcp",)),
+        ('tcp = ":1502"', ("modbus.lan.tcp",)),
+        ('tcp = "::1:1502"', ("modbus.lan.tcp",)),
+        ('tcp = "[127.0.0.1:1502"', ("modbus.lan.tcp",)),
+        ("tcp = 1502", ("modbus.lan.tcp", "a text")),
+        ('tcp = "127.0.0.1:1502"\nport = "/dev/ttyUSB3"', ("modbus.lan.port", "beside modbus.lan.tcp")),
+        ('tcp = "127.0.0.1:1502"\nbaudrate = 9600', ("modbus.lan.baudrate", "beside modbus.lan.tcp")),
+        ("unit = 3", ("modbus.lan.port is missing", "or modbus.lan.tcp")),
+    ],
+)
+def test_what_is_wrong_with_an_address_is_told(written, text, words) -> None:
+    found = problems(written(EXAMPLE, f"[modbus.lan]\n{text}\n"))
+    assert all(word in found[0] for word in words), found
+
+
+def test_an_address_belongs_to_one_section(written) -> None:
+    (found,) = problems(written(EXAMPLE, LAN, LAN.replace("lan", "two")))
+    assert "which [modbus.lan] has already" in found

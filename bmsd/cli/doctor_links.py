@@ -176,7 +176,9 @@ def _of_ports(case: Case, look: Callable[[Case, str, ModbusConfig], Finding]) ->
     ports = case.config.modbus_ports
     if not ports:
         return skipped("no [modbus] in the configuration")
-    found = [look(case, section_of(name), row) for name, row in ports.items()]
+    found = [look(case, section_of(name), row) for name, row in ports.items() if row.tcp is None]
+    if not found:
+        return skipped("every [modbus] is Modbus TCP")
     worst = next((finding for finding in found if finding.verdict is not Verdict.GOOD), None)
     return worst or good(", ".join(finding.text for finding in found))
 

@@ -116,9 +116,10 @@ def _judge(state: PhysicsState, rise: int, capacity_mah: int, now_ms: int) -> Ph
     change = sum(currents[WINDOW:]) - sum(currents[:WINDOW])
     if state.low_ma <= min(currents) and max(currents) <= state.high_ma:
         return _without_current(state, abs(rise), up, now_ms)
-    if (change > 0) is up and abs(change) * QUIET_PART > 2 * WINDOW * capacity_mah:
-        return state._replace(dead=0, wrong=0, up=up)
-    if (change > 0) is not up and abs(change) * STEP_PART > WINDOW * capacity_mah and up is not state.up:
+    if (change > 0) is up:
+        if abs(change) * QUIET_PART > 2 * WINDOW * capacity_mah:
+            return state._replace(dead=0, wrong=0, up=up)
+    elif abs(change) * STEP_PART > WINDOW * capacity_mah and up is not state.up:
         return state._replace(wrong=state.wrong + 1, up=up)
     return state
 

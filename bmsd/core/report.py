@@ -107,7 +107,7 @@ def _cells(settings: Settings, out: Outputs) -> dict[str, Value]:
     cells = _all(values.cell_mv, settings.cells)
     mask = out.commands.balance_mask
     high, low = values.cell_max, values.cell_min
-    whole = high.complete and low.complete
+    whole = high.complete
     pack_mv = values.pack_mv.value
     return {
         "cell_mv": cells,

@@ -38,7 +38,7 @@ class Settings:
     table: tuple[Rule, ...]
     limits_told: bool
     """An inverter bus is configured: somebody hears the limits and can be held to them."""
-    topology: str = "split"
+    topology: str
 
     @property
     def common(self) -> bool:

@@ -92,7 +92,7 @@ def advance(
 def _count(settings: Settings, state: SocState, values: Values, now_ms: int) -> SocState:
     step_ms = 0 if state.last_ms is None else min(now_ms - state.last_ms, LONGEST_STEP_MS)
     current_ma = values.current_ma
-    if current_ma is None or step_ms == 0:
+    if current_ma is None:
         return replace(state, last_ms=now_ms, unfilled_ms=state.unfilled_ms + step_ms)
     moved = current_ma * step_ms
     whole = settings.capacity_mah * MAMS_PER_MAH

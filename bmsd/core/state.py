@@ -115,7 +115,7 @@ class Outputs:
     values: Values
     word: str
     events: tuple[Event, ...]
-    led: bool = False
+    led: bool
 
 
 def begin(

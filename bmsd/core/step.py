@@ -81,10 +81,8 @@ def _permit(settings: Settings, state: State, judged: Judged, inputs: Inputs) ->
     """Give or refuse charging and discharging (S1), and count good cycles after a start (S13)."""
     unknown = permissions.unknowns(settings, judged.values, inputs.afe.state)
     wanted = settings.parameters.start_good_cycles
-    good = state.good_cycles
-    if not state.started:
-        complete = judged.values.fresh and not unknown and judged.outputs_good and not judged.astray
-        good = min(good + 1, wanted) if complete else 0
+    complete = judged.values.fresh and not unknown and judged.outputs_good and not judged.astray
+    good = min(state.good_cycles + 1, wanted) if complete else 0
     # A trip timer that runs would open again what closes now; what is blocked anyway waits for none.
     foreseen = alarms.pending(judged.alarms) & BOTH & ~judged.block
     started = state.started or (good >= wanted and not foreseen)
@@ -128,7 +126,7 @@ def _sleep(
         or bool(commands.balance_mask)
         or judged.override is not None,
         fault=fault or any(alarm.severity is Severity.FAULT for alarm, _ in judged.active),
-        raised=any(event.kind == "alarm" and event.state == "raised" for event in judged.events),
+        raised=any(event.state == "raised" for event in judged.events),
         asked=bool(inputs.requests),
         pressed=inputs.pressed,
         empty=alarms.is_active(judged.alarms, "auto_shutdown"),
@@ -174,7 +172,7 @@ def _diodes(settings: Settings, state: State, moved: moves.Moved, values: Values
 
 def _charge_is_cut(settings: Settings, state: State, values: Values, inputs: Inputs) -> bool:
     """Tell whether charge is cut, as commanded in the last cycle and as read or measured (S3)."""
-    if settings.own_fets and state.diodes.charge.spared and not state.charge.on:
+    if state.diodes.charge.spared and not state.charge.on:
         # On for its diode alone, while current flows out: a charge current ends the heat in the same cycle.
         return values.current_ma is not None and values.current_ma < 0
     if not settings.common:
@@ -349,9 +347,9 @@ def _word(judged: Judged, permits: _Permits, commands: Commands) -> str:
     if permits.sleep.asleep:
         return "sleeping"
     current_ma = judged.values.current_ma or 0
-    if abs(current_ma) > CHARGING_MA:
-        return "charging" if current_ma > 0 else "discharging"
-    return "idle"
+    if current_ma > CHARGING_MA:
+        return "charging"
+    return "discharging" if current_ma < -CHARGING_MA else "idle"
 
 
 def _changes(before: State, after: State, now_ms: int) -> tuple[Event, ...]:

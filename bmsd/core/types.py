@@ -7,24 +7,24 @@ Times come from the monotonic clock, in milliseconds.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum, IntFlag
+from enum import Enum, IntFlag, auto
 
 
 class ChipFault(IntFlag):
     """What the front-end chip itself reports: its own trips, and doubts about its state."""
 
     NONE = 0
-    CELL_OVER_VOLTAGE = 1
-    CELL_UNDER_VOLTAGE = 2
-    CHARGE_OVER_CURRENT = 4
-    DISCHARGE_OVER_CURRENT = 8
-    SHORT_CIRCUIT = 16
-    CHARGE_TEMPERATURE = 32
-    DISCHARGE_TEMPERATURE = 64
-    BOARD_TEMPERATURE = 128
-    HOST_WATCHDOG = 256
-    PERMANENT_FAILURE = 512
-    OTHER = 1024
+    CELL_OVER_VOLTAGE = auto()
+    CELL_UNDER_VOLTAGE = auto()
+    CHARGE_OVER_CURRENT = auto()
+    DISCHARGE_OVER_CURRENT = auto()
+    SHORT_CIRCUIT = auto()
+    CHARGE_TEMPERATURE = auto()
+    DISCHARGE_TEMPERATURE = auto()
+    BOARD_TEMPERATURE = auto()
+    HOST_WATCHDOG = auto()
+    PERMANENT_FAILURE = auto()
+    OTHER = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +49,10 @@ class Measurement:
 class AfeState(Enum):
     """How far the front end is: only READY means configured, verified and measuring."""
 
-    ABSENT = "absent"
-    CONFIGURING = "configuring"
-    READY = "ready"
-    REFUSED = "refused"
+    ABSENT = auto()
+    CONFIGURING = auto()
+    READY = auto()
+    REFUSED = auto()
     """The chip answers, but is the wrong one or does not keep its settings."""
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from bmsd.docgen.markdown import code, codes, page, table
 from bmsd.inverters.frames import Bit, Coding, Frame, Signal, Text
+from bmsd.inverters.heard import Heard
 from bmsd.inverters.protocols import NAME, PROTOCOLS, Protocol, unexpressed
 from bmsd.inverters.view import Voltages, view
 from bmsd.tables.rows import AMPERE
@@ -51,6 +52,7 @@ def _row(protocol: Protocol) -> list[str]:
 def _protocol(protocol: Protocol, same: str | None) -> Iterator[str]:
     yield f"## {protocol.title}"
     yield f'`protocol = "{protocol.name}"`, {protocol.bitrate} bit/s. {_timing(protocol)} {_stop(protocol)}'
+    yield from _heard(protocol)
     if same:
         yield f"Frames, bits and alarms as in {same}."
         return
@@ -60,6 +62,28 @@ def _protocol(protocol: Protocol, same: str | None) -> Iterator[str]:
     missing = unexpressed(protocol)
     yield "### Alarms without a bit"
     yield f"{codes(missing)}." if missing else "None."
+
+
+def _heard(protocol: Protocol) -> Iterator[str]:
+    """List what the inverter is known to say; it is shown and changes nothing."""
+    if not protocol.heard:
+        return
+    yield "The inverter says, and `bmsctl can` shows:"
+    yield table(
+        ("Frame", "What", "Fields"), ([_number(row.frame), row.title, _fields(row)] for row in protocol.heard)
+    )
+
+
+def _number(frame: Frame) -> str:
+    return f"0x{frame.id:03X}"
+
+
+def _fields(row: Heard) -> str:
+    frame = row.frame
+    names = [s.name for s in frame.signals] + [b.name for b in frame.bits] + [t.name for t in frame.texts]
+    asks = f"; asks {row.meaning}, which is told and not done" if row.asks else ""
+    always = f"always {row.fixed.hex(' ').upper()}" if row.fixed else ""
+    return (", ".join(filter(None, (codes(names), always))) or "none known") + asks
 
 
 def _timing(protocol: Protocol) -> str:

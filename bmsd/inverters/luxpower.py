@@ -1,7 +1,7 @@
 """LuxPower and EG4 (V04.2, 2023): Pylontech 1.2 with extremes of cells and sensors, capacity and cycles.
 
 One vendor's document; its bits are those of Pylontech. The inverter may ask with bit 0 of frame 0x300 that the
-battery be shut down: that is not acted on.
+battery be shut down: that is told and not acted on.
 """
 
 from __future__ import annotations

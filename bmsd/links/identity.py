@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from functools import cache
 from pathlib import Path
 
@@ -20,4 +18,7 @@ def serial_number() -> str:
         machine = b""
     if not machine:
         return "0" * 16
+    import hashlib  # 3 MiB of OpenSSL, which a link without such a map does without
+    import hmac
+
     return hmac.new(machine, _FOR, hashlib.sha256).hexdigest()[:16].upper()

@@ -1,4 +1,4 @@
-"""The Modbus link: answer a master on RS485 (or any serial line) from the core's snapshot.
+"""The Modbus link: answer a master on RS485 (or any serial line, or over TCP) from the core's snapshot.
 
 One line, some units; read-only unless the configuration says otherwise. Waiting is for bytes or for the silence
 that ends a frame, never by polling.
@@ -15,7 +15,7 @@ from typing import Any
 import serial
 
 from bmsd.config import ModbusConfig
-from bmsd.links import jk_4e57
+from bmsd.links import jk_4e57, modbus_tcp
 from bmsd.links.line import PortForbiddenError, PortLostError, opened
 from bmsd.links.link import Backoff, Link, Lost
 from bmsd.links.modbus_jk import Board, JkMap
@@ -42,7 +42,11 @@ def run(link: Link) -> None:
     """Serve the line until the link is told to end."""
     settings = link.config.of_link(link.name)
     assert isinstance(settings, ModbusConfig)
-    slave = Slave(link, settings)
+    pack = Pack(link.config, Snapshots(link.runtime_dir), Writes(link) if settings.writes else None)
+    if settings.tcp is not None:
+        modbus_tcp.run(link, settings, _units(settings, pack), pack)
+        return
+    slave = Slave(link, settings, pack)
     patience = Backoff()
     while not link.stopping:
         try:
@@ -61,18 +65,20 @@ def _station(settings: ModbusConfig, pack: Pack) -> Station | jk_4e57.Station:
     if settings.mode == JK_4E57:
         unit = next(iter(settings.units))
         return jk_4e57.Station(Board(pack, unit).values, settings.baudrate)
-    units = {unit: Unit([MAPS[name](pack, unit) for name in maps]) for unit, maps in settings.units.items()}
-    return Station(units, pack, settings.baudrate)
+    return Station(_units(settings, pack), pack, settings.baudrate)
+
+
+def _units(settings: ModbusConfig, pack: Pack) -> dict[int, Unit]:
+    return {unit: Unit([MAPS[name](pack, unit) for name in maps]) for unit, maps in settings.units.items()}
 
 
 class Slave:
     """This pack on one line."""
 
-    def __init__(self, link: Link, settings: ModbusConfig) -> None:
+    def __init__(self, link: Link, settings: ModbusConfig, pack: Pack) -> None:
         self._link = link
         self._settings = settings
-        writes = Writes(link) if settings.writes else None
-        self._pack = Pack(link.config, Snapshots(link.runtime_dir), writes)
+        self._pack = pack
         self._station = _station(settings, self._pack)
         self._port = Lost(link, f"port {settings.port}")
         self._unsent = 0
@@ -128,9 +134,8 @@ class Slave:
             self._link.report("waiting", f"{where}; {self._pack.snapshots.trouble}", **self._figures())
 
     def _figures(self) -> dict[str, Any]:
-        writes = self._pack.writes
         return {
-            **({} if writes is None else {"writes": writes.registers(time.monotonic_ns() // 1_000_000)}),
+            **self._pack.told_of_writes(),
             "requests": self._station.answered,
             "refused": self._station.refused,
             "unsent": self._unsent,

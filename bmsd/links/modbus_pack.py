@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from bmsd.bus import PARAMETERS, Snapshot, monotonic_ms, read_document
 from bmsd.config import Config
@@ -27,6 +28,10 @@ class Pack:
     requests: int = 0
     """Requests answered since the link started."""
     _read: tuple[int, Mapping[str, int]] | None = field(default=None, init=False)
+
+    def told_of_writes(self) -> dict[str, Any]:
+        """Give what the link's file tells of its writes; nothing where there are none."""
+        return {} if self.writes is None else {"writes": self.writes.registers(monotonic_ms())}
 
     def present(self) -> Snapshot:
         """Give the present snapshot; RefusedError with a device failure when it is old or missing (S7)."""

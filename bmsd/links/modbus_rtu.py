@@ -36,6 +36,7 @@ class Refusal(IntEnum):
     VALUE = 3
     DEVICE = 4
     BUSY = 6
+    NO_UNIT = 11
 
 
 class RefusedError(PeerError):

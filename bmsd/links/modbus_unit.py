@@ -51,7 +51,17 @@ class Unit:
         self._maps = maps
 
     def answer(self, request: Request) -> bytes | None:
-        """Make the complete answer to a request; None where silence is the right one."""
+        """Make the complete answer on a serial line; None where silence is the right one."""
+        reply = self._reply(request)
+        return None if reply is None else reply[0] + with_crc(reply[1])
+
+    def plain(self, request: Request) -> bytes | None:
+        """Make the answer alone, as Modbus TCP carries it: unit and all that follows, without a checksum."""
+        reply = self._reply(request)
+        return None if reply is None else reply[1]
+
+    def _reply(self, request: Request) -> tuple[bytes, bytes] | None:
+        """Give what is said before the answer, and the answer."""
         try:
             maps = [one for one in self._maps if request.function in one.functions]
             if not maps:
@@ -59,10 +69,10 @@ class Unit:
             order = order_of(request)
             return None if order is None else _first(maps, request, order)
         except RefusedError as refused:
-            return with_crc(bytes((request.unit, request.function | 0x80, refused.code)))
+            return b"", bytes((request.unit, request.function | 0x80, refused.code))
 
 
-def _first(maps: Sequence[Map], request: Request, order: Order) -> bytes:
+def _first(maps: Sequence[Map], request: Request, order: Order) -> tuple[bytes, bytes]:
     """Let the first map answer that has the address."""
     for one in maps:
         try:
@@ -73,13 +83,13 @@ def _first(maps: Sequence[Map], request: Request, order: Order) -> bytes:
     raise RefusedError(Refusal.ADDRESS)
 
 
-def _done(one: Map, request: Request, order: Order) -> bytes:
+def _done(one: Map, request: Request, order: Order) -> tuple[bytes, bytes]:
+    head = bytes((request.unit, request.function))
     if request.function not in READS:
         said = one.write(order.address, order.values)
-        return said + with_crc(bytes((request.unit, request.function)) + request.body[:4])
+        return said, head + request.body[:4]
     words = one.read(order.address, order.count)
-    body = struct.pack(f">{order.count}H", *words)
-    return with_crc(bytes((request.unit, request.function, len(body))) + body)
+    return b"", head + bytes((2 * order.count,)) + struct.pack(f">{order.count}H", *words)
 
 
 class Station:

@@ -31,7 +31,7 @@ class Row(NamedTuple):
 
 LINKS = {
     "can": Row("bmsd.links.can", "can", "inverter CAN"),
-    "modbus": Row("bmsd.links.modbus", "modbus", "Modbus RTU slave on RS485"),
+    "modbus": Row("bmsd.links.modbus", "modbus", "Modbus slave on RS485 or TCP"),
     "journal": Row("bmsd.links.journal", None, "events to the systemd journal"),
 }
 _HELP = "; ".join(f"{name}: {row.help}" for name, row in LINKS.items())

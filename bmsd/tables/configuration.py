@@ -118,7 +118,9 @@ KEYS: tuple[Key, ...] = (
     Key("can", "channel", str, "python-can channel.", "can0"),
     Key("can", "bitrate", int, "Bits per second: the protocol's, which is also taken when this is not written.",
         low=10_000, high=1_000_000),
-    Key("modbus", "port", str, "Serial port.", required=MUST),
+    Key("modbus", "port", str, "Serial port."),
+    Key("modbus", "tcp", str, "Modbus TCP instead of a serial port: an address of this machine and a port, such as"
+        " \"127.0.0.1:1502\"."),
     Key("modbus", "baudrate", int, "Baud.", 9600, low=1200, high=921_600),
     Key("modbus", "parity", str, "Parity.", "N", choices=("N", "E", "O")),
     Key("modbus", "stopbits", int, "Stop bits.", 1, low=1, high=2),

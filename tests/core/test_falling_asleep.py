@@ -66,7 +66,7 @@ def test_each_of_them_ends_the_idle_time(what) -> None:
 def test_one_step_less_lets_it_go_on(nearly) -> None:
     """A charger that cannot be seen is none; a lost value is a fault beside it."""
     assert after(IDLE, **nearly) == IDLE
-    assert after(SleepState(), **nearly) == SleepState(T)
+    assert after(SleepState(), **nearly) == SleepState(T, False, "")
 
 
 def test_a_pack_sleeps_after_its_hours_to_the_millisecond() -> None:

@@ -207,8 +207,9 @@ def test_each_proof_is_told_from_its_number_on_and_by_itself() -> None:
         ("swings", 4, "cells_frozen", Finding(True)),
     )
     for field, number, name, finding in proofs:
-        assert look(still(**{field: number}), ma=7).findings == {name: finding}
-        assert look(still(**{field: number - 1}), ma=7).findings == {}
+        before = still(recent=((PACK_MV, 3), (PACK_MV, 5)))
+        assert look(before._replace(**{field: number}), ma=7).findings == {name: finding}
+        assert look(before._replace(**{field: number - 1}), ma=7).findings == {}
 
 
 @pytest.mark.parametrize("proof", [{"dead": 4}, {"wrong": 6}])

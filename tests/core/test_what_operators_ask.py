@@ -12,6 +12,9 @@ from bmsd.core.state import Consent, State, begin
 from bmsd.core.types import Event, Request
 from bmsd.core.wishes import Wishes
 from bmsd.tables.alarms import BOTH, Block
+from bmsd.tables.remote import SWITCHES
+
+ALL = BOTH | Block.BALANCE
 
 
 def asked(*requests: Request, state: State | None = None) -> Wishes:
@@ -25,6 +28,8 @@ def asked(*requests: Request, state: State | None = None) -> Wishes:
     [
         (Request("switch", "charge", True, "uid 7"), "on"),
         (Request("switch", "charge", False, "uid 7"), "off"),
+        (Request("remote", "charge", True, "uid 7"), "on"),
+        (Request("remote", "charge", False, "uid 7"), "off"),
         (Request("reset", "cell_floor", None, "uid 7"), "reset"),
         (Request("wake", "pack", None, "uid 7"), "wake"),
         (Request("factory", "pack", None, "uid 7"), "factory"),
@@ -63,6 +68,41 @@ def test_asking_for_a_direction_is_asking_for_no_other(name, direction) -> None:
     assert asked(Request("switch", name, True), state=state).asked_for == direction
     assert asked(Request("switch", name, False), state=state).asked_for == Block.NONE
     assert asked(Request("switch", "balance", True), state=state).asked_for == Block.NONE
+
+
+@pytest.mark.parametrize("before", [Block.NONE, ALL])
+@pytest.mark.parametrize("name", SWITCHES)
+def test_a_switch_from_afar_takes_and_gives_back_only_itself(name, before) -> None:
+    """S14: it is no word of the operator, who may have forbidden or never asked for the same."""
+    state = replace(
+        begin(START_MS, asked_for=Block.NONE), consent=Consent(charge=False, balance=False, remote_off=before)
+    )
+    for on, remote_off in ((False, before | SWITCHES[name]), (True, before & ~SWITCHES[name])):
+        found = asked(Request("remote", name, on), state=state)
+        assert found.consent == replace(state.consent, remote_off=remote_off)
+        assert found.asked_for == Block.NONE
+
+
+@pytest.mark.parametrize("name", SWITCHES)
+def test_an_operators_yes_ends_what_was_taken_from_afar_and_his_no_leaves_it(name) -> None:
+    state = replace(begin(START_MS), consent=Consent(remote_off=ALL))
+    assert asked(Request("switch", name, True), state=state).consent == Consent(
+        remote_off=ALL & ~SWITCHES[name]
+    )
+    expected = replace(Consent(remote_off=ALL), **{name: False})
+    assert asked(Request("switch", name, False), state=state).consent == expected
+
+
+@pytest.mark.parametrize("name", SWITCHES)
+def test_a_thing_is_given_when_nobody_took_it_here_or_from_afar(name) -> None:
+    """S1, S14: each by itself."""
+    block = SWITCHES[name]
+    assert Consent().gives(block)
+    assert Consent(remote_off=ALL & ~block).gives(block)
+    assert not Consent(remote_off=block).gives(block)
+    assert not replace(Consent(), **{name: False}).gives(block)
+    others = {other: False for other in SWITCHES if other != name}
+    assert Consent(**others).gives(block)
 
 
 def test_requests_of_one_cycle_count_in_their_order() -> None:

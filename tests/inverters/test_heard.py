@@ -36,7 +36,7 @@ def twice(frames, extended: bool = False) -> list[Sample]:
     [(GX, "victron"), ([*GX, (0x306, bytes(8))], "victron"), (SMA, "sma"), (GROWATT, "growatt"), (DEYE, "deye"),
      (LUX, "luxpower"), (PLAIN, "pylontech"),
      # A newer GX puts measurements into 0x305.
-     ([(0x305, bytes.fromhex("1402850000000000")), GX[1]], "victron")],
+     ([(0x305, bytes.fromhex("1402850000000000")), (0x306, bytes(8)), GX[1]], "victron")],
 )  # fmt: skip
 def test_each_kind_is_recognised_by_what_only_it_says(frames, protocol) -> None:
     verdict = recognise(twice(frames))

@@ -7,6 +7,7 @@ import json
 import logging
 import random
 import socket
+import termios
 import threading
 import time
 from contextlib import contextmanager
@@ -24,7 +25,15 @@ from bmsd.config_can import CanConfig
 from bmsd.errors import ConfigError
 from bmsd.links import adapters
 from bmsd.links import can as can_link
-from bmsd.links.adapters import BusLostError, error_classes, interface_problem, opened, received, send
+from bmsd.links.adapters import (
+    MOST_WAITING,
+    BusLostError,
+    error_classes,
+    interface_problem,
+    opened,
+    received,
+    send,
+)
 from bmsd.links.link import Backoff, Link
 
 FRAME = can.Message(arbitration_id=0x351, data=bytes(8), is_extended_id=False)
@@ -288,6 +297,41 @@ def test_ten_thousand_random_frames_through_a_real_link_cost_no_frame_of_ours(tm
     assert told["state"] == "running"
     allowed, nothing_at_the_end = "28020A000A00D001", "280200000000D001"
     assert {data for number, data in adapter.frames if number == "351"} == {allowed, nothing_at_the_end}
+
+
+@pytest.mark.parametrize(("waiting", "sent"), [(0, 1), (MOST_WAITING, 1), (MOST_WAITING + 1, 0)])
+def test_nothing_is_put_behind_frames_that_wait_in_a_serial_port(waiting, sent) -> None:
+    """S7: they would arrive old, all at once."""
+    taken: list = []
+    port = SimpleNamespace(out_waiting=waiting)
+    bus = SimpleNamespace(serialPortOrig=port, send=lambda message, timeout: taken.append(message))
+    assert send(bus, FRAME) == bool(sent)  # type: ignore[arg-type]
+    assert len(taken) == sent
+
+
+def test_a_serial_port_is_never_waited_for_until_it_is_empty(adapter, monkeypatch) -> None:
+    """S9: a USB adapter that hangs would never be."""
+
+    def drain(descriptor: int) -> None:
+        raise AssertionError("tcdrain has no time-out")
+
+    monkeypatch.setattr(termios, "tcdrain", drain)
+    with opened(slcan(adapter.port)) as bus:
+        assert bus.serialPortOrig.write_timeout == adapters.PORT_TIMEOUT_S
+        assert send(bus, FRAME)
+        eventually(lambda: adapter.frames)
+    assert serial.serial_for_url.__name__ == "serial_for_url", "the library was left changed"
+
+
+def test_an_adapter_that_stays_deaf_while_we_only_listen_is_opened_anew_without_a_word(
+    tmp_path, adapter, monkeypatch, capfd
+) -> None:
+    monkeypatch.setattr(can_link, "DEAF_MS", 300)
+    with running(tmp_path, slcan(adapter.port), "auto"):
+        eventually(lambda: adapter.commands.count("S6") >= 3)
+        assert state(tmp_path)["bus_failures"] == 0
+    assert adapter.frames == []
+    assert capfd.readouterr().err == ""
 
 
 # --- socketcand -----------------------------------------------------------------------------------------------

@@ -44,14 +44,22 @@ class Tests:
         self.named = {module: self._named(module) for module in self.lines}
         self.rank = {module: self._rank(module, lines) for module, lines in self.lines.items()}
 
-    def _named(self, module: str) -> set[str]:
-        """Give the test files that import a module."""
-        imports = re.compile(rf"bmsd\.core(\.{module}\b| import [^\n]*\b{module}\b)")
-        files = {name.split("::", maxsplit=1)[0] for name in self.took}
-        return {file for file in files if imports.search((trial.ROOT / file).read_text("utf-8"))}
+    def _named(self, module: str) -> dict[str, int]:
+        """Give the test files that import a module, and how many of its names they use."""
+        imports = re.compile(rf"from bmsd\.core\.{module} import (?:\(([^)]*)\)|([^\n]*))")
+        whole = re.compile(rf"from bmsd\.core import [^\n]*\b{module}\b")
+        found = {}
+        for file in sorted({name.split("::", maxsplit=1)[0] for name in self.took}):
+            text = (trial.ROOT / file).read_text("utf-8")
+            names = {name for match in imports.findall(text) for name in re.findall(r"\w+", "".join(match))}
+            if whole.search(text):
+                names |= set(re.findall(rf"\b{module}\.(\w+)", text))
+            if names:
+                found[file] = len(names)
+        return found
 
     def _rank(self, module: str, lines: dict[str, list[str]]) -> dict[str, int]:
-        """Order the test files: those that import a module, then those that run what few others run."""
+        """Order the test files: those that use most of a module's names, then those that run what few others run."""
         size = Counter(name.split("::")[0] for name in self.took)
         alone, each = defaultdict[str, float](float), defaultdict[str, float](float)
         for names in lines.values():
@@ -61,7 +69,7 @@ class Tests:
                 each[file] += count / len(names) / size[file]
         named = self.named[module]
         files = sorted({*alone, *named})
-        best = sorted(files, key=lambda file: (file not in named, -alone[file] * each[file]))
+        best = sorted(files, key=lambda file: (-named.get(file, 0), -alone[file] * each[file]))
         return {file: n for n, file in enumerate(best)}
 
     def of(self, mutant: Mutant) -> list[str]:
@@ -72,7 +80,7 @@ class Tests:
         names = {name for line in wanted for name in lines.get(str(line), ())}
         if not first:
             # A test that reads a constant runs no line of its module.
-            named = self.named.get(mutant.module, set())
+            named = self.named.get(mutant.module, {})
             names |= {name for name in self.took if name.split("::", maxsplit=1)[0] in named}
             names = names or set(self.took)
         here, near = self.noticed[mutant.module, mutant.function], self.noticed[mutant.module, ""]
@@ -124,7 +132,9 @@ def unnoticed(todo: list[Mutant], tests: Tests, folder: Path, start: Start) -> I
         mutant, answer = running.pop(pid)
         if answer.exists():
             tests.learn(mutant, answer.read_text(encoding="utf-8"))
-        if not status:
+        elif status:
+            print(f"  the trial broke: {mutant.function}: {mutant.change}", flush=True)
+        if not status or not answer.exists():
             yield mutant
 
 

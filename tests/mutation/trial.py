@@ -29,6 +29,7 @@ ROOT = CORE.parents[1]
 SUITES = ("tests/core", "tests/tables")
 PLAIN = ("-q", "--tb=no", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:unraisableexception")
 MOST_MEMORY = 4 << 30
+NOTHING_RAN = (pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.NO_TESTS_COLLECTED)
 LONGEST_TEST_S = 30
 """A loop that the change made endless ends here; counted as noticed."""
 
@@ -128,6 +129,8 @@ def fresh(mutant: Mutant, tests: Sequence[str], noticed_by: Path) -> int:
     chosen = Chosen(tests)
     files = sorted({name.split("::")[0] for name in tests})
     code = pytest.main([*PLAIN, "-x", f"--timeout={LONGEST_TEST_S}", *files], plugins=[chosen])
+    if code in NOTHING_RAN:
+        return 0
     noticed_by.write_text(chosen.failed or f"pytest's exit code {int(code)}", encoding="utf-8")
     return int(code)
 

@@ -11,6 +11,7 @@ import re
 import select
 import shutil
 import signal
+import socket
 import struct
 import subprocess
 import sys
@@ -507,3 +508,67 @@ def test_the_modbus_link_follows_a_port_that_goes_and_comes(tmp_path, core) -> N
         os.close(slave)
     assert errors.count("lost") == 1
     assert errors.count("is back") == 1
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as one:
+        return one.getsockname()[1]
+
+
+def test_modbus_tcp_is_read_by_pymodbus_beside_a_flood(tmp_path, core) -> None:
+    """S9: the same maps; three clients that ask without end, and one that says nothing."""
+    client_module = pytest.importorskip("pymodbus.client")
+    port = free_port()
+    with running(
+        "modbus@lan", tmp_path, f'[modbus.lan]\ntcp = "127.0.0.1:{port}"\nmaps = ["sunspec", "bmsd"]\n'
+    ):
+        eventually(lambda: link_state(tmp_path, "modbus@lan")["state"] == "running")
+        silent = socket.create_connection(("127.0.0.1", port))
+        end = threading.Event()
+        floods = [threading.Thread(target=flood, args=(port, end)) for _ in range(3)]
+        for thread in floods:
+            thread.start()
+        client = client_module.ModbusTcpClient("127.0.0.1", port=port, timeout=2)
+        assert client.connect()
+        took = []
+        for _ in range(50):
+            asked = time.monotonic()
+            block = client.read_holding_registers(100, count=125).registers
+            took.append(time.monotonic() - asked)
+            assert block[8:11] == [5320, 0xFFFF, 0xCFF4]
+        assert client.read_holding_registers(40_000, count=2).registers == [0x5375, 0x6E53]
+        refused = client.write_register(700, 0)
+        client.close()
+        end.set()
+        for thread in floods:
+            thread.join()
+        silent.close()
+        core.die()
+        eventually(lambda: link_state(tmp_path, "modbus@lan")["state"] == "waiting")
+    assert refused.exception_code == 1
+    assert max(took) < 1.0
+
+
+def flood(port: int, end: threading.Event) -> None:
+    """Ask without end, and read what comes."""
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        connection.settimeout(0.2)
+        while not end.is_set():
+            connection.sendall(bytes.fromhex("0001 0000 0006 01 03 0064 007D") * 20)
+            try:
+                connection.recv(65536)
+            except TimeoutError:
+                pass
+
+
+def test_an_address_that_is_taken_is_waited_for(tmp_path, core) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with running("modbus", tmp_path, f'[modbus]\ntcp = "127.0.0.1:{port}"\n') as process:
+            eventually(lambda: link_state(tmp_path, "modbus")["state"] == "error")
+            taken.close()
+            eventually(lambda: link_state(tmp_path, "modbus")["state"] == "running")
+            process.terminate()
+            errors = process.communicate(timeout=5)[1]
+    assert "in use" in errors
+    assert "is back" in errors
