@@ -14,7 +14,7 @@ from typing import Any
 from bmsd import config_checks as checks
 from bmsd.config_can import CanConfig, buses, check_buses
 from bmsd.config_files import Files, read
-from bmsd.config_links import check_modbus, tcp_address
+from bmsd.config_links import check_meters, check_modbus, tcp_address
 from bmsd.core.settings import Settings, settings
 from bmsd.errors import ConfigError
 from bmsd.hardware.board import FetsConfig, OutputsConfig
@@ -56,6 +56,20 @@ class ModbusConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class MeterConfig:
+    """One line on which bmsd is the master."""
+
+    port: str
+    tcp: tuple[str, int] | None
+    baudrate: int
+    parity: str
+    stopbits: int
+    period_ms: int
+    devices: Mapping[int, str]
+    """The kind of device under each unit id."""
+
+
+@dataclass(frozen=True, slots=True)
 class AfeConfig:
     """The front-end chip and its bus."""
 
@@ -91,12 +105,14 @@ class Config:
     chosen: Mapping[str, int]
     """The parameters the installer wrote himself, by inside name."""
     topology: str = "split"
-    named: Mapping[str, CanConfig | ModbusConfig] = field(default_factory=dict)
+    named: Mapping[str, CanConfig | ModbusConfig | MeterConfig] = field(default_factory=dict)
     """Further sections by the names of their links: [modbus.garage] is modbus@garage."""
+    meter: MeterConfig | None = None
 
-    def of_link(self, name: str) -> CanConfig | ModbusConfig | None:
+    def of_link(self, name: str) -> CanConfig | ModbusConfig | MeterConfig | None:
         """Give what a link is configured with; None: it is not."""
-        return self.named.get(name) if "@" in name else {"can": self.can, "modbus": self.modbus}.get(name)
+        first = {"can": self.can, "modbus": self.modbus, "meter": self.meter}
+        return self.named.get(name) if "@" in name else first.get(name)
 
     @property
     def modbus_ports(self) -> dict[str, ModbusConfig]:
@@ -154,6 +170,7 @@ def load(path: Path) -> Config:
     checks.check_topology(path, given, values, problems)
     check_buses(given, values, problems)
     check_modbus(given, values, problems)
+    check_meters(given, values, problems)
     if problems or merged is None:
         raise ConfigError(problems)
     return _build(path, given, values, merged, chosen)
@@ -179,12 +196,13 @@ def _build(
         heater_from_pack=values.get("heater.supply") == "pack",
         can=found.pop("can", None),
         modbus=_modbus("modbus", values) if "modbus" in given else None,
+        meter=_meter("meter", values) if "meter" in given else None,
         scenario=values.get("bench.scenario") or "demo",
         parameters=parameters.build(merged, values["pack.cells"]),
         closes_by_itself=values["switches.close_after_restart"] == "automatic",
         chosen=dict(chosen),
         topology=values["switches.topology"],
-        named={**found, **{link_of(s): _modbus(s, values) for s in given if s.startswith("modbus.")}},
+        named={**found, **_named(given, values)},
     )
 
 
@@ -212,6 +230,24 @@ def _outputs(values: Mapping[str, Any]) -> OutputsConfig:
         lines={name: line for name, line in wired.items() if line is not None},
         feedback={name: line for name, line in contacts.items() if line is not None},
         button=values["outputs.button"],
+    )
+
+
+def _named(given: Files, values: Mapping[str, Any]) -> dict[str, ModbusConfig | MeterConfig]:
+    """Build the named sections of the Modbus links."""
+    slaves = {link_of(name): _modbus(name, values) for name in given if name.startswith("modbus.")}
+    return slaves | {link_of(name): _meter(name, values) for name in given if name.startswith("meter.")}
+
+
+def _meter(section: str, values: Mapping[str, Any]) -> MeterConfig:
+    return MeterConfig(
+        port=values[f"{section}.port"] or "",
+        tcp=tcp_address(values[f"{section}.tcp"] or ""),
+        baudrate=values[f"{section}.baudrate"],
+        parity=values[f"{section}.parity"],
+        stopbits=values[f"{section}.stopbits"],
+        period_ms=round(values[f"{section}.period_s"] * 1000),
+        devices={int(unit): kind for unit, kind in values[f"{section}.devices"].items()},
     )
 
 

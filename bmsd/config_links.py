@@ -9,6 +9,7 @@ from typing import Any
 
 from bmsd.config_files import Files
 from bmsd.tables.configuration import JK_4E57, MAPS, NAMED_SECTIONS
+from bmsd.tables.devices import DEVICES
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,15}")
 _UNIT = re.compile(r"[1-9][0-9]{0,2}")
@@ -62,6 +63,34 @@ def check_modbus(given: Files, values: Mapping[str, Any], problems: list[str]) -
         ):
             written = given[section].get(key)
             problems.append(f"{written.place}: {text}" if written else text)
+
+
+def check_meters(given: Files, values: Mapping[str, Any], problems: list[str]) -> None:
+    """Check the lines on which bmsd is the master, and that no slave of ours is on one of them."""
+    check_once(given, values, "meter", "port", problems)
+    ours = {values.get(f"{section}.port") for section in named_sections(given, "modbus")} - {None}
+    for section in named_sections(given, "meter"):
+        found = [*_port_problems(section, given, values), *_device_problems(section, values)]
+        if "devices" not in given[section]:
+            found.append(("devices", f"{section}.devices is missing: what is read, by unit id, and its kind"))
+        if values.get(f"{section}.port") in ours:
+            found.append(
+                ("port", f"{section}.port is a port of [modbus] already: only one can be the master there")
+            )
+        for key, text in found:
+            written = given[section].get(key)
+            problems.append(f"{written.place}: {text}" if written else text)
+
+
+def _device_problems(section: str, values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    devices = values.get(f"{section}.devices")
+    if devices is not None and not devices:
+        yield "devices", f"{section}.devices names no device; known are {', '.join(DEVICES)}"
+    for unit, kind in (devices or {}).items():
+        if not _UNIT.fullmatch(unit) or int(unit) > _LAST_UNIT:
+            yield "devices", f"{section}.devices: unit {unit} is no unit id; allowed is 1 to {_LAST_UNIT}"
+        if not isinstance(kind, str) or kind not in DEVICES:
+            yield "devices", f"{section}.devices: {kind!r} is not known; known are {', '.join(DEVICES)}"
 
 
 def tcp_address(text: str) -> tuple[str, int] | None:

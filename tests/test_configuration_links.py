@@ -191,3 +191,36 @@ def test_what_is_wrong_with_an_address_is_told(written, text, words) -> None:
 def test_an_address_belongs_to_one_section(written) -> None:
     (found,) = problems(written(EXAMPLE, LAN, LAN.replace("lan", "two")))
     assert "which [modbus.lan] has already" in found
+
+
+METER = '[meter]\nport = "/dev/ttyUSB8"\ndevices = { 1 = "sdm120", 2 = "jk-pb" }\n'
+
+
+def test_a_line_of_meters_is_a_link_of_its_own(written) -> None:
+    config = load(written(EXAMPLE, METER, '[meter.roof]\ntcp = "192.0.2.7:502"\ndevices = { 3 = "bmsd" }\n'))
+    assert config.meter is config.of_link("meter")
+    assert config.meter is not None
+    assert (config.meter.port, config.meter.period_ms) == ("/dev/ttyUSB8", 5000)
+    assert dict(config.meter.devices) == {1: "sdm120", 2: "jk-pb"}
+    roof = config.of_link("meter@roof")
+    assert roof.tcp == ("192.0.2.7", 502)
+    assert list(config.modbus_ports) == ["modbus"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("sdm120", "sdm999", ("'sdm999' is not known", "jk-pb")),
+        ("{ 1", "{ 0", ("unit 0 is no unit id",)),
+        ("{ 1", "{ 300", ("unit 300 is no unit id",)),
+        ('{ 1 = "sdm120", 2 = "jk-pb" }', "{}", ("names no device",)),
+        ('{ 1 = "sdm120", 2 = "jk-pb" }', "{ 1 = 2 }", ("2 is not known",)),
+        ("devices", "period_s = 1\n#", ("meter.devices is missing",)),
+        ("/dev/ttyUSB8", "/dev/ttyAMA0", ("meter.port", "only one can be the master")),
+        ('port = "/dev/ttyUSB8"', "", ("meter.port is missing",)),
+        ('port = "/dev/ttyUSB8"', 'period_s = 0.1\nport = "/dev/ttyUSB8"', ("meter.period_s", "1 to 3600")),
+    ],
+)
+def test_what_is_wrong_with_a_line_of_meters_is_told(written, old, new, words) -> None:
+    found = problems(written(EXAMPLE, METER.replace(old, new, 1)))
+    assert all(word in found[0] for word in words), found

@@ -218,6 +218,7 @@ COMMANDS = (
     Command("wake", "asks.wake", "wake a pack that sleeps"),
     Command("setup", "setup.setup", "write a first configuration, by asking", _setup),
     Command("doctor", "doctor.doctor", "check this machine, and say what to change", _doctor),
+    Command("devices", "devices.devices", "what energy meters and other packs say", _json),
     Command("modbus", "", "who may write over Modbus, and until when", _group(MODBUS, "modbus.show")),
     Command("sim", "", "move and break the simulated bench", _group(SIM)),
 )

@@ -44,7 +44,7 @@ def links(directory: Path) -> dict[str, dict[str, Any] | None]:
     """Read what every link says of itself; the first CAN link names further buses, also those that do not run."""
     first = optional(directory / "link-can.json") or {}
     buses = first["buses"] if isinstance(first.get("buses"), list) else []
-    further = [path.stem.removeprefix("link-") for path in directory.glob("link-*@*.json")]
+    further = [path.stem.removeprefix("link-") for path in directory.glob("link-*.json")]
     return {name: optional(directory / f"link-{name}.json") for name in (*status.LINKS, *buses, *further)}
 
 

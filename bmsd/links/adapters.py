@@ -28,6 +28,7 @@ MOST_WAITING = 256
 SOCKET_TIMEOUT_S = 1.0
 """A server on the network may let us wait this long, at opening and at sending."""
 BUS_OFF = 0x40
+_END = b"\r"
 _CONTROLLER, _PASSIVE = 0x04, 0x30
 _ERROR_CLASSES = {
     BUS_OFF: "the controller is off the bus after too many errors",
@@ -157,8 +158,9 @@ def received(bus: can.BusABC, most: int) -> Iterator[can.Message | None]:
 
 def _is_noise(bus: can.BusABC, error: Exception) -> bool:
     """Tell noise on a text adapter from a lost one; a line that cannot be decoded would stay in the driver for ever."""
-    if isinstance(error.__cause__, UnicodeDecodeError):
-        getattr(bus, "_buffer", bytearray()).clear()
+    if isinstance(error.__cause__ or error, UnicodeDecodeError):
+        text = getattr(bus, "_buffer", bytearray())
+        del text[: text.find(_END) + 1 or len(text)]
         return True
     return isinstance(error, ValueError | IndexError)
 
@@ -172,10 +174,14 @@ def _words(error: Exception) -> str:
 def _has_more(bus: can.BusABC) -> bool:
     """Tell whether an adapter that gave no frame has more to read.
 
-    One that speaks text answers each of our frames with a line: these must not hide what the inverter says.
+    One that speaks text answers each of our frames with a line: these must not hide what the inverter says. Older
+    versions of the library read all lines at once and give one at a time.
     """
-    if len(getattr(bus, "_buffer", b"")) > LONGEST_LINE:
+    text = bytes(getattr(bus, "_buffer", b""))
+    if len(text.rpartition(_END)[2]) > LONGEST_LINE:
         raise BusLostError(NONSENSE)
+    if _END in text:
+        return True
     try:
         descriptor = bus.fileno()
         return bool(select.select([descriptor], [], [], 0)[0])

@@ -123,6 +123,8 @@ class Inverter:
         while not self._link.stopping and (left_ms := until_ms - monotonic_ms()) > 0:
             self._publish("error", f"no CAN bus: {reason}", monotonic_ms())
             self._link.wait(min(left_ms / 1000, 1.0))
+        if self._chooser:
+            self._chooser.begin_again(monotonic_ms())
 
     def _look(self, now_ms: int) -> View:
         snapshot = self._snapshots.fresh(now_ms)

@@ -35,6 +35,12 @@ class Chooser:
         """Tell whether nothing is spoken yet."""
         return self._spoken is None
 
+    def begin_again(self, now_ms: int) -> None:
+        """Count from now on: while there was no bus nothing could be heard."""
+        self._samples, self._window_ms = [], now_ms
+        if self.listening:
+            self._began_ms = now_ms
+
     def hear(self, number: int, extended: bool, data: bytes) -> None:
         """Take one data frame."""
         if len(self._samples) < MOST_SAMPLES:

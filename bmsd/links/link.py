@@ -73,6 +73,11 @@ class Link:
         body = {"state": state, "detail": detail, **self._figures}
         self._publisher.publish(f"link-{self.name}.json", body, now_ms)
 
+    @property
+    def reported(self) -> tuple[str, str]:
+        """Give state and detail as told last."""
+        return self._reported or ("waiting", "")
+
     def say(self, priority: int, text: str) -> None:
         """Write one line to stderr, in the form from which systemd reads the priority."""
         print(f"<{priority}>bmsd-link {self.name}: {text}", file=sys.stderr, flush=True)

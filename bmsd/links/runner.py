@@ -32,6 +32,7 @@ class Row(NamedTuple):
 LINKS = {
     "can": Row("bmsd.links.can", "can", "inverter CAN"),
     "modbus": Row("bmsd.links.modbus", "modbus", "Modbus slave on RS485 or TCP"),
+    "meter": Row("bmsd.links.meter", "meter", "reader of energy meters and other packs"),
     "journal": Row("bmsd.links.journal", None, "events to the systemd journal"),
 }
 _HELP = "; ".join(f"{name}: {row.help}" for name, row in LINKS.items())

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from bmsd.tables.chemistries import CHEMISTRIES, PRESETS
+from bmsd.tables.devices import DEVICES
 
 
 class Required(Enum):
@@ -55,11 +56,11 @@ MAPS = ("bmsd", "sunspec", "jk")
 """Register maps of the Modbus link."""
 JK_4E57 = "jk-4e57"
 """The mode in which a port of the Modbus link speaks the protocol of older JK boards instead."""
-OPTIONAL_SECTIONS = ("heater", "can", "modbus", "bench")
+OPTIONAL_SECTIONS = ("heater", "can", "modbus", "meter", "bench")
 """A section that may be missing altogether: then the thing is not there."""
 OPEN_SECTIONS = ("can",)
 """Sections whose further keys go to a library as they are."""
-NAMED_SECTIONS = ("can", "modbus")
+NAMED_SECTIONS = ("can", "modbus", "meter")
 """Sections that there may be more of: [modbus.NAME] is a whole section of its own, served by its own link."""
 
 # fmt: off
@@ -138,6 +139,15 @@ KEYS: tuple[Key, ...] = (
     Key("modbus", "more_units", dict, "Further unit ids on the same line, each with its maps: { 2 = [\"bmsd\"] }."),
     Key("modbus", "writes", bool, "Masters may write switches and parameters, to the narrower side and only while"
         " somebody has unlocked it.", False),
+    Key("meter", "port", str, "Serial port on which bmsd asks others."),
+    Key("meter", "tcp", str, "Modbus TCP instead of a serial port: address and port of the device, such as"
+        " \"192.0.2.7:502\"."),
+    Key("meter", "baudrate", int, "Baud.", 9600, low=1200, high=921_600),
+    Key("meter", "parity", str, "Parity.", "N", choices=("N", "E", "O")),
+    Key("meter", "stopbits", int, "Stop bits.", 1, low=1, high=2),
+    Key("meter", "devices", dict, "What is read, by unit id: { 1 = \"sdm120\", 2 = \"jk-pb\" }; known are "
+        f"{', '.join(DEVICES)}."),
+    Key("meter", "period_s", float, "How often each is read.", 5.0, low=1, high=3600),
     Key("bench", "scenario", str, "Scenario of the simulated pack; only with --simulate.", "demo"),
 )
 # fmt: on

@@ -156,7 +156,7 @@ def offered(line: str) -> list[str]:
         ("bmsctl sim cell 7 off", ["offset_mv="]),
         ("bmsctl setup --set pack.cel", ["pack.cells="]),
         ("bmsctl events --f", ["--follow"]),
-        ("bmsd-link ", ["can", "modbus", "journal"]),
+        ("bmsd-link ", ["can", "modbus", "meter", "journal"]),
         ("bmsd --config etc/bm", ["etc/bmsd.toml"]),
         ("bmsd --check", ["--check-config"]),
         ("bmsim run cold", ["cold-morning"]),

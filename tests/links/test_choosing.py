@@ -112,6 +112,26 @@ def test_silence_takes_the_fallback_after_its_time_only_if_one_is_named(tmp_path
     assert capfd.readouterr().err.count("can.fallback") == 1
 
 
+def test_the_time_without_a_bus_does_not_count_as_listening(tmp_path, monkeypatch) -> None:
+    """An adapter that comes late: first it is listened to, then the fallback is taken."""
+    bench = auto(tmp_path, monkeypatch, fallback="pylontech", fallback_after_s=30.0)
+    listen(bench, {}, 2)
+    bench.hear(0x305)
+    bench.cycle()
+    bench.now_ms += 100_000
+    bench.inverter.bus_lost("gone", 0)
+    assert listen(bench, {}, 28) == []
+    assert 0x351 in listen(bench, {}, 6)
+
+
+def test_a_lost_bus_does_not_unlearn_what_was_recognised(tmp_path, monkeypatch) -> None:
+    bench = auto(tmp_path, monkeypatch)
+    listen(bench, GX)
+    bench.inverter.bus_lost("gone", 0)
+    bench.publish()
+    assert 0x373 in bench.cycle(1000)
+
+
 def test_a_fallback_gives_way_to_an_inverter_that_wakes_up_late_and_says_so(
     tmp_path, monkeypatch, capfd
 ) -> None:

@@ -27,7 +27,7 @@ _bmsd_link() {
     fi
     [[ ${COMP_WORDS[COMP_CWORD]} == = || ${COMP_WORDS[COMP_CWORD-1]} == = ]] && return
     case "$at:$place" in
-        "bmsd-link:0") mapfile -t COMPREPLY < <(compgen -W 'can modbus journal' -- "$cur") ;;
+        "bmsd-link:0") mapfile -t COMPREPLY < <(compgen -W 'can modbus meter journal' -- "$cur") ;;
     esac
     [[ ${#COMPREPLY[@]} -eq 1 && ${COMPREPLY[0]} == *= ]] && compopt -o nospace
     return 0
