@@ -14,6 +14,7 @@ from bmsd.core.contactors import PrechargeState
 from bmsd.core.diode import Diode, Diodes
 from bmsd.core.settings import Settings
 from bmsd.core.sleep import SleepState
+from bmsd.core.slope import Slope
 from bmsd.core.soc import SocState
 from bmsd.core.state import CommonState, Consent, Outputs, State, begin
 from bmsd.core.switching import SwitchState
@@ -67,7 +68,11 @@ def decide(
 ])  # fmt: skip
 def test_each_contactor_is_commanded_by_its_own_permission(consent, commanded) -> None:
     """S1, S14."""
-    after, out = decide({**CLOSED, "consent": consent})
+    risen = Slope(50_000, 50_000, T - 600_000)
+    begun = decide(CLOSED)[0].limiting
+    assert begun is not None
+    limiting = replace(begun, charge_ma=risen, discharge_ma=risen)
+    after, out = decide({**CLOSED, "consent": consent, "limiting": limiting})
     assert out.commands == after.commands == commanded
     assert (after.charge.on, after.discharge.on) == (commanded.charge, commanded.discharge)
     assert (out.charge_allowed, out.discharge_allowed) == (consent.charge, consent.discharge)
