@@ -55,8 +55,8 @@ class OwnMap(ReadOnly):
         return registers.parameter_words(self._pack.parameters())
 
     def _status(self, block: Block) -> list[int]:
-        now_ms = monotonic_ms()
         snapshot = self._pack.snapshots.last()
+        now_ms = monotonic_ms()  # after the snapshot: its age is never negative
         values: dict[str, Any] = {**self._about, "requests": self._pack.requests, "lock": 0}
         if self._pack.writes is not None:
             values |= self._pack.writes.registers(now_ms)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from bmsd.bus import SNAPSHOT, Snapshot, boot_id, read_document, read_snapshot
+from bmsd.bus import SNAPSHOT, Snapshot, boot_id, monotonic_ms, read_document, read_snapshot
 from bmsd.errors import StaleError
 
 
@@ -67,6 +67,8 @@ class Snapshots:
         last = self.last()
         if last is None:
             return None
+        if last.age_ms(now_ms) < 0:
+            now_ms = monotonic_ms()  # published since the caller looked at the clock: newer than new, not old
         if last.is_fresh(now_ms):
             self.trouble = ""
             return last

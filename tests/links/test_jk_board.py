@@ -467,9 +467,10 @@ def test_one_field_can_be_asked_for(bench) -> None:
 
 @pytest.mark.parametrize(
     "frame",
-    [command(5, 0, extra=b"123456"), command(2, 0xAB, extra=b"\x00"), command(2, 0xBB, extra=b"\x01"), command(1),
-     command(4), command(3, 0xBD), command(6, transfer=1), READ_ALL[:-1] + b"\x2a", READ_ALL[:-1],
-     READ_ALL[:3] + b"\x14" + READ_ALL[4:], b"", b"NW", with_crc(bytes.fromhex("010310000001"))],
+    [command(5, 0, extra=b"123456"), command(5, 0x85), command(2, 0x85), command(2, 0xAB, extra=b"\x00"),
+     command(2, 0xBB, extra=b"\x01"), command(1), command(4), command(3, 0xBD), command(6, transfer=1),
+     READ_ALL[:-1] + b"\x2a", READ_ALL[:-1], READ_ALL[:3] + b"\x14" + READ_ALL[4:], b"", b"NW",
+     with_crc(bytes.fromhex("010310000001"))],
 )  # fmt: skip
 def test_passwords_writes_and_nonsense_are_met_with_silence(bench, frame) -> None:
     """S14: and the next good request is answered."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from itertools import pairwise
 from pathlib import Path
 
@@ -193,3 +194,43 @@ def test_a_new_snapshot_is_seen_at_the_next_request(pack) -> None:
     for soc in range(50):
         pack.publish(soc_permille=soc)
         assert pack.map.read(113, 1) == [soc]
+
+
+def test_a_number_of_two_registers_is_never_half_old(pack) -> None:
+    """One request is answered from one snapshot, however fast they come."""
+    before, after = 0x1_FFFF, 0x2_0000
+    end = threading.Event()
+
+    def publish() -> None:
+        while not end.is_set():
+            pack.publish(cycles_milli=before)
+            pack.publish(cycles_milli=after)
+
+    pack.publish(cycles_milli=before)
+    thread = threading.Thread(target=publish, daemon=True)
+    thread.start()
+    try:
+        seen = {tuple(pack.map.read(121, 2)) for _ in range(2000)}
+    finally:
+        end.set()
+        thread.join()
+    assert seen == {(1, 0xFFFF), (2, 0)}
+
+
+def test_a_snapshot_published_since_the_clock_was_read_is_new(pack, monkeypatch) -> None:
+    """S7: a reader that was held up between clock and file does not take the newest data for old."""
+    pack.publish(age_ms=1)
+    earlier_ms = monotonic_ms() - 5
+    assert pack.map._pack.snapshots.fresh(earlier_ms) is not None
+    monkeypatch.setattr("bmsd.links.modbus_pack.monotonic_ms", lambda: earlier_ms)
+    assert pack.map.read(100, 1)
+    monkeypatch.setattr("bmsd.links.modbus_map.monotonic_ms", monotonic_ms)
+    assert pack.map.read(1, 1) == [registers.CORE_FRESH]
+
+
+def test_a_snapshot_from_the_future_is_not_believed(pack) -> None:
+    """S7, S11."""
+    pack.publish(age_ms=-5000)
+    assert pack.map._pack.snapshots.fresh(monotonic_ms()) is None
+    with pytest.raises(RefusedError):
+        pack.map.read(100, 1)

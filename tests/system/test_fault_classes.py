@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -150,6 +151,28 @@ def test_a_flooded_modbus_line_changes_nothing_and_costs_no_cycle(core, tools, l
         assert json.loads((core.runtime / "parameters.json").read_text())["values"] == before
         assert links["modbus"].poll() is None
     assert core.points()["charge_allowed"] is False
+
+
+@pytest.mark.fault_class(12, "alone")
+def test_a_modbus_port_that_goes_and_comes_costs_no_cycle(core, tools, lines, tmp_path) -> None:
+    """S9: unplugged, gone for some cycles, back under the same name; protection acts in between."""
+    port = tmp_path / "port"
+    first, second = os.openpty()
+    port.symlink_to(os.ttyname(second))
+    core.section = LINKS.format(can=lines["can"][1], modbus=port)
+    core.start()
+    with linked(core, "modbus") as links:
+        tools.eventually(lambda: state_of(core, "modbus")["state"] == "running")
+        os.close(first)
+        os.close(second)
+        tools.eventually(lambda: state_of(core, "modbus")["state"] == "error")
+        cut_in_time(core, tools)
+        port.unlink()
+        port.symlink_to(lines["modbus"][1])
+        tools.eventually(lambda: state_of(core, "modbus")["state"] == "running")
+        os.write(lines["modbus"][0], checksum(bytes.fromhex("010300000001")))
+        assert select.select([lines["modbus"][0]], [], [], 5)[0]
+        assert links["modbus"].poll() is None
 
 
 @pytest.mark.fault_class(11, "alone")

@@ -7,6 +7,7 @@ import pytest
 from bmsd.tables import configuration, parameters
 from bmsd.tables.alarms import BOTH, EVERYTHING, Block, Severity
 from bmsd.tables.configuration import Key
+from bmsd.tables.devices import sdm
 
 
 @pytest.mark.parametrize(
@@ -52,9 +53,22 @@ def test_the_keys_of_a_section_are_found_by_name() -> None:
     assert configuration.keys_of("nothing") == {}
 
 
+def test_a_named_section_has_the_keys_of_the_first_and_a_link_of_its_own() -> None:
+    assert configuration.keys_of("modbus.garage") == configuration.keys_of("modbus") != {}
+    assert configuration.keys_of("pack.second") == {}
+    assert configuration.section_of("modbus@garage") == "modbus.garage"
+    assert configuration.link_of("modbus.garage") == "modbus@garage"
+    assert configuration.section_of("modbus") == configuration.link_of("modbus") == "modbus"
+
+
 @pytest.mark.parametrize(("preset", "mah", "mv"), [
     ("default", 50_000, 10), ("default", 50_001, 5), ("jk-compatible", 280_000, 10),
 ])  # fmt: skip
 def test_a_large_pack_is_balanced_closer_by_default(preset, mah, mv) -> None:
     found = parameters.defaults("lifepo4", preset, 4, {}, mah)
     assert found["balance_trigger_mv"] == mv
+
+
+def test_a_value_of_a_meter_that_no_request_brings_is_refused() -> None:
+    with pytest.raises(ValueError, match="no request brings 60"):
+        sdm._value("lost", "V", 60)
