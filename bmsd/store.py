@@ -112,7 +112,7 @@ def _counter(raw: Mapping[str, Any]) -> SocState:
 
 
 _FLAGS = ("full", "empty", "synchronised")
-_COUNTS = ("charge_mams", "error_permille", "moved_mams", "discharged_mams", "full_charges")
+_COUNTS = ("charge_mams", "error_permille", "moved_mams", "discharged_mams", "full_charges", "unfilled_ms")
 
 
 def _whole(value: object) -> int:

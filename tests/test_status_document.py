@@ -29,7 +29,7 @@ PROMISED = """
 """
 BEYOND = {
     "": {"simulated"},
-    "limits": {"force_charge"},
+    "limits": {"force_charge", "full_charge", "charge_phase", "charge_reason", "discharge_reason"},
     "cycle": {"bus_errors", "disk_bytes"},
     "alarms": {"title", "sensor", "lifted"},
 }

@@ -32,7 +32,7 @@ _ABOUT = {
     "switches": "How the contactors are wired.",
     "heater": "A heater needs a thermostat and a fuse of its own, whatever stands here.",
     "can": "What the inverter is told. Further keys of this section go to python-can as they are.",
-    "modbus": "The RS485 port; it can only be read. Another one is [modbus.NAME].",
+    "modbus": "The RS485 port; it can only be read unless writes are switched on. Another one is [modbus.NAME].",
     "meter": "Energy meters and other packs that are read.",
     "bench": "Only with bmsd --simulate.",
     "parameters": "Any limit may stand here; what does not comes from the preset. The two below have no safe default.",

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from bmsd.cli.why_limits import held_down, phase
 from bmsd.cli.why_words import Points, Seen, coldest, lead, lifted, plain_reason, spread, warmest
 from bmsd.core.types import Because
 from bmsd.status import public_alarm
@@ -74,7 +75,9 @@ def why_json(what: str, snapshot: Mapping[str, Any], values: Mapping[str, int]) 
     texts += [f"({n}) {reason['text']}" if many else reason["text"] for n, reason in enumerate(told, 1)]
     if follow:
         texts.append(f"What follows from it and ends with it: {listed(follow)}.")
-    texts += lifted(what, seen)
+    texts += lifted(what, seen) + held_down(what, seen)
+    if what == "charge":
+        texts += phase(seen)
     switch = {key: seen.points.get(f"{what}_{key}") for key in ("commanded", "actual")}
     allowed = seen.points.get(f"{what}_allowed") if what in {"charge", "discharge"} else None
     return {"what": what, "allowed": allowed, **switch, "reasons": reasons, "text": " ".join(texts)}

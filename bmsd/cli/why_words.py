@@ -99,7 +99,7 @@ def _heater_lead(seen: Seen) -> str:
     if not points.get("heater_commanded"):
         stuck = ", but its relay still reads closed" if points.get("heater_actual") else ""
         return f"The heater is off{stuck}."
-    cold = _measured(CELSIUS, coldest(points))
+    cold = measured(CELSIUS, coldest(points))
     current, power = (points.get(name) for name in ("heater_ma", "heater_mw"))
     figures = (
         "" if current is None or power is None else f" with {current / 1000:.2f} A, {power / 1000:.0f} W"
@@ -116,14 +116,15 @@ def _balance_lead(seen: Seen) -> str:
     if not seen.points.get("balance_commanded"):
         return "Balancing is off."
     which = f" for cell{'s' if len(cells) > 1 else ''} {listed(cells)}" if cells else ""
-    spread = _measured(VOLT, seen.points.get("cell_difference_mv"))
+    spread = measured(VOLT, seen.points.get("cell_difference_mv"))
     return (
         f"Balancing is on{which}: highest and lowest cell are {spread} apart."
         f" It ends at {seen.parameter('balance_trigger_mv')}."
     )
 
 
-def _measured(unit: Unit, value: int | None) -> str:
+def measured(unit: Unit, value: int | None) -> str:
+    """Write a value that may be unknown."""
     return "an unknown value" if value is None else unit.text(value)
 
 
@@ -143,17 +144,17 @@ def _not_needed(what: str, name: str, seen: Seen) -> str:
         return f"A battery temperature is unknown; heat begins below a measured {seen.parameter('charge_utp_decic')}."
     if what == "heater":
         return (
-            f"It is not needed: the coldest battery sensor is at {_measured(CELSIUS, coldest(points))},"
+            f"It is not needed: the coldest battery sensor is at {measured(CELSIUS, coldest(points))},"
             f" heat begins below {seen.parameter('charge_utp_decic')}."
         )
     if name == "cell_spread":
-        spread = _measured(VOLT, points.get("cell_difference_mv"))
+        spread = measured(VOLT, points.get("cell_difference_mv"))
         return (
             f"It is not needed: highest and lowest cell are {spread} apart,"
             f" balancing begins above {seen.parameter('balance_trigger_mv')}."
         )
     return (
-        f"The highest cell is at {_measured(VOLT, points.get('cell_max_mv'))};"
+        f"The highest cell is at {measured(VOLT, points.get('cell_max_mv'))};"
         f" only cells above {seen.parameter('balance_start_mv')} are balanced."
     )
 

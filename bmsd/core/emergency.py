@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from bmsd.core.alarms import Active
+from bmsd.core.derating import OVERRIDE
 from bmsd.core.limits import Limits
 from bmsd.core.plausible import Reading, Values
 from bmsd.core.settings import Settings
@@ -148,5 +149,6 @@ def limits(
     return replace(
         told,
         discharge_ma=share_ma if lifted else max(told.discharge_ma, share_ma),
+        discharge_reason=OVERRIDE if lifted or told.discharge_ma < share_ma else told.discharge_reason,
         discharge_mv=min(told.discharge_mv, p.cell_shutdown_mv * settings.cells),
     )

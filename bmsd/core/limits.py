@@ -1,14 +1,29 @@
-"""What the inverter is told: charge voltage (CVL), charge and discharge current (CCL, DCL), lowest voltage.
+"""What the inverter is told: charge voltage (CVL), charge and discharge current (CCL, DCL), lowest voltage (DVL).
 
-Zero whenever the permission is missing or a cell is unknown (S7); near the cell limits the currents taper.
+A limit falls in the cycle that wants it lower and rises slowly. Currents are zero whenever the permission is missing
+or a value unknown (S7). The charge voltage follows the cell that stands highest, so that an inverter takes its
+current back by itself long before over-voltage, and never sees an open bus.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from bmsd.core.plausible import Reading, Values
+from bmsd.core import charging, derating, slope, soc
+from bmsd.core.charging import OVER, Charging, Phase
+from bmsd.core.derating import FORBIDDEN, NOTHING, RISING, UNKNOWN, WHOLE, Share
+from bmsd.core.plausible import Values
 from bmsd.core.settings import Settings
+from bmsd.core.slope import Pace, Slope, follow, mirrored
+from bmsd.core.soc import SocState
+
+SECOND_MS, MINUTE_MS = 1000, 60_000
+LEAN_MV = 10
+"""A highest cell that stands no further above the mean lowers nothing: every healthy pack has one."""
+NEAR_MV = 30
+"""From this much below its charge voltage on the highest cell lowers that of the pack: a cell that is ahead in the
+middle of a charge says nothing about its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,33 +34,139 @@ class Limits:
     charge_ma: int
     discharge_ma: int
     discharge_mv: int
+    charge_reason: str = NOTHING
+    """What holds the current below the largest one."""
+    discharge_reason: str = NOTHING
 
 
-def limits(settings: Settings, values: Values, *, charge_allowed: bool, discharge_allowed: bool) -> Limits:
+@dataclass(frozen=True, slots=True)
+class LimitState:
+    """Where every limit stands; None before the first cycle."""
+
+    charge_ma: Slope
+    discharge_ma: Slope
+    charge_mv: Slope
+    discharge_mv: Slope
+    charging: Charging
+
+
+class Asked(NamedTuple):
+    """What the limits of a cycle are made from."""
+
+    values: Values
+    counter: SocState | None
+    charge_allowed: bool
+    discharge_allowed: bool
+    closed: bool
+    """The charge path is closed."""
+    wants_charge: bool = False
+
+
+def advance(
+    settings: Settings, state: LimitState | None, asked: Asked, now_ms: int
+) -> tuple[LimitState, Limits]:
     """Work out the limits of one cycle."""
+    if state is None:
+        state = _first(settings, asked, now_ms)
+    phase = charging.advance(
+        settings,
+        state.charging,
+        charging.Seen(asked.values, asked.counter, asked.closed, asked.wants_charge),
+        state.charge_mv.value,
+        now_ms,
+    )
+    counted = None if asked.counter is None else soc.permille(settings, asked.counter)
+    into = derating.charge(settings, asked.values, counted, resting=phase.phase is Phase.REST)
+    out_of = derating.discharge(settings, asked.values, counted)
     p = settings.parameters
-    charge_mv = p.cell_charge_mv * settings.cells
-    room = _room(values.cell_max, p.cell_ovp_mv, p.charge_taper_mv, above=False)
-    reserve = _room(values.cell_min, p.cell_uvp_mv, p.discharge_taper_mv, above=True)
-    return Limits(
-        charge_mv=charge_mv - _excess_mv(values, p.cell_charge_mv),
-        charge_ma=p.charge_max_ma * room // 1000 if charge_allowed else 0,
-        discharge_ma=p.discharge_max_ma * reserve // 1000 if discharge_allowed else 0,
-        discharge_mv=p.cell_discharge_mv * settings.cells,
+    charge_ma, charge_reason = _current(
+        settings, state.charge_ma, into, p.charge_max_ma, now_ms, allowed=asked.charge_allowed
+    )
+    discharge_ma, discharge_reason = _current(
+        settings, state.discharge_ma, out_of, p.discharge_max_ma, now_ms, allowed=asked.discharge_allowed
+    )
+    charge_mv, discharge_mv = _voltages(settings, state, phase, asked.values, now_ms)
+    after = LimitState(charge_ma, discharge_ma, charge_mv, discharge_mv, phase)
+    return after, Limits(
+        charge_mv.value,
+        charge_ma.value,
+        discharge_ma.value,
+        discharge_mv.value,
+        charge_reason,
+        discharge_reason,
     )
 
 
-def _room(worst: Reading, limit_mv: int, taper_mv: int, *, above: bool) -> int:
-    """Give the share of the current, in permille, that the worst cell leaves."""
-    if worst.value is None or not worst.complete:
-        return 0
-    distance_mv = worst.value - limit_mv if above else limit_mv - worst.value
-    return min(max(distance_mv * 1000 // taper_mv, 0), 1000)
+def _first(settings: Settings, asked: Asked, now_ms: int) -> LimitState:
+    """Begin with no current, and at the configured voltages."""
+    p, none = settings.parameters, slope.from_zero(now_ms)
+    highest, lowest = p.cell_charge_mv * settings.cells, p.cell_discharge_mv * settings.cells
+    return LimitState(
+        none,
+        none,
+        Slope(highest, highest, now_ms),
+        Slope(lowest, lowest, now_ms),
+        charging.begin(settings, asked.counter, now_ms),
+    )
 
 
-def _excess_mv(values: Values, cell_charge_mv: int) -> int:
-    """Sum what cells stand above the charge voltage: the charger relieves them by that much."""
+def _current(
+    settings: Settings, last: Slope, share: Share, most_ma: int, now_ms: int, *, allowed: bool
+) -> tuple[Slope, str]:
+    """Move one current towards its share of the largest one; what is forbidden or unknown is zero at once (S7)."""
+    if not allowed or share.reason == UNKNOWN:
+        return slope.from_zero(now_ms), UNKNOWN if share.reason == UNKNOWN else FORBIDDEN
+    p = settings.parameters
+    wanted_ma = most_ma * share.permille // WHOLE
+    pace = Pace(p.limit_hold_ms, most_ma * p.limit_rise_permille, WHOLE * SECOND_MS)
+    found = follow(last, wanted_ma, now_ms, pace)
+    return found, RISING if found.value < wanted_ma else share.reason
+
+
+def _voltages(
+    settings: Settings, state: LimitState, phase: Charging, values: Values, now_ms: int
+) -> tuple[Slope, Slope]:
+    """Move both voltages; with a cell unknown neither gives way."""
+    p = settings.parameters
+    pace = Pace(p.limit_hold_voltage_ms, p.limit_rise_mv, MINUTE_MS)
+    highest_mv = _charge_mv(settings, values, charging.target_mv(settings, phase, now_ms))
+    lowest_mv = _discharge_mv(settings, values)
+    if not values.pack_mv.complete:
+        highest_mv = min(highest_mv, state.charge_mv.value)
+        lowest_mv = max(lowest_mv, state.discharge_mv.value)
+    if phase.phase in OVER:
+        # Going down is slow by itself here, and needs no hold afterwards.
+        pace = pace._replace(hold_ms=0)
+    return follow(state.charge_mv, highest_mv, now_ms, pace), mirrored(
+        state.discharge_mv, lowest_mv, now_ms, pace
+    )
+
+
+def _charge_mv(settings: Settings, values: Values, target_mv: int) -> int:
+    """Lower the charge voltage by what the highest cell stands above the others, so that it ends near its own.
+
+    Above its charge voltage the pack is to give back what stands above it: the charger relieves the cells. Never
+    lower than that: some inverters discharge down to this voltage as fast as they can.
+    """
     highest = values.cell_max.value
-    if highest is None or highest <= cell_charge_mv:
-        return 0
-    return sum(mv - cell_charge_mv for mv in values.cell_mv if mv is not None and mv > cell_charge_mv)
+    if highest is None:
+        return target_mv
+    top_mv = settings.parameters.cell_charge_mv
+    known = values.cell_mv if values.cell_max.complete else [mv for mv in values.cell_mv if mv is not None]
+    if highest <= top_mv:
+        near_mv = max(highest - top_mv + NEAR_MV, 0)
+        ahead_mv = max(len(known) * (highest - LEAN_MV) - sum(known), 0)  # type: ignore[arg-type]
+        return min(target_mv, top_mv * settings.cells - ahead_mv * near_mv // NEAR_MV)
+    excess_mv = sum(mv - top_mv for mv in known if mv > top_mv)  # type: ignore[operator, misc]
+    relieved_mv = values.pack_mv.value - excess_mv if values.pack_mv.value is not None else target_mv
+    return min(target_mv - excess_mv, relieved_mv)
+
+
+def _discharge_mv(settings: Settings, values: Values) -> int:
+    """Raise the lowest voltage where one cell is near under-voltage before the pack is: the inverter stops first."""
+    p = settings.parameters
+    lowest_mv = p.cell_discharge_mv * settings.cells
+    low, pack = values.cell_min, values.pack_mv
+    if not low.complete or low.value is None or pack.value is None:
+        return lowest_mv
+    return max(lowest_mv, pack.value - max(low.value - p.cell_uvp_mv, 0) * settings.cells)

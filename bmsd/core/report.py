@@ -66,6 +66,10 @@ def points(
         "disk_bytes": cycle.disk_bytes,
         **_wear(settings, state),
         "force_charge": state.force_charge and out.charge_allowed,
+        "full_charge": state.full_charge and out.charge_allowed,
+        "charge_phase": None if state.limiting is None else state.limiting.charging.phase.value,
+        "charge_limit_reason": out.limits.charge_reason,
+        "discharge_limit_reason": out.limits.discharge_reason,
     }
 
 

@@ -13,8 +13,10 @@ from bmsd.core.plausible import Values
 from bmsd.core.settings import Settings
 from bmsd.core.types import Event
 from bmsd.tables.chemistries import Chemistry
+from bmsd.tables.parameters import Parameters
 
 MAMS_PER_MAH = 3_600_000
+HOUR_MS = 3_600_000
 LONGEST_STEP_MS = 5000
 """A longer gap between two counts is not integrated with one current."""
 GAIN_ERROR_PERMILLE = 5
@@ -51,6 +53,8 @@ class SocState:
     last_ms: int | None = None
     full_since_ms: int | None = None
     empty_since_ms: int | None = None
+    unfilled_ms: int = 0
+    """Time in service since the state of charge was last as high as a full charge brings it."""
 
 
 def first(settings: Settings, cell_average_mv: int | None) -> SocState:
@@ -80,6 +84,8 @@ def advance(
 ) -> tuple[SocState, tuple[Event, ...]]:
     """Count one cycle and look for an anchor; full is only found while the charge path is closed."""
     state = _count(settings, state, values, now_ms)
+    if permille(settings, state) >= settings.parameters.full_charge_permille and state.unfilled_ms:
+        state = replace(state, unfilled_ms=0)
     return _anchor(settings, state, values, now_ms, charging)
 
 
@@ -87,7 +93,7 @@ def _count(settings: Settings, state: SocState, values: Values, now_ms: int) -> 
     step_ms = 0 if state.last_ms is None else min(now_ms - state.last_ms, LONGEST_STEP_MS)
     current_ma = values.current_ma
     if current_ma is None:
-        return replace(state, last_ms=now_ms)
+        return replace(state, last_ms=now_ms, unfilled_ms=state.unfilled_ms + step_ms)
     moved = current_ma * step_ms
     whole = settings.capacity_mah * MAMS_PER_MAH
     charge = min(max(state.charge_mams + moved, 0), whole)
@@ -103,6 +109,7 @@ def _count(settings: Settings, state: SocState, values: Values, now_ms: int) -> 
         now_ms,
         state.full_since_ms,
         state.empty_since_ms,
+        state.unfilled_ms + step_ms,
     )
 
 
@@ -187,6 +194,11 @@ def _empty(state: SocState, now_ms: int) -> tuple[SocState, tuple[Event, ...]]:
 def permille(settings: Settings, state: SocState) -> int:
     """Give the counted state of charge; a count stored for a larger pack is all that this one holds."""
     return min(state.charge_mams * 1000 // (settings.capacity_mah * MAMS_PER_MAH), 1000)
+
+
+def long_not_full(p: Parameters, state: SocState) -> bool:
+    """Tell whether the pack has not been full for so long that a full charge is to be asked for."""
+    return 0 < p.full_charge_after_h * HOUR_MS <= state.unfilled_ms
 
 
 def shown_permille(settings: Settings, state: SocState, cell_min_mv: int | None) -> int:

@@ -11,7 +11,7 @@ from bmsd.core.contactors import PrechargeState
 from bmsd.core.diode import Diodes
 from bmsd.core.emergency import Override
 from bmsd.core.heater_watch import WatchState
-from bmsd.core.limits import Limits
+from bmsd.core.limits import Limits, LimitState
 from bmsd.core.obedience import Told
 from bmsd.core.opening import Opening
 from bmsd.core.physics import PhysicsState
@@ -88,6 +88,10 @@ class State:
     """Contactors that current or voltage speak against, by the alarm's name, and since when."""
     diodes: Diodes = Diodes()
     """Topology afe: FETs that are on for their body diode alone."""
+    limiting: LimitState | None = None
+    """Where the limits stand and the charge is; None before the first cycle."""
+    full_charge: bool = False
+    """The pack was not full for long, and asks for it, whether or not it may be charged now."""
 
     @property
     def charge_path(self) -> bool:

@@ -25,7 +25,7 @@ from bmsd.core import (
 )
 from bmsd.core.diode import Diodes
 from bmsd.core.judge import Judged, counted_anew, judge
-from bmsd.core.limits import Limits
+from bmsd.core.limits import Asked, Limits, LimitState
 from bmsd.core.moves import Situation
 from bmsd.core.obedience import Told
 from bmsd.core.plausible import Values
@@ -219,24 +219,29 @@ def _conclude(
         moved.diodes.charge.spared,
         moved.diodes.discharge.spared,
     )
-    given = _limits(settings, judged, moved.contactors)
+    limiting, given = _limits(settings, state, judged, moved.contactors, inputs.now_ms)
     told = obedience.tell(state.told, given, settings.parameters.limit_react_ms, inputs.now_ms)
-    after = _after(settings, state, judged, permits, moved, commands, told, inputs)
+    after = _after(settings, state, judged, permits, moved, commands, told, limiting, inputs)
     events = judged.events + _changes(state, after, inputs.now_ms)
     return after, _outputs(
         settings, judged, permits, moved, after, given, wait_balance, events, inputs.now_ms
     )
 
 
-def _limits(settings: Settings, judged: Judged, contactors: moves.Moved) -> Limits:
+def _limits(
+    settings: Settings, state: State, judged: Judged, contactors: moves.Moved, now_ms: int
+) -> tuple[LimitState, Limits]:
     """Give what the inverter may ask for: nothing through a contactor that waits to close or to open."""
-    given = limits.limits(
-        settings,
+    asked = Asked(
         judged.values,
-        charge_allowed=contactors.may_ask_charge,
-        discharge_allowed=contactors.may_ask_discharge,
+        judged.soc,
+        contactors.may_ask_charge,
+        contactors.may_ask_discharge,
+        state.charge_path,
+        state.force_charge or state.full_charge,
     )
-    return emergency.limits(
+    limiting, given = limits.advance(settings, state.limiting, asked, now_ms)
+    return limiting, emergency.limits(
         settings, judged.override, given, judged.active, discharges=contactors.may_ask_discharge
     )
 
@@ -249,6 +254,7 @@ def _after(
     moved: _Moved,
     commands: Commands,
     told: Told,
+    limiting: LimitState,
     inputs: Inputs,
 ) -> State:
     """Remember what the next cycle needs."""
@@ -284,6 +290,8 @@ def _after(
         diodes=moved.diodes,
         override=judged.override,
         asked_for=judged.asked_for,
+        limiting=limiting,
+        full_charge=judged.soc is not None and soc.long_not_full(settings.parameters, judged.soc),
     )
 
 

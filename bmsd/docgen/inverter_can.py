@@ -9,6 +9,7 @@ from bmsd.inverters.frames import Bit, Coding, Frame, Signal, Text
 from bmsd.inverters.heard import Heard
 from bmsd.inverters.protocols import NAME, PROTOCOLS, Protocol, unexpressed
 from bmsd.inverters.view import Voltages, view
+from bmsd.tables.rows import AMPERE
 
 _TOLD = view(None, Voltages(0, 0)).values
 """What a view tells besides alarms."""
@@ -106,7 +107,14 @@ def _stop(protocol: Protocol) -> str:
         f"{protocol.above_pack_mv} mV above the pack's own" if protocol.above_pack_mv else "the pack's own"
     )
     bits = ", and its enable bit is zero" if protocol.has_enable_bits else ""
-    return f"Where charging is forbidden its limit is 0 A, the charge voltage is at most {above}{bits}."
+    least = (
+        f" A current limit below {AMPERE.text(protocol.least_ma)} is told as 0 A."
+        if protocol.least_ma
+        else ""
+    )
+    return (
+        f"Where charging is forbidden its limit is 0 A, the charge voltage is at most {above}{bits}.{least}"
+    )
 
 
 def _frame(frame: Frame, protocol: Protocol) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import groupby
 
 from bmsd.docgen.markdown import code, page, table
@@ -31,10 +31,15 @@ def modbus_page() -> str:
         parts += [f"## Block {block.name}", table(heads, _registers(block))]
     heads = ("Address", "Parameter", "One step", "From afar", "Meaning")
     parts += ["## Parameters", _PARAMETERS, table(heads, map(_parameter, remote.ROWS))]
-    states = ", ".join(f"{number} {name}" for name, number in registers.STATES.items())
-    parts += ["## States", f"The value of `state`: {states}.", "## Alarm bits"]
+    parts += ["## Words", "Points that are words, as numbers:"]
+    parts += ["\n".join(f"- `{point}`: {_numbered(known)}." for point, known in registers.NUMBERS.items())]
+    parts += ["## Alarm bits"]
     parts += ["Of the words from `alarm_bits` and, for latched ones, from `latched_bits`:", _alarm_bits()]
     return page("Modbus registers", "`bmsd/tables/registers.py`", *parts)
+
+
+def _numbered(words: Mapping[str, int]) -> str:
+    return ", ".join(f"{number} {word or 'nothing'}" for word, number in words.items())
 
 
 def _word(word: Word) -> list[str]:

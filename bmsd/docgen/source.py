@@ -35,7 +35,7 @@ CYCLE = (
     ("bmsd/core/contactors.py", "drive"),
     ("bmsd/core/contactors.py", "load_side"),
     ("bmsd/core/balance.py", "mask"),
-    ("bmsd/core/limits.py", "limits"),
+    ("bmsd/core/limits.py", "advance"),
     ("bmsd/hardware/outputs.py", "apply"),
     ("bmsd/controller.py", "Controller._tell_chip"),
     ("bmsd/core/report.py", "points"),

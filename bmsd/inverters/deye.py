@@ -14,5 +14,7 @@ from bmsd.inverters import pylontech
 
 ABOVE_PACK_MV = 200
 """How far above the pack the charge voltage stays while charging is forbidden."""
+LEAST_MA = 1000
+"""Told 0.1 A and 0.1 V one of them raised W31 and went on with its last limits: less than 1 A is told as none."""
 
 FRAMES = pylontech.FRAMES

@@ -21,7 +21,7 @@ from bmsd.inverters import (
     studer,
     victron,
 )
-from bmsd.inverters.frames import Frame, encode, raised
+from bmsd.inverters.frames import Frame, Value, encode, raised
 from bmsd.inverters.heard import Heard
 from bmsd.inverters.view import View
 from bmsd.tables.alarms import ALARMS
@@ -48,6 +48,8 @@ class Protocol:
     """How far the charge voltage stays above the pack's while charging is forbidden, for who discharges down to it."""
     least_ms: int = 0
     """Least time between two sets, urgent ones, too."""
+    least_ma: int = 0
+    """A current limit below this is told as zero, for who works in coarse steps or misreads a little one."""
     heard: tuple[Heard, ...] = heard.ALIVE_ONLY
     """What the inverter is known to say."""
 
@@ -70,11 +72,13 @@ class Protocol:
 _ROWS = (
     Protocol("pylontech", "Pylontech low voltage 1.2", pylontech.FRAMES),
     Protocol("pylontech13", "Pylontech low voltage 1.3", pylontech13.FRAMES),
-    Protocol("deye", "Deye", deye.FRAMES, above_pack_mv=deye.ABOVE_PACK_MV, heard=heard.DEYE),
-    Protocol("sunsynk", "Sunsynk", deye.FRAMES, above_pack_mv=deye.ABOVE_PACK_MV, heard=heard.DEYE),
-    Protocol("solark", "Sol-Ark", solark.FRAMES, above_pack_mv=deye.ABOVE_PACK_MV),
+    Protocol("deye", "Deye", deye.FRAMES, above_pack_mv=deye.ABOVE_PACK_MV, least_ma=deye.LEAST_MA,
+             heard=heard.DEYE),
+    Protocol("sunsynk", "Sunsynk", deye.FRAMES, above_pack_mv=deye.ABOVE_PACK_MV, least_ma=deye.LEAST_MA,
+             heard=heard.DEYE),
+    Protocol("solark", "Sol-Ark", solark.FRAMES, above_pack_mv=deye.ABOVE_PACK_MV, least_ma=deye.LEAST_MA),
     Protocol("solark-10mv", "Sol-Ark with the pack voltage in steps of 10 mV", solark.FRAMES_10MV,
-             above_pack_mv=deye.ABOVE_PACK_MV),
+             above_pack_mv=deye.ABOVE_PACK_MV, least_ma=deye.LEAST_MA),
     Protocol("victron", "Victron CAN-bms", victron.FRAMES, victron.ALIVE_IDS, heard=heard.VICTRON),
     Protocol("sma", "SMA Sunny Island", sma.FRAMES, sma.ALIVE_IDS, period_ms=sma.PERIOD_MS,
              above_pack_mv=sma.ABOVE_PACK_MV, least_ms=sma.LEAST_MS, heard=heard.SMA),
@@ -143,13 +147,19 @@ def named(protocol: Protocol, name: str) -> Protocol:
 
 def messages(protocol: Protocol, view: View) -> Iterator[tuple[Frame, bytes]]:
     """Yield every frame that can be told from a view, in sending order; others are left out."""
-    told = {**view.values, **raised(protocol.frames, view.alarms, view.good)}
+    told = {**view.values, **raised(protocol.frames, view.alarms, view.good), **_stopped(protocol, view)}
     for frame in protocol.frames:
         if frame.only_raised and not any(told.get(bit.name) for bit in frame.bits):
             continue
         data = encode(frame, told)
         if data is not None:
             yield frame, data
+
+
+def _stopped(protocol: Protocol, view: View) -> dict[str, Value]:
+    """Tell zero in place of a current that this kind of inverter does not take for so little; never the other way."""
+    currents = {name: view.values.get(name) for name in ("charge_limit_ma", "discharge_limit_ma")}
+    return {name: 0 for name, ma in currents.items() if isinstance(ma, int) and ma < protocol.least_ma}
 
 
 def unexpressed(protocol: Protocol) -> tuple[str, ...]:

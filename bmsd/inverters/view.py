@@ -88,6 +88,7 @@ def view(document: Mapping[str, Any] | None, configured: Voltages, above_pack_mv
         "force_charge_bit_5": force_charge,
         "force_charge_bit_4": force_charge,
         "charge_request": force_charge,
+        "full_charge_request": may_charge and points.get("full_charge") is True,
     }
     return View(values, active, good=True)
 

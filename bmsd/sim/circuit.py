@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 
 from bmsd.sim.contactor import Contactor
+from bmsd.sim.inverter import Inverter
 
 INRUSH_OHM = 0.002
 """Cable, contact and capacitor resistance that an inrush passes besides the cells [est]."""
@@ -38,56 +39,6 @@ HEATER_SHORT_SHARE = 0.3
 
 DIODE_V = 0.8
 """What a body diode takes from the voltage while it carries current [est]."""
-
-UNLIMITED_A = 1e6
-
-
-class Inverter:
-    """A charger and a load in one box. It obeys the limits it is sent, a few seconds late.
-
-    Present means: it has a charging current and voltage set, so its charger side is alive.
-    """
-
-    def __init__(self, charger_v: float) -> None:
-        self.charger_a = 0.0
-        self.charger_v = charger_v
-        self.load_w = 0.0
-        self.lag_s = 2.0
-        self.ignores_limits = False
-        self.runaway = False
-        """The charger pushes its current whatever the voltage."""
-        self.limit_v: float | None = None
-        self.limit_charge_a: float | None = None
-        self.limit_discharge_a: float | None = None
-        self._seen = [math.inf, math.inf, math.inf]
-
-    @property
-    def present(self) -> bool:
-        """Tell whether the charger side is alive."""
-        return self.charger_a > 0.0 and self.charger_v > 0.0
-
-    def advance(self, dt_s: float) -> None:
-        """Move towards the limits last sent, with a first-order lag. No limit is obeyed at once."""
-        sent = (self.limit_v, self.limit_charge_a, self.limit_discharge_a)
-        if sent == (None, None, None):
-            self._seen = [math.inf, math.inf, math.inf]
-            return
-        keep = math.exp(-dt_s / self.lag_s) if self.lag_s > 0.0 else 0.0
-        starts = (self.charger_v, self.charger_a, self.load_w / max(self.charger_v, 1.0))
-        for k, limit in enumerate(sent):
-            if limit is None:
-                self._seen[k] = math.inf
-            else:
-                seen = min(self._seen[k], max(starts[k], limit))
-                self._seen[k] = limit + (seen - limit) * keep
-
-    def effective(self) -> tuple[float, float, float]:
-        """Say what it does now: charging voltage, charging current, largest discharging current."""
-        volts, amps, draw_a = self.charger_v, self.charger_a, UNLIMITED_A
-        if not self.ignores_limits:
-            volts, amps = min(volts, self._seen[0]), min(amps, self._seen[1])
-            draw_a = min(draw_a, self._seen[2])
-        return (math.inf if self.runaway else volts), amps, draw_a
 
 
 class Heater:

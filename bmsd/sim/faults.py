@@ -73,6 +73,11 @@ FAULTS = {
     "inverter_ignores_limits": Fault(
         "inverter takes its own settings, not the limits it is sent", "inverter", "ignores_limits"
     ),
+    "inverter_ignores_current": Fault(
+        "inverter does not read the charge current limit, only the charge voltage",
+        "inverter",
+        "ignores_current",
+    ),
     "charger_runaway": Fault("charger pushes its current whatever the voltage", "inverter", "runaway"),
     "switch_hot": Fault("loose joint: switch board 80 K hotter, in minutes", "heat", "loose_joint"),
     "cell_open_wire": Fault(
@@ -128,6 +133,15 @@ SETTABLES = {
     "load_w": Settable("power the load takes", "W", 0.0, 1_000_000.0, "inverter", "load_w"),
     "inverter_lag_s": Settable(
         "how slowly the inverter follows its limits", "s", 0.0, 600.0, "inverter", "lag_s"
+    ),
+    "inverter_step_a": Settable(
+        "steps in which the inverter takes current limits; 0: none", "A", 0.0, 100.0, "inverter", "step_a"
+    ),
+    "inverter_step_v": Settable(
+        "steps in which the inverter takes the charge voltage; 0: none", "V", 0.0, 10.0, "inverter", "step_v"
+    ),
+    "inverter_over_percent": Settable(
+        "what the inverter takes beyond its current limits", "%", -100.0, 1000.0, "inverter", "over", 0.01
     ),
     "ua_w_per_k": Settable(
         "heat loss of the pack; 0 is perfect insulation", "W/K", 0.0, 100.0, "heat", "ua_w_per_k"

@@ -13,9 +13,10 @@ from typing import Literal
 from bmsd.errors import PeerError
 from bmsd.sim.cells import Cells
 from bmsd.sim.celltypes import CELL_TYPES
-from bmsd.sim.circuit import Circuit, Heater, Inverter
+from bmsd.sim.circuit import Circuit, Heater
 from bmsd.sim.faults import CELL_SETTABLES, FAULTS, SETTABLES, known, within
 from bmsd.sim.heat import CELL_J_PER_K_AH, Heat, scaled_ua_w_per_k
+from bmsd.sim.inverter import Inverter
 from bmsd.sim.sensors import Reading, Sensors
 
 LONGEST_STEP_MS = 1000

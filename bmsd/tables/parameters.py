@@ -425,12 +425,100 @@ class Parameters:
         share_of="discharge_ocp_ma",
     )
     charge_taper_mv: int = _row(
-        "limits", VOLT, 10, 500, 100,
-        "CCL falls to zero over this much below cell over-voltage.",
+        "limits", VOLT, 10, 500, Preset(150, 100, 150),
+        "CCL falls to zero over this much below cell over-voltage, by the highest cell; by default it begins near the"
+        " charge voltage, for not every inverter lowers its current there by itself.",
     )
     discharge_taper_mv: int = _row(
         "limits", VOLT, 10, 500, 200,
-        "DCL falls to zero over this much above cell under-voltage.",
+        "DCL falls to zero over this much above cell under-voltage, by the lowest cell.",
+    )
+    charge_cold_taper_decik: int = _row(
+        "limits", KELVIN, 0, 500, Preset(100, 100, 100, 0, 0, 0),
+        "CCL falls over this much above charge low temperature, by the coldest sensor: cells take charge slowly in"
+        " the cold; 0: not (JK does not).",
+    )
+    charge_hot_taper_decik: int = _row(
+        "limits", KELVIN, 0, 500, Preset(100, 100, 100, 0, 0, 0),
+        "CCL falls over this much below charge over-temperature, by the warmest sensor, so that the pack warms no"
+        " further; 0: not (JK does not).",
+    )
+    discharge_cold_taper_decik: int = _row(
+        "limits", KELVIN, 0, 500, Preset(200, 200, 200, 0, 0, 0),
+        "DCL falls over this much above discharge low temperature: cold cells sag; 0: not (JK does not).",
+    )
+    discharge_hot_taper_decik: int = _row(
+        "limits", KELVIN, 0, 500, Preset(100, 100, 100, 0, 0, 0),
+        "DCL falls over this much below discharge over-temperature; 0: not (JK does not).",
+    )
+    charge_soc_taper_permille: int = _row(
+        "limits", PERCENT, 0, 500, 0,
+        "CCL falls over this much below 100 % state of charge; 0: not, for the highest cell knows better what still"
+        " fits in than a count does.",
+    )
+    discharge_soc_taper_permille: int = _row(
+        "limits", PERCENT, 0, 500, 0,
+        "DCL falls over this much above 0 % state of charge; 0: not, for the lowest cell knows better.",
+    )
+    taper_least_permille: int = _row(
+        "limits", PERCENT, 20, 1000, 100,
+        "Share of the largest current that is left where a taper by temperature or state of charge ends; only the"
+        " protection itself forbids.",
+    )
+    limit_hold_ms: int = _row(
+        "limits", SECOND, 0, 600_000, 30_000,
+        "How long CCL or DCL stays where it is after it was lowered, before it rises again; lowering never waits.",
+    )
+    limit_hold_voltage_ms: int = _row(
+        "limits", SECOND, 0, 3_600_000, 300_000,
+        "The same for CVL and DVL; longer, for an inverter that works in coarse steps answers with its whole current.",
+    )
+    limit_rise_permille: int = _row(
+        "limits", PERCENT, 10, 10_000, 100,
+        "How much of the largest current CCL and DCL rise per second, also from zero when a permission returns.",
+    )
+    limit_rise_mv: int = _row(
+        "limits", VOLT, 1, 1000, 4,
+        "How much CVL rises per minute after it was lowered, and falls per minute when a charge ends; DVL likewise."
+        " Slow, for inverters take half a minute to follow.", per_cell=True,
+    )
+    absorption_least_ms: int = _row(
+        "limits", SECOND, 0, 21_600_000, 900_000,
+        "How long the pack is at least held at charge voltage before a charge is over, which gives balancing time ...",
+    )
+    absorption_most_ms: int = _row(
+        "limits", SECOND, 60_000, 86_400_000, 7_200_000,
+        "... and how long at most, when the current does not fall below the share that means full.",
+    )
+    float_charge: int = _row(
+        "limits", COUNT, 0, 1, Preset(0, 0, 0, 1, 1, 1),
+        "After a charge 0: rest, with little current until the pack is to be charged again, because lithium cells need"
+        " no float and age faster when they are kept full; 1: float, kept full with whole current (JK's float mode).",
+    )
+    float_below_mv: int = _row(
+        "limits", VOLT, 5, 500, Preset(75, 70, 100),
+        "How far below the charge voltage CVL then stands, per cell: neither charge nor discharge of a full pack, so"
+        " that the sun still serves the house (JK's RFV is the charge voltage, RCV, less this).",
+    )
+    rest_permille: int = _row(
+        "limits", PERCENT, 20, 1000, 50,
+        "Share of the largest current that CCL leaves at rest; not zero, which stops the whole inverter of some makes.",
+    )
+    recharge_permille: int = _row(
+        "limits", PERCENT, 500, 990, 950,
+        "A new charge begins when the state of charge is below this ...",
+    )
+    recharge_below_mv: int = _row(
+        "limits", VOLT, 10, 1000, Preset(150, 170, 250),
+        "... or the lowest cell this much below the charge voltage for a minute.",
+    )
+    full_charge_permille: int = _row(
+        "limits", PERCENT, 500, 990, 970,
+        "Ask the inverter for a full charge when the state of charge did not reach this ...",
+    )
+    full_charge_after_h: int = _row(
+        "limits", HOUR, 0, 8760, 720,
+        "... for so many hours of service, because only a full pack shows its true charge and is balanced; 0: never.",
     )
     limit_tolerance_ma: int = _row(
         "limits", AMPERE, 50, 100_000, 50,
@@ -594,6 +682,9 @@ ORDERS: tuple[Order, ...] = (
     Order("forbidden_charge_ma", "charge_ocp_ma", 0),
     Order("forbidden_discharge_ma", "discharge_ocp_ma", 0),
     Order("force_charge_permille", "force_charge_end_permille", 20),
+    Order("force_charge_end_permille", "recharge_permille", 0),
+    Order("absorption_least_ms", "absorption_most_ms", 0),
+    Order("float_below_mv", "recharge_below_mv", 5),
 )
 
 

@@ -142,6 +142,14 @@ POINTS: tuple[Point, ...] = (
     ),
     Point("force_charge", "limits.force_charge", COUNT,
           "The pack asks to be charged now: it is nearly empty, and may be charged.", Kind.FLAG),
+    Point("full_charge", "limits.full_charge", COUNT,
+          "The pack asks for a full charge: it was not full for long, and may be charged.", Kind.FLAG),
+    Point("charge_phase", "limits.charge_phase", COUNT,
+          "What the charge is at: bulk, absorption, float or rest.", Kind.TEXT),
+    Point("charge_limit_reason", "limits.charge_reason", COUNT,
+          "What holds the charge current below the largest one; empty: nothing.", Kind.TEXT),
+    Point("discharge_limit_reason", "limits.discharge_reason", COUNT,
+          "What holds the discharge current below the largest one; empty: nothing.", Kind.TEXT),
 )
 BY_NAME = {point.name: point for point in POINTS}
 BY_PATH = {point.path: point for point in POINTS}

@@ -75,6 +75,17 @@ class Register:
 
 STATES = {"starting": 0, "fault": 1, "heating": 2, "charging": 3, "discharging": 4, "idle": 5, "sleeping": 6}
 """The state of the pack as a number."""
+PHASES = {"bulk": 0, "absorption": 1, "float": 2, "rest": 3}
+"""The phase of a charge as a number."""
+REASONS = {
+    "": 0, "forbidden": 1, "unknown": 2, "recovering": 3, "cell": 4, "cold": 5, "hot": 6, "state of charge": 7,
+    "resting": 8, "override": 9,
+}  # fmt: skip
+"""What holds a current limit down, as a number; 0 is nothing."""
+NUMBERS = {
+    "state": STATES, "charge_phase": PHASES, "charge_limit_reason": REASONS, "discharge_limit_reason": REASONS,
+}  # fmt: skip
+"""The numbers of every point that is a word."""
 CORE_FRESH, CORE_OLD, CORE_ABSENT = 0, 1, 2
 
 DERIVED = {
@@ -114,6 +125,7 @@ BLOCKS = (
     Block("wear", 500, 20, "How often contactors and relays closed in their life."),
     Block("writes", 600, 20, "Whether this line takes writes, and the way in.", always=True),
     Block("switches", 700, 10, "What is let happen from afar."),
+    Block("limits", 800, 20, "Why the limits stand where they stand."),
 )
 
 # One value per line, by address.
@@ -200,6 +212,11 @@ REGISTERS: tuple[Register, ...] = (
     Register(610, "pin", U32),
     Register(612, "lock_order", U16),
     *(Register(700 + n, f"remote_{name}", U16) for n, name in enumerate(remote.SWITCHES)),
+    # Limits.
+    Register(800, "charge_phase", U16),
+    Register(801, "charge_limit_reason", U16),
+    Register(802, "discharge_limit_reason", U16),
+    Register(803, "full_charge", U16),
 )
 # fmt: on
 
@@ -253,7 +270,7 @@ def _scaled(row: Register, values: Mapping[str, Any]) -> int | None:
         value = value[row.index] if value is not None and row.index < len(value) else None
     if value is None:
         return None
-    number = STATES.get(value) if isinstance(value, str) else int(value)
+    number = NUMBERS[row.point].get(value) if isinstance(value, str) else int(value)
     if number is None:
         return None
     return (2 * number * row.numerator + row.denominator) // (2 * row.denominator)

@@ -1,4 +1,4 @@
-"""Which cells are balanced, and what the inverter is told."""
+"""Which cells are balanced, and when a no reaches the inverter."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from bmsd.core import balance, limits
+from bmsd.core import balance
 from bmsd.core.plausible import Held, Values, believe
 from bmsd.core.types import ChipFault, Measurement, Request
 from bmsd.tables.alarms import Block
@@ -101,72 +101,6 @@ def test_a_pack_that_has_not_started_is_not_balanced() -> None:
     assert not pack.state.commands.balance_mask
     pack.cycle()
     assert pack.state.commands.balance_mask == 0b0010
-
-
-def told(cells: list[int | None], *, charge: bool = True, discharge: bool = True) -> limits.Limits:
-    return limits.limits(EIGHT, believed(cells), charge_allowed=charge, discharge_allowed=discharge)
-
-
-def test_in_the_middle_both_currents_are_whole() -> None:
-    found = told([3300] * 8)
-    assert (found.charge_ma, found.discharge_ma) == (90_000, 135_000)
-    assert (found.charge_mv, found.discharge_mv) == (8 * 3450, 8 * 3000)
-
-
-def test_without_permission_the_currents_are_zero() -> None:
-    """S7: zero at once."""
-    assert told([3300] * 8, charge=False).charge_ma == 0
-    assert told([3300] * 8, discharge=False).discharge_ma == 0
-    assert told([3300] * 8, charge=False).discharge_ma == 135_000
-
-
-def test_with_an_unknown_cell_the_currents_are_zero() -> None:
-    """S2, S7: whatever the permission says."""
-    found = told([3300] * 7 + [None])
-    assert (found.charge_ma, found.discharge_ma) == (0, 0)
-
-
-@pytest.mark.parametrize(
-    ("mv", "share"), [(3500, 1000), (3501, 990), (3550, 500), (3599, 10), (3600, 0), (3700, 0)]
-)
-def test_charge_current_falls_to_zero_before_over_voltage(mv, share) -> None:
-    assert told([3300] * 7 + [mv]).charge_ma == 90_000 * share // 1000
-
-
-@pytest.mark.parametrize(
-    ("mv", "share"), [(2900, 1000), (2899, 995), (2800, 500), (2701, 5), (2700, 0), (2600, 0)]
-)
-def test_discharge_current_falls_to_zero_before_under_voltage(mv, share) -> None:
-    assert told([3300] * 7 + [mv]).discharge_ma == 135_000 * share // 1000
-
-
-def test_charge_voltage_goes_down_by_what_cells_stand_above_it() -> None:
-    assert told([3450] * 8).charge_mv == 27_600
-    assert told([3450] * 6 + [3460, 3470]).charge_mv == 27_600 - 30
-
-
-def test_cells_below_the_charge_voltage_and_unknown_ones_lower_nothing() -> None:
-    """One high cell costs its own excess; a low one gives nothing back."""
-    assert told([3300] * 7 + [3470]).charge_mv == 27_600 - 20
-    assert told([3300] * 6 + [3470, None]).charge_mv == 27_600 - 20
-    assert told([None] * 8).charge_mv == 27_600
-
-
-def test_a_share_that_is_no_whole_permille_is_rounded_down() -> None:
-    wide = make_settings(cells=8, chosen={"charge_taper_mv": 150})
-    found = limits.limits(
-        wide, believed([3300] * 7 + [3600 - 145], wide), charge_allowed=True, discharge_allowed=True
-    )
-    assert found.charge_ma == 90_000 * 966 // 1000
-
-
-@hypothesis_settings(deadline=None)
-@given(st.lists(cell, min_size=8, max_size=8), st.booleans(), st.booleans())
-def test_limits_never_exceed_what_is_configured(cells, charge, discharge) -> None:
-    found = told(cells, charge=charge, discharge=discharge)
-    assert 0 <= found.charge_ma <= (90_000 if charge and None not in cells else 0)
-    assert 0 <= found.discharge_ma <= (135_000 if discharge and None not in cells else 0)
-    assert 0 <= found.charge_mv <= 27_600
 
 
 @pytest.mark.parametrize("name", ["charge", "discharge"])

@@ -460,6 +460,7 @@ def test_an_inverter_that_takes_just_that_fifth_keeps_its_limit() -> None:
 
 def test_a_healthy_pack_is_told_the_same_with_and_without() -> None:
     pack = Pack().started()
+    pack.run(5000)
     before = pack.out.limits
     pack.cycle(ON)
     pack.run(1000)

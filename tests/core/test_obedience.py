@@ -303,3 +303,50 @@ def test_a_heater_fed_by_the_pack_flows_past_the_discharge_contactor() -> None:
 def test_the_rows_block_as_the_rules_say_and_end_by_themselves(name, blocks) -> None:
     assert BY_NAME[name].blocks == blocks
     assert BY_NAME[name].ends is Release.ITSELF
+
+
+# --- Limits that move -------------------------------------------------------------------------------------------
+
+
+def follow(late_ms: int, cell_from: int = 3440, cell_to: int = 3595) -> Pack:
+    """Let the highest cell climb for two minutes, and the charger take what it was told some time ago."""
+    pack = told()
+    heard = [CCL_MA] * (late_ms // 250 + 1)
+    for step in range(480):
+        pack.cells = [3300, 3301, 3302, cell_from + (cell_to - cell_from) * step // 480]
+        pack.current_ma = heard[-1 - late_ms // 250]
+        heard.append(pack.cycle().limits.charge_ma)
+    assert heard[-1] < CCL_MA // 10
+    return pack
+
+
+def test_a_limit_that_falls_accuses_nobody_who_follows_in_his_time() -> None:
+    """Fault class 10: every fall is told in its cycle, and each is given its time."""
+    assert not follow(REACT_MS).active()
+    assert not follow(0).active()
+
+
+def test_a_limit_that_falls_and_falls_finds_who_does_not_follow() -> None:
+    pack = told()
+    pack.current_ma = CCL_MA
+    for step in range(480):
+        pack.cells = [3300, 3301, 3302, 3440 + 155 * step // 480]
+        pack.cycle()
+    assert "charge_limit_ignored" in pack.active()
+
+
+def test_a_limit_that_rises_slowly_is_the_one_an_inverter_is_held_to() -> None:
+    """What counts is what is told, with its hold, not what the cells would bear already."""
+    pack = told()
+    pack.cells = [3300, 3301, 3302, 3575]
+    pack.current_ma = 10_000
+    low_ma = pack.cycle().limits.charge_ma
+    assert low_ma == CCL_MA * 166 // 1000
+    pack.cells = [3300, 3301, 3302, 3400]
+    pack.run(29_000)
+    assert pack.out is not None
+    assert pack.out.limits.charge_ma == low_ma
+    assert pack.out.limits.charge_reason == "recovering"
+    told_before = pack.state.told
+    assert told_before.now is not None
+    assert told_before.now.charge_ma == low_ma

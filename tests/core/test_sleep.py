@@ -185,6 +185,7 @@ def test_awake_again_the_usual_age_counts() -> None:
 
 def test_kept_contactors_stay_closed_and_the_limits_as_they_are() -> None:
     made = idle()
+    made.run(5000)
     before = made.out.limits
     made.at(made.state.sleep.idle_since_ms + HOURS * HOUR_MS)
     assert made.out.limits == before

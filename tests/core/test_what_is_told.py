@@ -45,6 +45,7 @@ def test_the_running_of_the_cycle_is_passed_on() -> None:
 
 def test_a_running_pack_as_it_is_told() -> None:
     pack = Pack().started()
+    pack.run(5000)
     pack.current_ma = -12_000
     pack.run(1000)
     found = told(pack)

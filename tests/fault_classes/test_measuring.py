@@ -18,6 +18,10 @@ def swing(pack: Pack, times: int = 12, high_w: float = 4000, low_w: float = 300)
         pack.run(15)
 
 
+HELD_TO_NOTHING_MS = 3_600_000
+"""An inverter that ignores its limits is cut off so late that the cells decide alone."""
+
+
 def swing_until(pack: Pack, alarm: str, within_s: float) -> float:
     """Switch a kettle on and off until an alarm comes; give the seconds it took."""
     begun_s, turn = pack.now_s, 0
@@ -45,7 +49,7 @@ def spikes(pack: Pack, count: int) -> None:
 @pytest.mark.fault_class(1, "alone")
 def test_noise_trips_nothing_and_hides_nothing() -> None:
     """S2: single readings far out and ten minutes of noise raise nothing; the cell that is too high is cut."""
-    pack = Pack(plant={"initial_soc": 0.9}).started()
+    pack = Pack(plant={"initial_soc": 0.9}, charge_enforce_delay_ms=HELD_TO_NOTHING_MS).started()
     spikes(pack, 40)
     pack.set(noise_mv=10, charger_a=40)
     pack.cell(5, noise_mv=40)
@@ -70,7 +74,7 @@ def test_noise_does_not_hide_a_cell_that_is_too_low() -> None:
 @pytest.mark.fault_class(1, "second")
 def test_noise_beside_a_deaf_inverter_and_a_frozen_current_hides_nothing() -> None:
     """S1, S2: neither the limits nor the current help; the cells alone decide."""
-    pack = Pack(plant={"initial_soc": 0.9}).started()
+    pack = Pack(plant={"initial_soc": 0.9}, charge_enforce_delay_ms=HELD_TO_NOTHING_MS).started()
     pack.set(charger_a=40)
     pack.run(30)
     pack.fault("current_frozen")
@@ -192,7 +196,7 @@ def test_a_broken_sense_wire_ends_charge_and_names_its_cell(topology, fault, cel
 )
 def test_a_bad_wire_is_named_before_it_hides_an_overcharge() -> None:
     """S2: a crimp of 2 ohm, read while 0.1 A of balancing flows through it."""
-    pack = Pack(plant={"initial_soc": 0.93}).started()
+    pack = Pack(plant={"initial_soc": 0.93}, charge_enforce_delay_ms=HELD_TO_NOTHING_MS).started()
     pack.cell(6, wire_ohm=2, soc_percent=97)
     pack.fault("inverter_ignores_limits")
     pack.set(charger_a=90)

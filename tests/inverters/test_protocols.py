@@ -198,6 +198,34 @@ def test_a_missing_permission_takes_its_current_away(name) -> None:
 
 
 @CONTROLLING
+@pytest.mark.parametrize("which", ["charge_limit_ma", "discharge_limit_ma"])
+def test_a_current_too_small_for_the_inverter_is_told_as_none(name, which) -> None:
+    """Never the other way round: what is zero stays zero (S7)."""
+    least_ma = PROTOCOLS[name].least_ma
+    for ma in (0, 99, 100, 900, 999, 1000, 50_000):
+        told_ma = ma // 100 * 100 if ma >= least_ma else 0
+        assert decoded(name, document(**{which: ma}))[which] == told_ma
+
+
+def test_deye_and_its_kin_are_told_no_current_below_one_ampere() -> None:
+    assert {name for name, row in PROTOCOLS.items() if row.least_ma == 1000} == {
+        "deye", "sunsynk", "solark", "solark-10mv"
+    }  # fmt: skip
+    assert {row.least_ma for row in PROTOCOLS.values()} == {0, 1000}
+
+
+@pytest.mark.parametrize(
+    ("points", "asked"),
+    [({"full_charge": True}, True), ({"full_charge": False}, False), ({}, False),
+     ({"full_charge": True, "charge_allowed": False}, False)],
+)  # fmt: skip
+def test_a_full_charge_is_asked_for_with_bit_3_of_0x35c(points, asked) -> None:
+    for name in ("pylontech", "deye", "sunsynk", "solark", "sofar", "luxpower", "studer"):
+        assert decoded(name, document(**points))["full_charge_request"] is asked
+        assert bytes.fromhex(told(name, document(**points))["35C"])[0] >> 3 & 1 == asked
+
+
+@CONTROLLING
 def test_the_charge_voltage_never_rises_above_what_the_core_asks(name) -> None:
     values = decoded(name, document(charge_allowed=False, pack_mv=55_100))
     assert values["charge_limit_mv"] <= 55_200

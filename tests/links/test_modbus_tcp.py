@@ -200,6 +200,7 @@ def test_a_client_that_never_reads_is_dropped_and_the_others_are_answered(net) -
     assert said(net, other, asked(READ)) == ANSWER
 
 
+@pytest.mark.fault_class(12, "alone")
 def test_a_flood_costs_the_others_one_answer_each_round(net) -> None:
     """S9: one request of each client in turn, and no more of it is kept than two requests."""
     loud, quiet = net.client(), net.client()

@@ -113,6 +113,7 @@ def why(line: Line) -> Why:
     return Why(line.read(603)[0])
 
 
+@pytest.mark.fault_class(12, "alone")
 def test_ten_thousand_random_writes_change_nothing_while_it_is_locked(line) -> None:
     """S14: whatever the bytes, nothing reaches the core, and the line answers on."""
     rng = random.Random(6)
@@ -265,6 +266,7 @@ def test_half_a_pin_is_none(with_pin) -> None:
     assert with_pin.read(600) == [1]
 
 
+@pytest.mark.fault_class(12, "alone")
 def test_a_flood_of_writes_is_busy_and_ends_in_few_lines(opened) -> None:
     """S9: neither the core nor the journal is flooded."""
     answers = [opened.write_one(registers.SWITCHES_AT, 1) for _ in range(200)]

@@ -14,13 +14,16 @@ from ledger import Entry, Ledger, Line
 from witness import Witness
 
 from bmsd.core.alarms import ALL_QUIET, QUIET, AlarmState
+from bmsd.core.charging import Charging
 from bmsd.core.contactors import PrechargeState
 from bmsd.core.emergency import Override
 from bmsd.core.heater_watch import WatchState
+from bmsd.core.limits import LimitState
 from bmsd.core.opening import Opening
 from bmsd.core.plausible import Held, Kept
 from bmsd.core.settings import Settings
 from bmsd.core.sleep import SleepState, older_ms
+from bmsd.core.slope import Slope, from_zero
 from bmsd.core.soc import SocState
 from bmsd.core.state import State
 from bmsd.core.switching import SwitchState
@@ -42,6 +45,8 @@ DROPPED = {
     "main": "belongs to the topology with a common contactor, which these models leave out",
     "common": "belongs to that topology",
     "diodes": "belong to the topology of the chip's own FETs, which these models leave out",
+    "limiting": "moves what the inverter is told and no switch; currents recover within one cycle in these models",
+    "full_charge": "is a request to the inverter",
 }
 """Every field of the state is in one of the two, or a test fails."""
 
@@ -234,8 +239,16 @@ def unfold(frame: Frame, key: tuple[Any, ...], seen: set[str]) -> tuple[State, W
         override=None if override is None else Override(NOW_MS - override[0], override[1]),
         asked_for=asked_for,
         astray=tuple((name, NOW_MS - age) for name, age in astray),
+        limiting=_risen(frame),
     )
     return state, *_watchers(frame, watchers, state, seen)
+
+
+def _risen(frame: Frame) -> LimitState:
+    """Give limits that have had time to rise."""
+    p, cells, none = frame.settings.parameters, frame.settings.cells, from_zero(START_MS)
+    voltages = (Slope(mv * cells, mv * cells, START_MS) for mv in (p.cell_charge_mv, p.cell_discharge_mv))
+    return LimitState(none, none, *voltages, Charging(since_ms=START_MS))
 
 
 def _middle_mv(frame: Frame) -> int:

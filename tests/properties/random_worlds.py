@@ -93,6 +93,10 @@ HAPPENINGS: tuple[Happening, ...] = (
     *[Happening("nothing")] * 10,
     *[Happening("asleep")] * 8,
 )  # fmt: skip
+FROM_AFAR = tuple(
+    Happening("remote", name, on) for name in ("charge", "discharge", "balance") for on in (True, False)
+)
+"""Apart, so that lives made with dice stay what they are."""
 STEPS_MS = (1, 100, 249, 250, 250, 250, 999, 1000, 1001, 2000, 60_000)
 
 
@@ -107,7 +111,7 @@ class Chapter(NamedTuple):
 lives = st.lists(
     st.builds(
         Chapter,
-        st.sampled_from(HAPPENINGS),
+        st.sampled_from((*HAPPENINGS, *FROM_AFAR)),
         st.sampled_from(STEPS_MS),
         st.sampled_from((1, 1, 2, 3, 4, 5, 9, 12, 36)),
     ),
@@ -203,8 +207,8 @@ class World(Pack):
         elif what == "line":
             self._lines.pop(str(which), None)
             self._lines |= {} if value == "follow" else {str(which): value}
-        elif what == "switch":
-            return (Request("switch", str(which), value, "uid 0"),)
+        elif what in {"switch", "remote"}:
+            return (Request(what, str(which), value, "uid 0"),)
         elif what == "emergency":
             return (Request("emergency", "override", value, "uid 0"),)
         elif what == "reset":

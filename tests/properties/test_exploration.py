@@ -91,10 +91,14 @@ def _folded(model: Model, key: tuple[Any, ...], say: Say) -> tuple[tuple[Any, ..
 
 
 def _decided(out: Outputs) -> tuple[Any, ...]:
-    """Give what a decision does; what it tells people of times and values is left out."""
+    """Give what a decision does; what it tells people of times and values is left out.
+
+    So are voltages for the inverter, that move slowly and no switch.
+    """
     against = [[(r.because, r.name) for r in given] for given in (out.against_charge, out.against_discharge)]
     switched = replace(out.commands, buzzer=False)
-    return switched, out.limits, out.charge_allowed, out.discharge_allowed, out.heater_demanded, against
+    told = out.limits.charge_ma, out.limits.discharge_ma
+    return switched, told, out.charge_allowed, out.discharge_allowed, out.heater_demanded, against
 
 
 def test_every_field_of_the_state_is_folded_or_dropped_for_a_reason() -> None:

@@ -25,8 +25,9 @@ from witness import Witness
 
 from bmsd.core.state import Consent, begin
 from bmsd.core.step import step
-from bmsd.core.types import Event
-from bmsd.tables.alarms import ALARMS
+from bmsd.core.types import Event, Request
+from bmsd.tables.alarms import ALARMS, BOTH, Block
+from bmsd.tables.remote import SWITCHES
 
 NOT_HERE = {"configuration_fault", "contactor_worn", "main_contactor_welded", "main_contactor_open"}
 NOT_HERE |= {"charge_not_stopped", "discharge_not_stopped"}
@@ -92,13 +93,24 @@ def test_a_shift_of_the_clock_changes_nothing(beginning, life) -> None:
     assert told(0) == told(LATER_MS)
 
 
+consents = st.builds(
+    Consent,
+    st.booleans(),
+    st.booleans(),
+    st.booleans(),
+    st.sampled_from([*SWITCHES.values(), Block.NONE, BOTH]),
+)
+
+
 @thorough
-@given(beginnings, lives, st.builds(Consent, st.booleans(), st.booleans(), st.booleans()))
+@given(beginnings, lives, consents)
 def test_a_switch_request_only_narrows(beginning, life, consent) -> None:
     """S14: in every state a cycle reaches, an operator's wishes allow a part of what the rules allow."""
 
     def look(world, before, inputs, after, out) -> None:
-        rules_only = replace(inputs, requests=tuple(r for r in inputs.requests if r.kind != "switch"))
+        rules_only = replace(
+            inputs, requests=tuple(r for r in inputs.requests if r.kind not in ("switch", "remote"))
+        )
         _, most = step(world.settings, replace(before, consent=Consent()), rules_only)
         _, less = step(world.settings, replace(before, consent=consent), inputs)
         for narrow in (out, less):
@@ -156,3 +168,28 @@ def test_a_world_starts_in_the_scene_it_names() -> None:
     assert World("running", Witness(SETTINGS)).state.commands.charge
     assert not World("fresh", Witness(SETTINGS)).state.commands.charge
     assert Happening("mend") in HAPPENINGS
+
+
+@thorough
+@given(beginnings, lives, consents, st.sampled_from(sorted(SWITCHES)), st.booleans())
+def test_a_switch_from_afar_gives_no_more_than_what_is_let_here(beginning, life, consent, name, on) -> None:
+    """S14: in every state a cycle reaches; off from afar is off, on from afar is at most what is let at the pack."""
+
+    def look(world, before, inputs, _after, _out) -> None:
+        quiet = replace(inputs, requests=())
+        asked = replace(inputs, requests=(Request("remote", name, on, "modbus unit 1"),))
+        _, most = step(
+            world.settings, replace(before, consent=replace(consent, remote_off=Block.NONE)), quiet
+        )
+        after, less = step(world.settings, replace(before, consent=consent), asked)
+        assert after.asked_for == before.asked_for
+        assert replace(after.consent, remote_off=Block.NONE) == replace(consent, remote_off=Block.NONE)
+        assert not after.consent.remote_off & ~(consent.remote_off | SWITCHES[name])
+        assert most.charge_allowed or not less.charge_allowed
+        assert most.discharge_allowed or not less.discharge_allowed
+        assert not less.commands.balance_mask & ~most.commands.balance_mask
+        if not on:
+            allowed = {"charge": less.charge_allowed, "discharge": less.discharge_allowed, "balance": False}
+            assert not allowed[name]
+
+    play(beginning, life, look)

@@ -46,7 +46,7 @@ _bmsim() {
     [[ ${COMP_WORDS[COMP_CWORD]} == = || ${COMP_WORDS[COMP_CWORD-1]} == = ]] && return
     case "$at:$place" in
         "bmsim:0") mapfile -t COMPREPLY < <(compgen -W 'run replay list' -- "$cur") ;;
-        "bmsim run:0") compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -W 'afe-reset cold-morning deep-discharge demo over-voltage-cell sensor-lost' -- "$cur") ;;
+        "bmsim run:0") compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -W 'afe-reset cell-ahead cold-morning deep-discharge demo over-voltage-cell sensor-lost' -- "$cur") ;;
         "bmsim replay:0") compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
     esac
     [[ ${#COMPREPLY[@]} -eq 1 && ${COMPREPLY[0]} == *= ]] && compopt -o nospace

@@ -1,0 +1,85 @@
+"""What holds down the current that the inverter is told, in the sentences of `bmsctl why`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from bmsd.cli.why_words import Seen, coldest, measured, warmest
+from bmsd.core import derating
+from bmsd.core.charging import Phase
+from bmsd.tables.rows import AMPERE, CELSIUS, PERCENT, VOLT
+
+_LARGEST = {"charge": "charge_max_ma", "discharge": "discharge_max_ma"}
+
+
+def held_down(what: str, seen: Seen) -> list[str]:
+    """Say which cause holds the current down; nothing while none does, or where the contactor is open anyway."""
+    reason = seen.points.get(f"{what}_limit_reason")
+    write = _SENTENCES.get(reason or "")
+    if write is None or not seen.points.get(f"{what}_allowed"):
+        return []
+    told = measured(AMPERE, seen.points.get(f"{what}_limit_ma"))
+    return [f"The inverter is told {told} of {seen.parameter(_LARGEST[what])}: {write(what, seen)}"]
+
+
+def phase(seen: Seen) -> list[str]:
+    """Say what the charge is at when it is over: little or no current is no fault then."""
+    if seen.points.get("charge_phase") not in {Phase.FLOAT.value, Phase.REST.value}:
+        return []
+    return [
+        f"The last charge is over; a new one begins below {seen.parameter('recharge_permille')}, or with the lowest"
+        f" cell {seen.parameter('recharge_below_mv')} below the charge voltage."
+    ]
+
+
+def _cell(what: str, seen: Seen) -> str:
+    if what == "charge":
+        high = measured(VOLT, seen.points.get("cell_max_mv"))
+        return (
+            f"the highest cell, {seen.points.get('max_cell')}, is at {high}, and the current falls to zero over"
+            f" {seen.parameter('charge_taper_mv')} below {seen.parameter('cell_ovp_mv')}."
+        )
+    low = measured(VOLT, seen.points.get("cell_min_mv"))
+    return (
+        f"the lowest cell, {seen.points.get('min_cell')}, is at {low}, and the current falls to zero over"
+        f" {seen.parameter('discharge_taper_mv')} above {seen.parameter('cell_uvp_mv')}."
+    )
+
+
+def _cold(what: str, seen: Seen) -> str:
+    return (
+        f"the coldest battery sensor is at {measured(CELSIUS, coldest(seen.points))}, and the current falls over"
+        f" {seen.parameter(f'{what}_cold_taper_decik')} above {seen.parameter(f'{what}_utp_decic')}."
+    )
+
+
+def _hot(what: str, seen: Seen) -> str:
+    return (
+        f"the warmest battery sensor is at {measured(CELSIUS, warmest(seen.points))}, and the current falls over"
+        f" {seen.parameter(f'{what}_hot_taper_decik')} below {seen.parameter(f'{what}_otp_decic')}."
+    )
+
+
+def _soc(what: str, seen: Seen) -> str:
+    end = "below 100 %" if what == "charge" else "above 0 %"
+    return (
+        f"the state of charge is at {measured(PERCENT, seen.points.get('soc_permille'))}, and the current falls over"
+        f" {seen.parameter(f'{what}_soc_taper_permille')} {end}."
+    )
+
+
+_SENTENCES: dict[str, Callable[[str, Seen], str]] = {
+    derating.CELL: _cell,
+    derating.COLD: _cold,
+    derating.HOT: _hot,
+    derating.SOC: _soc,
+    derating.RESTING: lambda _, s: (
+        f"the pack was charged and rests, which leaves {s.parameter('rest_permille')}."
+    ),
+    derating.RISING: lambda _, s: (
+        f"it was lower a moment ago, stays there for {s.parameter('limit_hold_ms')}, and then rises by"
+        f" {s.parameter('limit_rise_permille')} of the largest a second."
+    ),
+    derating.FORBIDDEN: lambda _, s: "a contactor is on its way.",
+    derating.OVERRIDE: lambda _, s: "an emergency override leaves this share of an empty pack.",
+}

@@ -1,0 +1,124 @@
+"""The phases of a charge: bulk, absorption, then float or rest until the pack is to be charged again.
+
+Bulk and absorption ask for the same voltage; in absorption the highest cell has come near it and time is counted.
+A charge is over when the charge counter has found full (core.soc) and balancing has had its time, or when it lasts
+too long. Then the voltage goes down slowly: some inverters discharge down to it, and cells relax in their own time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import NamedTuple
+
+from bmsd.core import soc
+from bmsd.core.plausible import Values
+from bmsd.core.settings import Settings
+from bmsd.core.soc import SocState
+
+LEFT_MV = 20
+"""Absorption is left when the highest cell is this much below where it began."""
+LOW_MS = 60_000
+"""A lowest cell below the recharge voltage for this long is no dip of a load."""
+LONGEST_STEP_MS = 5000
+MINUTE_MS = 60_000
+
+
+class Phase(Enum):
+    """What the charge is at."""
+
+    BULK = "bulk"
+    ABSORPTION = "absorption"
+    FLOAT = "float"
+    REST = "rest"
+
+
+OVER = (Phase.FLOAT, Phase.REST)
+
+
+@dataclass(frozen=True, slots=True)
+class Charging:
+    """Where a charge is."""
+
+    phase: Phase = Phase.BULK
+    since_ms: int = 0
+    from_mv: int = 0
+    """The charge voltage told when float or rest began."""
+    absorbed_ms: int = 0
+    """How long the highest cell was held near the charge voltage in this charge."""
+    last_ms: int | None = None
+    low_since_ms: int | None = None
+
+
+class Seen(NamedTuple):
+    """What a charge is judged by."""
+
+    values: Values
+    counter: SocState | None
+    closed: bool
+    """The charge path is closed."""
+    asked: bool
+    """The pack asks for charge whatever the phase."""
+
+
+def begin(settings: Settings, counter: SocState | None, now_ms: int) -> Charging:
+    """Begin after a start; a pack that was full and has hardly been used since is not charged anew."""
+    if counter is None or not counter.full:
+        return Charging(since_ms=now_ms)
+    return Charging(_after(settings), now_ms, settings.parameters.cell_charge_mv * settings.cells)
+
+
+def advance(settings: Settings, state: Charging, seen: Seen, told_mv: int, now_ms: int) -> Charging:
+    """Move on to the phase of this cycle; `told_mv` is the charge voltage told last."""
+    if state.phase in OVER:
+        return _over(settings, state, seen, now_ms)
+    phase = _phase(settings, state.phase, seen.values)
+    absorbed_ms = state.absorbed_ms
+    if phase is state.phase is Phase.ABSORPTION and seen.closed and state.last_ms is not None:
+        absorbed_ms += min(now_ms - state.last_ms, LONGEST_STEP_MS)
+    p, full = settings.parameters, seen.counter is not None and seen.counter.full
+    if (full and absorbed_ms >= p.absorption_least_ms) or absorbed_ms >= p.absorption_most_ms:
+        return Charging(_after(settings), now_ms, told_mv)
+    since_ms = state.since_ms if phase is state.phase else now_ms
+    return Charging(phase, since_ms, 0, absorbed_ms, now_ms)
+
+
+def _phase(settings: Settings, before: Phase, values: Values) -> Phase:
+    """Tell bulk from absorption by the highest cell; one that is unknown tells nothing (S2)."""
+    high, full_mv = values.cell_max, settings.parameters.soc_full_mv
+    if high.value is None or not high.complete:
+        return before
+    if high.value >= full_mv:
+        return Phase.ABSORPTION
+    return before if high.value >= full_mv - LEFT_MV else Phase.BULK
+
+
+def _over(settings: Settings, state: Charging, seen: Seen, now_ms: int) -> Charging:
+    """Wait until the pack is to be charged again."""
+    p, low = settings.parameters, seen.values.cell_min
+    recharge_mv = p.cell_charge_mv - p.recharge_below_mv
+    low_since_ms = state.low_since_ms
+    if low.value is not None and low.value < recharge_mv:
+        low_since_ms = now_ms if low_since_ms is None else low_since_ms
+    elif low.complete:
+        low_since_ms = None
+    counted = None if seen.counter is None else soc.permille(settings, seen.counter)
+    used = counted is not None and counted < p.recharge_permille
+    if used or seen.asked or (low_since_ms is not None and now_ms - low_since_ms >= LOW_MS):
+        return Charging(since_ms=now_ms, last_ms=now_ms)
+    return replace(state, phase=_after(settings), low_since_ms=low_since_ms)
+
+
+def _after(settings: Settings) -> Phase:
+    return Phase.FLOAT if settings.parameters.float_charge else Phase.REST
+
+
+def target_mv(settings: Settings, state: Charging, now_ms: int) -> int:
+    """Give the pack voltage that the phase asks for."""
+    p = settings.parameters
+    charge_mv = p.cell_charge_mv * settings.cells
+    if state.phase not in OVER:
+        return charge_mv
+    hold_mv = charge_mv - p.float_below_mv * settings.cells
+    fallen_mv = p.limit_rise_mv * (now_ms - state.since_ms) // MINUTE_MS
+    return max(min(state.from_mv, charge_mv) - fallen_mv, hold_mv)

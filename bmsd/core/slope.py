@@ -1,0 +1,48 @@
+"""A limit over time: it falls at once, stays where it is for a while, then rises no faster than its pace.
+
+So a limit that follows a noisy or a sagging cell does not swing with it, and an inverter that is late meets a limit
+that waits for it.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Pace(NamedTuple):
+    """How a limit recovers: after `hold_ms`, then by `amount` in each `time_ms`."""
+
+    hold_ms: int
+    amount: int
+    time_ms: int
+
+
+class Slope(NamedTuple):
+    """Where a limit stands, and the line on which it rises."""
+
+    value: int
+    base: int
+    rises_ms: int
+    """From when on it rises, beginning at `base`."""
+
+
+def from_zero(now_ms: int) -> Slope:
+    """Forbid: it rises from zero as soon as it may, without a hold, for what forbade it has a recovery of its own."""
+    return Slope(0, 0, now_ms)
+
+
+def follow(last: Slope, wanted: int, now_ms: int, pace: Pace) -> Slope:
+    """Move towards what is wanted: down at once, up in time."""
+    if wanted < last.value:
+        return Slope(wanted, wanted, now_ms + pace.hold_ms)
+    # Rounded up, so that the slowest pace still moves.
+    risen = -(-pace.amount * max(now_ms - last.rises_ms, 0) // pace.time_ms)
+    if wanted <= last.base + risen:
+        return Slope(wanted, wanted, max(last.rises_ms, now_ms))
+    return Slope(last.base + risen, last.base, last.rises_ms)
+
+
+def mirrored(last: Slope, wanted: int, now_ms: int, pace: Pace) -> Slope:
+    """Move a limit that protects from below: up at once, down in time."""
+    turned = follow(Slope(-last.value, -last.base, last.rises_ms), -wanted, now_ms, pace)
+    return Slope(-turned.value, -turned.base, turned.rises_ms)

@@ -1,0 +1,203 @@
+"""The phases of a charge: when absorption begins and ends, what comes after, when a new charge begins."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from bench_inputs import make_settings
+
+from bmsd.core import charging, soc
+from bmsd.core.charging import Charging, Phase, Seen
+from bmsd.core.plausible import Held, Values, believe
+from bmsd.core.soc import MAMS_PER_MAH, SocState
+from bmsd.core.types import ChipFault, Measurement
+
+EIGHT = make_settings(cells=8)
+FLOATS = make_settings(cells=8, chosen={"float_charge": 1})
+WHOLE = EIGHT.capacity_mah * MAMS_PER_MAH
+LEAST_MS, MOST_MS = 900_000, 7_200_000
+BULK, ABSORPTION, FLOAT, REST = Phase.BULK, Phase.ABSORPTION, Phase.FLOAT, Phase.REST
+
+
+def believed(*cells: int | None) -> Values:
+    measured = Measurement((*cells, *[3300] * (8 - len(cells))), None, 0, 0, 0, (250,), 300, ChipFault.NONE)
+    return believe(Held(), measured, 0, EIGHT.parameters)[0]
+
+
+def counter(permille: int, *, full: bool = False) -> SocState:
+    return SocState(WHOLE * permille // 1000, 5, full=full)
+
+
+def seen(mv: int | None = 3300, permille: int = 500, *, full=False, closed=True, asked=False) -> Seen:
+    return Seen(believed(mv), counter(permille, full=full), closed, asked)
+
+
+def after(state: Charging, what: Seen, for_ms: int, every_ms: int = 5000, settings=EIGHT) -> Charging:
+    """Let time pass from the state's last cycle on."""
+    now_ms = end_ms = state.last_ms if state.last_ms is not None else state.since_ms
+    end_ms += for_ms
+    while now_ms < end_ms:
+        now_ms = min(now_ms + every_ms, end_ms)
+        state = charging.advance(settings, state, what, 27_600, now_ms)
+    return state
+
+
+def absorbing(settings=EIGHT) -> Charging:
+    return charging.advance(settings, Charging(last_ms=0), seen(3430), 27_600, 0)
+
+
+def over(settings=EIGHT, told_mv: int = 27_600) -> Charging:
+    """Give a charge that ended at time 0."""
+    state = Charging(ABSORPTION, 0, 0, MOST_MS, 0)
+    return charging.advance(settings, state, seen(3440, 1000, full=True), told_mv, 0)
+
+
+@pytest.mark.parametrize(("mv", "phase"), [(3429, BULK), (3430, ABSORPTION), (3500, ABSORPTION)])
+def test_absorption_begins_with_the_highest_cell(mv, phase) -> None:
+    assert after(Charging(), seen(mv), 250).phase is phase
+
+
+@pytest.mark.parametrize(("mv", "phase"), [(3410, ABSORPTION), (3409, BULK)])
+def test_absorption_is_left_well_below_where_it_began(mv, phase) -> None:
+    assert after(absorbing(), seen(mv), 250).phase is phase
+    assert after(Charging(last_ms=0), seen(mv), 250).phase is BULK
+
+
+def test_an_unknown_cell_moves_no_phase() -> None:
+    """S2: neither into absorption nor out of it."""
+    assert after(absorbing(), seen(None), 1000).phase is ABSORPTION
+    assert (
+        after(Charging(last_ms=0), Seen(believed(None, 3500), counter(900), True, False), 1000).phase is BULK
+    )
+
+
+def test_full_ends_a_charge_when_balancing_has_had_its_time_and_not_before() -> None:
+    full = seen(3440, 1000, full=True)
+    assert after(absorbing(), full, LEAST_MS - 1).phase is ABSORPTION
+    assert after(absorbing(), full, LEAST_MS).phase is REST
+    assert after(absorbing(FLOATS), full, LEAST_MS, settings=FLOATS).phase is FLOAT
+
+
+def test_without_full_a_charge_ends_when_it_lasts_too_long() -> None:
+    assert after(absorbing(), seen(3440, 900), MOST_MS - 1).phase is ABSORPTION
+    assert after(absorbing(), seen(3440, 900), MOST_MS).phase is REST
+    blind = Seen(believed(3440), None, True, False)
+    assert after(absorbing(), blind, MOST_MS).phase is REST
+
+
+def test_the_time_of_absorption_is_kept_over_a_cloud_and_counts_only_while_it_charges() -> None:
+    full = seen(3440, 1000, full=True)
+    state = after(absorbing(), full, LEAST_MS - 10_000)
+    state = after(state, seen(3350, 995, full=True), 600_000)
+    assert (state.phase, state.absorbed_ms) == (BULK, LEAST_MS - 10_000)
+    state = after(state, full, 5000)
+    state = after(state, seen(3440, 1000, full=True, closed=False), 600_000)
+    assert state.phase is ABSORPTION
+    assert after(state, full, 9999).phase is ABSORPTION
+    assert after(state, full, 10_000).phase is REST
+
+
+def test_a_long_gap_counts_as_a_short_one() -> None:
+    assert after(absorbing(), seen(3440), 60_000, every_ms=60_000).absorbed_ms == 5000
+
+
+def test_a_full_pack_in_bulk_is_not_over_before_absorption() -> None:
+    """Charged by hand with another charger, or a restart: the cells are asked, not the memory alone."""
+    assert after(Charging(last_ms=0), seen(3380, 1000, full=True), 3 * LEAST_MS).phase is BULK
+
+
+@pytest.mark.parametrize(("permille", "phase"), [(950, REST), (949, BULK)])
+def test_a_new_charge_begins_below_its_state_of_charge(permille, phase) -> None:
+    assert after(over(), seen(3350, permille), 250).phase is phase
+
+
+def test_a_new_charge_begins_when_the_lowest_cell_is_low_for_a_minute() -> None:
+    low = Seen(believed(3299), counter(1000), True, False)
+    assert after(over(), seen(3300, 1000), 600_000).phase is REST
+    state = charging.advance(EIGHT, over(), low, 27_600, 1000)
+    assert charging.advance(EIGHT, state, low, 27_600, 60_999).phase is REST
+    assert charging.advance(EIGHT, state, low, 27_600, 61_000).phase is BULK
+    back = charging.advance(EIGHT, state, seen(3300, 1000), 27_600, 30_000)
+    assert charging.advance(EIGHT, back, low, 27_600, 61_000).phase is REST
+
+
+def test_an_unknown_cell_does_not_end_the_minute() -> None:
+    """S2: an unknown value does not reset a running timer."""
+    low = Seen(believed(3299), counter(1000), True, False)
+    state = charging.advance(EIGHT, over(), low, 27_600, 1000)
+    state = charging.advance(EIGHT, state, Seen(believed(None), counter(1000), True, False), 27_600, 30_000)
+    assert charging.advance(EIGHT, state, low, 27_600, 61_000).phase is BULK
+    blind = Seen(believed(*[None] * 8), None, True, False)
+    assert after(over(), blind, 600_000).phase is REST
+
+
+def test_a_pack_that_asks_for_charge_is_charged_anew() -> None:
+    state = after(over(), seen(3350, 980, asked=True), 250)
+    assert (state.phase, state.absorbed_ms) == (BULK, 0)
+
+
+def test_a_parameter_that_changes_is_followed() -> None:
+    assert after(over(), seen(3350, 1000), 250, settings=FLOATS).phase is FLOAT
+
+
+def test_bulk_and_absorption_ask_for_the_charge_voltage() -> None:
+    for state in (Charging(), absorbing()):
+        assert charging.target_mv(EIGHT, state, 10**9) == 27_600
+
+
+@pytest.mark.parametrize(
+    ("now_ms", "mv"), [(0, 27_600), (1874, 27_600), (1875, 27_599), (60_000, 27_568), (1_124_999, 27_001),
+                       (1_125_000, 27_000), (10**9, 27_000)]
+)  # fmt: skip
+def test_then_the_voltage_goes_down_slowly_and_stays(now_ms, mv) -> None:
+    """4 mV per cell and minute, down to 75 mV per cell below."""
+    assert charging.target_mv(EIGHT, over(), now_ms) == mv
+
+
+def test_it_goes_down_from_where_it_was_told() -> None:
+    assert charging.target_mv(EIGHT, over(told_mv=27_100), 0) == 27_100
+    assert charging.target_mv(EIGHT, over(told_mv=26_500), 0) == 27_000
+    lower = make_settings(cells=8, chosen={"cell_charge_mv": 3445})
+    assert charging.target_mv(lower, over(), 0) == 27_560
+
+
+def test_after_a_start_a_pack_that_is_still_full_is_not_charged_anew() -> None:
+    """What was reached before a restart is not forgotten: the charge counter keeps it."""
+    begun = charging.begin(EIGHT, counter(1000, full=True), 5000)
+    assert begun == Charging(REST, 5000, 27_600)
+    assert charging.begin(FLOATS, counter(1000, full=True), 5000).phase is FLOAT
+    assert (
+        charging.begin(EIGHT, counter(1000), 5000)
+        == charging.begin(EIGHT, None, 5000)
+        == Charging(since_ms=5000)
+    )
+
+
+HOUR_MS = 3_600_000
+
+
+@pytest.mark.parametrize(("unfilled_ms", "asks"), [(720 * HOUR_MS - 1, False), (720 * HOUR_MS, True)])
+def test_a_full_charge_is_asked_for_after_a_month(unfilled_ms, asks) -> None:
+    state = replace(counter(600), unfilled_ms=unfilled_ms)
+    assert soc.long_not_full(EIGHT.parameters, state) is asks
+    never = make_settings(chosen={"full_charge_after_h": 0}).parameters
+    assert not soc.long_not_full(never, state)
+
+
+@pytest.mark.parametrize(("permille", "left"), [(969, True), (970, False), (1000, False)])
+def test_a_full_charge_ends_the_request(permille, left) -> None:
+    state = replace(counter(permille), unfilled_ms=800 * HOUR_MS, last_ms=0)
+    found = soc.advance(EIGHT, state, believed(3300), 250)[0]
+    assert bool(found.unfilled_ms) is left
+
+
+@pytest.mark.parametrize("current_ma", [0, None])
+def test_the_time_without_a_full_charge_is_counted(current_ma) -> None:
+    """An unknown current stops no clock."""
+    measured = Measurement((3300,) * 8, None, 0, 0, current_ma, (250,), 300, ChipFault.NONE)
+    values = believe(Held(), measured, 0, EIGHT.parameters)[0]
+    state = replace(counter(600), last_ms=1000)
+    for now_ms in (1250, 1500, 61_500):
+        state = soc.advance(EIGHT, state, values, now_ms)[0]
+    assert state.unfilled_ms == 500 + 5000
