@@ -10,6 +10,7 @@ from bench_inputs import START_MS, Pack, believed, make_settings
 
 from bmsd.core import emergency
 from bmsd.core.alarms import Active, AlarmState
+from bmsd.core.derating import OVERRIDE
 from bmsd.core.emergency import Override, asked, limits, reach
 from bmsd.core.limits import Limits
 from bmsd.core.switching import SwitchState
@@ -154,6 +155,17 @@ def test_without_a_lifted_alarm_a_fifth_is_the_least_and_no_more_is_taken_away()
 
 def test_a_voltage_that_is_lower_already_stays() -> None:
     assert given(Override(T, lifts=BOTH), discharge_mv=8000)["discharge_mv"] == 8000
+
+
+@pytest.mark.parametrize(("active", "discharge_ma", "is_reason"), [
+    (UVP, 90_000, True), (UVP, 0, True), ((), 90_000, False), ((), SHARE_MA, False), ((), SHARE_MA - 1, True),
+])  # fmt: skip
+def test_the_override_is_the_reason_of_a_limit_that_it_sets(active, discharge_ma, is_reason) -> None:
+    """Whatever is told for charging; where it sets none, the reason stays what it was."""
+    before = Limits(13_800, 0, discharge_ma, 12_000, "of charge", "of discharge")
+    found = limits(SETTINGS, Override(T, lifts=BOTH), before, active, discharges=True)
+    assert found.discharge_reason == (OVERRIDE if is_reason else "of discharge")
+    assert found.charge_reason == "of charge"
 
 
 @pytest.mark.parametrize("override", [None, Override(T), Override(T, lifts=CHARGE)])
