@@ -15,7 +15,7 @@ FILE = "modbus.pin"
 LOWEST, HIGHEST = 100_000, 999_999_999
 """Six to nine digits: it fits two registers, and 20 tries an hour take years to find it."""
 _COST, _BLOCK, _PARALLEL = 1 << 14, 8, 1
-"""16 MiB and some 50 ms for one try."""
+"""16 MiB for one try; 66 ms on a 2-core x86-64 machine."""
 GROUP = "bmsd"
 
 

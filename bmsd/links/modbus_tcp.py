@@ -28,6 +28,8 @@ from bmsd.links.modbus_unit import Unit
 MOST_PEERS = 8
 IDLE_S = 60.0
 """Who is silent for this long makes room for another when all places are taken."""
+ROUND_S = 0.001
+"""Rest between two rounds while somebody has more to ask: a flood leaves the processor to others."""
 UNREAD_BYTES = 8192
 """Answers that a client may leave unread before it is hung up; the kernel keeps up to twice as much."""
 _HEADER = struct.Struct(">HHH")
@@ -238,7 +240,10 @@ def _serve(link: Link, server: Server, where: str) -> None:
             if now_s >= next_report_s:
                 _report(link, server, where)
                 next_report_s = now_s + 1
-            link.wait(0 if more else next_report_s - now_s, server.fileno())
+            if more:
+                time.sleep(ROUND_S)
+            else:
+                link.wait(next_report_s - now_s, server.fileno())
             more = server.serve()
     finally:
         server.close()

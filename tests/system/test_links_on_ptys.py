@@ -398,7 +398,7 @@ def test_pysunspec2_scans_the_chain_and_reads_the_pack(tmp_path, core, wire) -> 
     """Signs and scales as a client applies them; own registers beside it under the same unit."""
     client = pytest.importorskip("sunspec2.modbus.client")
     ours, theirs = wire
-    core.points |= SUNSPEC
+    core.points = core.points | SUNSPEC
     with running("modbus", tmp_path, MODBUS.format(ours) + 'maps = ["sunspec", "bmsd"]\n'):
         eventually(lambda: link_state(tmp_path, "modbus")["state"] == "running")
         device = client.SunSpecModbusClientDeviceRTU(slave_id=1, name=theirs, baudrate=115200)
@@ -428,7 +428,7 @@ def test_pysunspec2_scans_the_chain_and_reads_the_pack(tmp_path, core, wire) -> 
 
 def test_one_line_serves_a_jk_board_beside_the_own_registers(tmp_path, core, line) -> None:
     """Frame, acknowledgement and plain reads over a real port; the other unit goes on as ever."""
-    core.points |= SUNSPEC | JK
+    core.points = core.points | SUNSPEC | JK
     section = MODBUS.format(line[1]) + 'more_units = { 15 = ["jk"] }\n'
 
     def said(request: bytes, length: int) -> bytes:
@@ -457,7 +457,7 @@ def test_one_line_serves_a_jk_board_beside_the_own_registers(tmp_path, core, lin
 
 
 def test_a_second_port_speaks_4e57_by_a_process_of_its_own(tmp_path, core, line) -> None:
-    core.points |= SUNSPEC | JK
+    core.points = core.points | SUNSPEC | JK
     section = MODBUS.format("/dev/nowhere") + f'[modbus.uart]\nport = "{line[1]}"\nmode = "jk-4e57"\n'
     with running("modbus@uart", tmp_path, section):
         eventually(lambda: link_state(tmp_path, "modbus@uart")["state"] == "running")
