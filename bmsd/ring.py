@@ -60,6 +60,12 @@ class RingWriter:
         body = _RECORD.pack(self._number, time_us, identifier, sent, len(data), data)
         self._write(self._number % RECORDS, body)
 
+    def close(self) -> None:
+        """Write nothing more."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+        self._descriptor = None
+
     def _open(self) -> None:
         """Make the file in its full size at once, so that it cannot fail later for want of room."""
         temporary = f"{self._path}.new"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import weakref
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,6 +16,7 @@ from bmsd.config_can import CanConfig
 from bmsd.links import can as can_link
 from bmsd.links.can import Inverter
 from bmsd.links.link import Link
+from bmsd.ring import RingWriter
 
 POINTS = {
     "pack_mv": 53_200, "current_ma": 0, "battery_decic": [200], "soc_permille": 500, "soh_permille": None,
@@ -45,6 +48,12 @@ class FakeBus:
         return found
 
 
+def _let_go(ring: RingWriter, pipe: tuple[int, int]) -> None:
+    ring.close()
+    for descriptor in pipe:
+        os.close(descriptor)
+
+
 class Bench:
     """One link with its clock and its bus."""
 
@@ -66,6 +75,9 @@ class Bench:
         self.link = Link("can", config, folder)  # type: ignore[arg-type]
         self.inverter = Inverter(self.link, CanConfig(protocol, silence_s, {"channel": "fake"}, **settings))
         self.bus = FakeBus()
+        # Some tests make hundreds of these, and select() knows no descriptor above 1023.
+        ring, pipe = self.inverter._traffic._ring, (self.link._woken, self.link._wake)
+        weakref.finalize(self, _let_go, ring, pipe)
 
     def publish(self, **changed) -> None:
         body = {"points": {**POINTS, **changed}, "alarms": []}
