@@ -225,8 +225,8 @@ NOTES = """\
 - Where a value is lost (`cell_lost`, `temperature_lost`, `switch_temperature_lost`, `current_lost`, `stack_lost`,
   `afe_lost`) the line goes off because the value is unknown, after `value_max_age_s` from its last good reading; the
   alarm that names it follows after `unknown_grace_s`.
-- `afe_lost, bus held low` pays for the adapter's time-outs (20 ms, twice) in the cycle that decides: beyond the budget
-  by as much.
+- `afe_lost, bus held low` pays for the adapter's time-outs (20 ms, twice) in the cycle that decides, and only
+  by these it is beyond the budget.
 - `output_fault` has one period of its own: what a cycle reads back is judged in the next.
 - `charge_limit_enforced` and `discharge_limit_enforced` were measured with 20 s of the preset's 60 s and 300 s.
 - `current_implausible` needs the whole window of readings after the fourth jump, its own delay here;

@@ -1,8 +1,7 @@
 """Eastron SDM120 and SDM230, single-phase meters: input registers of two words, IEEE 754, high word first.
 
-Addresses as in the makers' lists of input registers ("Eastron SDM230-Modbus", "SDM120-Modbus", protocol 3X registers:
-30001 is address 0); the same in independent lists of both meters and in open clients. At most 30 values of two words
-in one request. The sign of current and power is the meter's: positive is import.
+Addresses of the 3X registers (30001 is address 0) as in independent lists of both meters and in open clients, which
+agree; the makers' own manuals of these two were not seen. At most 30 values of two words in one request. The sign of current and power is the meter's: positive is import.
 """
 
 from __future__ import annotations
