@@ -42,11 +42,12 @@ class Charging:
 
     phase: Phase = Phase.BULK
     since_ms: int = 0
+    """When float or rest began ..."""
     from_mv: int = 0
-    """The charge voltage told when float or rest began."""
+    """... and the charge voltage told then."""
     absorbed_ms: int = 0
     """How long the highest cell was held near the charge voltage in this charge."""
-    last_ms: int | None = None
+    last_ms: int = 0
     low_since_ms: int | None = None
 
 
@@ -64,7 +65,7 @@ class Seen(NamedTuple):
 def begin(settings: Settings, counter: SocState | None, now_ms: int) -> Charging:
     """Begin after a start; a pack that was full and has hardly been used since is not charged anew."""
     if counter is None or not counter.full:
-        return Charging(since_ms=now_ms)
+        return Charging()
     return Charging(_after(settings), now_ms, settings.parameters.cell_charge_mv * settings.cells)
 
 
@@ -74,13 +75,12 @@ def advance(settings: Settings, state: Charging, seen: Seen, told_mv: int, now_m
         return _over(settings, state, seen, now_ms)
     phase = _phase(settings, state.phase, seen.values)
     absorbed_ms = state.absorbed_ms
-    if phase is state.phase is Phase.ABSORPTION and seen.closed and state.last_ms is not None:
+    if phase is state.phase is Phase.ABSORPTION and seen.closed:
         absorbed_ms += min(now_ms - state.last_ms, LONGEST_STEP_MS)
     p, full = settings.parameters, seen.counter is not None and seen.counter.full
     if (full and absorbed_ms >= p.absorption_least_ms) or absorbed_ms >= p.absorption_most_ms:
         return Charging(_after(settings), now_ms, told_mv)
-    since_ms = state.since_ms if phase is state.phase else now_ms
-    return Charging(phase, since_ms, 0, absorbed_ms, now_ms)
+    return Charging(phase, absorbed_ms=absorbed_ms, last_ms=now_ms)
 
 
 def _phase(settings: Settings, before: Phase, values: Values) -> Phase:
@@ -105,7 +105,7 @@ def _over(settings: Settings, state: Charging, seen: Seen, now_ms: int) -> Charg
     counted = None if seen.counter is None else soc.permille(settings, seen.counter)
     used = counted is not None and counted < p.recharge_permille
     if used or seen.asked or (low_since_ms is not None and now_ms - low_since_ms >= LOW_MS):
-        return Charging(since_ms=now_ms, last_ms=now_ms)
+        return Charging()
     return replace(state, phase=_after(settings), low_since_ms=low_since_ms)
 
 

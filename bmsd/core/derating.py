@@ -76,8 +76,6 @@ def _share(reason: str, distance: int | None, taper: int, least: int) -> Share:
     """Give the share at a distance from a limit; what is unknown leaves nothing (S7)."""
     if distance is None:
         return Share(0, UNKNOWN)
-    if distance >= taper > 0 or (not taper and distance >= 0):
-        return Share(WHOLE, reason)
-    if distance <= 0:
-        return Share(least, reason)
-    return Share(least + (WHOLE - least) * distance // taper, reason)
+    if not taper:
+        return Share(WHOLE if distance >= 0 else least, reason)
+    return Share(least + (WHOLE - least) * min(max(distance, 0), taper) // taper, reason)

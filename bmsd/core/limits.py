@@ -167,6 +167,6 @@ def _discharge_mv(settings: Settings, values: Values) -> int:
     p = settings.parameters
     lowest_mv = p.cell_discharge_mv * settings.cells
     low, pack = values.cell_min, values.pack_mv
-    if not low.complete or low.value is None or pack.value is None:
+    if low.value is None or pack.value is None:
         return lowest_mv
     return max(lowest_mv, pack.value - max(low.value - p.cell_uvp_mv, 0) * settings.cells)

@@ -35,7 +35,7 @@ def seen(mv: int | None = 3300, permille: int = 500, *, full=False, closed=True,
 
 def after(state: Charging, what: Seen, for_ms: int, every_ms: int = 5000, settings=EIGHT) -> Charging:
     """Let time pass from the state's last cycle on."""
-    now_ms = end_ms = state.last_ms if state.last_ms is not None else state.since_ms
+    now_ms = end_ms = state.last_ms
     end_ms += for_ms
     while now_ms < end_ms:
         now_ms = min(now_ms + every_ms, end_ms)
@@ -155,6 +155,15 @@ def test_then_the_voltage_goes_down_slowly_and_stays(now_ms, mv) -> None:
     assert charging.target_mv(EIGHT, over(), now_ms) == mv
 
 
+def test_the_words_of_the_phases_stay() -> None:
+    """Registers number them, and programs read them."""
+    assert [phase.value for phase in Phase] == ["bulk", "absorption", "float", "rest"]
+
+
+def test_it_goes_down_from_when_the_charge_ended() -> None:
+    assert charging.target_mv(EIGHT, Charging(REST, 60_000, 27_600), 120_000) == 27_568
+
+
 def test_it_goes_down_from_where_it_was_told() -> None:
     assert charging.target_mv(EIGHT, over(told_mv=27_100), 0) == 27_100
     assert charging.target_mv(EIGHT, over(told_mv=26_500), 0) == 27_000
@@ -167,11 +176,7 @@ def test_after_a_start_a_pack_that_is_still_full_is_not_charged_anew() -> None:
     begun = charging.begin(EIGHT, counter(1000, full=True), 5000)
     assert begun == Charging(REST, 5000, 27_600)
     assert charging.begin(FLOATS, counter(1000, full=True), 5000).phase is FLOAT
-    assert (
-        charging.begin(EIGHT, counter(1000), 5000)
-        == charging.begin(EIGHT, None, 5000)
-        == Charging(since_ms=5000)
-    )
+    assert charging.begin(EIGHT, counter(1000), 5000) == charging.begin(EIGHT, None, 5000) == Charging()
 
 
 HOUR_MS = 3_600_000

@@ -197,3 +197,22 @@ def test_the_settings_of_this_file_are_what_they_seem() -> None:
     p = EIGHT.parameters
     assert (p.cell_ovp_mv, p.charge_taper_mv, p.cell_uvp_mv, p.discharge_taper_mv) == (3600, 150, 2700, 200)
     assert replace(p, charge_soc_taper_permille=100, discharge_soc_taper_permille=200) == BY_SOC.parameters
+
+
+def test_each_direction_has_tapers_of_its_own() -> None:
+    wide = {"charge_hot_taper_decik": 200, "charge_cold_taper_decik": 0, "charge_soc_taper_permille": 100}
+    found = make_settings(cells=8, chosen={**wide, "discharge_cold_taper_decik": 0})
+    assert charge(believed(battery=(450, 450)), settings=found) == Share(550, "hot")
+    assert discharge(believed(battery=(590, 590)), settings=found) == Share(190, "hot")
+    assert charge(believed(battery=(20, 20)), settings=found) == Share(1000, "")
+    assert charge(believed(), 950, settings=found) == Share(550, "state of charge")
+    assert discharge(believed(), 0, settings=found) == Share(1000, "")
+    found = make_settings(cells=8, chosen={"discharge_soc_taper_permille": 100})
+    assert charge(believed(), 1000, settings=found) == Share(1000, "")
+    assert discharge(believed(), 50, settings=found) == Share(550, "state of charge")
+
+
+def test_the_words_of_reasons_stay() -> None:
+    """Registers number them, and programs read them."""
+    words = (derating.UNKNOWN, derating.FORBIDDEN, derating.RISING, derating.OVERRIDE)
+    assert words == ("unknown", "forbidden", "recovering", "override")

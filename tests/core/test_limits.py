@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from bmsd.core import limits
-from bmsd.core.charging import Phase
+from bmsd.core.charging import Charging, Phase
 from bmsd.core.limits import Asked, Limits, LimitState
 from bmsd.core.plausible import Held, Values, believe
 from bmsd.core.soc import MAMS_PER_MAH, SocState
@@ -194,6 +195,41 @@ def test_in_float_and_rest_a_voltage_that_goes_down_needs_no_hold() -> None:
     assert pack.at(120_250).charge_mv == CVL_MV
 
 
+def test_a_charge_that_ends_leaves_the_charge_voltage_where_it_was_told() -> None:
+    pack = Told().settled()
+    assert pack.state is not None
+    pack.state = replace(
+        pack.state, charging=Charging(Phase.ABSORPTION, absorbed_ms=7_200_000, last_ms=10_000)
+    )
+    pack.permille = 1000
+    told = pack.next()
+    assert pack.state.charging.phase is Phase.REST
+    assert told.charge_mv == CVL_MV
+
+
+def test_a_rise_is_exact_over_minutes() -> None:
+    """1875 ms for each millivolt of 8 cells."""
+    pack = Told().settled()
+    low_mv = pack.next([3350] * 7 + [3470]).charge_mv
+    pack.next(after_ms=300_000)
+    assert pack.next(after_ms=187_501).charge_mv == low_mv + 101
+
+
+def test_what_was_unknown_and_is_known_again_rises_without_a_hold() -> None:
+    pack = Told().settled()
+    assert pack.next(battery=(None, 250)).charge_ma == 0
+    assert pack.next(after_ms=1000).charge_ma == 9000
+
+
+def test_the_state_of_charge_is_the_counters() -> None:
+    pack = Told(make_settings(cells=8, chosen={"charge_soc_taper_permille": 100})).settled()
+    pack.permille = 950
+    assert pack.next().charge_ma == 49_500
+    asked = Asked(believed([3300] * 8), None, True, True, True)
+    told = limits.advance(pack.settings, pack.state, asked, pack.now_ms + 250)[1]
+    assert (told.charge_ma, told.charge_reason) == (0, "unknown")
+
+
 def test_the_first_cycle_allows_nothing() -> None:
     told = Told().at(0)
     assert (told.charge_ma, told.discharge_ma) == (0, 0)
@@ -310,8 +346,6 @@ def test_a_pack_that_was_not_full_for_a_month_asks_and_leaves_its_rest() -> None
 
 
 def limits_at_rest(pack: Pack, counter: SocState) -> Any:
-    from dataclasses import replace
-
     assert pack.state.limiting is not None
     resting = replace(pack.state.limiting.charging, phase=Phase.REST)
     limiting = replace(pack.state.limiting, charging=resting)
