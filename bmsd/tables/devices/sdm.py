@@ -1,7 +1,8 @@
 """Eastron SDM120 and SDM230, single-phase meters: input registers of two words, IEEE 754, high word first.
 
 Addresses of the 3X registers (30001 is address 0) as in independent lists of both meters and in open clients, which
-agree; the makers' own manuals of these two were not seen. At most 30 values of two words in one request. The sign of current and power is the meter's: positive is import.
+agree; the maker's own manuals of these two were not seen. At most 30 values of two words in one request. The sign
+of current and power is the meter's: positive is import.
 """
 
 from __future__ import annotations
