@@ -202,7 +202,7 @@ def draw(inverter: str, days: Mapping[str, Seen], file: Path) -> None:
         cells.plot(seen.t_h, seen.series("cell_max_mv"), color="#b2182b", linewidth=1.1, label="highest cell")
         cells.plot(seen.t_h, seen.series("cell_min_mv"), color="#2166ac", linewidth=0.9, label="lowest cell")
         cells.set_xlabel("hours")
-        cells.set_xticks(range(0, 17, 2))
+        cells.set_xticks(range(0, 25, 3))
         for axis in (volts, amps, cells):
             axis.grid(alpha=0.3, linewidth=0.5)
             axis.legend(fontsize=7.5, loc="lower center", ncols=3, frameon=False)
