@@ -127,6 +127,24 @@ def test_charge_is_asked_for_where_it_is_allowed(asked, allowed, told_) -> None:
     assert told(state={"force_charge": asked}, charge_allowed=allowed)["force_charge"] is told_
 
 
+@pytest.mark.parametrize(("asked", "allowed", "told_"), [
+    (True, True, True), (True, False, False), (False, True, False), (False, False, False),
+])  # fmt: skip
+def test_a_full_charge_is_asked_for_where_charge_is_allowed(asked, allowed, told_) -> None:
+    found = told(state={"full_charge": asked}, charge_allowed=allowed, discharge_allowed=not allowed)
+    assert found["full_charge"] is told_
+
+
+def test_the_phase_of_a_charge_and_what_holds_the_limits_down_are_told() -> None:
+    limits = replace(decided()[1].limits, charge_reason="of charge", discharge_reason="of discharge")
+    names = ("charge_limit_reason", "discharge_limit_reason")
+    assert picked(told(limits=limits), *names) == ("of charge", "of discharge")
+    limiting = decided()[0].limiting
+    assert limiting is not None
+    assert told()["charge_phase"] == limiting.charging.phase.value
+    assert told(state={"limiting": None})["charge_phase"] is None
+
+
 def test_power_and_average_are_reckoned_from_what_is_known() -> None:
     names = ("pack_mv", "current_ma", "power_mw", "cell_average_mv")
     known = {"pack_mv": Reading(13_207, True), "current_ma": 3001}
