@@ -84,7 +84,7 @@ def advance(
 ) -> tuple[SocState, tuple[Event, ...]]:
     """Count one cycle and look for an anchor; full is only found while the charge path is closed."""
     state = _count(settings, state, values, now_ms)
-    if permille(settings, state) >= settings.parameters.full_charge_permille and state.unfilled_ms:
+    if permille(settings, state) >= settings.parameters.full_charge_permille:
         state = replace(state, unfilled_ms=0)
     return _anchor(settings, state, values, now_ms, charging)
 
@@ -198,7 +198,7 @@ def permille(settings: Settings, state: SocState) -> int:
 
 def long_not_full(p: Parameters, state: SocState) -> bool:
     """Tell whether the pack has not been full for so long that a full charge is to be asked for."""
-    return 0 < p.full_charge_after_h * HOUR_MS <= state.unfilled_ms
+    return p.full_charge_after_h > 0 and state.unfilled_ms >= p.full_charge_after_h * HOUR_MS
 
 
 def shown_permille(settings: Settings, state: SocState, cell_min_mv: int | None) -> int:

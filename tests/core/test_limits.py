@@ -345,6 +345,17 @@ def test_a_pack_that_was_not_full_for_a_month_asks_and_leaves_its_rest() -> None
     assert pack.state.limiting.charging.phase is Phase.BULK
 
 
+def test_a_pack_that_asks_by_force_leaves_its_rest() -> None:
+    pack = Pack().started()
+    counter = SocState(pack.settings.capacity_mah * MAMS_PER_MAH * 98 // 100, 5, full=True)
+    pack.state = limits_at_rest(pack, counter)
+    pack.cycle()
+    assert pack.state.limiting.charging.phase is Phase.REST
+    pack.state = replace(pack.state, force_charge=True)
+    pack.cycle()
+    assert pack.state.limiting.charging.phase is Phase.BULK
+
+
 def limits_at_rest(pack: Pack, counter: SocState) -> Any:
     assert pack.state.limiting is not None
     resting = replace(pack.state.limiting.charging, phase=Phase.REST)
