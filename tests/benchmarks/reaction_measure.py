@@ -21,9 +21,17 @@ SETTLE_PERIODS = 7
 """Twice as many from a start to normal operation: chip programmed, contactors closed, then settled."""
 PATIENCE_MS = 3000
 """Beyond its own delay; what has not opened then does not open."""
-PRESET: dict[str, float] = {"charge_enforce_delay_s": 20, "discharge_enforce_delay_s": 20}
-"""In virtual time the presets but for these, of 60 s and 300 s."""
+AT_ONCE: dict[str, float] = {
+    "limit_hold_s": 0,
+    "limit_hold_voltage_s": 0,
+    "limit_rise_percent": 1000,
+    "limit_rise_v": 1,
+}
+"""Limits that rise slowly would keep the current from the trips that need a sudden one."""
+PRESET: dict[str, float] = {"charge_enforce_delay_s": 20, "discharge_enforce_delay_s": 20, **AT_ONCE}
+"""In virtual time the presets but for these; the delays are 60 s and 300 s."""
 QUICK: dict[str, float] = {
+    **AT_ONCE,
     "period_s": 0.1,
     "value_max_age_s": 0.2,
     "unknown_grace_s": 0.4,
