@@ -1,13 +1,18 @@
-"""A table of the fault classes at the end of a run that chose them: `./run test -m fault_class`."""
+"""What every test starts from, and a table of the fault classes for a run that chose them: `-m fault_class`."""
 
 from __future__ import annotations
 
+import signal
 from collections import Counter
 from typing import Any
 
 import pytest
 
 WHEN = ("alone", "second")
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell starts what it puts into the background so, and every program that the tests start would inherit it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 RESULTS = pytest.StashKey[dict[tuple[int, str], Counter[str]]]()
 
 
