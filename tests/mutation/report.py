@@ -24,7 +24,7 @@ MEMORY = mutants.CORE.parents[1] / "build" / "mutation"
 HEAD = """\
 # Mutation of the core
 
-Written by `./run mutate` (`tests/mutation/run.py`); do not edit. It changes `bmsd/core` in one place at a time and
+Written by `./run mutate` (`tests/mutation/mutate.py`); do not edit. It changes `bmsd/core` in one place at a time and
 runs the tests that can notice; a change that no test notices is either a test that is missing or a change that
 makes no difference. Which of them make none, and why, is written in
 [tests/mutation/explained.toml](../tests/mutation/explained.toml), one by one; an unexplained one is a failure.

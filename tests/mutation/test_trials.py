@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 
 import mutants
+import mutate
 import pytest
-import run
 import trial
 from mutants import Mutant
 
@@ -44,7 +44,7 @@ def test_only_an_answer_is_one(tmp_path, capsys, code, answer, is_left) -> None:
         return trial.child(lambda: code)
 
     asked = Asked()
-    left = list(run.unnoticed([one()], asked, tmp_path, start))  # type: ignore[arg-type]
+    left = list(mutate.unnoticed([one()], asked, tmp_path, start))  # type: ignore[arg-type]
     assert left == ([one()] if is_left else [])
     assert asked.learnt == ([answer] if answer else [])
     assert ("the trial broke" in capsys.readouterr().out) is (code == 3 and not answer)
@@ -73,7 +73,7 @@ def test_files_that_use_most_of_a_module_are_asked_first(tmp_path) -> None:
     lines = {"types": {"1": names[:2]}}
     told = tmp_path / "traced"
     told.write_text(json.dumps({"took": dict.fromkeys(names, 0.01), "lines": lines}), encoding="utf-8")
-    tests = run.Tests(told, 3)
+    tests = mutate.Tests(told, 3)
     constant = Mutant("types", "module", "A = 1 -> A = 2", (0, 0), 0)
     assert tests.of(constant)[0] == names[2]
     inside = Mutant("types", "f", "a -> b", (1, 1), 1)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Change the core in one place at a time and see that a test notices: `./run mutate`, or `run.py alarms heater`.
+"""Change the core in one place at a time and see that a test notices: `./run mutate`, or `mutate.py alarms heater`.
 
 Writes docs/mutation.md. Ends with 1 when a change stays unnoticed that explained.toml does not explain.
 """
