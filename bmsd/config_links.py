@@ -44,9 +44,8 @@ def check_once(given: Files, values: Mapping[str, Any], base: str, key: str, pro
         if not isinstance(wanted, str):
             continue
         if wanted in users:
-            written = given[section].get(key)
-            place = f"{written.place}: " if written else ""
-            problems.append(f"{place}{section}.{key} is {wanted!r}, which [{users[wanted]}] has already")
+            text = f"{section}.{key} is {wanted!r}, which [{users[wanted]}] has already"
+            problems.append(_at(given, section, key) + text)
         users.setdefault(wanted, section)
 
 
@@ -61,8 +60,7 @@ def check_modbus(given: Files, values: Mapping[str, Any], problems: list[str]) -
             *_unit_problems(section, values),
             *_idle_keys(section, given, values),
         ):
-            written = given[section].get(key)
-            problems.append(f"{written.place}: {text}" if written else text)
+            problems.append(_at(given, section, key) + text)
 
 
 def check_meters(given: Files, values: Mapping[str, Any], problems: list[str]) -> None:
@@ -78,8 +76,13 @@ def check_meters(given: Files, values: Mapping[str, Any], problems: list[str]) -
                 ("port", f"{section}.port is a port of [modbus] already: only one can be the master there")
             )
         for key, text in found:
-            written = given[section].get(key)
-            problems.append(f"{written.place}: {text}" if written else text)
+            problems.append(_at(given, section, key) + text)
+
+
+def _at(given: Files, section: str, key: str) -> str:
+    """Say where a key is written; nothing where it is not."""
+    written = given[section].get(key)
+    return f"{written.place}: " if written else ""
 
 
 def _device_problems(section: str, values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -119,10 +119,7 @@ class Inverter:
         """Wait for the next attempt to open the bus, and go on telling how the link is."""
         self.counters.bus_failures += 1
         self._bus.since(reason)
-        until_ms = monotonic_ms() + round(wait_s * 1000)
-        while not self._link.stopping and (left_ms := until_ms - monotonic_ms()) > 0:
-            self._publish("error", f"no CAN bus: {reason}", monotonic_ms())
-            self._link.wait(min(left_ms / 1000, 1.0))
+        self._link.pause(wait_s, lambda: self._publish("error", f"no CAN bus: {reason}", monotonic_ms()))
         if self._chooser:
             self._chooser.begin_again(monotonic_ms())
 

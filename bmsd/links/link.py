@@ -10,6 +10,7 @@ import os
 import select
 import signal
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,13 @@ class Link:
         self._next_report_ms = now_ms + REPORT_MS
         body = {"state": state, "detail": detail, **self._figures}
         self._publisher.publish(f"link-{self.name}.json", body, now_ms)
+
+    def pause(self, duration_s: float, tell: Callable[[], None]) -> None:
+        """Wait for a time or the end of the link, and go on telling once a second how it is."""
+        until_ms = monotonic_ms() + round(duration_s * 1000)
+        while not self.stopping and (left_ms := until_ms - monotonic_ms()) > 0:
+            tell()
+            self.wait(min(left_ms, REPORT_MS) / 1000)
 
     @property
     def reported(self) -> tuple[str, str]:

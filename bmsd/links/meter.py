@@ -6,6 +6,7 @@ One process per line: whoever is on it is asked in turn. What was not told in th
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from bmsd.bus import monotonic_ms
@@ -80,7 +81,7 @@ def run(link: Link) -> None:
             lost.since(str(error))
             wait_s = patience.failed()
             _report(link, where, readers, str(error))
-        _wait(link, where, readers, wait_s)
+        link.pause(wait_s, partial(link.report, *link.reported))
     if client:
         client.close()
 
@@ -92,15 +93,6 @@ def _round(link: Link, where: str, readers: Sequence[Reader], client: Client) ->
             return
         reader.read(client)
         _report(link, where, readers)
-
-
-def _wait(link: Link, where: str, readers: Sequence[Reader], wait_s: float) -> None:
-    """Wait, and go on telling that the link lives."""
-    until_ms = monotonic_ms() + round(wait_s * 1000)
-    state, detail = link.reported
-    while not link.stopping and (left_ms := until_ms - monotonic_ms()) > 0:
-        link.wait(min(left_ms, 1000) / 1000)
-        link.report(state, detail)
 
 
 def _report(link: Link, where: str, readers: Sequence[Reader], no_line: str = "") -> None:

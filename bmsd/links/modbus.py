@@ -106,10 +106,8 @@ class Slave:
         """Wait for the next attempt to open the port, and go on telling how the link is."""
         self._failures += 1
         self._port.since(reason)
-        until_s = time.monotonic() + wait_s
-        while not self._link.stopping and (left_s := until_s - time.monotonic()) > 0:
-            self._link.report("error", f"no port: {reason}", **self._figures())
-            self._link.wait(min(left_s, 1.0))
+        figures = self._figures() | self._pack.told_of_writes()
+        self._link.pause(wait_s, lambda: self._link.report("error", f"no port: {reason}", **figures))
 
     def _write(self, port: serial.Serial, reply: bytes) -> None:
         try:
@@ -127,15 +125,10 @@ class Slave:
             if self._settings.mode == JK_4E57
             else f"unit {', '.join(map(str, self._settings.units))}"
         )
-        where = f"{who} on {self._settings.port}"
-        if self._pack.snapshots.fresh(time.monotonic_ns() // 1_000_000) is not None:
-            self._link.report("running", where, **self._figures())
-        else:
-            self._link.report("waiting", f"{where}; {self._pack.snapshots.trouble}", **self._figures())
+        self._pack.tell(self._link, f"{who} on {self._settings.port}", **self._figures())
 
     def _figures(self) -> dict[str, Any]:
         return {
-            **self._pack.told_of_writes(),
             "requests": self._station.answered,
             "refused": self._station.refused,
             "unsent": self._unsent,

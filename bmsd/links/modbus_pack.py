@@ -9,6 +9,7 @@ from typing import Any
 from bmsd.bus import PARAMETERS, Snapshot, monotonic_ms, read_document
 from bmsd.config import Config
 from bmsd.errors import StaleError
+from bmsd.links.link import Link
 from bmsd.links.modbus_rtu import READS, Refusal, RefusedError
 from bmsd.links.modbus_writes import Writes
 from bmsd.links.snapshots import Snapshots
@@ -32,6 +33,14 @@ class Pack:
     def told_of_writes(self) -> dict[str, Any]:
         """Give what the link's file tells of its writes; nothing where there are none."""
         return {} if self.writes is None else {"writes": self.writes.registers(monotonic_ms())}
+
+    def tell(self, link: Link, where: str, **figures: Any) -> None:
+        """Report how the link at an address or port is: it waits while the core has nothing present."""
+        figures |= self.told_of_writes()
+        if self.snapshots.fresh(monotonic_ms()) is not None:
+            link.report("running", where, **figures)
+        else:
+            link.report("waiting", f"{where}; {self.snapshots.trouble}", **figures)
 
     def present(self) -> Snapshot:
         """Give the present snapshot; RefusedError with a device failure when it is old or missing (S7)."""

@@ -16,7 +16,7 @@ import socket
 import struct
 import time
 from collections.abc import Iterator, Mapping
-from typing import Any
+from functools import partial
 
 from bmsd.config import ModbusConfig
 from bmsd.errors import PeerError
@@ -209,8 +209,8 @@ def run(link: Link, settings: ModbusConfig, units: Mapping[int, Unit], pack: Pac
                 _serve(link, Server(listener, units, pack), f"unit {', '.join(map(str, units))} at {where}")
         except OSError as error:
             lost.since(reason := _reason(error))
-            link.report("error", f"cannot listen at {where}: {reason}")
-            link.wait(patience.failed())
+            detail = f"cannot listen at {where}: {reason}"
+            link.pause(patience.failed(), partial(link.report, "error", detail))
 
 
 @contextlib.contextmanager
@@ -250,12 +250,7 @@ def _serve(link: Link, server: Server, where: str) -> None:
 
 
 def _report(link: Link, server: Server, where: str) -> None:
-    pack = server.pack
-    figures: dict[str, Any] = {
-        "requests": pack.requests, "refused": server.refused, "clients": server.peers,
-        "turned_away": server.turned_away, "dropped": server.dropped, **pack.told_of_writes(),
-    }  # fmt: skip
-    if pack.snapshots.fresh(time.monotonic_ns() // 1_000_000) is not None:
-        link.report("running", where, **figures)
-    else:
-        link.report("waiting", f"{where}; {pack.snapshots.trouble}", **figures)
+    server.pack.tell(
+        link, where, requests=server.pack.requests, refused=server.refused, clients=server.peers,
+        turned_away=server.turned_away, dropped=server.dropped,
+    )  # fmt: skip

@@ -304,28 +304,6 @@ def test_a_restarted_journal_link_repeats_nothing(tmp_path, core) -> None:
 # --- Modbus ---------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def wire():
-    """Join two ptys like a serial cable: give the paths of both ends."""
-    masters, slaves = zip(*(os.openpty() for _ in range(2)), strict=True)
-    for descriptor in (*masters, *slaves):
-        tty.setraw(descriptor)
-    end = threading.Event()
-
-    def pump() -> None:
-        while not end.is_set():
-            for ready in select.select(masters, [], [], 0.05)[0]:
-                os.write(masters[1 - masters.index(ready)], os.read(ready, 4096))
-
-    thread = threading.Thread(target=pump)
-    thread.start()
-    yield tuple(os.ttyname(slave) for slave in slaves)
-    end.set()
-    thread.join()
-    for descriptor in (*masters, *slaves):
-        os.close(descriptor)
-
-
 def mbpoll(port: str, *arguments: str) -> subprocess.CompletedProcess:
     command = ["mbpoll", "-m", "rtu", "-b", "115200", "-P", "none", "-0", "-1", "-o", "2", *arguments, port]
     return subprocess.run(command, capture_output=True, text=True, timeout=20)

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import select
 import socket
 import struct
 import subprocess
 import sys
 import threading
 import time
-import tty
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -58,28 +55,6 @@ def core(tmp_path):
     made = Core(tmp_path)
     yield made
     made.die()
-
-
-@pytest.fixture
-def wire():
-    """Join two ptys like a serial cable: give the paths of both ends."""
-    masters, slaves = zip(*(os.openpty() for _ in range(2)), strict=True)
-    for descriptor in (*masters, *slaves):
-        tty.setraw(descriptor)
-    end = threading.Event()
-
-    def pump() -> None:
-        while not end.is_set():
-            for ready in select.select(masters, [], [], 0.05)[0]:
-                os.write(masters[1 - masters.index(ready)], os.read(ready, 4096))
-
-    thread = threading.Thread(target=pump)
-    thread.start()
-    yield tuple(os.ttyname(slave) for slave in slaves)
-    end.set()
-    thread.join()
-    for descriptor in (*masters, *slaves):
-        os.close(descriptor)
 
 
 @contextmanager

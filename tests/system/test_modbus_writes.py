@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
-import select
 import subprocess
 import sys
-import threading
-import tty
 from pathlib import Path
 
 import pytest
@@ -18,28 +14,6 @@ from bmsd import bus, pin
 pytestmark = [pytest.mark.system, pytest.mark.xdist_group("system"), pytest.mark.timeout(120)]
 ROOT = Path(__file__).resolve().parents[2]
 RIGHT, PIN_AT, OVP, SWITCHES = 271_828, 610, 1000, 700
-
-
-@pytest.fixture
-def wire():
-    """Join two ptys like a serial cable: give the paths of both ends."""
-    masters, slaves = zip(*(os.openpty() for _ in range(2)), strict=True)
-    for descriptor in (*masters, *slaves):
-        tty.setraw(descriptor)
-    end = threading.Event()
-
-    def pump() -> None:
-        while not end.is_set():
-            for ready in select.select(masters, [], [], 0.05)[0]:
-                os.write(masters[1 - masters.index(ready)], os.read(ready, 4096))
-
-    thread = threading.Thread(target=pump)
-    thread.start()
-    yield tuple(os.ttyname(slave) for slave in slaves)
-    end.set()
-    thread.join()
-    for descriptor in (*masters, *slaves):
-        os.close(descriptor)
 
 
 @pytest.fixture
