@@ -104,11 +104,12 @@ def _worn(name: str, raw: Mapping[str, Any]) -> Worn:
 
 
 def _counter(raw: Mapping[str, Any]) -> SocState:
-    checked: dict[str, Any] = {name: _flag(v) if name in _FLAGS else _maybe(v) for name, v in raw.items()}
-    counter = SocState(**checked)
-    if min(_whole(getattr(counter, name)) for name in _COUNTS) < 0:
+    kept: dict[str, Any] = {name: _flag(raw[name]) for name in _FLAGS}
+    # A file of a version that did not count one of them yet does not have it.
+    kept |= {name: _whole(raw[name]) for name in _COUNTS if name in raw}
+    if min(kept.values()) < 0:
         raise ValueError("a count is below zero")
-    return counter
+    return SocState(**kept)
 
 
 _FLAGS = ("full", "empty", "synchronised")
@@ -145,9 +146,7 @@ def encode(stored: Stored) -> bytes:
     """Write the surviving state as the file holds it; monotonic times do not survive."""
     counter = stored.soc
     body = {
-        "soc": None
-        if counter is None
-        else {**asdict(counter), "last_ms": None, "full_since_ms": None, "empty_since_ms": None},
+        "soc": None if counter is None else {name: getattr(counter, name) for name in _FLAGS + _COUNTS},
         "consent": {name: getattr(stored.consent, name) for name in ("charge", "discharge", "balance")},
         "remote_off": stored.consent.remote_off.names,
         "latched": {name: list(pair) for name, pair in stored.latched.items()},

@@ -13,7 +13,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from bmsd import store
-from bmsd.core.soc import SocState
+from bmsd.core.soc import SocState, Tail
 from bmsd.core.state import Consent
 from bmsd.core.wear import Worn
 from bmsd.store import STATE_FILE, Stored, Writer, encode, load
@@ -28,7 +28,7 @@ COUNTER = SocState(
     full_charges=7,
     synchronised=True,
     last_ms=1000,
-    full_since_ms=2000,
+    tail=Tail(60_000, 5),
     empty_since_ms=3000,
 )
 FULL = Stored(
@@ -75,7 +75,7 @@ def test_everything_survives_the_round_trip_but_monotonic_times(tmp_path) -> Non
     assert found.soc is not None
     assert (found.soc.charge_mams, found.soc.error_permille, found.soc.full) == (123_456_789_012, 17, True)
     assert (found.soc.full_charges, found.soc.discharged_mams, found.soc.moved_mams) == (7, 42, 5_000_000)
-    assert found.soc.last_ms is found.soc.full_since_ms is found.soc.empty_since_ms is None
+    assert found.soc.last_ms is found.soc.tail is found.soc.empty_since_ms is None
     assert writer.bytes_written == len(GOOD)
 
 

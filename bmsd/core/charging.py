@@ -16,8 +16,6 @@ from bmsd.core.plausible import Values
 from bmsd.core.settings import Settings
 from bmsd.core.soc import SocState
 
-LEFT_MV = 20
-"""Absorption is left when the highest cell is this much below where it began."""
 LOW_MS = 60_000
 """A lowest cell below the recharge voltage for this long is no dip of a load."""
 LONGEST_STEP_MS = 5000
@@ -90,7 +88,7 @@ def _phase(settings: Settings, before: Phase, values: Values) -> Phase:
         return before
     if high.value >= full_mv:
         return Phase.ABSORPTION
-    return before if high.value >= full_mv - LEFT_MV else Phase.BULK
+    return before if high.value >= full_mv - soc.HELD_MV else Phase.BULK
 
 
 def _over(settings: Settings, state: Charging, seen: Seen, now_ms: int) -> Charging:

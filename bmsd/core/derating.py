@@ -26,7 +26,7 @@ class Share(NamedTuple):
     reason: str
 
 
-def charge(settings: Settings, values: Values, soc_permille: int | None, *, resting: bool) -> Share:
+def charge(settings: Settings, values: Values, soc_permille: int | None) -> Share:
     """Work out what the pack may be charged with."""
     p = settings.parameters
     least = p.taper_least_permille
@@ -38,9 +38,12 @@ def charge(settings: Settings, values: Values, soc_permille: int | None, *, rest
     if p.charge_soc_taper_permille:
         room = None if soc_permille is None else WHOLE - soc_permille
         shares.append(_share(SOC, room, p.charge_soc_taper_permille, least))
-    if resting:
-        shares.append(Share(p.rest_permille, RESTING))
     return _smallest(shares)
+
+
+def at_rest(settings: Settings, borne: Share) -> Share:
+    """Ask for no more than rest needs, of what the pack bears."""
+    return _smallest([borne, Share(settings.parameters.rest_permille, RESTING)])
 
 
 def discharge(settings: Settings, values: Values, soc_permille: int | None) -> Share:

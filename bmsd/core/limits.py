@@ -34,6 +34,8 @@ class Limits:
     charge_ma: int
     discharge_ma: int
     discharge_mv: int
+    borne_ma: int
+    """What the pack may be charged with where it asks for less, as it does at rest: nobody is held to a wish."""
     charge_reason: str = NOTHING
     """What holds the current below the largest one."""
     discharge_reason: str = NOTHING
@@ -44,6 +46,7 @@ class LimitState:
     """Where every limit stands; None before the first cycle."""
 
     charge_ma: Slope
+    borne_ma: Slope
     discharge_ma: Slope
     charge_mv: Slope
     discharge_mv: Slope
@@ -76,22 +79,27 @@ def advance(
         now_ms,
     )
     counted = None if asked.counter is None else soc.permille(settings, asked.counter)
-    into = derating.charge(settings, asked.values, counted, resting=phase.phase is Phase.REST)
+    borne = derating.charge(settings, asked.values, counted)
+    into = derating.at_rest(settings, borne) if phase.phase is Phase.REST else borne
     out_of = derating.discharge(settings, asked.values, counted)
     p = settings.parameters
     charge_ma, charge_reason = _current(
         settings, state.charge_ma, into, p.charge_max_ma, now_ms, allowed=asked.charge_allowed
     )
+    borne_ma, _ = _current(
+        settings, state.borne_ma, borne, p.charge_max_ma, now_ms, allowed=asked.charge_allowed
+    )
     discharge_ma, discharge_reason = _current(
         settings, state.discharge_ma, out_of, p.discharge_max_ma, now_ms, allowed=asked.discharge_allowed
     )
     charge_mv, discharge_mv = _voltages(settings, state, phase, asked.values, now_ms)
-    after = LimitState(charge_ma, discharge_ma, charge_mv, discharge_mv, phase)
+    after = LimitState(charge_ma, borne_ma, discharge_ma, charge_mv, discharge_mv, phase)
     return after, Limits(
         charge_mv.value,
         charge_ma.value,
         discharge_ma.value,
         discharge_mv.value,
+        borne_ma.value,
         charge_reason,
         discharge_reason,
     )
@@ -102,6 +110,7 @@ def _first(settings: Settings, asked: Asked, now_ms: int) -> LimitState:
     p, none = settings.parameters, slope.from_zero(now_ms)
     highest, lowest = p.cell_charge_mv * settings.cells, p.cell_discharge_mv * settings.cells
     return LimitState(
+        none,
         none,
         none,
         Slope(highest, highest, now_ms),

@@ -1,7 +1,8 @@
 """Does the inverter keep to what it is told, and does current pass a contactor that is open.
 
 An inverter is judged against the highest limit that it was told within the time it is given to react. What was
-told too shortly ago, or before anything was told, is not judged. Unknown current is never obedience (S2).
+told too shortly ago, or before anything was told, is not judged; nor is who takes more than a pack at rest asks for,
+as long as the pack bears it and the voltage holds. Unknown current is never obedience (S2).
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ class Told(NamedTuple):
 
 def tell(told: Told, limits: Limits, react_ms: int, now_ms: int) -> Told:
     """Remember what goes out in this cycle."""
-    fresh = Highest(limits.charge_mv, limits.charge_ma, limits.discharge_ma)
+    fresh = Highest(limits.charge_mv, limits.borne_ma, limits.discharge_ma)
     if told.now is None:
         return Told(now_ms, fresh)
     if now_ms - told.since_ms >= react_ms:

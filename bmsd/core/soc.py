@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import NamedTuple
 
 from bmsd.core.plausible import Values
 from bmsd.core.settings import Settings
@@ -27,10 +28,21 @@ UNKNOWN_ERROR_PERMILLE = 250
 RESTED_ERROR_PERMILLE = 80
 COLD_DECIC = 50
 """Below this the lower knee is kinetic, not empty: no empty anchor (TU/e and A123 cold runs)."""
+HELD_MV = 20
+"""A highest cell that dips by this much is still held near full: loads, clouds and inverters that work in coarse
+steps make it dip."""
 ANCHOR_HOLD_PERMILLE = 10
 """An anchor holds until this share has moved away from it: ripple is no new charge."""
 ALMOST_FULL_PERMILLE = 990
 ALMOST_EMPTY_PERMILLE = 10
+
+
+class Tail(NamedTuple):
+    """A stretch of time in which the highest cell is held near full, and what the pack took in it."""
+
+    counted_ms: int
+    taken_mams: int
+    """Charge taken less charge given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +63,7 @@ class SocState:
     full_charges: int = 0
     synchronised: bool = False
     last_ms: int | None = None
-    full_since_ms: int | None = None
+    tail: Tail | None = None
     empty_since_ms: int | None = None
     unfilled_ms: int = 0
     """Time in service since the state of charge was last as high as a full charge brings it."""
@@ -83,17 +95,32 @@ def advance(
     settings: Settings, state: SocState, values: Values, now_ms: int, *, charging: bool = True
 ) -> tuple[SocState, tuple[Event, ...]]:
     """Count one cycle and look for an anchor; full is only found while the charge path is closed."""
-    state = _count(settings, state, values, now_ms)
+    step_ms = 0 if state.last_ms is None else min(now_ms - state.last_ms, LONGEST_STEP_MS)
+    tail = _tail(settings, state.tail, values, step_ms) if charging else None
+    state = _count(settings, state, values, now_ms, step_ms, tail)
     if permille(settings, state) >= settings.parameters.full_charge_permille:
         state = replace(state, unfilled_ms=0)
-    return _anchor(settings, state, values, now_ms, charging)
+    return _anchor(settings, state, values, now_ms)
 
 
-def _count(settings: Settings, state: SocState, values: Values, now_ms: int) -> SocState:
-    step_ms = 0 if state.last_ms is None else min(now_ms - state.last_ms, LONGEST_STEP_MS)
+def _tail(settings: Settings, tail: Tail | None, values: Values, step_ms: int) -> Tail | None:
+    """Begin a stretch at the full voltage and go on with it near there; what is unknown ends it (S2)."""
+    p, high, current_ma = settings.parameters, values.cell_max, values.current_ma
+    if current_ma is None or high.value is None or not high.complete or high.value > p.cell_ovp_mv:
+        return None
+    if tail is None or tail.counted_ms >= p.soc_full_time_ms:
+        return Tail(0, 0) if high.value >= p.soc_full_mv else None
+    if high.value < p.soc_full_mv - HELD_MV:
+        return None
+    return Tail(tail.counted_ms + step_ms, tail.taken_mams + current_ma * step_ms)
+
+
+def _count(
+    settings: Settings, state: SocState, values: Values, now_ms: int, step_ms: int, tail: Tail | None
+) -> SocState:
     current_ma = values.current_ma
     if current_ma is None:
-        return replace(state, last_ms=now_ms, unfilled_ms=state.unfilled_ms + step_ms)
+        return replace(state, last_ms=now_ms, unfilled_ms=state.unfilled_ms + step_ms, tail=tail)
     moved = current_ma * step_ms
     whole = settings.capacity_mah * MAMS_PER_MAH
     charge = min(max(state.charge_mams + moved, 0), whole)
@@ -107,45 +134,41 @@ def _count(settings: Settings, state: SocState, values: Values, now_ms: int) -> 
         state.full_charges,
         state.synchronised,
         now_ms,
-        state.full_since_ms,
+        tail,
         state.empty_since_ms,
         state.unfilled_ms + step_ms,
     )
 
 
 def _anchor(
-    settings: Settings, state: SocState, values: Values, now_ms: int, charging: bool
+    settings: Settings, state: SocState, values: Values, now_ms: int
 ) -> tuple[SocState, tuple[Event, ...]]:
-    p = settings.parameters
-    full_since = _since(state.full_since_ms, charging and _looks_full(settings, values), now_ms)
     empty_since = _since(state.empty_since_ms, _looks_empty(settings, values), now_ms)
-    if (full_since, empty_since) != (state.full_since_ms, state.empty_since_ms):
-        state = replace(state, full_since_ms=full_since, empty_since_ms=empty_since)
-    if full_since is not None and now_ms - full_since >= p.soc_full_time_ms and not state.full:
+    if empty_since != state.empty_since_ms:
+        state = replace(state, empty_since_ms=empty_since)
+    if state.tail is not None and _is_full(settings, state.tail) and not state.full:
         return _full(settings, state, now_ms)
-    if empty_since is not None and now_ms - empty_since >= p.soc_empty_time_ms and not state.empty:
+    if (
+        empty_since is not None
+        and now_ms - empty_since >= settings.parameters.soc_empty_time_ms
+        and not state.empty
+    ):
         return _empty(state, now_ms)
     return state, ()
 
 
-def _since(since_ms: int | None, looks: bool | None, now_ms: int) -> int | None:
+def _since(since_ms: int | None, looks: bool, now_ms: int) -> int | None:
     """Run an anchor timer; an unknown value stops it, for an anchor rewrites the count."""
     if not looks:
         return None
     return now_ms if since_ms is None else since_ms
 
 
-def _looks_full(settings: Settings, values: Values) -> bool:
+def _is_full(settings: Settings, tail: Tail) -> bool:
+    """Tell whether the pack took little, on average, for long enough."""
     p = settings.parameters
-    high, current_ma = values.cell_max, values.current_ma
     tail_ma = settings.capacity_mah * p.soc_full_tail_permille // 1000
-    return (
-        high.complete
-        and high.value is not None
-        and p.soc_full_mv <= high.value <= p.cell_ovp_mv
-        and current_ma is not None
-        and 0 <= current_ma < tail_ma
-    )
+    return tail.counted_ms >= p.soc_full_time_ms and 0 <= tail.taken_mams < tail_ma * tail.counted_ms
 
 
 def _looks_empty(settings: Settings, values: Values) -> bool:

@@ -28,7 +28,8 @@ def believed(mv: int | None = 3300, battery=(250, 250), others: int = 3300) -> V
 
 
 def charge(values: Values, soc: int | None = 500, *, resting: bool = False, settings=EIGHT) -> Share:
-    return derating.charge(settings, values, soc, resting=resting)
+    borne = derating.charge(settings, values, soc)
+    return derating.at_rest(settings, borne) if resting else borne
 
 
 def discharge(values: Values, soc: int | None = 500, *, settings=EIGHT) -> Share:

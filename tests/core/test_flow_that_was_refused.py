@@ -41,7 +41,7 @@ def limits(settings, told: Told, values: Values, *, closed: bool = True) -> dict
 
 
 def as_limits(most: Highest) -> Limits:
-    return Limits(most.charge_mv, most.charge_ma, most.discharge_ma, 11_111)
+    return Limits(most.charge_mv, 1, most.discharge_ma, 11_111, most.charge_ma)
 
 
 def test_what_is_told_first_is_not_judged_yet() -> None:

@@ -63,7 +63,7 @@ class Told:
 
 def test_in_the_middle_all_limits_are_the_configured_ones() -> None:
     told = Told().settled().next()
-    assert told == Limits(CVL_MV, CCL_MA, DCL_MA, DVL_MV, "", "")
+    assert told == Limits(CVL_MV, CCL_MA, DCL_MA, DVL_MV, CCL_MA, "", "")
 
 
 @pytest.mark.parametrize("name", ["charge", "discharge"])
@@ -92,7 +92,7 @@ def test_a_permission_that_returns_begins_at_little() -> None:
     assert (first.charge_ma, first.discharge_ma) == (2250, 3375)
     assert first.charge_reason == first.discharge_reason == "recovering"
     assert pack.at(9999).charge_ma < CCL_MA
-    assert pack.at(10_000) == Limits(CVL_MV, CCL_MA, DCL_MA, DVL_MV, "", "")
+    assert pack.at(10_000) == Limits(CVL_MV, CCL_MA, DCL_MA, DVL_MV, CCL_MA, "", "")
 
 
 def test_a_fall_is_told_in_its_cycle_and_taken_back_slowly() -> None:
@@ -179,10 +179,28 @@ def test_it_follows_the_phase_and_rest_leaves_little_current() -> None:
     pack.at(60_000, full=True)
     told = pack.at(120_000, full=True)
     assert (told.charge_mv, told.charge_ma, told.charge_reason) == (CVL_MV - 64, 4500, "resting")
+    assert told.borne_ma == CCL_MA
     assert pack.at(3_600_000, full=True).charge_mv == CVL_MV - 600
     pack.permille = 940
     assert pack.at(3_600_250).charge_mv == CVL_MV - 600 + 1
     assert pack.at(3_660_250).charge_mv == CVL_MV - 600 + 33
+
+
+def test_who_takes_more_than_a_pack_at_rest_asks_for_is_held_to_what_the_pack_bears() -> None:
+    """A wish is no limit: an inverter that goes by the voltage alone is cut off for neither rest nor its slow end."""
+    pack = Told()
+    pack.permille = 1000
+    pack.at(0, full=True)
+    told = pack.at(60_000, [3300] * 7 + [3525], full=True)
+    assert (told.charge_ma, told.borne_ma) == (4500, 45_000)
+    told = pack.next([3300] * 7 + [3598], full=True)
+    assert told.charge_ma == told.borne_ma == 1170
+    pack.at(3_600_000, full=True)
+    pack.permille = 940
+    told = pack.next()
+    assert (told.charge_ma, told.charge_reason, told.borne_ma) == (6750, "recovering", CCL_MA)
+    assert pack.next(charge=False).borne_ma == 0
+    assert pack.next([None] * 8).borne_ma == 0
 
 
 def test_in_float_and_rest_a_voltage_that_goes_down_needs_no_hold() -> None:
@@ -286,7 +304,7 @@ def test_limits_keep_their_promises_over_any_life(life) -> None:
     """S7: never above the configured, zero exactly where forbidden, unknown or at a limit, down at once, up in time."""
     pack = Told()
     pack.at(0, charge=False, discharge=False)
-    was = Limits(CVL_MV, 0, 0, DVL_MV)
+    was = Limits(CVL_MV, 0, 0, DVL_MV, 0)
     for after_ms, cells, battery, charge, discharge, pack.permille in life:
         told = pack.next(cells, after_ms, battery=battery, charge=charge, discharge=discharge)
         values = believed(cells, battery)

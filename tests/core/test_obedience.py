@@ -7,6 +7,8 @@ from dataclasses import replace
 import pytest
 from bench_inputs import Pack, make_settings
 
+from bmsd.core.charging import Charging, Phase
+from bmsd.core.soc import MAMS_PER_MAH, SocState
 from bmsd.core.types import Request
 from bmsd.tables.alarms import BOTH, BY_NAME, Block, Release
 
@@ -110,6 +112,23 @@ def test_a_full_pack_that_rests_above_its_charge_voltage_disobeys_nothing() -> N
     pack.current_ma = TOLERANCE_MA
     pack.run(600_000)
     assert not pack.active()
+
+
+@pytest.mark.parametrize(("by", "obeys"), [(0, True), (1, False)])
+def test_at_rest_an_inverter_is_held_to_what_the_pack_bears(by, obeys) -> None:
+    """It asks for less then, which is a wish: one that goes by the voltage alone is not cut off for it."""
+    pack = told()
+    counter = SocState(pack.settings.capacity_mah * MAMS_PER_MAH, 5, full=True, last_ms=pack.now_ms)
+    limiting = replace(pack.state.limiting, charging=Charging(Phase.REST, pack.now_ms, CVL_MV))
+    pack.state = replace(pack.state, soc=counter, limiting=limiting)
+    pack.cycle()
+    carry_on(pack, 2 * REACT_MS)
+    assert pack.out.limits.charge_ma == 5 * CCL_MA // 100
+    exceed(pack, "charge_limit_ignored", by)
+    carry_on(pack, CHARGE_MS + 30_000)
+    assert pack.state.limiting.charging.phase is Phase.REST
+    assert (pack.active() == set()) is obeys
+    assert pack.state.commands.charge is obeys
 
 
 def test_first_a_warning_then_the_contactor_of_that_direction_alone() -> None:

@@ -127,7 +127,13 @@ def test_operations_count_anew_and_nothing_else_does() -> None:
 
 
 UVP: Active = ((BY_NAME["cell_uvp"], AlarmState(True)),)
-TOLD = {"charge_mv": 13_800, "charge_ma": 50_000, "discharge_ma": 90_000, "discharge_mv": 12_000}
+TOLD = {
+    "charge_mv": 13_800,
+    "charge_ma": 50_000,
+    "discharge_ma": 90_000,
+    "discharge_mv": 12_000,
+    "borne_ma": 60_000,
+}
 SHARE_MA = P.discharge_max_ma // 5
 
 
@@ -162,7 +168,7 @@ def test_a_voltage_that_is_lower_already_stays() -> None:
 ])  # fmt: skip
 def test_the_override_is_the_reason_of_a_limit_that_it_sets(active, discharge_ma, is_reason) -> None:
     """Whatever is told for charging; where it sets none, the reason stays what it was."""
-    before = Limits(13_800, 0, discharge_ma, 12_000, "of charge", "of discharge")
+    before = Limits(13_800, 0, discharge_ma, 12_000, 0, "of charge", "of discharge")
     found = limits(SETTINGS, Override(T, lifts=BOTH), before, active, discharges=True)
     assert found.discharge_reason == (OVERRIDE if is_reason else "of discharge")
     assert found.charge_reason == "of charge"

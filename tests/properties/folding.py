@@ -248,7 +248,7 @@ def _risen(frame: Frame) -> LimitState:
     """Give limits that have had time to rise."""
     p, cells, none = frame.settings.parameters, frame.settings.cells, from_zero(START_MS)
     voltages = (Slope(mv * cells, mv * cells, START_MS) for mv in (p.cell_charge_mv, p.cell_discharge_mv))
-    return LimitState(none, none, *voltages, Charging())
+    return LimitState(none, none, none, *voltages, Charging())
 
 
 def _middle_mv(frame: Frame) -> int:

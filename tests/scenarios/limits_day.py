@@ -208,9 +208,9 @@ def draw(inverter: str, days: Mapping[str, Seen], file: Path) -> None:
             axis.legend(fontsize=7.5, loc="lower center", ncols=3, frameon=False)
     for place, label in enumerate(("voltage (V)", "current (A)", "cells (V)")):
         axes[place][0].set_ylabel(label)
-    axes[0][0].set_ylim(51.0, 55.8)
+    axes[0][0].set_ylim(50.0, 55.8)
     axes[1][0].set_ylim(-75, 105)
-    axes[2][0].set_ylim(3.1, 3.65)
+    axes[2][0].set_ylim(3.0, 3.65)
     figure.suptitle(f"An inverter that is {INVERTERS[inverter].title}" if INVERTERS[inverter].obedient else
                     f"An inverter that {INVERTERS[inverter].title}", fontsize=11)  # fmt: skip
     figure.tight_layout()
