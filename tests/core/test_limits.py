@@ -213,6 +213,27 @@ def test_in_float_and_rest_a_voltage_that_goes_down_needs_no_hold() -> None:
     assert pack.at(120_250).charge_mv == CVL_MV
 
 
+def test_a_cell_that_lowers_the_charge_voltage_at_rest_holds_it_there() -> None:
+    """An inverter that lets a full pack down to this voltage meets one that waits; without a hold both swing."""
+    pack = Told()
+    pack.permille = 1000
+    pack.at(0, full=True)
+    assert pack.at(3_600_000, full=True).charge_mv == CVL_MV - 600
+    low_mv = pack.next([3300] * 7 + [3450], full=True).charge_mv
+    assert low_mv == 7 * 3300 + 3450 + 80
+    assert pack.next(after_ms=300_000, full=True).charge_mv == low_mv
+    assert pack.next(after_ms=60_000, full=True).charge_mv == low_mv + 32
+
+
+def test_the_lowest_voltage_is_held_at_rest_as_ever() -> None:
+    pack = Told()
+    pack.permille = 1000
+    pack.at(0, full=True)
+    assert pack.next([3300] * 7 + [2700], full=True).discharge_mv == 25_800
+    assert pack.next(after_ms=300_000, full=True).discharge_mv == 25_800
+    assert pack.next(after_ms=60_000, full=True).discharge_mv == 25_768
+
+
 def test_a_charge_that_ends_leaves_the_charge_voltage_where_it_was_told() -> None:
     pack = Told().settled()
     assert pack.state is not None
