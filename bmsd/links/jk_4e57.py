@@ -27,7 +27,7 @@ class Station(Listener):
     """A board at the end of a line."""
 
     def __init__(self, values: Callable[[], dict[str, Any]], baudrate: int) -> None:
-        super().__init__(baudrate, most=_LONGEST, kept=_LONGEST)
+        super().__init__(baudrate, most=_LONGEST)
         self.answered = self.refused = 0
         self._values = values
 

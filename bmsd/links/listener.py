@@ -18,14 +18,14 @@ def silence_us(baudrate: int) -> int:
 
 
 class Listener:
-    """Gathers bytes of one line; once they are more than the most, only the last ones are kept."""
+    """Gathers the bytes of one line, so many of the last ones at the most."""
 
-    def __init__(self, baudrate: int, most: int, kept: int) -> None:
+    def __init__(self, baudrate: int, most: int) -> None:
         self.foreign = 0
         """Whole frames that were for others."""
         self.garbage = 0
         """Bytes that belonged to no frame."""
-        self._most, self._kept = most, kept
+        self._most = most
         self._silence_us = silence_us(baudrate)
         self._patience_us = max(PATIENCE_US, 2 * self._silence_us)
         self._buffer = bytearray()
@@ -37,8 +37,7 @@ class Listener:
         if self._buffer and now_us - self._last_us > self._patience_us:
             self._drop(len(self._buffer))
         self._buffer += data
-        if len(self._buffer) > self._most:
-            self._drop(len(self._buffer) - self._kept)
+        self._drop(max(len(self._buffer) - self._most, 0))
         self._last_us, self._judged = now_us, False
 
     def due_us(self) -> int | None:

@@ -67,7 +67,7 @@ class Framer(Listener):
     """Finds requests to some units in what arrives."""
 
     def __init__(self, units: Collection[int], baudrate: int) -> None:
-        super().__init__(baudrate, most=2 * LONGEST_FRAME, kept=LONGEST_FRAME)
+        super().__init__(baudrate, most=2 * LONGEST_FRAME)  # what is left of more is no whole frame
         self._units = frozenset(units)
 
     def take(self, now_us: int) -> Request | None:
