@@ -254,7 +254,7 @@ def test_the_can_link_says_goodbye_with_zero_limits(tmp_path, core, line, number
     """S7: nothing that was allowed outlives the link."""
     with running("can", tmp_path, CAN.format(line[1], 30)) as process:
         adapter = Slcan(line[0])
-        adapter.frames(1.5)
+        eventually(lambda: adapter.frames(1.5))
         process.send_signal(number)
         last = dict(frame[1:] for frame in adapter.frames(1.0))
         assert process.wait(5) == 0
