@@ -17,25 +17,16 @@ from lines import Adapter
 
 from bmsd.bus import Publisher, monotonic_ms
 from bmsd.inverters.protocols import PROTOCOLS
+from tests.configured import pack_text, written
 
 pytestmark = [pytest.mark.system, pytest.mark.xdist_group("system"), pytest.mark.timeout(90)]
 ROOT = Path(__file__).resolve().parents[2]
 DBC = ROOT / "docs" / "generated" / "dbc"
-CONFIG = """
-[pack]
-chemistry = "lifepo4"
-cells = 16
-capacity_ah = 280
-[afe]
-chip = "bq76952"
-shunt_mohm = 0.25
+CONFIG = pack_text("""
 [outputs]
 charge = 1
 discharge = 2
-[parameters]
-charge_ocp_a = 120
-discharge_ocp_a = 150
-"""
+""")
 BUS = '[{}]\nprotocol = "{}"\ninterface = "slcan"\nchannel = "{}"\nsleep_after_open = 0\n'
 POINTS = {
     "pack_mv": 53_200, "current_ma": -12_300, "soc_permille": 600, "soh_permille": 990, "cell_mv": [3325] * 16,
@@ -76,8 +67,7 @@ def adapters() -> Iterator[list[Adapter]]:
 
 @contextmanager
 def running(folder: Path, name: str, sections: str) -> Iterator[subprocess.Popen[str]]:
-    config = folder / "bmsd.toml"
-    config.write_text(CONFIG + sections)
+    config = written(folder, CONFIG + sections)
     command = [sys.executable, "-m", "bmsd.links.runner", name, "--config", str(config)]
     process = subprocess.Popen(
         [*command, "--runtime-dir", str(folder)], stderr=subprocess.PIPE, text=True, cwd=ROOT

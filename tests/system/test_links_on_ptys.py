@@ -26,25 +26,16 @@ import pytest
 
 from bmsd.bus import Publisher, monotonic_ms
 from bmsd.links.modbus_rtu import with_crc
+from tests.configured import pack_text, written
 from tests.links import jk_client
 
 pytestmark = [pytest.mark.system, pytest.mark.xdist_group("system"), pytest.mark.timeout(60)]
 
-CONFIG = """
-[pack]
-chemistry = "lifepo4"
-cells = 16
-capacity_ah = 280
-[afe]
-chip = "bq76952"
-shunt_mohm = 0.25
+CONFIG = pack_text("""
 [outputs]
 charge = 1
 discharge = 2
-[parameters]
-charge_ocp_a = 120
-discharge_ocp_a = 150
-"""
+""")
 CAN = '[can]\ninterface = "slcan"\nchannel = "{}"\nsleep_after_open = 0\nsilence_after_s = {}\n'
 MODBUS = '[modbus]\nport = "{}"\nbaudrate = 115200\nunit = 1\n'
 POINTS = {
@@ -139,8 +130,7 @@ def line():
 
 @contextmanager
 def running(name: str, folder: Path, section: str):
-    config = folder / "bmsd.toml"
-    config.write_text(CONFIG + section)
+    config = written(folder, CONFIG + section)
     command = [sys.executable, "-m", "bmsd.links.runner", name]
     process = subprocess.Popen(
         [*command, "--config", str(config), "--runtime-dir", str(folder)], stderr=subprocess.PIPE, text=True
