@@ -183,7 +183,9 @@ def test_more_room_never_leaves_less(cell, warmth, soc, more, resting) -> None:
 
 @hypothesis_settings(deadline=None)
 @given(mv, decic, decic, st.integers(0, 1000), st.booleans())
-def test_nothing_is_left_exactly_where_a_cell_is_at_the_end_of_its_taper(cell, one, other, soc, resting) -> None:
+def test_nothing_is_left_exactly_where_a_cell_is_at_the_end_of_its_taper(
+    cell, one, other, soc, resting
+) -> None:
     values = believed(cell, (one, other), 3300)
     into = charge(values, soc, resting=resting, settings=BY_SOC).permille
     out_of = discharge(values, soc, settings=BY_SOC).permille
