@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +66,7 @@ def chosen_parameters(given: Mapping[str, Given], problems: list[str]) -> dict[s
     for name, (value, place) in given.items():
         row = parameters.BY_PUBLIC_NAME.get(name)
         if row is None:
-            near = _nearest_parameter(name)
+            near = nearest(name, parameters.BY_PUBLIC_NAME, "; docs/generated/parameters.md lists them")
             problems.append(f"{place}: there is no parameter {name}{near}")
         elif isinstance(value, bool) or not isinstance(value, int | float) or value != value:
             problems.append(f"{place}: {name} is {value!r}, but must be a number in {row.unit.symbol}")
@@ -76,11 +75,6 @@ def chosen_parameters(given: Mapping[str, Given], problems: list[str]) -> dict[s
         else:
             chosen[row.name] = row.unit.to_inside(value)
     return chosen
-
-
-def _nearest_parameter(name: str) -> str:
-    near = get_close_matches(name, parameters.BY_PUBLIC_NAME, 1)
-    return f"; did you mean {near[0]}?" if near else "; docs/generated/parameters.md lists them"
 
 
 def check_chip(given: Files, values: Mapping[str, Any], problems: list[str]) -> None:
