@@ -127,6 +127,17 @@ class Config:
         return first | {name: row for name, row in self.named.items() if isinstance(row, CanConfig)}
 
     @property
+    def meters(self) -> dict[str, MeterConfig]:
+        """Give all lines on which others are read by the names of their links."""
+        first = {"meter": self.meter} if self.meter else {}
+        return first | {name: row for name, row in self.named.items() if isinstance(row, MeterConfig)}
+
+    @property
+    def links(self) -> tuple[str, ...]:
+        """Name every link that serves a section."""
+        return (*self.buses, *self.modbus_ports, *self.meters)
+
+    @property
     def battery_sensors(self) -> int:
         """Count the battery temperature sensors."""
         return self.afe.battery_sensors

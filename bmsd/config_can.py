@@ -13,8 +13,11 @@ from bmsd.tables import configuration
 from bmsd.tables.configuration import link_of
 
 _FIRST = "can"
-_NEEDED = {"socketcand": ("host", "port")}
-"""Keys that an interface of python-can cannot do without."""
+_NEEDED = {
+    "socketcand": ("host", "port"),
+    **dict.fromkeys(("slcan", "serial", "robotell", "seeedstudio"), ("channel",)),
+}
+"""Keys that an interface of python-can cannot do without; the default channel is no serial port."""
 _REFUSED = {
     "udp_multicast": "it reaches every machine of the network, and the limits of a battery are not for all of them"
 }

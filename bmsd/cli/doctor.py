@@ -15,6 +15,7 @@ from typing import NamedTuple
 from bmsd.cli import doctor_links as links
 from bmsd.cli import doctor_pins as pins
 from bmsd.cli import doctor_system as system
+from bmsd.cli import doctor_units as units
 from bmsd.cli.console import Console, wrapped
 from bmsd.cli.doctor_boot import Boot
 from bmsd.cli.doctor_machine import Finding, Machine, Verdict, bad, good, unknown
@@ -89,10 +90,15 @@ GROUPS: tuple[Group, ...] = (
         Check("i2c_clock", "its clock", "too fast loses bytes, too slow loses cycles", links.i2c_clock),
     )),
     Group("Links", (
+        Check("links_start", "their start", "a link that nobody starts says nothing: an inverter without limits",
+              units.started),
         Check("can", "CAN", "the inverter must hear the limits", links.can),
         Check("can_rate", "CAN bit rate", "a wrong one disturbs the whole bus", links.can_rate),
         Check("modbus", "serial port", "somebody else on it spoils every answer", links.modbus),
         Check("modbus_rights", "its rights", "the link must be allowed to use it", links.modbus_rights),
+        Check("network", "on a network", "a link's sandbox lets no network through by itself", units.network),
+        Check("modbus_writes", "Modbus writes", "who may write may switch the pack off", units.writes),
+        Check("meter_library", "meter reader", "meters and other packs are read with it", units.meter_library),
         Check("journal_library", "journal fields", "alarms can be found by name", system.journal_library),
     )),
 )

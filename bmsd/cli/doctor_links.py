@@ -7,15 +7,18 @@ from collections.abc import Callable
 from pathlib import PurePosixPath
 from typing import Any
 
-from bmsd.cli.doctor_machine import Finding, Verdict, bad, good, skipped, unknown, warn
+from bmsd.cli.doctor_machine import Finding, bad, good, skipped, unknown, warn, worst
 from bmsd.cli.doctor_pins import Case
-from bmsd.config import ModbusConfig
+from bmsd.config import MeterConfig, ModbusConfig
 from bmsd.tables.configuration import section_of
 
 FASTEST_HZ, SLOWEST_HZ = 400_000, 100_000
 """The chips' own limit, and a clock at which a block still fits into afe.timeout_ms."""
 _CAN_TYPE, _UP = 280, 1
 _USER = "bmsd"
+
+SerialLine = ModbusConfig | MeterConfig
+"""What is on a serial port, or on a network instead."""
 
 
 def i2c(case: Case) -> Finding:
@@ -81,15 +84,7 @@ def _of_buses(case: Case, look: Callable[[Case, dict[str, Any]], Finding]) -> Fi
     """Look at every CAN bus; tell of the worst, or of all."""
     if case.config is None:
         return case.no_config()
-    found = [look(case, row.bus) for row in case.config.buses.values()]
-    if not found:
-        return skipped("no [can] in the configuration")
-    worst = min((finding.verdict for finding in found), key=_URGENCY.index)
-    same = [finding for finding in found if finding.verdict is worst]
-    return same[0] if worst is not Verdict.GOOD else good(", ".join(finding.text for finding in same))
-
-
-_URGENCY = (Verdict.BAD, Verdict.WARN, Verdict.UNKNOWN, Verdict.GOOD, Verdict.SKIPPED)
+    return worst((look(case, row.bus) for row in case.config.buses.values()), "no [can] in the configuration")
 
 
 def _can(case: Case, bus: dict[str, Any]) -> Finding:
@@ -165,25 +160,22 @@ def _link(case: Case, name: str) -> dict[str, Any] | None:
 
 
 def modbus(case: Case) -> Finding:
-    """Find every serial port, and whether something else sits on it."""
+    """Find every serial port, the meters' too, and whether something else sits on it."""
     return _of_ports(case, _port)
 
 
-def _of_ports(case: Case, look: Callable[[Case, str, ModbusConfig], Finding]) -> Finding:
-    """Look at every Modbus port; tell of the first that is not good, or of all."""
+def _of_ports(case: Case, look: Callable[[Case, str, SerialLine], Finding]) -> Finding:
+    """Look at every serial port; tell of the worst, or of all."""
     if case.config is None:
         return case.no_config()
-    ports = case.config.modbus_ports
-    if not ports:
-        return skipped("no [modbus] in the configuration")
-    found = [look(case, section_of(name), row) for name, row in ports.items() if row.tcp is None]
-    if not found:
-        return skipped("every [modbus] is Modbus TCP")
-    worst = next((finding for finding in found if finding.verdict is not Verdict.GOOD), None)
-    return worst or good(", ".join(finding.text for finding in found))
+    lines: dict[str, SerialLine] = {**case.config.modbus_ports, **case.config.meters}
+    serial = {section_of(name): row for name, row in lines.items() if row.tcp is None}
+    return worst(
+        (look(case, section, row) for section, row in serial.items()), "no serial line in the configuration"
+    )
 
 
-def _port(case: Case, section: str, row: ModbusConfig) -> Finding:
+def _port(case: Case, section: str, row: SerialLine) -> Finding:
     port = row.port
     if not case.machine.exists(port):
         others = [

@@ -11,7 +11,7 @@ import os
 import shutil
 import struct
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from importlib.util import find_spec
@@ -66,6 +66,18 @@ def unknown(text: str, step: str = "") -> Finding:
 def skipped(text: str) -> Finding:
     """Say why a check does not apply here."""
     return Finding(Verdict.SKIPPED, text)
+
+
+_URGENCY = (Verdict.BAD, Verdict.WARN, Verdict.UNKNOWN, Verdict.GOOD, Verdict.SKIPPED)
+
+
+def worst(findings: Iterable[Finding], none: str) -> Finding:
+    """Tell of the worst of several, of all where all are good, and why not where there is none."""
+    found = sorted(findings, key=lambda finding: _URGENCY.index(finding.verdict))
+    if not found:
+        return skipped(none)
+    same = [finding for finding in found if finding.verdict is found[0].verdict]
+    return good(", ".join(finding.text for finding in same)) if same[0].verdict is Verdict.GOOD else same[0]
 
 
 class GpioChip(NamedTuple):
@@ -198,17 +210,17 @@ class Machine:
         """Give a user's number."""
         return next((int(uid) for user, uid, _ in self._rows("/etc/passwd") if user == name), None)
 
-    def may_use(self, path: str, user: str) -> bool | None:
-        """Tell whether a user may read and write a device; None when that cannot be seen."""
+    def may_use(self, path: str, user: str, need: int = 0o6) -> bool | None:
+        """Tell whether a user may read and write, or do what the bits say; None when that cannot be seen."""
         owner, uid = self.owner(path), self.user(user)
         if owner is None or uid is None:
             return None
         if owner[0] == uid:
-            return owner[2] & 0o600 == 0o600
+            return owner[2] >> 6 & need == need
         group = next((name for name, number, _ in self._rows("/etc/group") if int(number) == owner[1]), "")
         if user in (self.members(group) or (0, frozenset[str]()))[1]:
-            return owner[2] & 0o060 == 0o060
-        return owner[2] & 0o006 == 0o006
+            return owner[2] >> 3 & need == need
+        return owner[2] & need == need
 
     def group_of(self, path: str) -> str:
         """Name the group that owns a file."""

@@ -73,7 +73,11 @@ def users(case: Case) -> Finding:
     """Find the daemon's user and its groups."""
     if case.machine.user("bmsd") is None:
         return bad("there is no user bmsd", "Install bmsd's package; it makes the user and its groups.")
-    need = ["gpio", "i2c", *(["dialout"] if case.config and case.config.modbus_ports else [])]
+    need = [
+        "gpio",
+        "i2c",
+        *(["dialout"] if case.config and (case.config.modbus_ports or case.config.meters) else []),
+    ]
     missing = [
         name for name in need if "bmsd" not in (case.machine.members(name) or (0, frozenset[str]()))[1]
     ]

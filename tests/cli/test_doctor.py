@@ -35,6 +35,11 @@ discharge_feedback = 13
 [can]
 [modbus]
 port = "/dev/serial0"
+[modbus.lan]
+tcp = "127.0.0.1:1502"
+[meter]
+port = "/dev/ttyUSB0"
+devices = { 1 = "sdm120" }
 [parameters]
 charge_ocp_a = 100
 discharge_ocp_a = 150
@@ -55,6 +60,11 @@ enable_uart=1
 """
 LINK = {"linkinfo": {"info_kind": "can", "info_data": {
     "bittiming": {"bitrate": 500_000}, "restart_ms": 100, "state": "ERROR-ACTIVE"}}}  # fmt: skip
+LINKS = ("can", "modbus", "modbus@lan", "meter")
+WANTS = f"Wants={' '.join(f'bmsd-link@{name}.service' for name in LINKS)} bmsd-can@can0.service\n"
+RUNS = "LoadState=loaded\nActiveState=active\nResult=success\n"
+CLOSED = "RestrictAddressFamilies=AF_CAN AF_UNIX\nIPAddressAllow=\nIPAddressDeny=::/0 0.0.0.0/0\n"
+OPEN = CLOSED.replace("=AF_CAN", "=AF_INET AF_INET6 AF_CAN").replace("Allow=", "Allow=127.0.0.0/8 ::1/128")
 SERVICE = "LoadState=loaded\nActiveState=active\nUnitFileState=enabled\nNRestarts=0\nResult=success\n"
 MODELS = {
     "pi3": ("Raspberry Pi 3 Model B Plus Rev 1.3", "pinctrl-bcm2835", "pinctrl_bcm2835"),
@@ -100,12 +110,15 @@ class Rig:
             uid=1000,
             groups=frozenset({1000, 992}),
             programs={
-                "bmsd.service": SERVICE, "safe-off": SERVICE, "RuntimeWatchdog": "RuntimeWatchdogUSec=10s",
+                "bmsd.service": SERVICE + WANTS, "safe-off": SERVICE, "bmsd-link@modbus@lan.service": RUNS + OPEN,
+                "bmsd-link@meter.service": RUNS, "bmsd-link@can.service": RUNS, "bmsd-link@modbus.service": RUNS,
+                "RuntimeWatchdog": "RuntimeWatchdogUSec=10s",
                 "timedatectl": "yes\n", "ip -json": json.dumps([LINK]),
             },
-            owners={"/dev/i2c-1": (0, 994, 0o660), "/dev/serial0": (0, 20, 0o660), "/var/lib/bmsd": (990, 990, 0o750)},
+            owners={"/dev/i2c-1": (0, 994, 0o660), "/dev/serial0": (0, 20, 0o660),
+                    "/dev/ttyUSB0": (0, 20, 0o660), "/var/lib/bmsd": (990, 990, 0o750)},
             chips=[GpioChip("/dev/gpiochip0", label, 54, {17: "bmsd"})],
-            libraries={"gpiod": root / "gpiod", "systemd": root},
+            libraries={"gpiod": root / "gpiod", "systemd": root, "pymodbus": root},
         )  # fmt: skip
         serial = "ttyAMA0"
         for path, text in {
@@ -118,7 +131,8 @@ class Rig:
             "sys/class/net/can0/type": "280",
             "sys/class/net/can0/flags": "0x40081",
             "boot/firmware/config.txt": BOOT,
-            "dev/i2c-1": "", "dev/watchdog0": "", "dev/rtc0": "", f"dev/{serial}": "", "gpiod/line.py": "",
+            "dev/i2c-1": "", "dev/ttyUSB0": "",
+            "dev/watchdog0": "", "dev/rtc0": "", f"dev/{serial}": "", "gpiod/line.py": "",
             "etc/passwd": "root:x:0:0::/:\nbmsd:x:990:990::/:\npi:x:1000:1000::/:",
             "etc/group": "bmsd:x:990:pi\nbmsd-admin:x:992:pi\ngpio:x:993:bmsd\ni2c:x:994:bmsd\ndialout:x:20:bmsd",
             "etc/bmsd/bmsd.toml": CONFIG,
@@ -221,6 +235,17 @@ def volatile(rig: Rig) -> None:
     rig.put("usr/lib/systemd/journald.conf.d/40-rpi-volatile-storage.conf", "[Journal]\nStorage=volatile\n")
 
 
+WRITES = on.config('"127.0.0.1:1502"', '"127.0.0.1:1502"\nwrites = true')
+
+
+def pin(*owner: int) -> Callable[[Rig], None]:
+    def change(rig: Rig) -> None:
+        rig.put("etc/bmsd/modbus.pin", "scrypt")
+        rig.machine.owners["/etc/bmsd/modbus.pin"] = owner  # type: ignore[assignment]
+
+    return change
+
+
 PLANTED: list[tuple[str, Callable[[Rig], None], Verdict, str, str]] = [
     ("strict_gpio", persist("Y"), BAD, "keeps a line", "Reboot"),
     ("strict_gpio", both(persist("Y"), on.boot("dtparam=strict_gpiod", "#dtparam=strict_gpiod")),
@@ -308,6 +333,32 @@ PLANTED: list[tuple[str, Callable[[Rig], None], Verdict, str, str]] = [
      BAD, "parity E", "disable-bt"),
     ("modbus_rights", lambda r: r.machine.owners.update({"/dev/serial0": (0, 0, 0o600)}),
      BAD, "may not use", "udev"),
+    ("modbus", on.drop("dev/ttyUSB0"), BAD, "no /dev/ttyUSB0", "meter.port"),
+    ("modbus_rights", lambda r: r.machine.owners.update({"/dev/ttyUSB0": (0, 0, 0o600)}), BAD, "may not use", "udev"),
+    ("links_start", on.config("[can]", "[can]\nshare_percent = 50\n[can.grid]\nchannel = \"can1\"\nshare_percent = 50"),
+     BAD, "[can.grid] is configured, and nothing starts",
+     "systemctl add-wants bmsd.service bmsd-link@can@grid.service"),
+    ("links_start", program("bmsd.service", SERVICE + WANTS.replace(" bmsd-link@meter.service", "")),
+     BAD, "[meter] is configured", "systemctl start bmsd-link@meter.service"),
+    ("links_start", program("bmsd-link@can.service", RUNS.replace("=active", "=failed")),
+     BAD, "failed", "bmsd-link@can.service"),
+    ("links_start", program("bmsd-link@can.service", RUNS.replace("loaded", "masked")), BAD, "masked", "unmask"),
+    ("links_start", program("bmsd-link@meter.service", RUNS.replace("=active", "=inactive")),
+     BAD, "inactive while bmsd runs", "systemctl start bmsd-link@meter.service"),
+    ("links_start", program("bmsd.service", None), UNKNOWN, "tells nothing", ""),
+    ("network", program("bmsd-link@modbus@lan.service", RUNS + CLOSED),
+     BAD, "[modbus.lan] is at 127.0.0.1:1502", "RestrictAddressFamilies=AF_INET"),
+    ("network", program("bmsd-link@modbus@lan.service", RUNS + OPEN.replace("AF_INET AF_INET6 ", "")),
+     BAD, "lets no", "edit"),
+    ("network", program("bmsd-link@modbus@lan.service", RUNS + OPEN.replace("127.0.0.0/8 ::1/128", "")),
+     BAD, "lets no", "edit"),
+    ("network", program("bmsd-link@modbus@lan.service", RUNS), UNKNOWN, "does not tell", ""),
+    ("network", on.config('port = "/dev/ttyUSB0"', 'tcp = "192.0.2.7:502"'), UNKNOWN, "meter", ""),
+    ("modbus_writes", on.config('"127.0.0.1:1502"', '"0.0.0.0:1502"\nwrites = true'),
+     WARN, "modbus.lan", "127.0.0.1"),
+    ("modbus_writes", both(WRITES, pin(0, 990, 0o644)), BAD, "by everybody", "modbus pin"),
+    ("modbus_writes", both(WRITES, pin(0, 0, 0o640)), BAD, "no PIN is right", "modbus pin"),
+    ("meter_library", lambda r: r.machine.libraries.pop("pymodbus") and None, BAD, "pymodbus", "python3-pymodbus"),
     ("service", program("bmsd.service", None), UNKNOWN, "does not tell", ""),
     ("service", program("bmsd.service", "LoadState=masked\n"), BAD, "masked", "unmask"),
     ("service", program("bmsd.service", "LoadState=not-found\n"), BAD, "no bmsd.service", "package"),
@@ -379,10 +430,48 @@ def test_a_pi_5_has_its_debug_plug_as_serial0(tmp_path) -> None:
 
 def test_other_kinds_of_links_are_left_alone(rig) -> None:
     rig.config("[can]", '[can]\ninterface = "virtual"')
-    rig.config('[modbus]\nport = "/dev/serial0"', "")
+    for section in ('[modbus]\nport = "/dev/serial0"', '[modbus.lan]\ntcp = "127.0.0.1:1502"'):
+        rig.config(section, "")
+    rig.config('[meter]\nport = "/dev/ttyUSB0"\ndevices = { 1 = "sdm120" }', "")
     found = rig.look()
     assert found["can"].verdict is UNKNOWN
-    assert {found[name].verdict for name in ("can_rate", "modbus", "modbus_rights")} == {SKIPPED}
+    assert {
+        found[name].verdict for name in ("can_rate", "modbus", "modbus_rights", "network", "meter_library")
+    } == {SKIPPED}
+
+
+def test_who_may_unlock_writes_is_told(rig) -> None:
+    WRITES(rig)
+    assert rig.look()["modbus_writes"] == Finding(
+        GOOD, "modbus.lan: unlocked by 'bmsctl modbus unlock' alone, no PIN is set"
+    )
+    pin(0, 990, 0o640)(rig)
+    assert rig.look()["modbus_writes"] == Finding(
+        GOOD, "modbus.lan: unlocked by a PIN or 'bmsctl modbus unlock'"
+    )
+
+
+def test_a_link_that_rests_with_bmsd_is_no_fault(rig) -> None:
+    stopped = RUNS.replace("=active", "=inactive")
+    rig.machine.programs.update({"bmsd.service": SERVICE.replace("=active", "=inactive") + WANTS})
+    rig.machine.programs.update({name: stopped for name in rig.machine.programs if "bmsd-link" in name})
+    assert rig.look()["links_start"].verdict is GOOD
+
+
+@pytest.mark.parametrize("families", ["AF_INET AF_UNIX", "~AF_PACKET", "~"])
+def test_a_sandbox_that_lets_a_network_through_is_good(rig, families) -> None:
+    rig.machine.programs["bmsd-link@modbus@lan.service"] = (
+        f"{RUNS}RestrictAddressFamilies={families}\nIPAddressDeny=\n"
+    )
+    assert rig.look()["network"].verdict is GOOD
+
+
+def test_a_can_bus_on_a_server_needs_a_network(rig) -> None:
+    rig.config("[can]", '[can]\ninterface = "socketcand"\nhost = "192.0.2.8"\nport = 29536')
+    rig.machine.programs["bmsd-link@can.service"] = RUNS + CLOSED
+    finding = rig.look()["network"]
+    assert finding.verdict is BAD
+    assert "[can] is at 192.0.2.8:29536" in finding.text
 
 
 @pytest.mark.parametrize("name", ["/dev/gpiochip0", "pinctrl-bcm2711"])
