@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bmsd.afe.chips import CHIPS
-from bmsd.config_files import Files, Given, Place, nearest
+from bmsd.config_files import Files, Given, Place, alike, nearest
 from bmsd.core.heater import misfit
 from bmsd.core.settings import heater_max_mw
 from bmsd.tables import configuration, parameters
@@ -34,9 +34,9 @@ def check_keys(path: Path, given: Files, problems: list[str]) -> dict[str, Any]:
                 values[f"{section}.{name}"] = _checked(row, value, place, problems)
             elif section.partition(".")[0] not in configuration.OPEN_SECTIONS:
                 problems.append(f"{place}: [{section}] has no key {name}{nearest(name, rows)}")
-            elif near := get_close_matches(name.lower(), rows, 1, _MISSPELT):
+            elif near := alike(name.lower(), rows, _MISSPELT):
                 # The library would drop it without a word, and the default be taken for what was meant.
-                problems.append(f"{place}: [{section}] has no key {name}; did you mean {near[0]}?")
+                problems.append(f"{place}: [{section}] has no key {name}{near}")
         if section not in given and section in configuration.OPTIONAL_SECTIONS:
             continue
         for name, row in rows.items():

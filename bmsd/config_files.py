@@ -110,7 +110,12 @@ def _apart(section: str, table: Mapping[str, Any]) -> dict[str, Mapping[str, Any
 
 def nearest(word: str, known: Iterable[str], otherwise: str = "") -> str:
     """Suggest what may have been meant; otherwise say what there is."""
-    from difflib import get_close_matches  # memory of every process, for an error that ends it
+    return alike(word, known) or otherwise or f"; known are {', '.join(known)}"
 
-    near = get_close_matches(word, list(known), 1)
-    return f"; did you mean {near[0]}?" if near else otherwise or f"; known are {', '.join(known)}"
+
+def alike(word: str, known: Iterable[str], likeness: float = 0.6) -> str:
+    """Suggest what may have been meant, if something looks like it."""
+    from difflib import get_close_matches  # memory of every process, for what is hardly ever wrong
+
+    near = get_close_matches(word, list(known), 1, likeness)
+    return f"; did you mean {near[0]}?" if near else ""

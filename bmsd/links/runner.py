@@ -38,8 +38,10 @@ class Row(NamedTuple):
     """What its library imports where it is there, and never uses for us."""
 
 
+UNUSED_BY_CAN = ("ssl", "_hashlib", "_asyncio", "wrapt", "bz2", "lzma", "asammdf")
+"""Python-can has parts for network servers, threads and files in many formats; none of them is used here."""
 LINKS = {
-    "can": Row("bmsd.links.can", "can", "inverter CAN", unused=("ssl", "_hashlib", "wrapt", "bz2", "lzma")),
+    "can": Row("bmsd.links.can", "can", "inverter CAN", unused=UNUSED_BY_CAN),
     "modbus": Row("bmsd.links.modbus", "modbus", "Modbus slave on RS485 or TCP"),
     "meter": Row("bmsd.links.meter", "meter", "reader of energy meters and other packs"),
     "journal": Row("bmsd.links.journal", None, "events to the systemd journal"),

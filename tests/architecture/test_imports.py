@@ -70,7 +70,7 @@ NOT_IN_THE_CORE_PROCESS = ("can", "pymodbus", "serial", "systemd", "matplotlib",
 # Megabytes in processes that live for months, for what they never do there.
 LARGE = ("ssl", "_ssl", "_hashlib", "bz2", "lzma", "difflib", "uuid")
 NOT_IN_A_LINK = {
-    "can": ("wrapt", "pymodbus", "systemd", "bmsd.tables.devices"),
+    "can": ("wrapt", "_asyncio", "pymodbus", "systemd", "bmsd.tables.devices"),
     "modbus": ("can", "pymodbus", "systemd", "hashlib", "shutil", "bmsd.tables.devices"),
     "meter": ("can", "systemd", "hashlib", "shutil"),
     "journal": ("can", "pymodbus", "serial", "hashlib", "shutil", "bmsd.config", "bmsd.afe"),
