@@ -213,6 +213,7 @@ class Inverter:
         if chosen:
             self._protocol = named(chosen, self._settings.battery_name)
             self._ears.speak(self._protocol)
+            self._traffic.forget_sent()
             # All of its frames are due at once.
             self._due_ms, self._urgent = {}, ()
 
