@@ -105,6 +105,14 @@ def test_an_inverter_that_was_never_heard_is_the_first_thing_said(bench, capsys)
     assert "heard 0x305 never" in text
 
 
+def test_an_inverter_that_says_nothing_may_still_obey_so_its_limits_are_told(bench, capsys) -> None:
+    bench.publish(charge_allowed=False, charge_limit_ma=0)
+    _, text = shown(bench, capsys, "--once")
+    assert "the inverter was never heard (0x305)" in text
+    assert "Its charge limit is 0 A." in text
+    assert "It may discharge with up to 1.0 A." in text
+
+
 def test_another_inverter_than_expected_is_a_hint_at_the_protocol(bench, capsys) -> None:
     bench.hear(0x301, bytes.fromhex("1122334455667788"))
     _, text = shown(bench, capsys, "--once")
