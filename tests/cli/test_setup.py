@@ -398,6 +398,12 @@ def test_what_is_written_loads_and_says_what_was_answered(answers, tmp_path) -> 
         assert f"\n[{section}]\n# " in text, "every section says what it is"
 
 
+def test_what_contradicts_outside_the_questions_is_told_as_well() -> None:
+    """Keys that are given in words are judged by every check that the file is judged by."""
+    (wrong,) = problems({"modbus.port": "/dev/ttyAMA0", "meter.port": "/dev/ttyAMA0"})
+    assert "only one can be the master" in wrong
+
+
 @given(text=st.text(st.characters(blacklist_categories=("Cs",))))
 def test_any_text_is_written_so_that_it_reads_back(text) -> None:
     assert tomllib.loads(f"a = {setup_file.toml(text)}") == {"a": text}
