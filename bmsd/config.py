@@ -195,7 +195,7 @@ def check(path: Path, given: Files, problems: list[str]) -> Checked:
     checks.check_heater(given, values, merged, problems)
     checks.check_lines(given, values, problems)
     checks.check_topology(path, given, values, problems)
-    check_buses(given, values, problems)
+    check_buses(given, values, merged, problems)
     check_modbus(given, values, problems)
     check_meters(given, values, problems)
     return Checked(values, chosen, merged)

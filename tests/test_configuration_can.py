@@ -214,3 +214,16 @@ def test_a_serial_adapter_needs_its_port(tmp_path, interface) -> None:
     assert len(found) == 1
     assert "needs channel" in found[0]
     assert loaded(tmp_path, f'interface = "{interface}"', 'channel = "/dev/ttyACM0"').can
+
+
+@pytest.mark.parametrize(("cells", "fits"), [(4, False), (8, False), (12, True), (16, True), (24, False)])
+@pytest.mark.parametrize("lines", [('protocol = "sma"',), ('protocol = "auto"', 'fallback = "sma"')])
+def test_a_pack_that_the_protocol_cannot_charge_is_refused(tmp_path, monkeypatch, cells, fits, lines) -> None:
+    """Kept inside its range, the charge voltage of a 12 V pack would be told as 41 V."""
+    monkeypatch.setattr(f"{__name__}.GOOD", GOOD.replace("cells = 16", f"cells = {cells}"))
+    if fits:
+        assert loaded(tmp_path, *lines).cells == cells
+    else:
+        found = [one for one in problems(tmp_path, *lines) if "carries charge voltages of 41 to 63 V" in one]
+        assert len(found) == 1
+        assert "line" in found[0]

@@ -107,8 +107,7 @@ class AfeSession:
 
     def rest(self, on: bool) -> Procedure[bool]:
         """Let the chip measure slowly, or not; tell whether the chip took it."""
-        if self._state is AfeState.READY:
-            self._resting = on
+        self._resting = on
         return (yield from self._taken(self._driver.rest(on)))
 
     def balance(self, mask: int) -> Procedure[bool]:

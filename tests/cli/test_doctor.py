@@ -307,6 +307,8 @@ PLANTED: list[tuple[str, Callable[[Rig], None], Verdict, str, str]] = [
     ("can", both(no_can, on.boot("dtoverlay=mcp2515", "#")), BAD, "no interface", "oscillator="),
     ("can", on.put("sys/class/net/can0/flags", "0x40080"), BAD, "is down", "restart bmsd-can@can0"),
     ("can", on.put("sys/class/net/can0/type", "1"), BAD, "no CAN", "can.channel"),
+    ("can", on.config("[can]", '[can]\ninterface = "slcan"\nchannel = "/dev/ttyACM9@115200"'), BAD,
+     "there is no /dev/ttyACM9", "can.channel"),
     ("can_rate", on.link(bittiming={"bitrate": 250_000}), BAD, "250000", "bmsd-can@can0"),
     ("can_rate", on.link(bittiming={}), BAD, "no bit rate yet", "bmsd-can@can0"),
     ("can_rate", on.link(restart_ms=0), WARN, "restart-ms is 0", "bmsd-can@can0"),

@@ -139,6 +139,29 @@ def test_status_shows_every_bus_and_one_that_does_not_run(tmp_path, core, adapte
     assert links["can@grid"]["state"] == "absent"
 
 
+def test_a_second_link_on_the_same_bus_ends_and_leaves_the_first_alone(tmp_path, core, adapters) -> None:
+    """As when somebody starts it by hand to see what it says: both would talk, each to the other's replies."""
+    sections = BUS.format("can", "pylontech", adapters[0].port)
+    with running(tmp_path, "can", sections):
+        eventually(lambda: state(tmp_path)["state"] == "running")
+        with running(tmp_path, "can", sections) as second:
+            _, errors = second.communicate(timeout=20)
+        assert second.returncode == 1
+        assert "another one serves" in errors
+        assert state(tmp_path)["state"] == "running"
+        before = len(adapters[0].frames)
+        eventually(lambda: len(adapters[0].frames) > before)
+        assert adapters[0].commands.count("S6") == 1, "the adapter was opened twice"
+    with running(tmp_path, "can", sections):
+        eventually(lambda: adapters[0].commands.count("S6") == 2)
+
+
+def test_a_lock_that_cannot_be_had_keeps_no_link_from_its_work(tmp_path, core, adapters) -> None:
+    (tmp_path / "link-can.lock").mkdir()
+    with running(tmp_path, "can", BUS.format("can", "pylontech", adapters[0].port)):
+        eventually(lambda: adapters[0].frames)
+
+
 def test_a_bus_that_is_not_configured_says_so_and_ends_well(tmp_path, adapters) -> None:
     with running(tmp_path, "can@other", BUS.format("can", "pylontech", adapters[0].port)) as process:
         assert process.wait(20) == 0
