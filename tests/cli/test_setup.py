@@ -382,7 +382,8 @@ def good_answers(draw: st.DrawFn) -> dict[str, object]:
         **MUSTS, "afe.chip": chip, "pack.chemistry": chemistry, "pack.cells": cells,
         "pack.capacity_ah": draw(st.floats(1, 5000)), "afe.address": draw(st.integers(3, 0x77)),
         "afe.switch_sensor": draw(st.booleans()), "outputs.charge": lines[0], "outputs.discharge": lines[1],
-        "modbus.port": draw(st.none() | TEXT), "can.protocol": draw(st.sampled_from([None, *carried(chemistry, cells)])),
+        "modbus.port": draw(st.none() | TEXT),
+        "can.protocol": draw(st.sampled_from([None, *carried(chemistry, cells)])),
     }  # fmt: skip
     for name, line in zip(("precharge", "buzzer", "heartbeat", "charge_feedback"), lines[2:], strict=False):
         answers[f"outputs.{name}"] = draw(st.none() | st.just(line))
