@@ -6,7 +6,6 @@ the sensors know it by its own name, and it may need a cell.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -196,6 +195,8 @@ def known(name: str, names: Iterable[str], what: str) -> str:
     names = list(names)
     if name in names:
         return name
+    import difflib  # memory of every process, for a word that is wrong
+
     near = difflib.get_close_matches(name, names, 1)
     hint = f"did you mean {near[0]}? " if near else ""
     raise PeerError(f"there is no {what} {name!r}; {hint}known: {', '.join(names)}")
