@@ -139,6 +139,14 @@ SETTABLES = {
     "inverter_step_v": Settable(
         "steps in which the inverter takes the charge voltage; 0: none", "V", 0.0, 10.0, "inverter", "step_v"
     ),
+    "inverter_error_v": Settable(
+        "voltage that the inverter holds above the charge voltage it takes",
+        "V",
+        -5.0,
+        5.0,
+        "inverter",
+        "error_v",
+    ),
     "inverter_over_percent": Settable(
         "what the inverter takes beyond its current limits", "%", -100.0, 1000.0, "inverter", "over", 0.01
     ),
