@@ -10,6 +10,7 @@ from typing import Any
 from bmsd.cli.doctor_machine import Finding, bad, good, skipped, unknown, warn, worst
 from bmsd.cli.doctor_pins import Case
 from bmsd.config import MeterConfig, ModbusConfig
+from bmsd.hardware.can_interface import bitrate_of
 from bmsd.tables.configuration import section_of
 
 FASTEST_HZ, SLOWEST_HZ = 400_000, 100_000
@@ -135,7 +136,7 @@ def _can_rate(case: Case, bus: dict[str, Any]) -> Finding:
     if info is None:
         return unknown(f"'ip' tells nothing about {name}")
     data = info.get("info_data", {})
-    rate, again = data.get("bittiming", {}).get("bitrate"), f"sudo systemctl restart bmsd-can@{name}."
+    rate, again = bitrate_of(data), f"sudo systemctl restart bmsd-can@{name}."
     if info.get("info_kind") != "can":
         return skipped(f"{name} ({info.get('info_kind', 'unknown kind')}) has no bit rate of its own")
     if rate != wanted:
@@ -147,7 +148,10 @@ def _can_rate(case: Case, bus: dict[str, Any]) -> Finding:
             f"Check wires, the 120 ohm at both ends, and oscillator=; then {again}",
         )
     if not data.get("restart_ms"):
-        return warn(f"{name} stays off the bus after errors (restart-ms is 0)", f"Set it: {again}")
+        return warn(
+            f"{name} stays off the bus after errors (restart-ms is 0)",
+            f"Set it: {again} A driver that cannot, as that of a serial line, is brought back by the same command.",
+        )
     if data.get("state") not in {"ERROR-ACTIVE", "STOPPED"}:
         return warn(
             f"{name} sees errors ({data.get('state')})",
