@@ -20,6 +20,8 @@ EXIT_GOOD, EXIT_FAILED, EXIT_CONFIG = 0, 1, 78
 RESTART_MS = 100
 """How long a controller rests after bus-off before the kernel starts it again."""
 TIMEOUT_S = 10
+_NOT_SUPPORTED = "support"
+"""In every wording that kernel and `ip` have for it."""
 
 
 def bring_up(config: Config, interface: str) -> str:
@@ -45,7 +47,15 @@ def bring_up(config: Config, interface: str) -> str:
     if up and (data.get("bittiming", {}).get("bitrate"), data.get("restart_ms")) == (bitrate, RESTART_MS):
         return f"{interface} was up already at {bitrate} bit/s"
     _ip("set", interface, "down")
-    _ip("set", interface, "up", "type", "can", "bitrate", str(bitrate), "restart-ms", str(RESTART_MS))
+    words = ("up", "type", "can", "bitrate", str(bitrate))
+    try:
+        _ip("set", interface, *words, "restart-ms", str(RESTART_MS))
+    except OSError as error:
+        # Drivers that cannot restart a controller, as that of serial lines, refuse the whole request.
+        if _NOT_SUPPORTED not in str(error):
+            raise
+        _ip("set", interface, *words)
+        return f"{interface} is up at {bitrate} bit/s; its driver does not restart it after bus-off"
     return f"{interface} is up at {bitrate} bit/s, {RESTART_MS} ms rest after bus-off"
 
 

@@ -17,6 +17,8 @@ ROOT = Path(__file__).resolve().parents[1]
 class Kernel:
     """A stand-in for `ip`: answers what it is told, keeps what it was asked."""
 
+    words = "as told"
+
     def __init__(self, link: dict[str, Any], failing: str = "") -> None:
         self.link, self.failing = link, failing
         self.asked: list[str] = []
@@ -27,7 +29,7 @@ class Kernel:
             return subprocess.CompletedProcess(command, 0, json.dumps([self.link]), "")
         self.asked.append(words)
         bad = self.failing and self.failing in words
-        return subprocess.CompletedProcess(command, int(bool(bad)), "", "as told\n" if bad else "")
+        return subprocess.CompletedProcess(command, int(bool(bad)), "", f"{self.words}\n" if bad else "")
 
 
 def real(up: bool, bitrate: int = 0, restart_ms: int = 0) -> dict[str, Any]:
@@ -65,6 +67,25 @@ def test_one_that_is_right_already_is_not_touched(bring_up) -> None:
 def test_one_that_is_up_wrongly_is_set_right(bring_up, bitrate, restart_ms) -> None:
     code, _, asked = bring_up(real(up=True, bitrate=bitrate, restart_ms=restart_ms))
     assert code == 0
+    assert len(asked) == 2
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["RTNETLINK answers: Operation not supported", "Error: Device doesn't support restart from Bus Off."],
+)
+def test_a_driver_that_cannot_restart_gets_its_bit_rate_all_the_same(bring_up, monkeypatch, words) -> None:
+    """The kernel's driver for serial lines refuses restart-ms, and with it the whole request."""
+    monkeypatch.setattr(Kernel, "words", words)
+    code, said, asked = bring_up(real(up=False), failing="restart-ms")
+    assert code == 0
+    assert asked[-1] == "ip link set dev can0 up type can bitrate 500000"
+    assert "does not restart it" in said
+
+
+def test_another_refusal_does_not_cost_the_restart_after_bus_off(bring_up) -> None:
+    code, _, asked = bring_up(real(up=False), failing="restart-ms")
+    assert code == 1
     assert len(asked) == 2
 
 

@@ -141,7 +141,10 @@ def _can_rate(case: Case, bus: dict[str, Any]) -> Finding:
             f"Check wires, the 120 ohm at both ends, and oscillator=; then {again}",
         )
     if not data.get("restart_ms"):
-        return warn(f"{name} stays off the bus after errors (restart-ms is 0)", f"Set it: {again}")
+        return warn(
+            f"{name} stays off the bus after errors (restart-ms is 0)",
+            f"Set it: {again} A driver that cannot, as that of a serial line, is brought back by the same command.",
+        )
     if data.get("state") not in {"ERROR-ACTIVE", "STOPPED"}:
         return warn(
             f"{name} sees errors ({data.get('state')})",
