@@ -90,6 +90,7 @@ def down() -> str:
 def controller() -> Iterator[str]:
     """Plug the CAN controller in, with a bus of bmsd on it."""
     ask("adapter", deaf=False)
+    on_wire()
     before = set(os.listdir(INTERFACES))
     tty = os.open("/dev/ttyS3", os.O_RDWR | os.O_NOCTTY)
     try:
@@ -102,6 +103,7 @@ def controller() -> Iterator[str]:
             sh("systemctl", "add-wants", "bmsd.service", "bmsd-link@can@grid.service")
             sh("systemctl", "restart", "bmsd-can@can2.service")
             sh("systemctl", "start", "bmsd-link@can@grid.service")
+            wait(lambda: link_state("can@grid")["state"] == "running", "the link of the second bus runs")
             yield "can2"
     finally:
         os.close(tty)
@@ -125,7 +127,8 @@ def sent(lines: list[str]) -> list[str]:
 )
 def bit_rate() -> str:
     with controller() as name:
-        lines = wait(lambda: (found := on_wire()) and sent(found) and found, "frames at the controller")
+        lines: list[str] = []
+        wait(lambda: lines.extend(on_wire()) or sent(lines), "frames at the controller")
         rates = [line for line in lines if line.startswith("S")]
         assert rates[-1:] == [AT_500K], lines[:20]
         good = doctor()["can_rate"]
@@ -152,6 +155,7 @@ def bit_rate() -> str:
 )
 def full_queue() -> str:
     with controller():
+        on_wire()
         wait(lambda: sent(on_wire()), "frames at the controller")
         moment = now()
         ask("adapter", deaf=True)
@@ -174,6 +178,7 @@ def full_queue() -> str:
 )
 def bus_off() -> str:
     with controller() as name:
+        on_wire()
         wait(lambda: sent(on_wire()), "frames at the controller")
         moment = now()
         ask("adapter", say="sb256000")
