@@ -179,7 +179,7 @@ def load(path: Path) -> Config:
     checks.check_heater(given, values, merged, problems)
     checks.check_lines(given, values, problems)
     checks.check_topology(path, given, values, problems)
-    check_buses(given, values, problems)
+    check_buses(given, values, merged, problems)
     check_modbus(given, values, problems)
     check_meters(given, values, problems)
     if problems or merged is None:

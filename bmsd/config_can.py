@@ -13,8 +13,11 @@ from bmsd.tables import configuration
 from bmsd.tables.configuration import link_of
 
 _FIRST = "can"
-_NEEDED = {"socketcand": ("host", "port")}
-"""Keys that an interface of python-can cannot do without."""
+_NEEDED = {
+    "socketcand": ("host", "port"),
+    **dict.fromkeys(("slcan", "serial", "robotell", "seeedstudio"), ("channel",)),
+}
+"""Keys that an interface of python-can cannot do without; the default channel is no serial port."""
 _REFUSED = {
     "udp_multicast": "it reaches every machine of the network, and the limits of a battery are not for all of them"
 }
@@ -33,7 +36,9 @@ class CanConfig:
     share_percent: int = 100
 
 
-def check_buses(given: Files, values: Mapping[str, Any], problems: list[str]) -> None:
+def check_buses(
+    given: Files, values: Mapping[str, Any], merged: Mapping[str, int | None] | None, problems: list[str]
+) -> None:
     """Check every bus for itself, and that no two use the same channel."""
     more = sections(given)
     if more and _FIRST not in more:
@@ -43,6 +48,7 @@ def check_buses(given: Files, values: Mapping[str, Any], problems: list[str]) ->
     used: dict[tuple[str, ...], str] = {}
     for section in sections(given):
         _check(section, given, values, problems)
+        _check_voltage(section, given, values, merged, problems)
         channel = _channel(section, given, values)
         if channel in used:
             problems.append(
@@ -80,6 +86,23 @@ def _check(section: str, given: Files, values: Mapping[str, Any], problems: list
             found.append(("interface", f"can.interface {interface!r} needs {needed} = ... as well"))
     for key, text in found:
         problems.append(f"{_place(given, section, key)}{text.replace('can.', f'{section}.', 1)}")
+
+
+def _check_voltage(
+    section: str,
+    given: Files,
+    values: Mapping[str, Any],
+    merged: Mapping[str, int | None] | None,
+    problems: list[str],
+) -> None:
+    """Refuse a pack whose charge voltage the protocol cannot carry: clamped, it would be another."""
+    cell_mv, cells = (merged or {}).get("cell_charge_mv"), values.get("pack.cells")
+    for key in ("protocol", "fallback"):
+        name = values.get(f"{section}.{key}")
+        if name in protocols.NAMES and cell_mv is not None and cells is not None:
+            for text in protocols.voltage_problems(name, cell_mv * cells):
+                told = text.replace("can.protocol", f"{section}.{key}", 1)
+                problems.append(f"{_place(given, section, key)}{told}")
 
 
 def _check_shares(given: Files, values: Mapping[str, Any], problems: list[str]) -> None:

@@ -18,6 +18,9 @@ from bmsd.core.settings import heater_max_mw
 from bmsd.tables import configuration, parameters
 from bmsd.tables.configuration import Key, Required
 
+_MISSPELT = 0.85
+"""How like one of our keys a library's own has to look to be taken for a slip; python-can's stay below."""
+
 
 def check_keys(path: Path, given: Files, problems: list[str]) -> dict[str, Any]:
     """Check every key against its row; give section.name: value, with defaults filled in."""
@@ -32,6 +35,9 @@ def check_keys(path: Path, given: Files, problems: list[str]) -> dict[str, Any]:
                 values[f"{section}.{name}"] = _checked(row, value, place, problems)
             elif section.partition(".")[0] not in configuration.OPEN_SECTIONS:
                 problems.append(f"{place}: [{section}] has no key {name}{nearest(name, rows)}")
+            elif near := get_close_matches(name.lower(), rows, 1, _MISSPELT):
+                # The library would drop it without a word, and the default be taken for what was meant.
+                problems.append(f"{place}: [{section}] has no key {name}; did you mean {near[0]}?")
         if section not in given and section in configuration.OPTIONAL_SECTIONS:
             continue
         for name, row in rows.items():

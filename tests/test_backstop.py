@@ -9,32 +9,22 @@ import pytest
 from bmsd import backstop
 from bmsd.afe.bq769x2 import Bq769x2
 from bmsd.backstop import afe_settings
-from bmsd.config import load
+from tests.configured import loaded, pack_text
 
-CONFIG = """
-[pack]
-chemistry = "{}"
-preset = "{}"
-cells = 8
-capacity_ah = 100
-[afe]
-chip = "bq76952"
-shunt_mohm = 0.25
-[outputs]
-charge = 17
-discharge = 27
-[parameters]
-charge_ocp_a = 100
-discharge_ocp_a = 150
-"""
 KINDS = [(c, p) for c in ("lifepo4", "li-ion", "lto") for p in ("default", "jk-compatible")]
 
 
 @pytest.fixture(params=KINDS, ids=" ".join)
 def config(request, tmp_path):
-    path = tmp_path / "bmsd.toml"
-    path.write_text(CONFIG.format(*request.param))
-    return load(path)
+    chemistry, preset = request.param
+    text = pack_text(
+        "[outputs]\ncharge = 17\ndischarge = 27\n",
+        chemistry=chemistry,
+        preset=preset,
+        cells=8,
+        capacity_ah=100,
+    )
+    return loaded(tmp_path, text)
 
 
 def test_the_chip_acts_later_than_we_do_and_before_harm(config) -> None:

@@ -8,17 +8,7 @@ from pathlib import Path
 import pytest
 
 from bmsd.config import load
-from bmsd.daemon import checked_config
-from bmsd.errors import ConfigError
-
-ROOT = Path(__file__).resolve().parents[1]
-GOOD = (ROOT / "etc" / "bmsd.toml").read_text(encoding="utf-8")
-
-
-def written(folder: Path, text: str) -> Path:
-    path = folder / "bmsd.toml"
-    path.write_text(text, encoding="utf-8")
-    return path
+from tests.configured import GOOD, problems, written
 
 
 def changed(folder: Path, *pairs: tuple[str, str]) -> Path:
@@ -28,12 +18,6 @@ def changed(folder: Path, *pairs: tuple[str, str]) -> Path:
         assert re.search(f"^{re.escape(old)}$", text, re.MULTILINE), old
         text = re.sub(f"^{re.escape(old)}$", lambda _, n=new: n, text, count=1, flags=re.MULTILINE)
     return written(folder, text)
-
-
-def problems(path: Path) -> list[str]:
-    with pytest.raises(ConfigError) as refused:
-        checked_config(path)
-    return refused.value.problems
 
 
 def line_of(path: Path, text: str) -> str:

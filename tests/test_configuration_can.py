@@ -180,3 +180,50 @@ def test_a_drop_in_adds_a_bus_and_changes_one_key_by_key(tmp_path) -> None:
     found = problems(tmp_path, *FIRST)
     assert len(found) == 1
     assert "30-grid.toml, line 2" in found[0]
+
+
+# --- Slips of the pen -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("line", "meant"),
+    [('protcol = "victron"', "protocol"), ('Protocol = "victron"', "protocol"), ("bit_rate = 500000", "bitrate"),
+     ("share_percents = 50", "share_percent"), ('chanel = "can1"', "channel")],
+)  # fmt: skip
+def test_a_misspelt_key_is_not_dropped_by_the_library_without_a_word(tmp_path, line, meant) -> None:
+    """The inverter would be spoken to in the default protocol."""
+    for before in ((), (SHARE, "[can.grid]", SHARE, 'protocol = "jk"')):
+        found = [text for text in problems(tmp_path, *before, line) if "that of [can]" not in text]
+        assert len(found) == 1
+        assert f"did you mean {meant}?" in found[0]
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["ttyBaudrate", "tty_baudrate", "baudrate", "btr", "sleep_after_open", "rtscts", "listen_only", "timeout", "fd",
+     "can_filters", "local_loopback", "receive_own_messages", "host", "port", "state", "data_bitrate", "driver_mode",
+     "bit_timing", "device", "index", "bitrate_fd", "device_id", "auto_reset", "loopback"],
+)  # fmt: skip
+def test_a_key_of_the_library_is_not_taken_for_a_slip(tmp_path, key) -> None:
+    assert loaded(tmp_path, f"{key} = 1").buses["can"].bus[key] == 1
+
+
+@pytest.mark.parametrize("interface", ["slcan", "serial", "robotell", "seeedstudio"])
+def test_a_serial_adapter_needs_its_port(tmp_path, interface) -> None:
+    found = problems(tmp_path, f'interface = "{interface}"')
+    assert len(found) == 1
+    assert "needs channel" in found[0]
+    assert loaded(tmp_path, f'interface = "{interface}"', 'channel = "/dev/ttyACM0"').can
+
+
+@pytest.mark.parametrize(("cells", "fits"), [(4, False), (8, False), (12, True), (16, True), (24, False)])
+@pytest.mark.parametrize("lines", [('protocol = "sma"',), ('protocol = "auto"', 'fallback = "sma"')])
+def test_a_pack_that_the_protocol_cannot_charge_is_refused(tmp_path, monkeypatch, cells, fits, lines) -> None:
+    """Kept inside its range, the charge voltage of a 12 V pack would be told as 41 V."""
+    monkeypatch.setattr(f"{__name__}.GOOD", GOOD.replace("cells = 16", f"cells = {cells}"))
+    if fits:
+        assert loaded(tmp_path, *lines).cells == cells
+    else:
+        found = [one for one in problems(tmp_path, *lines) if "carries charge voltages of 41 to 63 V" in one]
+        assert len(found) == 1
+        assert "line" in found[0]

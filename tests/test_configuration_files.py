@@ -10,23 +10,9 @@ from pathlib import Path
 import pytest
 
 from bmsd.config import load
-from bmsd.daemon import checked_config
-from bmsd.errors import ConfigError
+from tests.configured import GOOD, problems, written
 
 ROOT = Path(__file__).resolve().parents[1]
-GOOD = (ROOT / "etc" / "bmsd.toml").read_text(encoding="utf-8")
-
-
-def written(folder: Path, text: str) -> Path:
-    path = folder / "bmsd.toml"
-    path.write_text(text, encoding="utf-8")
-    return path
-
-
-def problems(path: Path) -> list[str]:
-    with pytest.raises(ConfigError) as refused:
-        checked_config(path)
-    return refused.value.problems
 
 
 def test_later_drop_ins_win_key_by_key(tmp_path) -> None:

@@ -10,10 +10,9 @@ from bmsd import status
 from bmsd.bus import Publisher, monotonic_ms
 from bmsd.cli import reading
 from bmsd.config import Rs485Config, load
-from bmsd.errors import ConfigError
 from bmsd.links import runner
+from tests.configured import GOOD, problems
 
-EXAMPLE = (Path(__file__).resolve().parents[1] / "etc" / "bmsd.toml").read_text(encoding="utf-8")
 GARAGE = """
 [modbus.garage]
 port = "/dev/ttyUSB7"
@@ -36,18 +35,12 @@ def written(tmp_path):
     return write
 
 
-def problems(path: Path) -> list[str]:
-    with pytest.raises(ConfigError) as refused:
-        load(path)
-    return refused.value.problems
-
-
 def without_modbus() -> str:
-    return EXAMPLE[: EXAMPLE.index("[modbus]")] + EXAMPLE[EXAMPLE.index("[parameters]") :]
+    return GOOD[: GOOD.index("[modbus]")] + GOOD[GOOD.index("[parameters]") :]
 
 
 def test_a_named_section_is_a_whole_port_of_its_own(written) -> None:
-    config = load(written(EXAMPLE, GARAGE))
+    config = load(written(GOOD, GARAGE))
     first, garage = config.modbus_ports.values()
     assert list(config.modbus_ports) == ["modbus", "modbus@garage"]
     assert (first.port, first.baudrate, dict(first.units)) == ("/dev/ttyAMA0", 9600, {1: ("bmsd",)})
@@ -67,7 +60,7 @@ def test_a_named_section_needs_no_first_one(written) -> None:
 
 
 def test_a_drop_in_changes_a_named_section_key_by_key(written) -> None:
-    config = load(written(EXAMPLE, GARAGE, drop_in="[modbus.garage]\nunit = 11\n"))
+    config = load(written(GOOD, GARAGE, drop_in="[modbus.garage]\nunit = 11\n"))
     garage = config.modbus_ports["modbus@garage"]
     assert dict(garage.units) == {11: ("bmsd",)}
     assert garage.port == "/dev/ttyUSB7"
@@ -75,17 +68,15 @@ def test_a_drop_in_changes_a_named_section_key_by_key(written) -> None:
 
 def test_further_units_have_their_own_maps(written) -> None:
     more = 'unit = 1\nmore_units = { 5 = ["bmsd"], 247 = ["bmsd"] }'
-    config = load(written(EXAMPLE.replace("unit = 1\n", f"{more}\n", 1)))
+    config = load(written(GOOD.replace("unit = 1\n", f"{more}\n", 1)))
     assert config.modbus is not None
     assert dict(config.modbus.units) == {1: ("bmsd",), 5: ("bmsd",), 247: ("bmsd",)}
 
 
 def test_the_direction_is_the_kernels_only_where_it_is_said(written) -> None:
-    assert load(written(EXAMPLE, GARAGE)).modbus_ports["modbus@garage"].rs485 is None
+    assert load(written(GOOD, GARAGE)).modbus_ports["modbus@garage"].rs485 is None
     more = 'direction = "kernel"\nrts_when_sending = "low"\nafter_ms = 2\n'
-    assert load(written(EXAMPLE, GARAGE, more)).modbus_ports["modbus@garage"].rs485 == Rs485Config(
-        False, 0, 2
-    )
+    assert load(written(GOOD, GARAGE, more)).modbus_ports["modbus@garage"].rs485 == Rs485Config(False, 0, 2)
 
 
 WRONG = (
@@ -120,7 +111,7 @@ WRONG = (
 
 @pytest.mark.parametrize(("old", "new", "words"), WRONG, ids=[row[1].replace("\n", " ") for row in WRONG])
 def test_what_is_wrong_in_a_named_section_is_told_with_its_name_and_line(written, old, new, words) -> None:
-    path = written(EXAMPLE, GARAGE.replace(old, new))
+    path = written(GOOD, GARAGE.replace(old, new))
     (found,) = problems(path)
     assert all(word in found for word in words), found
     assert "line" in found or "missing" in found
@@ -128,7 +119,7 @@ def test_what_is_wrong_in_a_named_section_is_told_with_its_name_and_line(written
 
 @pytest.mark.parametrize("section", ["[pack.second]\ncells = 3", "[heater.roof]\nresistance_ohm = 10"])
 def test_other_sections_have_no_named_ones(written, section) -> None:
-    assert problems(written(EXAMPLE, section))
+    assert problems(written(GOOD, section))
 
 
 @pytest.mark.parametrize("name", ["modbus@", "journal@x", "modbos", "@x", ""])
@@ -140,9 +131,7 @@ def test_a_link_that_cannot_be_is_wrong_usage(name, capsys) -> None:
 
 
 def test_a_link_without_its_section_says_so_and_ends_well(written, tmp_path, capsys) -> None:
-    assert (
-        runner.main(["modbus@attic", "--config", str(written(EXAMPLE)), "--runtime-dir", str(tmp_path)]) == 0
-    )
+    assert runner.main(["modbus@attic", "--config", str(written(GOOD)), "--runtime-dir", str(tmp_path)]) == 0
     assert "[modbus.attic] is not configured" in capsys.readouterr().out
     assert (tmp_path / "link-modbus@attic.json").exists()
 
@@ -160,7 +149,7 @@ LAN = '[modbus.lan]\ntcp = "127.0.0.1:1502"\n'
 
 
 def test_a_tcp_section_has_an_address_and_no_serial_port(written) -> None:
-    config = load(written(EXAMPLE, LAN, '[modbus.six]\ntcp = "[::1]:502"\n'))
+    config = load(written(GOOD, LAN, '[modbus.six]\ntcp = "[::1]:502"\n'))
     assert config.modbus_ports["modbus@lan"].tcp == ("127.0.0.1", 1502)
     assert config.modbus_ports["modbus@six"].tcp == ("::1", 502)
     assert config.modbus is not None
@@ -184,12 +173,12 @@ def test_a_tcp_section_has_an_address_and_no_serial_port(written) -> None:
     ],
 )
 def test_what_is_wrong_with_an_address_is_told(written, text, words) -> None:
-    found = problems(written(EXAMPLE, f"[modbus.lan]\n{text}\n"))
+    found = problems(written(GOOD, f"[modbus.lan]\n{text}\n"))
     assert all(word in found[0] for word in words), found
 
 
 def test_an_address_belongs_to_one_section(written) -> None:
-    (found,) = problems(written(EXAMPLE, LAN, LAN.replace("lan", "two")))
+    (found,) = problems(written(GOOD, LAN, LAN.replace("lan", "two")))
     assert "which [modbus.lan] has already" in found
 
 
@@ -197,7 +186,7 @@ METER = '[meter]\nport = "/dev/ttyUSB8"\ndevices = { 1 = "sdm120", 2 = "jk-pb" }
 
 
 def test_a_line_of_meters_is_a_link_of_its_own(written) -> None:
-    config = load(written(EXAMPLE, METER, '[meter.roof]\ntcp = "192.0.2.7:502"\ndevices = { 3 = "bmsd" }\n'))
+    config = load(written(GOOD, METER, '[meter.roof]\ntcp = "192.0.2.7:502"\ndevices = { 3 = "bmsd" }\n'))
     assert config.meter is config.of_link("meter")
     assert config.meter is not None
     assert (config.meter.port, config.meter.period_ms) == ("/dev/ttyUSB8", 5000)
@@ -222,5 +211,5 @@ def test_a_line_of_meters_is_a_link_of_its_own(written) -> None:
     ],
 )
 def test_what_is_wrong_with_a_line_of_meters_is_told(written, old, new, words) -> None:
-    found = problems(written(EXAMPLE, METER.replace(old, new, 1)))
+    found = problems(written(GOOD, METER.replace(old, new, 1)))
     assert all(word in found[0] for word in words), found

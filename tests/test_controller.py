@@ -10,7 +10,6 @@ import pytest
 from bmsd import controller as module
 from bmsd.afe.session import SIGNATURE_EVERY
 from bmsd.afe.transfers import interleave, read_prefix
-from bmsd.config import load
 from bmsd.controller import Controller
 from bmsd.core.alarms import is_active
 from bmsd.core.state import begin
@@ -18,15 +17,9 @@ from bmsd.core.types import Request
 from bmsd.errors import OutputError
 from bmsd.sim.bench import Bench
 from bmsd.sim.plant import PlantSettings
+from tests.configured import loaded, pack_text
 
-CONFIG = """
-[pack]
-chemistry = "lifepo4"
-cells = 16
-capacity_ah = 280
-[afe]
-chip = "bq76952"
-shunt_mohm = 0.25
+CONFIG = pack_text("""
 [outputs]
 charge = 17
 discharge = 27
@@ -39,10 +32,7 @@ charge_feedback = 5
 discharge_feedback = 6
 [heater]
 resistance_ohm = 24.0
-[parameters]
-charge_ocp_a = 100
-discharge_ocp_a = 150
-"""
+""")
 
 
 class Rig:
@@ -96,9 +86,7 @@ class Rig:
 
 @pytest.fixture
 def config(tmp_path):
-    path = tmp_path / "bmsd.toml"
-    path.write_text(CONFIG)
-    return load(path)
+    return loaded(tmp_path, CONFIG)
 
 
 @pytest.fixture

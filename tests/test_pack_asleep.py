@@ -11,27 +11,15 @@ from bmsd.core.types import AfeState, Request
 from bmsd.sim.bench import Bench
 from bmsd.sim.plant import PlantSettings
 from bmsd.sim.runner import Virtual
+from tests.configured import loaded, pack_text
 
-CONFIG = """
-[pack]
-chemistry = "lifepo4"
-cells = 16
-capacity_ah = 280
-[afe]
-chip = "bq76952"
-shunt_mohm = 0.25
+OUTPUTS = """
 [outputs]
 charge = 17
 discharge = 27
 precharge = 22
 charge_feedback = 5
 discharge_feedback = 6
-[parameters]
-charge_ocp_a = 100
-discharge_ocp_a = 150
-sleep_after_h = 1
-sleep_contactors = {}
-sleep_period_s = {}
 """
 SLEEP_ENABLE, SET_CFGUPDATE = b"\x3e\x99", b"\x3e\x90"
 HOUR_MS = 3_600_000
@@ -41,10 +29,10 @@ class Life:
     """One controller in virtual time; every cycle is checked for a closed contactor on a slow chip."""
 
     def __init__(self, folder, contactors: int, period_s: float = 1.0) -> None:
-        path = folder / "bmsd.toml"
-        path.write_text(CONFIG.format(contactors, period_s))
-        self.bench = Bench(load(path), PlantSettings(), happenings=())
-        self.virtual = Virtual(load(path), self.bench)
+        sleep = {"sleep_after_h": 1, "sleep_contactors": contactors, "sleep_period_s": period_s}
+        config = loaded(folder, pack_text(OUTPUTS, **sleep))
+        self.bench = Bench(config, PlantSettings(), happenings=())
+        self.virtual = Virtual(config, self.bench)
         self.due_ms = 0
         self.commands: list[bytes] = []
         transfer = self.bench.chip.transfer

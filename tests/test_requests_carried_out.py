@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,50 +9,13 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from bmsd.asking import Asked
 from bmsd.config import load
 from bmsd.requests import Desk
 from bmsd.tables import parameters
+from tests.configured import EXAMPLE
+from tests.desks import handled, refused
 
-EXAMPLE = Path(__file__).resolve().parents[1] / "etc" / "bmsd.toml"
 CONFIG = load(EXAMPLE)
-
-
-class Connection:
-    """A connection that only keeps what is sent."""
-
-    sent = b""
-
-    def send(self, data: bytes, _flags: int) -> int:
-        self.sent += data
-        return len(data)
-
-    def close(self) -> None:
-        """Do nothing."""
-
-
-def handled(desk: Desk, request: dict[str, Any]) -> dict[str, Any] | None:
-    """Let the desk handle a request; give the answer, or None when it goes to the core."""
-    connection = Connection()
-    asked = Asked(request, "uid 0", connection)  # type: ignore[arg-type]
-    if desk.handle(asked, 0) is not None:
-        assert not connection.sent
-        return None
-    answer: dict[str, Any] = json.loads(connection.sent)
-    return answer
-
-
-def refused(request: dict[str, Any]) -> str:
-    desk = Desk(CONFIG, {})
-    answer = handled(desk, request)
-    assert answer is not None
-    assert answer["ok"] is False
-    assert desk.parameters == CONFIG.parameters
-    assert desk.changed == {}
-    assert desk.take_events() == []
-    return str(answer["error"])
-
-
 NONSENSE: tuple[dict[str, Any], ...] = (
     {"do": ""},
     {"do": "emergency"},
@@ -96,10 +57,7 @@ NONSENSE: tuple[dict[str, Any], ...] = (
 
 @pytest.mark.parametrize("request_", NONSENSE, ids=str)
 def test_a_request_that_makes_no_sense_is_refused_in_words(request_) -> None:
-    assert refused(request_)
-
-
-names = st.sampled_from([row.name for row in parameters.ROWS])
+    assert refused(Desk(CONFIG, {}), request_)
 
 
 @hypothesis_settings(deadline=None, max_examples=300)
@@ -115,7 +73,6 @@ def test_a_write_is_taken_whole_or_not_at_all(values) -> None:
     """S8: and what is taken is a set that is in order."""
     desk = Desk(CONFIG, {})
     answer = handled(desk, {"do": "set", "values": values})
-    assert answer is not None
     if answer["ok"]:
         assert all(desk.parameters.get(name) == value for name, value in values.items())
         inside = {row.name: desk.parameters.get(row.name) for row in parameters.ROWS}
@@ -153,13 +110,8 @@ def test_a_preset_keeps_the_current_limits_of_the_installer() -> None:
 def test_a_factory_reset_goes_back_to_the_configuration_with_contactors_open_only() -> None:
     """S6, S8: parameters are those of the files, recorded with who; refused while a contactor is closed."""
     desk = Desk(CONFIG, {"cell_ovp_mv": 3550})
-    connection = Connection()
-    asked = Asked({"do": "factory-reset"}, "uid 7", connection)  # type: ignore[arg-type]
-    assert desk.handle(asked, 0, contactors_open=False) is None
-    assert b"a contactor is closed" in connection.sent
-    assert desk.changed == {"cell_ovp_mv": 3550}
-    request = desk.handle(asked, 5, contactors_open=True)
-    assert request is not None
+    assert "a contactor is closed" in refused(desk, {"do": "factory-reset"})
+    request = handled(desk, {"do": "factory-reset"}, "uid 7", contactors_open=True)
     assert (request.kind, request.who) == ("factory", "uid 7")
     assert desk.parameters == CONFIG.parameters
     assert [(event.name, event.value, event.who) for event in desk.take_events()] == [
@@ -170,7 +122,5 @@ def test_a_factory_reset_goes_back_to_the_configuration_with_contactors_open_onl
 
 def test_the_override_is_asked_of_the_core() -> None:
     """S10: it carries who asked."""
-    asked = Asked({"do": "emergency", "on": True}, "uid 7", Connection())  # type: ignore[arg-type]
-    request = Desk(CONFIG, {}).handle(asked, 0)
-    assert request is not None
+    request = handled(Desk(CONFIG, {}), {"do": "emergency", "on": True}, "uid 7")
     assert (request.kind, request.on, request.who) == ("emergency", True, "uid 7")

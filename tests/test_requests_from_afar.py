@@ -2,42 +2,25 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bmsd.asking import Asked
 from bmsd.config import load
 from bmsd.core.types import Request
 from bmsd.requests import Desk
+from tests.configured import EXAMPLE
+from tests.desks import handled
 
-CONFIG = load(Path(__file__).resolve().parents[1] / "etc" / "bmsd.toml")
+CONFIG = load(EXAMPLE)
 OVP = CONFIG.parameters.cell_ovp_mv
 WIRE = "modbus unit 1"
 
 
-class Connection:
-    """A connection that only keeps what is sent."""
-
-    sent = b""
-
-    def send(self, data: bytes, _flags: int) -> int:
-        self.sent += data
-        return len(data)
-
-    def close(self) -> None:
-        """Do nothing."""
-
-
 def ask(desk: Desk, do: str, **words: Any) -> dict[str, Any] | Request:
     """Let the desk handle a request; give its answer, or what goes to the core."""
-    connection = Connection()
-    asked = Asked({"do": do, **words}, "uid 990", connection)  # type: ignore[arg-type]
-    request = desk.handle(asked, 5000, contactors_open=True)
-    return json.loads(connection.sent) if request is None else request
+    return handled(desk, {"do": do, **words}, "uid 990", 5000, contactors_open=True)
 
 
 def narrow(desk: Desk, **values: int) -> dict[str, Any]:

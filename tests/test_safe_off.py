@@ -8,6 +8,7 @@ from bmsd import safe_off
 from bmsd.errors import BusError, OutputError
 from bmsd.hardware.board import FetsConfig, OutputsConfig
 from bmsd.sim.chips.bq769x2 import Bq769x2Chip
+from tests.configured import pack_text, written
 
 OUTPUTS = OutputsConfig("gpiod", "", False, {"charge": 17, "heater": 23, "led": 25}, {})
 
@@ -139,12 +140,7 @@ def test_fets_that_cannot_be_switched_off_are_told_and_the_lines_are_off_all_the
 
 def test_without_a_core_s_list_the_configuration_says_where_the_chip_is(tmp_path, monkeypatch) -> None:
     """S5: a core that died before it could leave its list."""
-    path = tmp_path / "bmsd.toml"
-    path.write_text(
-        '[pack]\nchemistry = "lifepo4"\ncells = 16\ncapacity_ah = 280\n'
-        '[afe]\nchip = "bq76952"\nshunt_mohm = 0.25\n[switches]\ntopology = "afe"\n'
-        "[parameters]\ncharge_ocp_a = 100\ndischarge_ocp_a = 150\n"
-    )
+    path = written(tmp_path, pack_text('[switches]\ntopology = "afe"\n'))
     bus = Bus()
     monkeypatch.setattr("bmsd.hardware.i2c.I2cPort", bus)
     assert safe_off.switch_off(tmp_path, path) == "all outputs are off: charge FET, discharge FET"

@@ -81,7 +81,7 @@ def _agreed() -> bool:
 
 def wake(directory: Path, options: Namespace, console: Console) -> int:
     """Wake a sleeping pack."""
-    asleep = reading.now(directory).document["points"].get("state") == "sleeping"
+    asleep = reading.now(directory).snapshot["points"].get("state") == "sleeping"
     ask(directory, {"do": "wake"})
     console.say("the pack wakes" if asleep else "the pack was not asleep")
     return 0

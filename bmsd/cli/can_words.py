@@ -8,8 +8,11 @@ from typing import Any
 
 from bmsd.cli.why import why_text
 from bmsd.inverters.protocols import AUTO, LISTENING, PROTOCOLS, Protocol
+from bmsd.inverters.recognise import Sample, doubt
 
 RECENT_MS = 5000
+_STEP_MA = 100
+"""What the wire says of a limit; less is rounded down."""
 _WIRES = "look for wiring, 120 ohm at both ends, ground, and the bit rate"
 
 
@@ -35,16 +38,37 @@ def sentence(seen: Seen) -> str:
     """Say what an installer has to know first: the first that holds, nearest to the wire first."""
     link, detail = seen.link, str(seen.link.get("detail") or "")
     if link.get("state") == "error":
-        return f"There is no bus: {detail}."
+        return _no_bus(detail)
     if link.get("protocol") == AUTO:
         return f"Nothing is sent yet: {detail}."
     if trouble := _bus_trouble(seen):
         return trouble
+    before = _others(seen)
     if detail.startswith(("silent", "limits are zero")):
-        return f"The inverter is told that nothing is allowed: {detail}."
+        return " ".join([*before, f"The inverter is told that nothing is allowed: {detail}."])
     if unheard := _unheard(seen):
-        return unheard
-    return " ".join([_presence(seen), *_limits(seen), *_asks(seen)])
+        return " ".join([*before, unheard])
+    return " ".join([*before, _presence(seen), *_limits(seen), *_asks(seen)])
+
+
+def _no_bus(detail: str) -> str:
+    if not detail.startswith("no CAN bus"):
+        return f"The link has failed: {detail}. It is started again by itself."
+    return (
+        f"There is {detail}. Is the adapter plugged in, and is can.channel its name?"
+        " 'bmsctl doctor' tells more. The link tries again by itself."
+    )
+
+
+def _others(seen: Seen) -> list[str]:
+    """Say who else talks as we do: an inverter follows whichever battery spoke last."""
+    others = list(seen.link.get("other_senders") or ())
+    if not others:
+        return []
+    return [
+        f"Another sender uses our {', '.join(others)}: a second battery on this bus? The inverter follows whichever"
+        " spoke last. Take one of them off this bus, or give it a bus of its own."
+    ]
 
 
 def _bus_trouble(seen: Seen) -> str:
@@ -62,22 +86,33 @@ def _unheard(seen: Seen) -> str:
     if not seen.protocol.alive_ids:
         return ""
     expected = " or ".join(f"0x{number:03X}" for number in seen.protocol.alive_ids)
-    age_ms = seen.link.get("inverter_age_ms")
+    age_ms, doubts = seen.link.get("inverter_age_ms"), _doubts(seen)
     if age_ms is None:
         others = seen.link.get("frames_received")
         other = f" {others} other frames were heard: does it speak another protocol?" if others else ""
+        other = f" {doubts}" if doubts else other
         return (
             f"Frames go out, but the inverter was never heard ({expected}).{other} Some inverters never say anything;"
             f" if it does nothing, choose lithium over CAN on it, and {_WIRES}."
         )
     if age_ms > RECENT_MS:
         silent = f"the inverter is silent for {age_ms / 1000:.0f} s ({expected})"
-        return f"Frames go out, but {silent}: is it on? Else {_WIRES}."
+        return f"Frames go out, but {silent}: {doubts or f'is it on? Else {_WIRES}.'}"
     return ""
 
 
+def _doubts(seen: Seen) -> str:
+    """Judge as protocol "auto" would what was heard lately, and more than once."""
+    rows = (row for row in seen.frames.get("frames") or () if not row["sent"] and not row["remote"])
+    recent = (row for row in rows if row["count"] > 1 and seen.now_ms - row["at_ms"] <= RECENT_MS)
+    samples = [Sample(row["id"], row["extended"], bytes.fromhex(row["data"])) for row in recent]
+    return doubt(seen.protocol.name, samples * 2) if seen.protocol.alive_ids else ""
+
+
 def _presence(seen: Seen) -> str:
-    return "Inverter heard." if seen.protocol.alive_ids else "Frames go out; nothing is expected back."
+    if not seen.protocol.alive_ids:
+        return "Frames go out; nothing is expected back."
+    return " ".join(filter(None, ["Inverter heard.", _doubts(seen)]))
 
 
 def _limits(seen: Seen) -> list[str]:
@@ -90,10 +125,17 @@ def _limits(seen: Seen) -> list[str]:
     for way in ("charge", "discharge"):
         limit_ma = (seen.snapshot["points"].get(f"{way}_limit_ma") or 0) * share // 100
         if seen.snapshot["points"].get(f"{way}_allowed") is True and limit_ma:
-            found.append(f"It may {way} with up to {limit_ma / 1000:.1f} A.")
+            found.append(_told(way, limit_ma, max(seen.protocol.least_ma, _STEP_MA)))
         else:
             found.append(f"Its {way} limit is 0 A. {why_text(way, seen.snapshot, seen.parameters)}")
     return found
+
+
+def _told(way: str, limit_ma: int, least_ma: int) -> str:
+    if limit_ma >= least_ma:
+        return f"It may {way} with up to {limit_ma // _STEP_MA * _STEP_MA / 1000:.1f} A."
+    least = f"less than {least_ma / 1000:g} A is told as none"
+    return f"Its {way} limit is 0 A: the pack allows {limit_ma} mA, and {least}."
 
 
 def _asks(seen: Seen) -> list[str]:

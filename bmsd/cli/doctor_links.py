@@ -90,6 +90,12 @@ def _of_buses(case: Case, look: Callable[[Case, dict[str, Any]], Finding]) -> Fi
 def _can(case: Case, bus: dict[str, Any]) -> Finding:
     name, kind = bus["channel"], bus["interface"]
     if kind != "socketcan":
+        port = str(name).partition("@")[0]
+        if port.startswith("/dev/") and not case.machine.exists(port):
+            here = ", ".join(case.machine.glob("/dev/serial/by-id/*")) or "no serial adapter"
+            return bad(
+                f"there is no {port}; present: {here}", f"Plug it in, or write can.channel in {case.path}."
+            )
         return unknown(f"interface {kind!r} is python-can's own; only it can tell")
     place = f"/sys/class/net/{name}"
     if not case.machine.exists(place):

@@ -170,7 +170,7 @@ def problems(answers: Answers) -> list[str]:
     checks.check_heater(given, values, merged, found)
     checks.check_lines(given, values, found)
     checks.check_topology(_NOWHERE, given, values, found)
-    check_buses(given, values, found)
+    check_buses(given, values, merged, found)
     check_modbus(given, values, found)
     found += [
         f"{_MARK}{key} is given, but {gate.key} says that there is none"

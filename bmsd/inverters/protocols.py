@@ -115,6 +115,19 @@ def problems(name: str, bitrate: int | None) -> list[str]:
     return []
 
 
+def voltage_problems(name: str, charge_mv: int) -> list[str]:
+    """Say that a pack's charge voltage is outside what the inverter takes; it would be told the nearest it takes."""
+    signals = (s for frame in row_of(name).frames for s in frame.signals if s.name == "charge_limit_mv")
+    for signal in signals:
+        low_mv, high_mv = (steps * signal.denominator // signal.numerator for steps in signal.range)
+        if not low_mv <= charge_mv <= high_mv:
+            return [
+                f"can.protocol {name!r} carries charge voltages of {low_mv / 1000:g} to {high_mv / 1000:g} V, and this"
+                f" pack is charged to {charge_mv / 1000:g} V: pack.cells or the protocol is wrong"
+            ]
+    return []
+
+
 def fallback_problems(name: str, fallback: str) -> list[str]:
     """Say what is wrong with what is to be spoken when nothing is recognised; nothing when it fits."""
     if not fallback:

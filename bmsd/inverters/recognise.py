@@ -17,6 +17,7 @@ WINDOW_MS = 3000
 """How long is listened for one judgement: known inverters say each of their frames once a second."""
 _LEAST = 2
 _ALIVE, _GX = 0x305, 0x307
+_BATTERY = 0x351
 _OF_INVERTERS = range(0x300, 0x310)
 
 
@@ -72,7 +73,8 @@ def _is_sma(frames: Frames) -> bool:
 
 def _is_deye(frames: Frames) -> bool:
     contents = frames.get(_ALIVE, ())
-    return _fits(heard.DEYE[0], contents) and all(all(data[3:6]) and not any(data[6:]) for data in contents)
+    told = _fits(heard.DEYE[0], contents) and all(all(data[3:6]) and not any(data[6:]) for data in contents)
+    return told and not _is_gx(frames)
 
 
 def _is_luxpower(frames: Frames) -> bool:
@@ -121,7 +123,33 @@ def recognise(samples: Iterable[Sample]) -> Verdict:
         return Verdict(None, f"heard {other[0]}")
     if not frames and not wide:
         return Verdict(None, "")
-    return Verdict(None, f"no known inverter: heard {_listed(frames, wide)}")
+    battery = ", but another battery (0x351)" if _BATTERY in frames else ""
+    return Verdict(None, f"no known inverter{battery}: heard {_listed(frames, wide)}")
+
+
+_KIN = {
+    "victron": {"victron"},
+    "growatt": {"growatt"},
+    "sma": {"sma"},
+    "deye": {"deye", "sunsynk", "solark", "solark-10mv"},
+    "luxpower": {"luxpower"},
+}
+"""By what is recognised, the protocols that it does not speak against."""
+_UNMISTAKABLE = {"victron", "growatt", "sma"}
+"""Who says more than zeros in 0x305, as all others of the Pylontech family may."""
+
+
+def doubt(protocol: str, samples: Iterable[Sample]) -> str:
+    """Say what speaks against the protocol that is spoken; empty when nothing does."""
+    verdict = recognise(samples)
+    if verdict.protocol is None:
+        return (
+            f"{verdict.reason[0].upper()}{verdict.reason[1:]}." if verdict.reason.startswith("heard") else ""
+        )
+    fits = _KIN.get(verdict.protocol)
+    if protocol in fits if fits else protocol not in _UNMISTAKABLE:
+        return ""
+    return f'What is heard looks like {verdict.reason}; for that write protocol = "{verdict.protocol}".'
 
 
 def _often(samples: Iterable[Sample]) -> tuple[dict[int, list[bytes]], set[int]]:

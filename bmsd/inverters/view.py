@@ -24,6 +24,8 @@ FLOW_MA = 100
 _CHEMISTRIES = {"lifepo4": 0, "li-ion": 1, "lto": 2}
 _CELLS = 25
 """Most cells that any protocol shows one by one."""
+_SENSORS = 4
+"""Likewise sensors of the battery."""
 
 _SAME = (
     "pack_mv", "current_ma", "soc_permille", "soh_permille", "cell_min_mv", "cell_max_mv", "min_cell", "max_cell",
@@ -137,8 +139,14 @@ def _extremes(points: Mapping[str, Any]) -> dict[str, Value]:
         **{f"temperature_{number}_decic": decic for number, decic in enumerate(sensors, 1)},
         "temperature_min_decic": lowest,
         "temperature_max_decic": highest,
-        "sensor_mask": (1 << len(sensors)) - 1 | (points.get("switch_decic") is not None) << 2,
+        "sensor_mask": _sensor_mask(len(sensors), points.get("switch_decic") is not None),
     }
+
+
+def _sensor_mask(sensors: int, switch: bool) -> int:
+    """Give a bit for each temperature there is; the third is that of the switches, and the others go around it."""
+    battery = (1 << min(sensors, _SENSORS)) - 1
+    return battery & 3 | switch << 2 | battery >> 2 << 3
 
 
 def _switches(points: Mapping[str, Any]) -> dict[str, Value]:

@@ -27,7 +27,7 @@ MOST_WAITING = 256
 """Bytes on their way to a serial adapter that takes them slowly; more would arrive as old frames (S7)."""
 SOCKET_TIMEOUT_S = 1.0
 """A server on the network may let us wait this long, at opening and at sending."""
-BUS_OFF = 0x40
+BUS_OFF, RESTARTED = 0x40, 0x100
 _END = b"\r"
 _CONTROLLER, _PASSIVE = 0x04, 0x30
 _ERROR_CLASSES = {
@@ -168,7 +168,8 @@ def _is_noise(bus: can.BusABC, error: Exception) -> bool:
 def _words(error: Exception) -> str:
     """Say what a driver raised, with the cause that it hides."""
     told = str(error) or type(error).__name__
-    return f"{told}: {error.__cause__}" if error.__cause__ else told
+    cause = str(error.__cause__ or "")
+    return told if cause in told else f"{told}: {cause}"
 
 
 def _has_more(bus: can.BusABC) -> bool:

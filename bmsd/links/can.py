@@ -76,6 +76,7 @@ class Inverter:
         self._snapshots = Snapshots(link.runtime_dir)
         self._core = Lost(link, "core data")
         self._bus = Lost(link, f"CAN bus {settings.bus.get('channel')}")
+        self._queue = Lost(link, f"room for frames to {settings.bus.get('channel')}")
         self._ears = Ears(link, self._protocol, settings.bus.get("channel"))
         self._traffic = Traffic(link.runtime_dir, link.name)
         self._chooser = Chooser(link, settings, monotonic_ms()) if settings.protocol == AUTO else None
@@ -184,9 +185,15 @@ class Inverter:
             if not send(bus, message):
                 self.counters.dropped += len(planned) - done
                 self._dropped_ms = monotonic_ms()
+                self._queue.since(
+                    "the queue is full, as when nobody acknowledges: is the inverter on? Else look for wiring,"
+                    " termination and bit rate"
+                )
                 return
             self.counters.sent += 1
             self._traffic.note(message, monotonic_ms(), sent=True)
+        if not self._is_stuck(monotonic_ms()):
+            self._queue.back()
 
     def _listen(self, bus: can.BusABC) -> None:
         """Take what has arrived, without waiting. BusLostError: the interface is gone or talks nonsense."""
@@ -209,6 +216,9 @@ class Inverter:
             # All of its frames are due at once.
             self._due_ms, self._urgent = {}, ()
 
+    def _is_stuck(self, now_ms: int) -> bool:
+        return self._dropped_ms is not None and now_ms - self._dropped_ms <= STEADY_MS
+
     def _report(self, now_ms: int, told: View) -> None:
         self._ears.watch(now_ms)
         chosen = f" ({self._chooser.text(now_ms)})" if self._chooser else ""
@@ -220,8 +230,12 @@ class Inverter:
             state, detail = "waiting", f"silent: {self._core_text()}"
         else:
             state, detail = "waiting", f"limits are zero: {self._core_text()}"
+        if twins := self._ears.twins:
+            detail += f"; another sender uses our {', '.join(twins)}"
         if errors := self._ears.bus_errors(now_ms):
             detail += f"; {', '.join(errors)}"
+        if self._is_stuck(now_ms):
+            detail += "; the queue is full"
         self._publish(state, detail, now_ms)
 
     def _publish(self, state: str, detail: str, now_ms: int) -> None:

@@ -13,7 +13,7 @@ from bmsd.errors import PeerError
 from bmsd.inverters import heard
 from bmsd.inverters.frames import Value
 from bmsd.inverters.protocols import Protocol
-from bmsd.links.adapters import BUS_OFF, error_classes
+from bmsd.links.adapters import BUS_OFF, RESTARTED, error_classes
 from bmsd.links.link import NOTICE, WARNING, Link, Lost
 
 LONGEST_11_BIT = 0x7FF
@@ -21,6 +21,8 @@ ALIVE_MS = 5000
 """An inverter not heard for this long is silent; that is told, and never a reason to stop sending."""
 ERRORS_MS = 5000
 """How long a reported error of the bus counts as present."""
+TWIN_MS = 30_000
+"""Another sender of our identifiers counts as present for so long; batteries are known that speak every 10 s."""
 MOST_SAID = 16
 """Different oddities that are said one by one."""
 
@@ -40,6 +42,8 @@ class Ears:
         self._alive_ms: int | None = None
         self._errors_ms: int | None = None
         self._off_ms: int | None = None
+        self._restarted = True
+        self._twins: dict[int, int] = {}
         self._classes: list[str] = []
         self._odd: set[tuple[str, int]] = set()
         self._asked: dict[str, bool] = {}
@@ -51,7 +55,7 @@ class Ears:
         """Listen for the inverter of a protocol from now on."""
         self._protocol = protocol
         self._ours = {(frame.id, frame.extended) for frame in protocol.frames}
-        self._says = {}
+        self._says, self._twins = {}, {}
 
     def take(self, message: can.Message, now_ms: int) -> None:
         """Take one frame that arrived."""
@@ -59,13 +63,12 @@ class Ears:
             self._error(message, now_ms)
             return
         self.received += 1
-        self.any_ms = now_ms
+        self.any_ms, self._restarted = now_ms, True
         if message.is_remote_frame or message.is_fd:
             return
         key = (message.arbitration_id, bool(message.is_extended_id))
         if key in self._ours:
-            self._say_once("twin", key[0], f"another sender uses 0x{key[0]:03X}, which is ours: is a second battery"
-                           " on this bus? The inverter sees both")  # fmt: skip
+            self._twin(key[0], now_ms)
         if self._is_alive(key):
             self._alive_ms = now_ms
         if row := heard.find(self._protocol.heard, *key):
@@ -73,7 +76,10 @@ class Ears:
 
     def watch(self, now_ms: int) -> None:
         """Say once that inverter or controller is gone, and once that it is back."""
-        if self._off_ms is not None and now_ms - self._off_ms > ERRORS_MS:
+        if self._twins and now_ms - max(self._twins.values()) > TWIN_MS:
+            self._twins = {}
+            self._link.say(NOTICE, "the other sender of our identifiers is silent")
+        if self._restarted and self._off_ms is not None and now_ms - self._off_ms > ERRORS_MS:
             # Not at the first restart: a short circuit takes the controller off the bus ten times a second.
             self._controller.back()
         if self._alive_ms is None:
@@ -91,10 +97,16 @@ class Ears:
             return "inverter not heard yet"
         return "inverter silent" if now_ms - self._alive_ms > ALIVE_MS else "inverter heard"
 
+    @property
+    def twins(self) -> list[str]:
+        """List our identifiers that another sender uses."""
+        return [f"0x{number:03X}" for number in sorted(self._twins)]
+
     def bus_errors(self, now_ms: int) -> list[str]:
         """Say what the bus reported lately."""
-        recent = self._errors_ms is not None and now_ms - self._errors_ms <= ERRORS_MS
-        return self._classes if recent else []
+        if self._errors_ms is not None and now_ms - self._errors_ms <= ERRORS_MS:
+            return self._classes
+        return [] if self._restarted else ["the controller stays off the bus: nobody starts it again"]
 
     def figures(self, now_ms: int) -> dict[str, Any]:
         """Give what the state file tells."""
@@ -104,6 +116,7 @@ class Ears:
             "nonsense_received": self.nonsense,
             "error_frames": self.errors,
             "bus_errors": self.bus_errors(now_ms),
+            "other_senders": self.twins,
             "inverter_age_ms": None if self._alive_ms is None else now_ms - self._alive_ms,
             "inverter_says": self._says,
             "inverter_asks": asks,
@@ -113,6 +126,15 @@ class Ears:
         """Tell the inverter's keep-alive from frames that only share its number, 29-bit ones among them."""
         number, extended = key
         return number in self._protocol.alive_ids and extended == (number > LONGEST_11_BIT)
+
+    def _twin(self, number: int, now_ms: int) -> None:
+        if not self._twins:
+            self._link.say(
+                WARNING,
+                f"another sender uses 0x{number:03X}, which is ours: is a second battery on this bus? The inverter"
+                " follows whichever spoke last: take one of them off this bus",
+            )
+        self._twins[number] = now_ms
 
     def _read(self, row: heard.Heard, data: bytes) -> None:
         try:
@@ -142,9 +164,12 @@ class Ears:
         self.errors += 1
         self._errors_ms = now_ms
         self._classes = error_classes(message)
+        self._restarted |= bool(message.arbitration_id & RESTARTED)
         if message.arbitration_id & BUS_OFF:
-            self._off_ms = now_ms
-            self._controller.since("off the bus after too many errors; the kernel starts it again")
+            self._off_ms, self._restarted = now_ms, False
+            self._controller.since(
+                "off the bus after too many errors; the kernel starts it again by its restart-ms"
+            )
 
     def _say_once(self, kind: str, number: int, text: str) -> None:
         if (kind, number) in self._odd or len(self._odd) >= MOST_SAID:

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from bmsd.links.modbus_rtu import PATIENCE_US, RefusedError, silence_us
+from bmsd.links.listener import Listener
+from bmsd.links.modbus_rtu import RefusedError
 from bmsd.tables import jk_4e57
 
 START = b"\x4e\x57"
@@ -22,43 +23,19 @@ _END = bytes.fromhex("0000000068")
 """Record number, then the end mark."""
 
 
-class Station:
+class Station(Listener):
     """A board at the end of a line."""
 
     def __init__(self, values: Callable[[], dict[str, Any]], baudrate: int) -> None:
-        self.answered = self.refused = self.foreign = self.garbage = 0
+        super().__init__(baudrate, most=_LONGEST)
+        self.answered = self.refused = 0
         self._values = values
-        self._silence_us = silence_us(baudrate)
-        self._patience_us = max(PATIENCE_US, 2 * self._silence_us)
-        self._buffer = bytearray()
-        self._last_us = 0
-        self._judged = True
-
-    def feed(self, data: bytes, now_us: int) -> None:
-        """Take bytes that arrived at a time."""
-        if self._buffer and now_us - self._last_us > self._patience_us:
-            self.garbage += len(self._buffer)
-            self._buffer.clear()
-        self._buffer += data
-        self.garbage += max(len(self._buffer) - _LONGEST, 0)
-        del self._buffer[:-_LONGEST]
-        self._last_us, self._judged = now_us, False
-
-    def due_us(self) -> int | None:
-        """Tell when `take` is worth calling; None while nothing new has arrived."""
-        return None if self._judged else self._last_us + self._silence_us
 
     def take(self, now_us: int) -> bytes | None:
         """Answer the request that ended before this silence; None where silence is the answer."""
-        due_us = self.due_us()
-        if due_us is None or now_us < due_us:
-            return None
-        self._judged = True
-        request = _last_frame(bytes(self._buffer))
+        request = self._ended(now_us, _last_frame)
         if request is None:
-            return None  # perhaps the rest is still to come
-        self.garbage += len(self._buffer) - len(request)
-        self._buffer.clear()
+            return None
         if request[_TRANSFER] != _REQUEST:
             self.foreign += 1  # an answer, perhaps our own, echoed by the adapter
             return None

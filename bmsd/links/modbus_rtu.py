@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from bmsd.errors import PeerError
+from bmsd.links.listener import PATIENCE_US, Listener, silence_us
 
 READ_HOLDING, READ_INPUT, WRITE_COIL, WRITE_REGISTER, WRITE_COILS, WRITE_REGISTERS = 3, 4, 5, 6, 15, 16
 READS, SINGLE = (READ_HOLDING, READ_INPUT), (WRITE_COIL, WRITE_REGISTER)
@@ -23,9 +24,6 @@ LONGEST_FRAME = 256
 _SHORTEST_FRAME = 4
 _READ_LENGTH = 8
 _ANY_READ = (1, 2, 3, 4)
-_FAST_BAUD, _FAST_SILENCE_US = 19_200, 1750
-PATIENCE_US = 20_000
-"""A frame may arrive in pieces (USB adapters deliver in batches of up to 16 ms); older pieces are dropped."""
 
 
 class Refusal(IntEnum):
@@ -65,74 +63,34 @@ class Order:
     values: tuple[int, ...] = ()
 
 
-def silence_us(baudrate: int) -> int:
-    """Give the silence that ends a frame: 3.5 characters of 11 bits, fixed on fast lines."""
-    return _FAST_SILENCE_US if baudrate > _FAST_BAUD else -(-3_500_000 * 11 // baudrate)
-
-
-class Framer:
+class Framer(Listener):
     """Finds requests to some units in what arrives."""
 
     def __init__(self, units: Collection[int], baudrate: int) -> None:
-        self.foreign = 0
-        self.garbage = 0
-        """Bytes that belonged to no frame."""
+        super().__init__(baudrate, most=2 * LONGEST_FRAME)  # what is left of more is no whole frame
         self._units = frozenset(units)
-        self._silence_us = silence_us(baudrate)
-        self._patience_us = max(PATIENCE_US, 2 * self._silence_us)
-        self._buffer = bytearray()
-        self._last_us = 0
-        self._judged = True
-
-    def feed(self, data: bytes, now_us: int) -> None:
-        """Take bytes that arrived at a time."""
-        if self._buffer and now_us - self._last_us > self._patience_us:
-            self._drop()
-        self._buffer += data
-        if len(self._buffer) > 2 * LONGEST_FRAME:
-            self.garbage += len(self._buffer) - LONGEST_FRAME
-            del self._buffer[:-LONGEST_FRAME]
-        self._last_us = now_us
-        self._judged = False
-
-    def due_us(self) -> int | None:
-        """Tell when `take` is worth calling; None while nothing new has arrived."""
-        return None if self._judged else self._last_us + self._silence_us
 
     def take(self, now_us: int) -> Request | None:
         """Give the request that ended before this silence, if there is one."""
-        due_us = self.due_us()
-        if due_us is None or now_us < due_us:
-            return None
-        self._judged = True
-        frame = self._whole() or self._tail()
+        frame = self._ended(now_us, self._find)
         if frame is None:
-            return None  # perhaps the rest is still to come
-        self.garbage += len(self._buffer) - len(frame)
-        self._buffer.clear()
+            return None
         if frame[0] not in self._units or frame[1] >= 0x80:
             self.foreign += 1
             return None
         return Request(frame[0], frame[1], frame[2:-2])
 
-    def _whole(self) -> bytes | None:
-        """Take everything since the last silence as one frame, of whatever unit."""
-        frame = bytes(self._buffer)
-        return frame if _SHORTEST_FRAME <= len(frame) <= LONGEST_FRAME and crc_is_good(frame) else None
+    def _find(self, arrived: bytes) -> bytes | None:
+        """Take everything since the last silence as one frame, of whatever unit; else look at its end.
 
-    def _tail(self) -> bytes | None:
-        """Find a request to us at the end, after something else.
-
-        Only reads are believed here: in a long answer of another slave some tail will one day have a good
-        checksum by chance.
+        After something else only a read to us is believed: in a long answer of another slave some tail will one
+        day have a good checksum by chance.
         """
-        tail = bytes(self._buffer[-_READ_LENGTH:])
+        if _SHORTEST_FRAME <= len(arrived) <= LONGEST_FRAME and crc_is_good(arrived):
+            return arrived
+        tail = arrived[-_READ_LENGTH:]
         is_ours = len(tail) == _READ_LENGTH and tail[0] in self._units and tail[1] in _ANY_READ
         return tail if is_ours and crc_is_good(tail) else None
-
-    def _drop(self) -> None:
-        self.garbage += len(self._buffer)
-        self._buffer.clear()
 
 
 class Echo:

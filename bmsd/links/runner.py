@@ -6,8 +6,12 @@ Exit codes: 0 good (also: not configured), 1 failed, 2 wrong usage, 78 configura
 from __future__ import annotations
 
 import argparse
+import contextlib
+import fcntl
+import os
 import sys
 import traceback
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
@@ -58,6 +62,39 @@ def _run(link: Link, row: Row) -> int:
         print(f"bmsd-link {link.name}: nothing to do, [{section}] is not configured")
         return 0
     link.end_on_signals()
+    with _alone(link) as alone:
+        if not alone:
+            # Its file stays the first one's.
+            link.say(
+                ERROR,
+                f"another one serves {link.runtime_dir} already: see 'bmsctl status', or end that first",
+            )
+            return 1
+        return _serve(link, row)
+
+
+@contextlib.contextmanager
+def _alone(link: Link) -> Iterator[bool]:
+    """Tell whether no other process serves this link; two would both talk on its bus or line."""
+    try:
+        # Not removed at the end: the next one may hold it by then.
+        lock = os.open(
+            link.runtime_dir / f"link-{link.name}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640
+        )
+    except OSError:
+        yield True  # it may be another user's, from a start by hand: no reason to leave the inverter untold
+        return
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        yield False
+    else:
+        yield True
+    finally:
+        os.close(lock)
+
+
+def _serve(link: Link, row: Row) -> int:
     try:
         import_module(row.module).run(link)
     except ConfigError:

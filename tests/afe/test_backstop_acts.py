@@ -10,24 +10,14 @@ import pytest
 from bmsd.afe import session as sessions
 from bmsd.afe.transfers import BusCounter, run
 from bmsd.backstop import CELL_MARGIN_MV, CURRENT_MARGIN_PERMILLE, HEAT_MARGIN_DECIC, afe_settings
-from bmsd.config import load
 from bmsd.core.types import AfeState, ChipFault
+from tests.configured import loaded, pack_text
 
-CONFIG = """
-[pack]
-chemistry = "lifepo4"
-cells = 16
-capacity_ah = 280
-[afe]
-chip = "bq76952"
-shunt_mohm = 0.25
+CONFIG = pack_text("""
 [outputs]
 charge = 17
 discharge = 27
-[parameters]
-charge_ocp_a = 100
-discharge_ocp_a = 150
-"""
+""")
 GOOD = {"cell_mv": 3300.0, "current_ma": 0.0, "battery": 250.0, "switch": 300.0, "internal": 300.0}
 BOTH = (False, False)
 CHARGE_ONLY, DISCHARGE_ONLY = (False, True), (True, False)
@@ -65,9 +55,7 @@ each = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory):
-    path = tmp_path_factory.mktemp("pack") / "bmsd.toml"
-    path.write_text(CONFIG)
-    config = load(path)
+    config = loaded(tmp_path_factory.mktemp("pack"), CONFIG)
     return afe_settings(config, config.parameters)
 
 

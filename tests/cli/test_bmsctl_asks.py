@@ -86,6 +86,15 @@ def test_params_preset_and_reset(runtime, answering) -> None:
     assert answering.asked == [{"do": "preset", "name": "jk-compatible"}, {"do": "unset"}]
 
 
+@pytest.mark.parametrize(
+    ("state", "said"), [("sleeping", "the pack wakes\n"), ("idle", "the pack was not asleep\n")]
+)
+def test_wake_says_whether_there_was_anybody_to_wake(runtime, answering, state, said) -> None:
+    runtime.publish(state=state)
+    assert runtime.run("wake")[:2] == (0, said)
+    assert answering.asked == [{"do": "wake"}]
+
+
 REQUESTS = [
     (["switch", "charge", "off"], {"do": "switch", "name": "charge", "on": False}),
     (["switch", "balance", "on"], {"do": "switch", "name": "balance", "on": True}),

@@ -15,16 +15,10 @@ from bmsd.cli.doctor_boot import Boot, numbers
 from bmsd.cli.doctor_machine import Finding, GpioChip, Machine, Verdict
 from bmsd.cli.doctor_system import setting
 from bmsd.cli.main import main
+from tests.configured import pack_text
 
 GOOD, WARN, BAD, UNKNOWN, SKIPPED = Verdict.GOOD, Verdict.WARN, Verdict.BAD, Verdict.UNKNOWN, Verdict.SKIPPED
-CONFIG = """
-[pack]
-chemistry = "lifepo4"
-cells = 16
-capacity_ah = 280
-[afe]
-chip = "bq76952"
-shunt_mohm = 0.25
+CONFIG = pack_text("""
 [outputs]
 charge = 17
 discharge = 27
@@ -40,10 +34,7 @@ tcp = "127.0.0.1:1502"
 [meter]
 port = "/dev/ttyUSB0"
 devices = { 1 = "sdm120" }
-[parameters]
-charge_ocp_a = 100
-discharge_ocp_a = 150
-"""
+""")
 BOOT = """
 # A comment, and what other boards want.
 dtparam=i2c_arm=on,i2c_arm_baudrate=100000
@@ -316,6 +307,8 @@ PLANTED: list[tuple[str, Callable[[Rig], None], Verdict, str, str]] = [
     ("can", both(no_can, on.boot("dtoverlay=mcp2515", "#")), BAD, "no interface", "oscillator="),
     ("can", on.put("sys/class/net/can0/flags", "0x40080"), BAD, "is down", "restart bmsd-can@can0"),
     ("can", on.put("sys/class/net/can0/type", "1"), BAD, "no CAN", "can.channel"),
+    ("can", on.config("[can]", '[can]\ninterface = "slcan"\nchannel = "/dev/ttyACM9@115200"'), BAD,
+     "there is no /dev/ttyACM9", "can.channel"),
     ("can_rate", on.link(bittiming={"bitrate": 250_000}), BAD, "250000", "bmsd-can@can0"),
     ("can_rate", on.link(bittiming={}), BAD, "no bit rate yet", "bmsd-can@can0"),
     ("can_rate", on.link(restart_ms=0), WARN, "restart-ms is 0", "bmsd-can@can0"),
@@ -402,9 +395,7 @@ def test_every_check_has_been_seen_to_fail() -> None:
 
 
 def test_the_chips_own_fets_have_no_pins_to_look_for(rig) -> None:
-    pack = '[pack]\nchemistry = "lifepo4"\ncells = 16\ncapacity_ah = 280\n'
-    afe = '[afe]\nchip = "bq76952"\nshunt_mohm = 0.25\n[switches]\ntopology = "afe"\n'
-    rig.put("etc/bmsd/bmsd.toml", f"{pack}{afe}[parameters]\ncharge_ocp_a = 100\ndischarge_ocp_a = 150\n")
+    rig.put("etc/bmsd/bmsd.toml", pack_text('[switches]\ntopology = "afe"\n'))
     found = rig.look()
     assert {found[name].verdict for name in ("contacts", "power_up", "boot_level")} == {SKIPPED}
     assert "FETs" in found["contacts"].text

@@ -186,8 +186,9 @@ HOUR_MS = 3_600_000
 def test_a_full_charge_is_asked_for_after_a_month(unfilled_ms, asks) -> None:
     state = replace(counter(600), unfilled_ms=unfilled_ms)
     assert soc.long_not_full(EIGHT.parameters, state) is asks
-    never = make_settings(chosen={"full_charge_after_h": 0}).parameters
+    never, soon = (make_settings(chosen={"full_charge_after_h": h}).parameters for h in (0, 1))
     assert not soc.long_not_full(never, state)
+    assert soc.long_not_full(soon, state)
 
 
 @pytest.mark.parametrize(("permille", "left"), [(969, True), (970, False), (1000, False)])

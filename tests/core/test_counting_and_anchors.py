@@ -9,13 +9,14 @@ import pytest
 from bench_inputs import believed, make_settings
 
 from bmsd.core import soc
-from bmsd.core.soc import HELD_MV, SocState, Tail, advance
+from bmsd.core.soc import SocState, Tail, advance
 from bmsd.core.types import Event
 from bmsd.tables.chemistries import CHEMISTRIES
 
 PACK = make_settings()
 WHOLE = PACK.capacity_mah * 3_600_000
 T = 1_000_000
+HELD_MV = 20
 FULL_MV, EMPTY_MV = PACK.parameters.soc_full_mv, PACK.parameters.soc_empty_mv
 FULL_MS, EMPTY_MS = PACK.parameters.soc_full_time_ms, PACK.parameters.soc_empty_time_ms
 TAIL_MA = PACK.capacity_mah * PACK.parameters.soc_full_tail_permille // 1000

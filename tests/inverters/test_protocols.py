@@ -152,6 +152,18 @@ def test_jk_sends_no_alarm_frame_without_an_alarm() -> None:
     assert "7F4" not in told("jk", document())
 
 
+@pytest.mark.parametrize(
+    ("sensors", "switch_decic", "data"),
+    [([210, 250], 300, "07 47 4B 50 FF FF"), ([210, 250], None, "03 47 4B FF FF FF"),
+     ([210, 250, 245], 300, "0F 47 4B 50 4B FF"), ([210, 250, 245, 240], None, "1B 47 4B FF 4B 4A"),
+     ([210, 250, 245, 240, 230], 300, "1F 47 4B 50 4B 4A")],
+)  # fmt: skip
+def test_jks_mask_of_sensors_has_a_bit_for_each_that_is_shown(sensors, switch_decic, data) -> None:
+    """The third place is the MOSFETs', so a battery's third sensor is the fourth."""
+    sent = told("jk", document(battery_decic=sensors, switch_decic=switch_decic))
+    assert sent["18F228F4"] == f"{data} 00 00"
+
+
 # --- Lost data, permissions -----------------------------------------------------------------------------------
 
 MEASURED = {

@@ -135,6 +135,24 @@ def test_a_full_queue_drops_the_set_and_repeats_nothing(bench, error) -> None:
 
 
 @pytest.mark.fault_class(11, "alone")
+def test_a_queue_that_stays_full_is_said_once_and_once_when_frames_go_out_again(bench, capfd) -> None:
+    """An inverter that is off all night acknowledges nothing."""
+    bench.bus.failure = can.CanOperationError("Failed to transmit", errno.ENOBUFS)
+    for _ in range(20):
+        bench.publish()
+        bench.cycle(1000)
+    assert "the queue is full" in bench.state()["detail"]
+    bench.bus.failure = None
+    for _ in range(10):
+        bench.publish()
+        bench.cycle(1000)
+    assert "the queue is full" not in bench.state()["detail"]
+    errors = capfd.readouterr().err
+    assert errors.count("room for frames to fake lost: the queue is full") == 1
+    assert errors.count("room for frames to fake is back") == 1
+
+
+@pytest.mark.fault_class(11, "alone")
 @pytest.mark.parametrize(
     "error",
     [can.CanOperationError("Network is down", errno.ENETDOWN), OSError(errno.ENODEV, "No such device")],

@@ -17,25 +17,16 @@ from lines import Adapter
 
 from bmsd.bus import Publisher, monotonic_ms
 from bmsd.inverters.protocols import PROTOCOLS
+from tests.configured import pack_text, written
 
 pytestmark = [pytest.mark.system, pytest.mark.xdist_group("system"), pytest.mark.timeout(90)]
 ROOT = Path(__file__).resolve().parents[2]
 DBC = ROOT / "docs" / "generated" / "dbc"
-CONFIG = """
-[pack]
-chemistry = "lifepo4"
-cells = 16
-capacity_ah = 280
-[afe]
-chip = "bq76952"
-shunt_mohm = 0.25
+CONFIG = pack_text("""
 [outputs]
 charge = 1
 discharge = 2
-[parameters]
-charge_ocp_a = 120
-discharge_ocp_a = 150
-"""
+""")
 BUS = '[{}]\nprotocol = "{}"\ninterface = "slcan"\nchannel = "{}"\nsleep_after_open = 0\n'
 POINTS = {
     "pack_mv": 53_200, "current_ma": -12_300, "soc_permille": 600, "soh_permille": 990, "cell_mv": [3325] * 16,
@@ -76,8 +67,7 @@ def adapters() -> Iterator[list[Adapter]]:
 
 @contextmanager
 def running(folder: Path, name: str, sections: str) -> Iterator[subprocess.Popen[str]]:
-    config = folder / "bmsd.toml"
-    config.write_text(CONFIG + sections)
+    config = written(folder, CONFIG + sections)
     command = [sys.executable, "-m", "bmsd.links.runner", name, "--config", str(config)]
     process = subprocess.Popen(
         [*command, "--runtime-dir", str(folder)], stderr=subprocess.PIPE, text=True, cwd=ROOT
@@ -178,6 +168,29 @@ def test_status_shows_every_bus_and_one_that_does_not_run(tmp_path, core, adapte
     links = json.loads(said.stdout)["links"]
     assert links["can"]["state"] == "running"
     assert links["can@grid"]["state"] == "absent"
+
+
+def test_a_second_link_on_the_same_bus_ends_and_leaves_the_first_alone(tmp_path, core, adapters) -> None:
+    """As when somebody starts it by hand to see what it says: both would talk, each to the other's replies."""
+    sections = BUS.format("can", "pylontech", adapters[0].port)
+    with running(tmp_path, "can", sections):
+        eventually(lambda: state(tmp_path)["state"] == "running")
+        with running(tmp_path, "can", sections) as second:
+            _, errors = second.communicate(timeout=20)
+        assert second.returncode == 1
+        assert "another one serves" in errors
+        assert state(tmp_path)["state"] == "running"
+        before = len(adapters[0].frames)
+        eventually(lambda: len(adapters[0].frames) > before)
+        assert adapters[0].commands.count("S6") == 1, "the adapter was opened twice"
+    with running(tmp_path, "can", sections):
+        eventually(lambda: adapters[0].commands.count("S6") == 2)
+
+
+def test_a_lock_that_cannot_be_had_keeps_no_link_from_its_work(tmp_path, core, adapters) -> None:
+    (tmp_path / "link-can.lock").mkdir()
+    with running(tmp_path, "can", BUS.format("can", "pylontech", adapters[0].port)):
+        eventually(lambda: adapters[0].frames)
 
 
 def test_a_bus_that_is_not_configured_says_so_and_ends_well(tmp_path, adapters) -> None:

@@ -183,6 +183,111 @@ def test_nonsense_and_strangers_are_marked(tmp_path, monkeypatch, capsys) -> Non
     assert "heard 0x306 remote" in text
 
 
+@pytest.mark.parametrize(
+    ("protocol", "number", "data", "words"),
+    [
+        ("pylontech", 0x307, "1234567856494300", 'a Victron GX: 0x307 says "VIC"; for that write protocol = "victron"'),
+        ("byd", 0x307, "1234567856494300", 'write protocol = "victron"'),
+        ("pylontech", 0x301, "1122334455667788", 'write protocol = "growatt"'),
+        ("growatt", 0x305, "0000000000000000", 'write protocol = "pylontech"'),
+        ("victron", 0x305, "0000000000000000", 'write protocol = "pylontech"'),
+        ("pylontech", 0x305, "0A140C150B1A0000", 'write protocol = "deye"'),
+        ("pylontech", 0x605, "0000000000000000", "Heard a Sofar in its own protocol (0x605): set it to Pylontech."),
+    ],
+)  # fmt: skip
+def test_a_protocol_that_is_not_the_inverters_is_doubted_with_the_one_to_write(
+    tmp_path, monkeypatch, capsys, protocol, number, data, words
+) -> None:
+    """Also where the life signs are the same, and after another inverter was heard."""
+    for heard_before in ((), (PROTOCOLS[protocol].alive_ids[0],)):
+        bench = Bench(tmp_path, monkeypatch, protocol=protocol)
+        bench.now_ms -= 20_000
+        for before in heard_before:
+            bench.hear(before, bytes.fromhex("1122334455667788") if before == 0x301 else bytes(8))
+            bench.cycle()
+        for after_ms in (18_000, 1000):
+            bench.hear(number, bytes.fromhex(data))
+            bench.cycle(after_ms)
+        bench.now_ms += 1000
+        bench.publish()
+        _, text = shown(bench, capsys, "--once")
+        assert words in text
+        assert "is it on?" not in text
+
+
+@pytest.mark.parametrize(
+    "protocol", ["pylontech", "pylontech13", "solark", "goodwe", "sofar", "studer", "byd", "deye"]
+)
+def test_a_protocol_of_the_family_is_not_doubted_for_zeros(tmp_path, monkeypatch, capsys, protocol) -> None:
+    bench = Bench(tmp_path, monkeypatch, protocol=protocol)
+    for _ in range(3):
+        bench.hear(ALIVE)
+    bench.publish(charge_limit_ma=5000)
+    _, text = shown(bench, capsys, "--once")
+    assert "Inverter heard. It may charge with up to 5.0 A." in text
+
+
+def test_what_was_heard_once_or_long_ago_raises_no_doubt(bench, capsys) -> None:
+    bench.now_ms -= 10_000
+    for _ in range(3):
+        bench.hear(0x307, bytes.fromhex("1234567856494300"))
+    bench.hear(ALIVE)
+    bench.cycle()
+    bench.now_ms += 10_000
+    bench.publish()
+    bench.hear(ALIVE)
+    bench.hear(0x301, bytes.fromhex("1122334455667788"))
+    assert "looks like" not in shown(bench, capsys, "--once")[1]
+
+
+def test_a_second_battery_is_told_before_the_inverter(bench, capsys) -> None:
+    """Two batteries on one bus are a common slip; the inverter then follows whichever spoke last."""
+    bench.hear(ALIVE)
+    bench.hear(0x355, bytes(4))
+    bench.hear(0x351, bytes(8))
+    _, text = shown(bench, capsys, "--once")
+    assert "Another sender uses our 0x351, 0x355: a second battery on this bus?" in text
+    assert "Take one of them off" in text
+    assert text.index("Another sender") < text.index("Inverter heard.")
+    assert bench.state()["other_senders"] == ["0x351", "0x355"]
+    assert "another sender uses our 0x351, 0x355" in bench.state()["detail"]
+
+
+def test_a_bus_that_is_not_there_is_told_once_with_what_to_do(bench, capsys) -> None:
+    cause = "[Errno 2] could not open port /dev/ttyACM0: No such file or directory"
+    bench.inverter._publish("error", f"no CAN bus: {cause}", bench.now_ms)
+    assert main(["--runtime-dir", str(bench.folder), "can", "--once"]) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert f"There is no CAN bus: {cause}. Is the adapter plugged in, and is can.channel its name?" in text
+    assert "bmsctl doctor" in text
+
+
+@pytest.mark.parametrize(
+    ("protocol", "limit_ma", "words"),
+    [
+        ("deye", 999, "Its charge limit is 0 A: the pack allows 999 mA, and less than 1 A is told as none."),
+        ("deye", 1000, "It may charge with up to 1.0 A."),
+        (
+            "pylontech",
+            99,
+            "Its charge limit is 0 A: the pack allows 99 mA, and less than 0.1 A is told as none.",
+        ),
+        ("pylontech", 199, "It may charge with up to 0.1 A."),
+        ("pylontech", 50_099, "It may charge with up to 50.0 A."),
+    ],
+)
+def test_what_it_may_is_what_the_inverter_is_told(
+    tmp_path, monkeypatch, capsys, protocol, limit_ma, words
+) -> None:
+    bench = Bench(tmp_path, monkeypatch, protocol=protocol)
+    bench.publish(charge_limit_ma=limit_ma)
+    bench.hear(ALIVE, bytes([1, 2, 3, 4, 5, 6, 0, 0]) if protocol == "deye" else bytes(8))
+    _, text = shown(bench, capsys, "--once")
+    assert words in text
+    told = round(int.from_bytes(bench.sent(0x351)[2:4], "little") / 10, 1)
+    assert (f"up to {told} A" if told else "charge limit is 0 A") in text
+
+
 # --- What is not there ----------------------------------------------------------------------------------------
 
 

@@ -83,6 +83,20 @@ def test_two_inverters_are_ambiguous_and_nothing_is_sent(tmp_path, monkeypatch, 
     assert capfd.readouterr().err.count("ambiguous") == 1
 
 
+@pytest.mark.parametrize("measured", ["140201010203", "1402050C0C0B"])
+def test_a_gx_that_tells_more_in_0x305_is_still_a_gx(tmp_path, monkeypatch, measured) -> None:
+    """Recent firmware puts measurements there, which can look like another's clock."""
+    bench = auto(tmp_path, monkeypatch)
+    listen(bench, GX | {0x305: bytes.fromhex(measured) + bytes(2)}, 10)
+    assert bench.state()["protocol"] == "victron"
+
+
+def test_a_battery_that_is_heard_while_listening_is_called_one(tmp_path, monkeypatch) -> None:
+    bench = auto(tmp_path, monkeypatch)
+    assert listen(bench, {0x351: bytes(8), 0x355: bytes(4)}) == []
+    assert "no known inverter, but another battery (0x351)" in bench.state()["detail"]
+
+
 def test_a_protocol_that_is_not_spoken_is_named(tmp_path, monkeypatch) -> None:
     bench = auto(tmp_path, monkeypatch)
     assert listen(bench, {0x605: bytes(8)}) == []

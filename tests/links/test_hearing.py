@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from can_bench import Bench
 
+from bmsd.inverters.protocols import PROTOCOLS
 from bmsd.links import hearing
-from bmsd.links.hearing import ALIVE_MS, MOST_SAID
+from bmsd.links.hearing import ALIVE_MS, MOST_SAID, TWIN_MS
 
 ALL = [0x351, 0x355, 0x356, 0x359, 0x35C, 0x35E]
 
@@ -106,6 +107,31 @@ def test_a_second_battery_on_the_bus_is_said_once(bench, capfd) -> None:
     assert errors.count("another sender uses 0x351") == 1
 
 
+def test_another_sender_is_told_of_once_however_many_identifiers_it_uses_and_when_it_is_gone(
+    tmp_path, monkeypatch, capfd
+) -> None:
+    """And what else is odd is still said: a second battery does not use up the room for it."""
+    bench = of(tmp_path, monkeypatch, "victron")
+    numbers = [frame.id for frame in PROTOCOLS["victron"].frames]
+    for _ in range(3):
+        for number in numbers:
+            bench.hear(number, bytes(8))
+        bench.publish()
+        bench.cycle(1000)
+    bench.hear(0x305, bytes(3))
+    assert len(bench.state()["other_senders"]) == len(numbers)
+    errors = capfd.readouterr().err
+    assert errors.count("another sender") == 1
+    assert "nonsense" in errors
+    bench.now_ms += TWIN_MS
+    bench.publish()
+    assert bench.state()["other_senders"]
+    bench.now_ms += 1001
+    bench.publish()
+    assert bench.state()["other_senders"] == []
+    assert capfd.readouterr().err.count("the other sender of our identifiers is silent") == 1
+
+
 @pytest.mark.parametrize("kind", [{"is_extended_id": True}, {"is_remote_frame": True}, {"is_fd": True}])
 def test_frames_of_another_kind_are_no_life_sign(bench, kind) -> None:
     bench.hear(0x305, b"" if "is_remote_frame" in kind else bytes(8), **kind)
@@ -152,4 +178,21 @@ def test_bus_off_is_said_once_each_way_however_often_it_comes(bench, capfd) -> N
     assert "is back" not in errors
     bench.cycle(hearing.ERRORS_MS + 1)
     bench.cycle(100)
+    assert capfd.readouterr().err.count("CAN controller fake is back") == 1
+
+
+@pytest.mark.fault_class(11, "alone")
+def test_a_controller_that_nobody_starts_again_is_not_called_back(bench, capfd) -> None:
+    """The kernel starts it only where restart-ms is set; frames then go into nothing without an error."""
+    bench.hear(0x40, is_error_frame=True)
+    bench.cycle()
+    for _ in range(20):
+        bench.publish()
+        bench.cycle(1000)
+    bench.publish()
+    assert bench.state()["bus_errors"] == ["the controller stays off the bus: nobody starts it again"]
+    assert "is back" not in capfd.readouterr().err
+    bench.hear(0x305)
+    bench.cycle()
+    assert bench.state()["bus_errors"] == []
     assert capfd.readouterr().err.count("CAN controller fake is back") == 1

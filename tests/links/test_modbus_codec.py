@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bmsd.links.modbus_rtu import (
+    LONGEST_FRAME,
     Framer,
     Order,
     Refusal,
@@ -190,6 +191,14 @@ def test_a_write_glued_to_garbage_is_never_taken() -> None:
     write = with_crc(bytes.fromhex("010600640001"))
     assert Line().sent(b"\x00" + write).said == []
     assert Line().sent(write).said == [exception(6, 1)]
+
+
+def test_what_is_left_of_too_much_garbage_is_never_a_whole_frame() -> None:
+    """S14: also where exactly the longest frame stands at its end."""
+    write = with_crc(bytes.fromhex("0110 0064 007B F6") + bytes(247))
+    assert len(write) == LONGEST_FRAME
+    assert Line().sent(write).said == [exception(16, 1)]
+    assert Line().sent(b"\x00" * 300, 100).sent(write).said == []
 
 
 def test_a_bad_checksum_is_met_with_silence() -> None:

@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import pytest
 
-from bmsd.config import load
 from bmsd.controller import Controller
 from bmsd.core.alarms import is_active
 from bmsd.core.state import begin
@@ -15,15 +14,9 @@ from bmsd.sim.bench import Bench
 from bmsd.sim.plant import PlantSettings
 from bmsd.sim.runner import run
 from bmsd.sim.scenario import find, parse
+from tests.configured import loaded, pack_text
 
-CONFIG = """
-[pack]
-chemistry = "lifepo4"
-cells = 16
-capacity_ah = 280
-[afe]
-chip = "bq76952"
-shunt_mohm = 0.25
+CONFIG = pack_text("""
 [outputs]
 precharge = 22
 heater = 23
@@ -32,10 +25,7 @@ topology = "afe"
 [heater]
 resistance_ohm = 24.0
 supply = "pack"
-[parameters]
-charge_ocp_a = 100
-discharge_ocp_a = 150
-"""
+""")
 ALL_FETS_ON, ALL_FETS_OFF, FET_CONTROL, SET_CFGUPDATE = b"\x96", b"\x95", b"\x97", b"\x90"
 
 
@@ -43,9 +33,7 @@ class Rig:
     """A pack behind the chip's own FETs; the plant is looked at in every cycle."""
 
     def __init__(self, folder, **pack) -> None:
-        path = folder / "bmsd.toml"
-        path.write_text(CONFIG)
-        config = load(path)
+        config = loaded(folder, CONFIG)
         settings = PlantSettings(**{"initial_soc": 0.5, "own_fets": True, "heater_supply": "pack", **pack})
         self.bench = Bench(config, settings, happenings=())
         self.plant, self.chip = self.bench.plant, self.bench.chip
@@ -388,9 +376,7 @@ def test_new_limits_reach_the_chip_only_with_the_fets_off(rig) -> None:
 @pytest.mark.parametrize("name", ["afe-reset", "sensor-lost"])
 def test_shipped_scenarios_end_as_expected_with_the_chips_own_fets(tmp_path, name) -> None:
     """S6: what `bmsim run` shows is shown with these switches, too."""
-    path = tmp_path / "bmsd.toml"
-    path.write_text(CONFIG)
-    config = load(path)
+    config = loaded(tmp_path, CONFIG)
     scenario = parse(find(name, tmp_path), config)
     _, failures = run(config, scenario, lambda _at_ms, _happened: None)
     assert scenario.expectations

@@ -6,21 +6,14 @@ from collections.abc import Callable
 
 import pytest
 
-from bmsd.config import load
 from bmsd.controller import Controller
 from bmsd.core.alarms import is_active
 from bmsd.core.state import begin
 from bmsd.sim.bench import Bench
 from bmsd.sim.plant import PlantSettings
+from tests.configured import loaded, pack_text
 
-CONFIG = """
-[pack]
-chemistry = "lifepo4"
-cells = 16
-capacity_ah = 280
-[afe]
-chip = "bq76952"
-shunt_mohm = 0.25
+CONFIG = pack_text("""
 [outputs]
 main = 17
 precharge = 22
@@ -31,19 +24,14 @@ topology = "common"
 [heater]
 resistance_ohm = 24.0
 supply = "pack"
-[parameters]
-charge_ocp_a = 100
-discharge_ocp_a = 150
-"""
+""")
 
 
 class Rig:
     """A pack with a hybrid inverter on the bench; the plant is looked at every cycle."""
 
     def __init__(self, tmp_path, **plant: float) -> None:
-        path = tmp_path / "bmsd.toml"
-        path.write_text(CONFIG)
-        config = load(path)
+        config = loaded(tmp_path, CONFIG)
         self.now_ms = 0
         settings = PlantSettings(common=True, heater_supply="pack", soc_spread=0.0, **plant)  # type: ignore[arg-type]
         self.bench = Bench(config, settings, happenings=())

@@ -4,30 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from bmsd.config import load
 from bmsd.controller import Controller
 from bmsd.core.state import begin
 from bmsd.core.types import Request
 from bmsd.sim.bench import Bench
 from bmsd.sim.plant import PlantSettings
+from tests.configured import loaded, pack_text
 
-CONFIG = """
-[pack]
-chemistry = "lifepo4"
-cells = 16
-capacity_ah = 280
-[afe]
-chip = "bq76952"
-shunt_mohm = 0.25
+OUTPUTS = """
 [outputs]
 charge = 17
 discharge = 27
 precharge = 22
 charge_feedback = 12
 discharge_feedback = 13
-[parameters]
-charge_ocp_a = 100
-discharge_ocp_a = 150
 """
 
 
@@ -35,9 +25,7 @@ class Rig:
     """A running pack on the bench, charged with 50 A."""
 
     def __init__(self, tmp_path, **parameters: float) -> None:
-        path = tmp_path / "bmsd.toml"
-        path.write_text(CONFIG + "".join(f"{name} = {value}\n" for name, value in parameters.items()))
-        config = load(path)
+        config = loaded(tmp_path, pack_text(OUTPUTS, **parameters))
         self.now_ms = 0
         self.bench = Bench(config, PlantSettings(initial_soc=0.5), happenings=())
         board = self.bench.board(lambda ms: self.bench.pause(self.now_ms))

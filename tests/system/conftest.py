@@ -22,19 +22,14 @@ import pytest
 from bmsd import bus
 from bmsd.asking import ask
 from bmsd.errors import StaleError
+from tests.configured import pack_text
 
 T = TypeVar("T")
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 30.0
 """Nothing here waits this long unless something is wrong; a slow machine is not a failure."""
-CONFIG = """
-[pack]
-chemistry = "lifepo4"
-cells = 16
-capacity_ah = 280
-[afe]
-chip = "bq76952"
-shunt_mohm = 0.25
+CONFIG = pack_text(
+    """
 [outputs]
 charge = 17
 discharge = 27
@@ -48,21 +43,19 @@ discharge_feedback = 6
 resistance_ohm = 24.0
 [bench]
 scenario = "still.toml"
-[parameters]
-charge_ocp_a = 100
-discharge_ocp_a = 150
-period_s = 0.1
-start_good_cycles = 2
-unknown_grace_s = 0.5
-value_max_age_s = 0.5
-recovery_s = 1
-temperature_delay_s = 0.3
-cell_ovp_delay_s = 0.3
-contactor_min_off_s = 0.5
-contactor_operations_per_hour = 600
-heater_min_off_s = 0
-precharge_rest_s = 1
-"""
+""",
+    period_s=0.1,
+    start_good_cycles=2,
+    unknown_grace_s=0.5,
+    value_max_age_s=0.5,
+    recovery_s=1,
+    temperature_delay_s=0.3,
+    cell_ovp_delay_s=0.3,
+    contactor_min_off_s=0.5,
+    contactor_operations_per_hour=600,
+    heater_min_off_s=0,
+    precharge_rest_s=1,
+)
 
 SCENARIO = """
 [scenario]

@@ -26,25 +26,16 @@ import pytest
 
 from bmsd.bus import Publisher, monotonic_ms
 from bmsd.links.modbus_rtu import with_crc
+from tests.configured import pack_text, written
 from tests.links import jk_client
 
 pytestmark = [pytest.mark.system, pytest.mark.xdist_group("system"), pytest.mark.timeout(60)]
 
-CONFIG = """
-[pack]
-chemistry = "lifepo4"
-cells = 16
-capacity_ah = 280
-[afe]
-chip = "bq76952"
-shunt_mohm = 0.25
+CONFIG = pack_text("""
 [outputs]
 charge = 1
 discharge = 2
-[parameters]
-charge_ocp_a = 120
-discharge_ocp_a = 150
-"""
+""")
 CAN = '[can]\ninterface = "slcan"\nchannel = "{}"\nsleep_after_open = 0\nsilence_after_s = {}\n'
 MODBUS = '[modbus]\nport = "{}"\nbaudrate = 115200\nunit = 1\n'
 POINTS = {
@@ -139,8 +130,7 @@ def line():
 
 @contextmanager
 def running(name: str, folder: Path, section: str):
-    config = folder / "bmsd.toml"
-    config.write_text(CONFIG + section)
+    config = written(folder, CONFIG + section)
     command = [sys.executable, "-m", "bmsd.links.runner", name]
     process = subprocess.Popen(
         [*command, "--config", str(config), "--runtime-dir", str(folder)], stderr=subprocess.PIPE, text=True
@@ -254,7 +244,7 @@ def test_the_can_link_says_goodbye_with_zero_limits(tmp_path, core, line, number
     """S7: nothing that was allowed outlives the link."""
     with running("can", tmp_path, CAN.format(line[1], 30)) as process:
         adapter = Slcan(line[0])
-        adapter.frames(1.5)
+        eventually(lambda: adapter.frames(1.5))
         process.send_signal(number)
         last = dict(frame[1:] for frame in adapter.frames(1.0))
         assert process.wait(5) == 0
