@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from cases_core import AT_ONCE_S
+from cases_core import switch_keep
 from cases_front_end import AGE_S
 from hardware import MAIN, MAIN_CONTACT
 from kit import (
@@ -33,6 +33,8 @@ from kit import (
 )
 
 PERIOD_S = 5
+AT_ONCE_S = 4.0
+"""Before the chip would switch its own FETs off without anybody's help, 5 s after it was last spoken to."""
 OWN = r"(?m)^(charge|discharge|charge_feedback|discharge_feedback) = .*\n"
 LINES = {"common": f"main = {MAIN}\nmain_feedback = {MAIN_CONTACT}\n", "afe": ""}
 HOT_C, WARM_C = 70.0, 20.0
@@ -61,10 +63,11 @@ def rewritten(text: str, topology: str) -> str:
 
 @contextmanager
 def built(topology: str) -> Iterator[None]:
-    """Rebuild pack and configuration for a time."""
+    """Rebuild pack and configuration for a time, on a kernel that keeps a freed line's level, as a Raspberry Pi's."""
     before = CONFIG.read_text()
     text = rewritten(before, topology)
     sh("systemctl", "stop", "bmsd.service")
+    switch_keep(True)
     try:
         CONFIG.write_text(text)
         sh("bmsd", "--check-config")
@@ -73,6 +76,7 @@ def built(topology: str) -> Iterator[None]:
     finally:
         sh("systemctl", "stop", "bmsd.service")
         wait(all_off, "all is off")
+        switch_keep(False)
         CONFIG.write_text(before)
         ask("pack")
 
