@@ -44,7 +44,7 @@ def bring_up(config: Config, interface: str) -> str:
         _ip("set", interface, "up")
         return f"{interface} ({kind or 'no bit rate of its own'}) is up"
     data = link["linkinfo"].get("info_data", {})
-    if up and (data.get("bittiming", {}).get("bitrate"), data.get("restart_ms")) == (bitrate, RESTART_MS):
+    if up and (bitrate_of(data), data.get("restart_ms")) == (bitrate, RESTART_MS):
         return f"{interface} was up already at {bitrate} bit/s"
     _ip("set", interface, "down")
     words = ("up", "type", "can", "bitrate", str(bitrate))
@@ -57,6 +57,12 @@ def bring_up(config: Config, interface: str) -> str:
         _ip("set", interface, *words)
         return f"{interface} is up at {bitrate} bit/s; its driver does not restart it after bus-off"
     return f"{interface} is up at {bitrate} bit/s, {RESTART_MS} ms rest after bus-off"
+
+
+def bitrate_of(data: dict[str, Any]) -> int | None:
+    """Find the bit rate in what `ip` tells; one that can only be chosen from a list stands elsewhere."""
+    found = data.get("bittiming", {}).get("bitrate") or data.get("bittiming_bitrate")
+    return int(found) if found else None
 
 
 def describe(interface: str) -> dict[str, Any]:

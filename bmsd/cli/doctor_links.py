@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import PurePosixPath
 from typing import Any
 
+from bmsd.can_up import bitrate_of
 from bmsd.cli.doctor_machine import Finding, bad, good, skipped, unknown, warn, worst
 from bmsd.cli.doctor_pins import Case
 from bmsd.config import MeterConfig, ModbusConfig
@@ -135,7 +136,7 @@ def _can_rate(case: Case, bus: dict[str, Any]) -> Finding:
     if info is None:
         return unknown(f"'ip' tells nothing about {name}")
     data = info.get("info_data", {})
-    rate, again = data.get("bittiming", {}).get("bitrate"), f"sudo systemctl restart bmsd-can@{name}."
+    rate, again = bitrate_of(data), f"sudo systemctl restart bmsd-can@{name}."
     if info.get("info_kind") != "can":
         return skipped(f"{name} ({info.get('info_kind', 'unknown kind')}) has no bit rate of its own")
     if rate != wanted:

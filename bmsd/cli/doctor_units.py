@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Collection
+from pathlib import Path
 
 from bmsd.cli.doctor_links import SerialLine
 from bmsd.cli.doctor_machine import Finding, bad, good, skipped, unknown, warn, worst
@@ -134,9 +135,19 @@ def meter_library(case: Case) -> Finding:
         return case.no_config()
     if not case.config.meters:
         return skipped("no [meter] in the configuration")
-    if case.machine.library("pymodbus"):
-        return good("python3-pymodbus: meters can be read")
-    return bad("no pymodbus for this Python", "Install it: sudo apt-get install python3-pymodbus.")
+    found = case.machine.library("pymodbus")
+    if found is None:
+        return bad("no pymodbus for this Python", "Install it: sudo apt-get install python3-pymodbus.")
+    if _wants_asyncio(found) and case.machine.library("serial_asyncio") is None:
+        step = "Install it: sudo apt-get install python3-serial-asyncio."
+        return bad("this pymodbus cannot be used without serial_asyncio, which it only recommends", step)
+    return good("python3-pymodbus: meters can be read")
+
+
+def _wants_asyncio(pymodbus: Path) -> bool:
+    """Tell whether this version, as Debian 12 has it, needs a library that its package only recommends."""
+    file = pymodbus / "client" / "serial.py"
+    return file.exists() and "from serial_asyncio" in file.read_text(encoding="utf-8")
 
 
 def unit_of(link: str) -> str:
