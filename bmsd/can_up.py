@@ -15,6 +15,7 @@ from typing import Any
 
 from bmsd.config import DEFAULT_PATH, Config, load
 from bmsd.errors import ConfigError
+from bmsd.hardware.can_interface import bitrate_of
 
 EXIT_GOOD, EXIT_FAILED, EXIT_CONFIG = 0, 1, 78
 RESTART_MS = 100
@@ -57,12 +58,6 @@ def bring_up(config: Config, interface: str) -> str:
         _ip("set", interface, *words)
         return f"{interface} is up at {bitrate} bit/s; its driver does not restart it after bus-off"
     return f"{interface} is up at {bitrate} bit/s, {RESTART_MS} ms rest after bus-off"
-
-
-def bitrate_of(data: dict[str, Any]) -> int | None:
-    """Find the bit rate in what `ip` tells; one that can only be chosen from a list stands elsewhere."""
-    found = data.get("bittiming", {}).get("bitrate") or data.get("bittiming_bitrate")
-    return int(found) if found else None
 
 
 def describe(interface: str) -> dict[str, Any]:

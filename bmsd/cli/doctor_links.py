@@ -7,10 +7,10 @@ from collections.abc import Callable
 from pathlib import PurePosixPath
 from typing import Any
 
-from bmsd.can_up import bitrate_of
 from bmsd.cli.doctor_machine import Finding, bad, good, skipped, unknown, warn, worst
 from bmsd.cli.doctor_pins import Case
 from bmsd.config import MeterConfig, ModbusConfig
+from bmsd.hardware.can_interface import bitrate_of
 from bmsd.tables.configuration import section_of
 
 FASTEST_HZ, SLOWEST_HZ = 400_000, 100_000

@@ -164,9 +164,7 @@ def full_queue() -> str:
         assert len(frames(3)) > 5, "the other bus lost its pace"
         ask("adapter", deaf=False)
         wait(lambda: sent(on_wire()), "frames again")
-        count = figures()["frames_dropped"]
-        time.sleep(5)
-        assert figures()["frames_dropped"] == count, "frames are dropped although the controller takes them"
+        wait(lambda: keeps_all(5), "nothing is dropped any more when the controller takes frames")
         untouched(moment)
     return f"{dropped} frames dropped at first; bmsctl can: {told!r}; none dropped any more when it takes them again"
 
@@ -200,6 +198,13 @@ def bus_off() -> str:
 def off_in_state() -> list[str]:
     detail = link_state("can@grid")["detail"]
     return [detail] if "off the bus" in detail else []
+
+
+def keeps_all(seconds: float) -> bool:
+    """Tell whether no frame is dropped for so long."""
+    before = figures()["frames_dropped"]
+    time.sleep(seconds)
+    return figures()["frames_dropped"] == before
 
 
 def figures() -> dict[str, int]:
