@@ -21,10 +21,10 @@ from bmsd.hardware.board import FetsConfig, OutputsConfig
 from bmsd.hardware.outputs import SWITCHED
 from bmsd.tables import parameters
 from bmsd.tables.chemistries import CHEMISTRIES
-from bmsd.tables.configuration import OWN_FETS, link_of
+from bmsd.tables.configuration import FILE, OWN_FETS, link_of
 from bmsd.tables.parameters import Parameters
 
-DEFAULT_PATH = Path("/etc/bmsd/bmsd.toml")
+DEFAULT_PATH = Path(FILE)
 
 
 @dataclass(frozen=True, slots=True)

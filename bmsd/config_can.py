@@ -12,7 +12,7 @@ from bmsd.inverters import protocols
 from bmsd.tables import configuration
 from bmsd.tables.configuration import link_of
 
-_FIRST = "can"
+_FIRST, _NETWORK = "can", "socketcan"
 _NEEDED = {
     "socketcand": ("host", "port"),
     **dict.fromkeys(("slcan", "serial", "robotell", "seeedstudio"), ("channel",)),
@@ -56,6 +56,11 @@ def check_buses(
                 f" [{used[channel]}]: two links on one channel would each tell the inverter their own"
             )
         used.setdefault(channel, section)
+        if channel[0] != _NETWORK and (other := _lines(given, values).get(channel[1])):
+            problems.append(
+                f"{_place(given, section, 'channel')}{section}.channel is {channel[1]!r}, which is the port of"
+                f" [{other}]: only one can have it"
+            )
     _check_shares(given, values, problems)
 
 
@@ -129,6 +134,12 @@ def _channel(section: str, given: Files, values: Mapping[str, Any]) -> tuple[str
     interface = str(values.get(f"{section}.interface"))
     channel = str(values.get(f"{section}.channel")).partition("@")[0]
     return interface, channel, written.get("host", ""), written.get("port", "")
+
+
+def _lines(given: Files, values: Mapping[str, Any]) -> dict[str, str]:
+    """Give the sections by the serial ports that they use; the name of a network interface is none."""
+    lines = [*named_sections(given, "modbus"), *named_sections(given, "meter")]
+    return {str(values.get(f"{section}.port")): section for section in lines if values.get(f"{section}.port")}
 
 
 def _place(given: Files, section: str, key: str = "") -> str:

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from bmsd.afe.chips import CHIPS
-from bmsd.config_files import Files, Given, Place, nearest
+from bmsd.config_files import Files, Given, Place, alike, nearest
 from bmsd.core.heater import misfit
 from bmsd.core.settings import heater_max_mw
 from bmsd.tables import configuration, parameters
@@ -35,9 +34,9 @@ def check_keys(path: Path, given: Files, problems: list[str]) -> dict[str, Any]:
                 values[f"{section}.{name}"] = _checked(row, value, place, problems)
             elif section.partition(".")[0] not in configuration.OPEN_SECTIONS:
                 problems.append(f"{place}: [{section}] has no key {name}{nearest(name, rows)}")
-            elif near := get_close_matches(name.lower(), rows, 1, _MISSPELT):
+            elif near := alike(name.lower(), rows, _MISSPELT):
                 # The library would drop it without a word, and the default be taken for what was meant.
-                problems.append(f"{place}: [{section}] has no key {name}; did you mean {near[0]}?")
+                problems.append(f"{place}: [{section}] has no key {name}{near}")
         if section not in given and section in configuration.OPTIONAL_SECTIONS:
             continue
         for name, row in rows.items():
@@ -73,7 +72,7 @@ def chosen_parameters(given: Mapping[str, Given], problems: list[str]) -> dict[s
     for name, (value, place) in given.items():
         row = parameters.BY_PUBLIC_NAME.get(name)
         if row is None:
-            near = _nearest_parameter(name)
+            near = nearest(name, parameters.BY_PUBLIC_NAME, "; docs/generated/parameters.md lists them")
             problems.append(f"{place}: there is no parameter {name}{near}")
         elif isinstance(value, bool) or not isinstance(value, int | float) or value != value:
             problems.append(f"{place}: {name} is {value!r}, but must be a number in {row.unit.symbol}")
@@ -82,11 +81,6 @@ def chosen_parameters(given: Mapping[str, Given], problems: list[str]) -> dict[s
         else:
             chosen[row.name] = row.unit.to_inside(value)
     return chosen
-
-
-def _nearest_parameter(name: str) -> str:
-    near = get_close_matches(name, parameters.BY_PUBLIC_NAME, 1)
-    return f"; did you mean {near[0]}?" if near else "; docs/generated/parameters.md lists them"
 
 
 def check_chip(given: Files, values: Mapping[str, Any], problems: list[str]) -> None:

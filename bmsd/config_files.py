@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -109,7 +108,14 @@ def _apart(section: str, table: Mapping[str, Any]) -> dict[str, Mapping[str, Any
     return first | {f"{section}.{name}": keys for name, keys in named.items()}
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
-    """Suggest what may have been meant."""
-    near = get_close_matches(word, list(known), 1)
-    return f"; did you mean {near[0]}?" if near else f"; known are {', '.join(known)}"
+def nearest(word: str, known: Iterable[str], otherwise: str = "") -> str:
+    """Suggest what may have been meant; otherwise say what there is."""
+    return alike(word, known) or otherwise or f"; known are {', '.join(known)}"
+
+
+def alike(word: str, known: Iterable[str], likeness: float = 0.6) -> str:
+    """Suggest what may have been meant, if something looks like it."""
+    from difflib import get_close_matches  # memory of every process, for what is hardly ever wrong
+
+    near = get_close_matches(word, list(known), 1, likeness)
+    return f"; did you mean {near[0]}?" if near else ""

@@ -9,7 +9,6 @@ from typing import Any
 
 from bmsd.config_files import Files
 from bmsd.tables.configuration import JK_4E57, MAPS, NAMED_SECTIONS
-from bmsd.tables.devices import DEVICES
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,15}")
 _UNIT = re.compile(r"[1-9][0-9]{0,2}")
@@ -86,6 +85,8 @@ def _at(given: Files, section: str, key: str) -> str:
 
 
 def _device_problems(section: str, values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    from bmsd.tables.devices import DEVICES  # the registers of them all: memory for who reads none
+
     devices = values.get(f"{section}.devices")
     if devices is not None and not devices:
         yield "devices", f"{section}.devices names no device; known are {', '.join(DEVICES)}"

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bmsd import __version__, safe_off, store
+from bmsd.arguments import Help
 from bmsd.asking import Asked, RequestServer
 from bmsd.bus import DOOR, EVENTS, PARAMETERS, SNAPSHOT, SOCKET, Publisher, boot_id, monotonic_ms
 from bmsd.config import DEFAULT_PATH, Config, load
@@ -376,6 +377,7 @@ def _parser() -> argparse.ArgumentParser:
         description="The core of bmsd: measures, protects, heats and switches one battery pack.",
         epilog="Exit: 0 good, 1 failed, 2 wrong usage, 69 hardware or directory not available,"
         " 78 configuration refused.",
+        formatter_class=Help,
     )
     parser.add_argument("--config", type=Path, default=DEFAULT_PATH, help="default %(default)s")
     parser.add_argument("--runtime-dir", type=Path, default=Path("/run/bmsd"), help="default %(default)s")

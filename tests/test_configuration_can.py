@@ -227,3 +227,16 @@ def test_a_pack_that_the_protocol_cannot_charge_is_refused(tmp_path, monkeypatch
         found = [one for one in problems(tmp_path, *lines) if "carries charge voltages of 41 to 63 V" in one]
         assert len(found) == 1
         assert "line" in found[0]
+
+
+@pytest.mark.parametrize("line", ["modbus", "modbus.garage", "meter"])
+def test_an_adapter_on_the_port_of_another_link_is_refused(tmp_path, monkeypatch, line) -> None:
+    port = "/dev/ttyUSB7"
+    plain, _, rest = GOOD.partition("[modbus]")
+    example = f'{plain}[{line}]\nport = "{port}"\n[' + rest.partition("\n[")[2]
+    monkeypatch.setattr(f"{__name__}.GOOD", example)
+    can = ('interface = "slcan"', f'channel = "{port}@115200"')
+    found = [text for text in problems(tmp_path, *can) if "can.channel" in text]
+    assert len(found) == 1
+    assert f"'{port}', which is the port of [{line}]" in found[0]
+    assert "line" in found[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -134,6 +135,19 @@ def test_a_link_without_its_section_says_so_and_ends_well(written, tmp_path, cap
     assert runner.main(["modbus@attic", "--config", str(written(GOOD)), "--runtime-dir", str(tmp_path)]) == 0
     assert "[modbus.attic] is not configured" in capsys.readouterr().out
     assert (tmp_path / "link-modbus@attic.json").exists()
+
+
+def test_the_journal_link_runs_whatever_the_configuration_says(monkeypatch, written, tmp_path) -> None:
+    """What happened is told also while somebody is still writing the configuration."""
+    served: list[str] = []
+    monkeypatch.setattr(
+        runner, "_module", lambda _: SimpleNamespace(run=lambda link: served.append(link.name))
+    )
+    refused = written(GOOD.replace("cells = ", "cell = ", 1))
+    words = ["--config", str(refused), "--runtime-dir", str(tmp_path)]
+    assert runner.main(["journal", *words]) == 0
+    assert runner.main(["modbus", *words]) == 78
+    assert served == ["journal"]
 
 
 def test_further_links_are_shown_after_the_first_ones(tmp_path) -> None:

@@ -16,7 +16,7 @@ from typing import TextIO
 from bmsd import bus
 from bmsd.cli import can_view
 from bmsd.cli.can_words import Seen, sentence
-from bmsd.cli.console import Console
+from bmsd.cli.console import Console, wrapped
 from bmsd.cli.params import UsageError
 from bmsd.cli.reading import optional
 from bmsd.cli.show import print_json
@@ -79,7 +79,10 @@ def frame(directory: Path, name: str, console: Console) -> list[str]:
     try:
         seen = look(directory, name)
     except StaleError as error:
-        return [console.paint(f" {error} "[: console.width], "alert"), "", "Waiting for the link. q ends."]
+        told = [
+            console.paint(line, "alert") for line in wrapped(console.encodable(str(error)), console.width)
+        ]
+        return [*told, "", "Waiting for the link. q ends."]
     return [*can_view.head(seen, sentence(seen), console), *can_view.lines(seen, console)]
 
 

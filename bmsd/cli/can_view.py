@@ -47,8 +47,20 @@ def head(seen: Seen, sentence: str, console: Console) -> list[str]:
         console.paint(title, "bold"),
         *wrapped(console.encodable(sentence), console.width),
         console.paint(counts, "dim"),
+        *_further(seen),
         "",
     ]
+
+
+def _further(seen: Seen) -> list[str]:
+    """Name the buses that are not shown here."""
+    names = [str(name) for name in seen.link.get("buses") or () if name != seen.name]
+    return [f"Other buses: {', '.join(_command(name) for name in names)}"] if names else []
+
+
+def _command(name: str) -> str:
+    further = name.partition("@")[2]
+    return f"bmsctl can --bus {further}" if further else "bmsctl can"
 
 
 def lines(seen: Seen, console: Console) -> list[str]:

@@ -47,7 +47,8 @@ def sentence(seen: Seen) -> str:
     if detail.startswith(("silent", "limits are zero")):
         return " ".join([*before, f"The inverter is told that nothing is allowed: {detail}."])
     if unheard := _unheard(seen):
-        return " ".join([*before, unheard])
+        # Some inverters say nothing and obey all the same: what they are told is the other half of the answer.
+        return " ".join([*before, unheard, *_limits(seen)])
     return " ".join([*before, _presence(seen), *_limits(seen), *_asks(seen)])
 
 

@@ -18,7 +18,6 @@ from bmsd.core.soc import SocState
 
 LOW_MS = 60_000
 """A lowest cell below the recharge voltage for this long is no dip of a load."""
-LONGEST_STEP_MS = 5000
 MINUTE_MS = 60_000
 
 
@@ -74,7 +73,7 @@ def advance(settings: Settings, state: Charging, seen: Seen, told_mv: int, now_m
     phase = _phase(settings, state.phase, seen.values)
     absorbed_ms = state.absorbed_ms
     if phase is state.phase is Phase.ABSORPTION and seen.closed:
-        absorbed_ms += min(now_ms - state.last_ms, LONGEST_STEP_MS)
+        absorbed_ms += min(now_ms - state.last_ms, soc.LONGEST_STEP_MS)
     p, full = settings.parameters, seen.counter is not None and seen.counter.full
     if (full and absorbed_ms >= p.absorption_least_ms) or absorbed_ms >= p.absorption_most_ms:
         return Charging(_after(settings), now_ms, told_mv)

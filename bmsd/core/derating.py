@@ -1,8 +1,9 @@
 """How much current the pack bears now: one share per cause, and the smallest of all wins.
 
 Every taper is the same line: the share of the largest current against the distance from a protection limit. By cell
-voltage it ends at nothing, for beyond stands over-voltage or under-voltage. By temperature and state of charge it
-ends at a least share: what is cold is charged slowly, and only the protection itself forbids.
+voltage it ends at nothing, for beyond stands over-voltage or under-voltage; charge current ends a little before. By
+temperature and state of charge it ends at a least share: what is cold is charged slowly, and only the protection
+itself forbids.
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ from bmsd.core.settings import Settings
 WHOLE = 1000
 UNKNOWN, FORBIDDEN, RISING, OVERRIDE = "unknown", "forbidden", "recovering", "override"
 CELL, COLD, HOT, SOC, RESTING = "cell", "cold", "hot", "state of charge", "resting"
+SPARE_MV = 20
+"""So far below over-voltage charge current ends: an inverter whose voltage stands above what it was told goes on until
+its current is taken, and that must not be where the contactor opens."""
 NOTHING = ""
 """Nothing holds a current down: it is the largest configured."""
 
@@ -29,9 +33,10 @@ class Share(NamedTuple):
 def charge(settings: Settings, values: Values, soc_permille: int | None) -> Share:
     """Work out what the pack may be charged with."""
     p = settings.parameters
+    spare_mv = min(SPARE_MV, (p.cell_ovp_mv - p.cell_charge_mv) // 2, p.charge_taper_mv // 2)
     least = p.taper_least_permille
     shares = [
-        _share(CELL, _below(p.cell_ovp_mv, values.cell_max), p.charge_taper_mv, 0),
+        _share(CELL, _below(p.cell_ovp_mv - spare_mv, values.cell_max), p.charge_taper_mv - spare_mv, 0),
         _share(COLD, _above(p.charge_utp_decic, values.battery_min), p.charge_cold_taper_decik, least),
         _share(HOT, _below(p.charge_otp_decic, values.battery_max), p.charge_hot_taper_decik, least),
     ]

@@ -138,15 +138,16 @@ def _voltages(
     """Move both voltages; with a cell unknown neither gives way."""
     p = settings.parameters
     pace = Pace(p.limit_hold_voltage_ms, p.limit_rise_mv, MINUTE_MS)
-    highest_mv = _charge_mv(settings, values, charging.target_mv(settings, phase, now_ms))
+    target_mv = charging.target_mv(settings, phase, now_ms)
+    highest_mv = _charge_mv(settings, values, target_mv)
     lowest_mv = _discharge_mv(settings, values)
     if not values.pack_mv.complete:
         highest_mv = min(highest_mv, state.charge_mv.value)
         lowest_mv = max(lowest_mv, state.discharge_mv.value)
-    if phase.phase in OVER:
-        # Going down is slow by itself here, and needs no hold afterwards.
-        pace = pace._replace(hold_ms=0)
-    return follow(state.charge_mv, highest_mv, now_ms, pace), mirrored(
+    # What the phase lowers goes down slowly by itself, and needs no hold afterwards; what a cell lowers does.
+    by_phase = phase.phase in OVER and highest_mv == target_mv
+    upper = pace._replace(hold_ms=0) if by_phase else pace
+    return follow(state.charge_mv, highest_mv, now_ms, upper), mirrored(
         state.discharge_mv, lowest_mv, now_ms, pace
     )
 

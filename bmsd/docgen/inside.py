@@ -12,11 +12,16 @@ from bmsd.tables import alarms, configuration, parameters, points
 from bmsd.tables.alarms import Alarm, Release
 from bmsd.tables.chemistries import CHEMISTRIES
 from bmsd.tables.configuration import Key, Required
+from bmsd.tables.devices import DEVICES
 from bmsd.tables.parameters import Order, Row
 from bmsd.tables.points import Kind, Point
 from bmsd.texts import DOING
 
-_KNOWN: Mapping[tuple[str, str], Iterable[str]] = {("afe", "chip"): CHIPS, ("can", "protocol"): NAMES}
+_KNOWN: Mapping[tuple[str, str], Iterable[str]] = {
+    ("afe", "chip"): CHIPS,
+    ("can", "protocol"): NAMES,
+    ("meter", "devices"): DEVICES,
+}
 """Texts whose choices are rows of another table."""
 
 
@@ -207,7 +212,7 @@ def _key(key: Key) -> list[str]:
 def allowed(key: Key) -> str:
     """Say what may stand for a key."""
     if known := _KNOWN.get((key.section, key.name)):
-        return f"one of {codes(known)}"
+        return f"{'a table with' if key.type is dict else 'one of'} {codes(known)}"
     if key.name == "address":
         return f"0x{key.low:02X} to 0x{key.high:02X}"
     return key.allowed if key.low is None else f"{key.low:.9g} to {key.high:.9g}"

@@ -184,16 +184,21 @@ class Inverter:
             message = can.Message(arbitration_id=frame.id, data=data, is_extended_id=frame.extended)
             if not send(bus, message):
                 self.counters.dropped += len(planned) - done
-                self._dropped_ms = monotonic_ms()
-                self._queue.since(
-                    "the queue is full, as when nobody acknowledges: is the inverter on? Else look for wiring,"
-                    " termination and bit rate"
-                )
+                self._note_full(monotonic_ms())
                 return
             self.counters.sent += 1
             self._traffic.note(message, monotonic_ms(), sent=True)
         if not self._is_stuck(monotonic_ms()):
             self._queue.back()
+
+    def _note_full(self, now_ms: int) -> None:
+        """Note a set that was dropped; the second within a time is told of: one alone is a busy moment."""
+        if self._is_stuck(now_ms):
+            self._queue.since(
+                "the queue is full, as when nobody acknowledges: is the inverter on? Else look for wiring, termination"
+                " and bit rate"
+            )
+        self._dropped_ms = now_ms
 
     def _listen(self, bus: can.BusABC) -> None:
         """Take what has arrived, without waiting. BusLostError: the interface is gone or talks nonsense."""
@@ -213,6 +218,7 @@ class Inverter:
         if chosen:
             self._protocol = named(chosen, self._settings.battery_name)
             self._ears.speak(self._protocol)
+            self._traffic.forget_sent()
             # All of its frames are due at once.
             self._due_ms, self._urgent = {}, ()
 

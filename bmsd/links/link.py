@@ -13,11 +13,13 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bmsd.bus import Publisher, monotonic_ms
-from bmsd.config import Config
 from bmsd.hardware.service import Service
+
+if TYPE_CHECKING:
+    from bmsd.config import Config
 
 REPORT_MS = 1000
 NOTICE, WARNING, ERROR = 5, 4, 3
@@ -26,9 +28,9 @@ NOTICE, WARNING, ERROR = 5, 4, 3
 class Link:
     """One running link: its configuration, its state file, and its end."""
 
-    def __init__(self, name: str, config: Config, runtime_dir: Path) -> None:
+    def __init__(self, name: str, config: Config | None, runtime_dir: Path) -> None:
         self.name = name
-        self.config = config
+        self._config = config
         self.runtime_dir = runtime_dir
         self.stopping = False
         self._publisher = Publisher(runtime_dir)
@@ -38,6 +40,12 @@ class Link:
         self._next_report_ms = 0
         self._woken, self._wake = os.pipe()
         os.set_blocking(self._wake, False)
+
+    @property
+    def config(self) -> Config:
+        """Give the configuration; a link without a section of its own has none and asks for none."""
+        assert self._config is not None
+        return self._config
 
     def end_on_signals(self) -> None:
         """Let SIGTERM and SIGINT end the link in good order."""

@@ -10,16 +10,20 @@ import contextlib
 import fcntl
 import os
 import sys
-import traceback
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
-from typing import NamedTuple
+from types import ModuleType
+from typing import TYPE_CHECKING, NamedTuple, cast
 
-from bmsd import __version__, config
+from bmsd import __version__
+from bmsd.arguments import Help
 from bmsd.errors import ConfigError
 from bmsd.links.link import ERROR, Link
-from bmsd.tables.configuration import NAMED_SECTIONS, section_of
+from bmsd.tables.configuration import FILE, NAMED_SECTIONS, section_of
+
+if TYPE_CHECKING:
+    from bmsd.config import Config
 
 EXIT_CONFIG = 78
 RUNTIME_DIR = Path("/run/bmsd")
@@ -30,11 +34,16 @@ class Row(NamedTuple):
 
     module: str
     section: str | None
+    """None: it works without a configuration, and reads none."""
     help: str
+    unused: tuple[str, ...] = ()
+    """What its library imports where it is there, and never uses for us."""
 
 
+UNUSED_BY_CAN = ("ssl", "_hashlib", "_asyncio", "wrapt", "bz2", "lzma", "asammdf")
+"""Python-can has parts for network servers, threads and files in many formats; none of them is used here."""
 LINKS = {
-    "can": Row("bmsd.links.can", "can", "inverter CAN"),
+    "can": Row("bmsd.links.can", "can", "inverter CAN", unused=UNUSED_BY_CAN),
     "modbus": Row("bmsd.links.modbus", "modbus", "Modbus slave on RS485 or TCP"),
     "meter": Row("bmsd.links.meter", "meter", "reader of energy meters and other packs"),
     "journal": Row("bmsd.links.journal", None, "events to the systemd journal"),
@@ -47,12 +56,19 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the named link; give the exit code."""
     given = _parser().parse_args(arguments)
     try:
-        loaded = config.load(given.config)
-        link = Link(given.name, loaded, given.runtime_dir)
-        return _run(link, LINKS[given.name.partition("@")[0]])
+        row = LINKS[given.name.partition("@")[0]]
+        loaded = _loaded(given.config) if row.section is not None else None
+        return _run(Link(given.name, loaded, given.runtime_dir), row)
     except ConfigError as error:
         print("\n".join(error.problems), file=sys.stderr)
         return EXIT_CONFIG
+
+
+def _loaded(path: Path) -> Config:
+    """Read and check the configuration."""
+    from bmsd import config  # 2 MiB of checks, which a link without a configuration does without
+
+    return config.load(path)
 
 
 def _run(link: Link, row: Row) -> int:
@@ -96,17 +112,40 @@ def _alone(link: Link) -> Iterator[bool]:
 
 def _serve(link: Link, row: Row) -> int:
     try:
-        import_module(row.module).run(link)
+        _module(row).run(link)
     except ConfigError:
         raise
     except Exception as error:
         # Whatever it was: peers time out, systemd starts the link again, the state file says why.
+        import traceback  # memory of every link, for an error that ends it
+
         traceback.print_exc()
         link.say(ERROR, f"ends after an error: {error}")
         link.report("error", f"{type(error).__name__}: {error}")
         return 1
     link.report("stopped", "ended by request")
     return 0
+
+
+def _module(row: Row) -> ModuleType:
+    """Import a link, without what it does not use where its library can do without."""
+    try:
+        with _without(row.unused):
+            return import_module(row.module)
+    except ImportError:
+        return import_module(row.module)  # another version of the library may need it
+
+
+@contextlib.contextmanager
+def _without(names: tuple[str, ...]) -> Iterator[None]:
+    """Import as where these modules are not installed: OpenSSL alone is 4 MiB of a process. Later they are there."""
+    left_out = [name for name in names if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(left_out, cast(ModuleType, None)))
+    try:
+        yield
+    finally:
+        for name in left_out:
+            del sys.modules[name]
 
 
 def _name(text: str) -> str:
@@ -125,6 +164,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="bmsd-link",
         description="Run one link between bmsd and the outside, in a process of its own.",
         epilog="Exit: 0 good or not configured, 1 failed, 2 wrong usage, 78 configuration refused.",
+        formatter_class=Help,
     )
     parser.add_argument(
         "name",
@@ -132,7 +172,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME",
         help=f"{_HELP}; {_FURTHER}: that of a section [can.NAME] or [modbus.NAME]",
     )
-    parser.add_argument("--config", type=Path, default=config.DEFAULT_PATH, metavar="FILE",
+    parser.add_argument("--config", type=Path, default=Path(FILE), metavar="FILE",
                         help="configuration file (default: %(default)s)")  # fmt: skip
     parser.add_argument("--runtime-dir", type=Path, default=RUNTIME_DIR, metavar="DIR",
                         help="where the core publishes (default: %(default)s)")  # fmt: skip

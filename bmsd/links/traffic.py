@@ -72,6 +72,10 @@ class Traffic:
         else:
             self._others += 1
 
+    def forget_sent(self) -> None:
+        """Keep what was heard alone: from now on another set of frames is sent."""
+        self._last = {key: last for key, last in self._last.items() if not key[0]}
+
     def publish(self, now_ms: int, **more: Any) -> None:
         """Write the last frames for `bmsctl can`, once a second."""
         if now_ms < self._next_ms:

@@ -6,7 +6,6 @@ the sensors know it by its own name, and it may need a cell.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -140,6 +139,14 @@ SETTABLES = {
     "inverter_step_v": Settable(
         "steps in which the inverter takes the charge voltage; 0: none", "V", 0.0, 10.0, "inverter", "step_v"
     ),
+    "inverter_error_v": Settable(
+        "voltage that the inverter holds above the charge voltage it takes",
+        "V",
+        -5.0,
+        5.0,
+        "inverter",
+        "error_v",
+    ),
     "inverter_over_percent": Settable(
         "what the inverter takes beyond its current limits", "%", -100.0, 1000.0, "inverter", "over", 0.01
     ),
@@ -196,6 +203,8 @@ def known(name: str, names: Iterable[str], what: str) -> str:
     names = list(names)
     if name in names:
         return name
+    import difflib  # memory of every process, for a word that is wrong
+
     near = difflib.get_close_matches(name, names, 1)
     hint = f"did you mean {near[0]}? " if near else ""
     raise PeerError(f"there is no {what} {name!r}; {hint}known: {', '.join(names)}")

@@ -22,6 +22,8 @@ class Inverter:
         """It takes current limits in steps of this, rounded down; 0: as they are."""
         self.step_v = 0.0
         """Likewise voltages."""
+        self.error_v = 0.0
+        """How far the voltage that it holds stands above what it takes for the limit."""
         self.over = 0.0
         """What it takes beyond a current limit, as a share of it."""
         self.ignores_limits = False
@@ -57,7 +59,8 @@ class Inverter:
     def _read(self, sent: tuple[float | None, float | None, float | None]) -> tuple[float | None, ...]:
         """Make of the limits sent what it goes by."""
         volts, *amps = sent
-        return _stepped(volts, self.step_v), *(
+        held = _stepped(volts, self.step_v)
+        return None if held is None else held + self.error_v, *(
             None if limit is None else _stepped(limit, self.step_a) * (1.0 + self.over)  # type: ignore[operator]
             for limit in amps
         )

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum, IntFlag
-from uuid import UUID, uuid5
 
 from bmsd.tables.rows import AMPERE, CELSIUS, COUNT, KELVIN, VOLT, Unit
 
-_JOURNAL_SPACE = UUID("6f2f4c0e-57c1-4b0a-9d3c-2a1f4c1b7d60")
+_JOURNAL_SPACE = "6f2f4c0e-57c1-4b0a-9d3c-2a1f4c1b7d60"
 
 
 class Block(IntFlag):
@@ -99,7 +98,9 @@ class Alarm:
     @property
     def message_id(self) -> str:
         """Give the journal MESSAGE_ID, fixed for ever by the alarm's name."""
-        return uuid5(_JOURNAL_SPACE, self.name).hex
+        from uuid import UUID, uuid5  # only the journal link asks, and not before an alarm
+
+        return uuid5(UUID(_JOURNAL_SPACE), self.name).hex
 
 
 W, P, F = Severity.WARNING, Severity.PROTECTION, Severity.FAULT

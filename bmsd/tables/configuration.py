@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from enum import Enum
 
 from bmsd.tables.chemistries import CHEMISTRIES, PRESETS
-from bmsd.tables.devices import DEVICES
 
 
 class Required(Enum):
@@ -45,6 +44,8 @@ class Key:
         return plain.get(self.type, "a number")
 
 
+FILE = "/etc/bmsd/bmsd.toml"
+"""Where the configuration is when no other file is named."""
 MUST = Required.YES
 OWN_FETS = "afe"
 """The topology whose switches are the front-end chip's own FETs."""
@@ -145,8 +146,7 @@ KEYS: tuple[Key, ...] = (
     Key("meter", "baudrate", int, "Baud.", 9600, low=1200, high=921_600),
     Key("meter", "parity", str, "Parity.", "N", choices=("N", "E", "O")),
     Key("meter", "stopbits", int, "Stop bits.", 1, low=1, high=2),
-    Key("meter", "devices", dict, "What is read, by unit id: { 1 = \"sdm120\", 2 = \"jk-pb\" }; known are "
-        f"{', '.join(DEVICES)}."),
+    Key("meter", "devices", dict, "What is read, by unit id: { 1 = \"sdm120\", 2 = \"jk-pb\" }."),
     Key("meter", "period_s", float, "How often each is read.", 5.0, low=1, high=3600),
     Key("bench", "scenario", str, "Scenario of the simulated pack; only with --simulate.", "demo"),
 )

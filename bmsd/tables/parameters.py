@@ -426,8 +426,8 @@ class Parameters:
     )
     charge_taper_mv: int = _row(
         "limits", VOLT, 10, 500, Preset(150, 100, 150),
-        "CCL falls to zero over this much below cell over-voltage, by the highest cell; by default it begins near the"
-        " charge voltage, for not every inverter lowers its current there by itself.",
+        "CCL falls over this much below cell over-voltage, by the highest cell, to zero 20 mV before it; by default it"
+        " begins near the charge voltage, for not every inverter lowers its current there by itself.",
     )
     discharge_taper_mv: int = _row(
         "limits", VOLT, 10, 500, 200,

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 # A module may import from itself and from the rows above its own, not from its neighbours in a row.
 LAYERS = (
-    ("", "errors"),  # "" is bmsd/__init__.py
+    ("", "errors", "arguments"),  # "" is bmsd/__init__.py
     ("tables",),
     ("core",),
     ("afe", "inverters"),
@@ -67,6 +67,14 @@ OWNERS = {
 DRIVERS = ("bmsd/hardware/outputs*.py", "bmsd/safe_off.py", "bmsd/sim/bench.py")
 GETTERS = ("getattr", "attrgetter", "methodcaller")
 NOT_IN_THE_CORE_PROCESS = ("can", "pymodbus", "serial", "systemd", "matplotlib", "bmsd.links")
+# Megabytes in processes that live for months, for what they never do there.
+LARGE = ("ssl", "_ssl", "_hashlib", "bz2", "lzma", "difflib", "uuid")
+NOT_IN_A_LINK = {
+    "can": ("wrapt", "_asyncio", "pymodbus", "systemd", "bmsd.tables.devices"),
+    "modbus": ("can", "pymodbus", "systemd", "hashlib", "shutil", "bmsd.tables.devices"),
+    "meter": ("can", "systemd", "hashlib", "shutil"),
+    "journal": ("can", "pymodbus", "serial", "hashlib", "shutil", "bmsd.config", "bmsd.afe"),
+}
 
 
 def part_of(module: str) -> str:
@@ -262,11 +270,35 @@ def test_what_is_allowed_passes(path: str, text: str) -> None:
     assert faults(path, text) == []
 
 
-def test_the_core_process_loads_no_link_library() -> None:
-    program = "import sys, bmsd.daemon; print(*sys.modules)"
-    done = subprocess.run(
-        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=30
-    )
+def loaded_by(program: str) -> set[str]:
+    """Run a program in a process of its own; give the modules it has then."""
+    words = [sys.executable, "-c", f"{program}; import sys; print(*sys.modules)"]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=30)
     assert done.returncode == 0, done.stderr
-    loaded = set(done.stdout.split())
-    assert not loaded & set(NOT_IN_THE_CORE_PROCESS)
+    return set(done.stdout.split())
+
+
+def test_the_core_process_loads_no_link_library_and_nothing_large() -> None:
+    loaded = loaded_by("import bmsd.daemon as core; core._parser()")
+    assert not loaded & {*NOT_IN_THE_CORE_PROCESS, *LARGE, "hashlib", "shutil", "bmsd.tables.devices"}
+
+
+@pytest.mark.parametrize("name", NOT_IN_A_LINK)
+def test_a_link_loads_nothing_large_that_it_does_not_use(name: str) -> None:
+    program = f"from bmsd.links import runner; runner._parser(); runner._module(runner.LINKS[{name!r}])"
+    loaded = loaded_by(program if name == "journal" else f"import bmsd.config; {program}")
+    assert f"bmsd.links.{name}" in loaded
+    assert not loaded & {*LARGE, *NOT_IN_A_LINK[name]}
+
+
+def test_what_a_link_was_imported_without_is_there_later() -> None:
+    """An interface of python-can that somebody adds may need it."""
+    program = (
+        "from bmsd.links import runner; runner._module(runner.LINKS['can']); import ssl, bz2; ssl.OP_ALL"
+    )
+    assert {"ssl", "_ssl", "bz2"} <= loaded_by(program)
+
+
+def test_a_library_that_needs_what_is_left_out_gets_it() -> None:
+    program = "from bmsd.links import runner; row = runner.LINKS['can']._replace(unused=('sqlite3', 'ssl'))"
+    assert {"sqlite3", "can", "bmsd.links.can"} <= loaded_by(f"{program}; runner._module(row).run")

@@ -70,10 +70,14 @@ def start(*command: str, **options) -> subprocess.Popen:
     return subprocess.Popen([sys.executable, *command], cwd=ROOT, **options)
 
 
+def program(module: str) -> tuple[str, str]:
+    """Give the words that run a program as its installed script does."""
+    return "-c", f"import sys; from {module} import main; sys.exit(main())"
+
+
 def start_link(name: str, config: Path, folder: Path, **options) -> subprocess.Popen:
-    return start(
-        "-m", "bmsd.links.runner", name, "--config", str(config), "--runtime-dir", str(folder), **options
-    )
+    words = (name, "--config", str(config), "--runtime-dir", str(folder))
+    return start(*program("bmsd.links.runner"), *words, **options)
 
 
 def end(processes: list[subprocess.Popen]) -> None:

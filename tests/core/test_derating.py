@@ -41,11 +41,24 @@ def test_in_the_middle_nothing_holds_a_current_down() -> None:
 
 
 @pytest.mark.parametrize(
-    ("mv", "share"), [(3450, 1000), (3451, 993), (3525, 500), (3599, 6), (3600, 0), (3601, 0), (3700, 0)]
+    ("mv", "share"), [(3450, 1000), (3451, 992), (3515, 500), (3579, 7), (3580, 0), (3581, 0), (3700, 0)]
 )
 def test_charge_current_falls_to_zero_before_over_voltage(mv, share) -> None:
     """S1: what is left in permille is rounded down."""
     assert charge(believed(mv)) == Share(share, "cell" if share < 1000 else "")
+
+
+@pytest.mark.parametrize(
+    ("chosen", "full_mv", "none_mv"),
+    [({"cell_charge_mv": 3580}, 3450, 3590), ({"cell_charge_mv": 3595}, 3450, 3598),
+     ({"charge_taper_mv": 10}, 3590, 3595)],
+)  # fmt: skip
+def test_where_over_voltage_is_near_charge_current_ends_between(chosen, full_mv, none_mv) -> None:
+    """It must not end below the voltage that a charge is to reach, nor before it began to fall."""
+    near = make_settings(cells=8, chosen=chosen)
+    assert charge(believed(full_mv), settings=near) == Share(1000, "")
+    assert 0 < charge(believed(none_mv - 1), settings=near).permille < 1000
+    assert charge(believed(none_mv), settings=near) == Share(0, "cell")
 
 
 @pytest.mark.parametrize(
@@ -116,10 +129,10 @@ def test_an_unknown_state_of_charge_leaves_nothing_where_it_is_asked_for() -> No
 
 
 def test_the_smallest_share_wins_and_is_named() -> None:
-    assert charge(believed(3590, (20, 250))).reason == "cell"
+    assert charge(believed(3570, (20, 250))).reason == "cell"
     assert charge(believed(3452, (20, 250))) == Share(280, "cold")
     assert charge(believed(3452, (250, 540)), resting=True) == Share(50, "resting")
-    assert charge(believed(3599), resting=True) == Share(6, "cell")
+    assert charge(believed(3579), resting=True) == Share(7, "cell")
     assert discharge(believed(2705, (250, 590))).reason == "cell"
     assert discharge(believed(2890, (250, 590))).reason == "hot"
 
@@ -170,13 +183,15 @@ def test_more_room_never_leaves_less(cell, warmth, soc, more, resting) -> None:
 
 @hypothesis_settings(deadline=None)
 @given(mv, decic, decic, st.integers(0, 1000), st.booleans())
-def test_nothing_is_left_exactly_where_a_cell_is_at_its_limit(cell, one, other, soc, resting) -> None:
+def test_nothing_is_left_exactly_where_a_cell_is_at_the_end_of_its_taper(
+    cell, one, other, soc, resting
+) -> None:
     values = believed(cell, (one, other), 3300)
     into = charge(values, soc, resting=resting, settings=BY_SOC).permille
     out_of = discharge(values, soc, settings=BY_SOC).permille
     assert 0 <= into <= 1000
     assert 0 <= out_of <= 1000
-    assert (into == 0) is (cell >= 3600)
+    assert (into == 0) is (cell >= 3580)
     assert (out_of == 0) is (cell <= 2700)
 
 

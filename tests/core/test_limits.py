@@ -97,7 +97,7 @@ def test_a_permission_that_returns_begins_at_little() -> None:
 
 def test_a_fall_is_told_in_its_cycle_and_taken_back_slowly() -> None:
     pack = Told().settled()
-    fallen = pack.next([3300] * 7 + [3525])
+    fallen = pack.next([3300] * 7 + [3515])
     assert (fallen.charge_ma, fallen.charge_reason) == (45_000, "cell")
     held = pack.next(after_ms=30_000)
     assert (held.charge_ma, held.charge_reason) == (45_000, "recovering")
@@ -121,7 +121,7 @@ def test_more_cells_in_the_cold_give_less() -> None:
 def test_what_is_less_than_a_milliampere_is_rounded_down() -> None:
     small = make_settings(cells=8, chosen={"charge_max_ma": 1001})
     pack = Told(small).settled()
-    assert pack.next([3300] * 7 + [3525]).charge_ma == 500
+    assert pack.next([3300] * 7 + [3515]).charge_ma == 500
 
 
 # --- The charge voltage -----------------------------------------------------------------------------------------
@@ -191,10 +191,10 @@ def test_who_takes_more_than_a_pack_at_rest_asks_for_is_held_to_what_the_pack_be
     pack = Told()
     pack.permille = 1000
     pack.at(0, full=True)
-    told = pack.at(60_000, [3300] * 7 + [3525], full=True)
+    told = pack.at(60_000, [3300] * 7 + [3515], full=True)
     assert (told.charge_ma, told.borne_ma) == (4500, 45_000)
-    told = pack.next([3300] * 7 + [3598], full=True)
-    assert told.charge_ma == told.borne_ma == 1170
+    told = pack.next([3300] * 7 + [3578], full=True)
+    assert told.charge_ma == told.borne_ma == 1350
     pack.at(3_600_000, full=True)
     pack.permille = 940
     told = pack.next()
@@ -211,6 +211,27 @@ def test_in_float_and_rest_a_voltage_that_goes_down_needs_no_hold() -> None:
     pack.permille = 940
     pack.at(60_250)
     assert pack.at(120_250).charge_mv == CVL_MV
+
+
+def test_a_cell_that_lowers_the_charge_voltage_at_rest_holds_it_there() -> None:
+    """An inverter that lets a full pack down to this voltage meets one that waits; without a hold both swing."""
+    pack = Told()
+    pack.permille = 1000
+    pack.at(0, full=True)
+    assert pack.at(3_600_000, full=True).charge_mv == CVL_MV - 600
+    low_mv = pack.next([3300] * 7 + [3450], full=True).charge_mv
+    assert low_mv == 7 * 3300 + 3450 + 80
+    assert pack.next(after_ms=300_000, full=True).charge_mv == low_mv
+    assert pack.next(after_ms=60_000, full=True).charge_mv == low_mv + 32
+
+
+def test_the_lowest_voltage_is_held_at_rest_as_ever() -> None:
+    pack = Told()
+    pack.permille = 1000
+    pack.at(0, full=True)
+    assert pack.next([3300] * 7 + [2700], full=True).discharge_mv == 25_800
+    assert pack.next(after_ms=300_000, full=True).discharge_mv == 25_800
+    assert pack.next(after_ms=60_000, full=True).discharge_mv == 25_768
 
 
 def test_a_charge_that_ends_leaves_the_charge_voltage_where_it_was_told() -> None:
@@ -314,7 +335,7 @@ def test_limits_keep_their_promises_over_any_life(life) -> None:
         assert told.charge_mv <= CVL_MV
         assert told.discharge_mv >= DVL_MV
         high, low = values.cell_max.value or 0, values.cell_min.value or 0
-        assert (told.charge_ma > 0) is (charge and known and high < 3600)
+        assert (told.charge_ma > 0) is (charge and known and high < 3580)
         assert (told.discharge_ma > 0) is (discharge and known and low > 2700)
         assert told.charge_ma - was.charge_ma <= CCL_MA * after_ms // 10_000 + 1
         assert told.discharge_ma - was.discharge_ma <= DCL_MA * after_ms // 10_000 + 1

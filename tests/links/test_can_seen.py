@@ -14,6 +14,8 @@ import pytest
 from can_bench import POINTS, Bench, FakeBus
 
 from bmsd.bus import Publisher, monotonic_ms
+from bmsd.cli.can import frame
+from bmsd.cli.console import Console
 from bmsd.cli.main import main
 from bmsd.inverters.protocols import PROTOCOLS
 from bmsd.links.hearing import ALIVE_MS
@@ -101,6 +103,14 @@ def test_an_inverter_that_was_never_heard_is_the_first_thing_said(bench, capsys)
     assert "the inverter was never heard (0x305)" in text
     assert "120 ohm" in text
     assert "heard 0x305 never" in text
+
+
+def test_an_inverter_that_says_nothing_may_still_obey_so_its_limits_are_told(bench, capsys) -> None:
+    bench.publish(charge_allowed=False, charge_limit_ma=0)
+    _, text = shown(bench, capsys, "--once")
+    assert "the inverter was never heard (0x305)" in text
+    assert "Its charge limit is 0 A." in text
+    assert "It may discharge with up to 1.0 A." in text
 
 
 def test_another_inverter_than_expected_is_a_hint_at_the_protocol(bench, capsys) -> None:
@@ -286,6 +296,38 @@ def test_what_it_may_is_what_the_inverter_is_told(
     assert words in text
     told = round(int.from_bytes(bench.sent(0x351)[2:4], "little") / 10, 1)
     assert (f"up to {told} A" if told else "charge limit is 0 A") in text
+
+
+def test_the_other_buses_are_named_with_the_way_to_see_them(bench, capsys) -> None:
+    bench.link.config.buses["can@grid"] = None
+    assert "Other buses: bmsctl can --bus grid heard" in shown(bench, capsys, "--once")[1]
+    bench.link.config.buses.pop("can@grid")
+    assert "Other buses" not in shown(bench, capsys, "--once")[1]
+
+
+def test_frames_of_a_protocol_that_gave_way_are_not_shown_as_late(tmp_path, monkeypatch, capsys) -> None:
+    bench = Bench(tmp_path, monkeypatch, protocol="auto", fallback="pylontech", fallback_after_s=10)
+    bench.now_ms -= 60_000
+    bench.inverter._chooser.begin_again(bench.now_ms)
+    for heard in (False, True):
+        for _ in range(20):
+            bench.publish()
+            if heard:
+                bench.hear(0x307, bytes.fromhex("1234567856494300"))
+            bench.cycle(1000)
+    bench.now_ms = monotonic_ms()
+    bench.publish()
+    _, text = shown(bench, capsys, "--once")
+    assert "Victron" in text
+    assert "sent 0x35A" in text
+    assert "sent 0x35C" not in text
+    assert "heard 0x307" in text
+
+
+def test_a_link_that_is_not_there_is_told_whole_on_the_live_screen_too(tmp_path) -> None:
+    """A line cut at its end would lose what to do next."""
+    told = " ".join(frame(tmp_path, "can@grid", Console()))
+    assert "'systemctl status bmsd-link@can@grid' tells more" in told
 
 
 # --- What is not there ----------------------------------------------------------------------------------------

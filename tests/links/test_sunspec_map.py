@@ -329,6 +329,8 @@ def test_the_serial_number_stays_and_does_not_show_the_machines_own_id(monkeypat
     assert re.fullmatch("[0-9A-F]{16}", first)
     assert first.lower() not in own
     assert identity.serial_number.__wrapped__() == first
+    (tmp_path / "id").write_text(f"{own[::-1]}\n")
+    assert identity.serial_number.__wrapped__()[:8] != first[:8], "the end may be cut off, as in a name"
     (tmp_path / "id").unlink()
     assert identity.serial_number.__wrapped__() == "0" * 16
 

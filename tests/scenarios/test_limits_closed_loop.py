@@ -13,7 +13,7 @@ MOST_TURNS = 4
 QUICK = ["fast", "slow", "very-slow"]
 
 
-def charge(inverter: str, pack: str, hours: float = 1.2, soc_percent: float = 88) -> Seen:
+def charge(inverter: str, pack: str, hours: float = 1.2, soc_percent: float = 88, **more: float) -> Seen:
     """Let the last part of a charge happen, with 90 A of sun and no load."""
     return live(
         inverter,
@@ -23,6 +23,7 @@ def charge(inverter: str, pack: str, hours: float = 1.2, soc_percent: float = 88
         duration_s=hours * 3600,
         charger_a=90,
         load_w=0,
+        **more,
     )
 
 
@@ -50,6 +51,16 @@ def test_an_obedient_inverter_completes_the_charge_without_a_trip(inverter, pack
 def test_an_inverter_of_coarse_steps_completes_the_charge(pack) -> None:
     """It gives its whole current and none in turn, so that the current alone never looks like the end of a charge."""
     check(charge("coarse", pack), 3470)
+
+
+@pytest.mark.parametrize("error_v", [-0.3, 0.4])
+def test_an_inverter_that_measures_wrong_does_not_carry_a_cell_into_over_voltage(error_v) -> None:
+    """The charge voltage alone does not end a charge where it is exceeded: the current has to, before the contactor."""
+    seen = charge("fast", "runaway", inverter_error_v=error_v)
+    assert not seen.raised
+    assert highest(seen) <= 3590
+    assert seen.full_at_h is not None
+    assert seen.rows["charge_phase"][-1] == "rest"
 
 
 @pytest.mark.parametrize("inverter", ["greedy", "deaf"])
