@@ -24,7 +24,8 @@ GPIO chip (gpio-sim), recorded every 2 ms by a program that is not bmsd; `can0` 
 with `candump`; `can2` is a CAN device of the kernel's slcan driver, with a bit rate, a state and a queue, at the other
 end of whose serial line the host plays the controller. RS485 lines are serial ports with `mbpoll` or a simulated meter
 at their other ends. Every case runs in the order of the table, on one machine, after the ones above it, so that each of
-them begins with a machine that has been through something. Times are of an emulated machine that other work held up.
+them begins with a machine that has been through something; one that was run again, alone, had only the installation
+before it. Times are of an emulated machine that other work held up.
 
 What is *not* real: the bus's timing; the Raspberry Pi's own GPIO driver (the simulated chip keeps the level of a line
 whose process is gone, or lets it fall, as that driver can be told); RS485 direction control; the FETs of the topology
