@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from bmsd import config_checks as checks
 from bmsd.config_can import CanConfig, buses, check_buses
@@ -168,10 +168,26 @@ class Config:
         )
 
 
+class Checked(NamedTuple):
+    """Values of the keys, the parameters written, and all parameters; None of those without a good [pack]."""
+
+    values: dict[str, Any]
+    chosen: dict[str, int]
+    merged: Mapping[str, int | None] | None
+
+
 def load(path: Path) -> Config:
     """Read and check a configuration file with its drop-ins; raise ConfigError with every problem."""
     problems: list[str] = []
     given = read(path, problems)
+    values, chosen, merged = check(path, given, problems)
+    if problems or merged is None:
+        raise ConfigError(problems)
+    return _build(path, given, values, merged, chosen)
+
+
+def check(path: Path, given: Files, problems: list[str]) -> Checked:
+    """Check everything that is written; what is wrong is added to the problems."""
     values = checks.check_keys(path, given, problems)
     chosen = checks.chosen_parameters(given.get("parameters", {}), problems)
     checks.check_chip(given, values, problems)
@@ -182,9 +198,7 @@ def load(path: Path) -> Config:
     check_buses(given, values, merged, problems)
     check_modbus(given, values, problems)
     check_meters(given, values, problems)
-    if problems or merged is None:
-        raise ConfigError(problems)
-    return _build(path, given, values, merged, chosen)
+    return Checked(values, chosen, merged)
 
 
 def _build(

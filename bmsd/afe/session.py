@@ -88,14 +88,7 @@ class AfeSession:
 
     def permit(self, on: bool) -> Procedure[bool]:
         """Permit or forbid the chip's own outputs; tell whether the chip took it."""
-        if self._state is not AfeState.READY:
-            return False
-        try:
-            yield from self._driver.permit(on)
-        except AfeError as error:
-            self._fail(str(error))
-            return False
-        return True
+        return (yield from self._taken(self._driver.permit(on)))
 
     def fets(self, charge: bool, discharge: bool) -> Procedure[tuple[bool, bool] | None]:
         """Command the chip's own FETs; give what their status then reads, None when that is not known.
@@ -114,22 +107,19 @@ class AfeSession:
 
     def rest(self, on: bool) -> Procedure[bool]:
         """Let the chip measure slowly, or not; tell whether the chip took it."""
-        if self._state is not AfeState.READY:
-            return False
         self._resting = on
-        try:
-            yield from self._driver.rest(on)
-        except AfeError as error:
-            self._fail(str(error))
-            return False
-        return True
+        return (yield from self._taken(self._driver.rest(on)))
 
     def balance(self, mask: int) -> Procedure[bool]:
         """Balance the cells in `mask`; tell whether the chip took it."""
+        return (yield from self._taken(self._driver.balance(mask)))
+
+    def _taken(self, order: Procedure[None]) -> Procedure[bool]:
+        """Carry out what only a ready chip is told; tell whether it took it."""
         if self._state is not AfeState.READY:
             return False
         try:
-            yield from self._driver.balance(mask)
+            yield from order
         except AfeError as error:
             self._fail(str(error))
             return False

@@ -9,11 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from bmsd import config_checks as checks
 from bmsd.afe.chips import CHIPS
-from bmsd.config_can import check_buses
+from bmsd.config import check
 from bmsd.config_files import Files, Given, Place
-from bmsd.config_links import check_modbus
 from bmsd.inverters.protocols import NAMES
 from bmsd.tables import configuration, parameters
 from bmsd.tables.configuration import MUST, Key
@@ -162,16 +160,7 @@ def problems(answers: Answers) -> list[str]:
     What is only missing yet is no problem: a check names the place of a value, and a missing one has none.
     """
     found: list[str] = []
-    given = _as_files(answers)
-    values = checks.check_keys(_NOWHERE, given, found)
-    chosen = checks.chosen_parameters(given.get("parameters", {}), found)
-    checks.check_chip(given, values, found)
-    merged = checks.check_parameters(_NOWHERE, given, values, chosen, found)
-    checks.check_heater(given, values, merged, found)
-    checks.check_lines(given, values, found)
-    checks.check_topology(_NOWHERE, given, values, found)
-    check_buses(given, values, merged, found)
-    check_modbus(given, values, found)
+    check(Path("nowhere"), _as_files(answers), found)
     found += [
         f"{_MARK}{key} is given, but {gate.key} says that there is none"
         for gate in QUESTIONS
@@ -183,7 +172,6 @@ def problems(answers: Answers) -> list[str]:
 
 
 _MARK = "answer: "
-_NOWHERE = Path("nowhere")
 
 
 def _as_files(answers: Answers) -> Files:

@@ -221,6 +221,29 @@ def test_permit_and_balance_report_bus_trouble(bench) -> None:
     assert bench.run(bench.session.balance(1)) is False
 
 
+def test_orders_that_the_chip_does_not_take_are_bad_cycles(bench) -> None:
+    """S6: a chip that is never heard again is no ready chip, whatever it was asked."""
+    bench.until_ready()
+    bench.chip.fault("nack", True)
+    for _ in range(7):
+        bench.run(bench.session.permit(True))
+    assert bench.session.state is AfeState.READY
+    bench.run(bench.session.balance(1))
+    assert bench.session.state is AfeState.ABSENT
+
+
+@pytest.mark.parametrize(("resting", "ms"), [(False, 500), (True, 2500)])
+def test_a_chip_that_rests_may_measure_once_a_second(bench, resting, ms) -> None:
+    """S7: and no more seldom; the eighth cycle too late starts it again."""
+    bench.until_ready()
+    assert bench.run(bench.session.rest(resting)) is True
+    bench.chip.fault("frozen", True)
+    begun_ms = bench.now_ms
+    while bench.session.state is AfeState.READY:
+        bench.cycle()
+    assert bench.now_ms - begun_ms == ms + 7 * 250
+
+
 def test_a_dead_daemon_loses_its_permits_and_a_living_one_keeps_them(bench) -> None:
     """S5: the chip's host watchdog opens the contactors of a daemon that stopped."""
     bench.until_ready()

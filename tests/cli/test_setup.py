@@ -20,7 +20,8 @@ from bmsd.cli.setup_dialogue import Dialogue, EndOfAnswersError, assignments, by
 from bmsd.cli.setup_questions import QUESTIONS, may_be_none, problems, row_of
 from bmsd.config import DEFAULT_PATH, load
 from bmsd.config_checks import check_keys
-from bmsd.inverters.protocols import PROTOCOLS
+from bmsd.inverters.protocols import PROTOCOLS, voltage_problems
+from bmsd.tables import parameters
 from bmsd.tables.chemistries import CHEMISTRIES
 from bmsd.tables.configuration import CONTACTORS, KEYS, MUST
 
@@ -363,17 +364,26 @@ LINES = st.lists(st.integers(0, 1000), min_size=8, max_size=8, unique=True)
 TEXT = st.text(st.characters(blacklist_categories=("Cs", "Cc", "Zl", "Zp", "Co", "Cn", "Cf")), min_size=1)
 
 
+def carried(chemistry: str, cells: int) -> list[str]:
+    """List the protocols that can say what such a pack is charged to."""
+    cell_mv = parameters.defaults(chemistry, "default", cells, {})["cell_charge_mv"]
+    assert cell_mv
+    return [name for name in sorted(PROTOCOLS) if not voltage_problems(name, cell_mv * cells)]
+
+
 @st.composite
 def good_answers(draw: st.DrawFn) -> dict[str, object]:
     """Make answers that fit each other."""
     chip = draw(st.sampled_from(sorted(CHIPS)))
     lines = draw(LINES)
+    chemistry = draw(st.sampled_from(sorted(CHEMISTRIES)))
+    cells = draw(st.integers(CHIPS[chip].min_cells, CHIPS[chip].max_cells))
     answers: dict[str, object] = {
-        **MUSTS, "afe.chip": chip, "pack.chemistry": draw(st.sampled_from(sorted(CHEMISTRIES))),
-        "pack.cells": draw(st.integers(CHIPS[chip].min_cells, CHIPS[chip].max_cells)),
+        **MUSTS, "afe.chip": chip, "pack.chemistry": chemistry, "pack.cells": cells,
         "pack.capacity_ah": draw(st.floats(1, 5000)), "afe.address": draw(st.integers(3, 0x77)),
         "afe.switch_sensor": draw(st.booleans()), "outputs.charge": lines[0], "outputs.discharge": lines[1],
-        "modbus.port": draw(st.none() | TEXT), "can.protocol": draw(st.none() | st.sampled_from(sorted(PROTOCOLS))),
+        "modbus.port": draw(st.none() | TEXT),
+        "can.protocol": draw(st.sampled_from([None, *carried(chemistry, cells)])),
     }  # fmt: skip
     for name, line in zip(("precharge", "buzzer", "heartbeat", "charge_feedback"), lines[2:], strict=False):
         answers[f"outputs.{name}"] = draw(st.none() | st.just(line))
@@ -396,6 +406,12 @@ def test_what_is_written_loads_and_says_what_was_answered(answers, tmp_path) -> 
     assert "\n[" in text
     for section in tomllib.loads(text):
         assert f"\n[{section}]\n# " in text, "every section says what it is"
+
+
+def test_what_contradicts_outside_the_questions_is_told_as_well() -> None:
+    """Keys that are given in words are judged by every check that the file is judged by."""
+    (wrong,) = problems({"modbus.port": "/dev/ttyAMA0", "meter.port": "/dev/ttyAMA0"})
+    assert "only one can be the master" in wrong
 
 
 @given(text=st.text(st.characters(blacklist_categories=("Cs",))))

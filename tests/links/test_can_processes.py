@@ -9,15 +9,15 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 from lines import Adapter
 
-from bmsd.bus import Publisher, monotonic_ms
 from bmsd.inverters.protocols import PROTOCOLS
 from tests.configured import pack_text, written
+from tests.running import PlayedCore, eventually, link
 
 pytestmark = [pytest.mark.system, pytest.mark.xdist_group("system"), pytest.mark.timeout(90)]
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,19 +42,10 @@ LIMITS = ("charge_limit_mv", "charge_limit_ma", "discharge_limit_ma", "discharge
 
 @pytest.fixture
 def core(tmp_path) -> Iterator[dict]:
-    """Publish what the yielded points say, ten times a second."""
-    points, end = dict(POINTS), threading.Event()
-
-    def publish() -> None:
-        while not end.wait(0.1):
-            body = {"cells": 16, "points": points, "alarms": [], "why": {}}
-            Publisher(tmp_path).publish("snapshot.json", body, monotonic_ms())
-
-    thread = threading.Thread(target=publish)
-    thread.start()
-    yield points
-    end.set()
-    thread.join()
+    """Publish what the yielded points say."""
+    played = PlayedCore(tmp_path, POINTS)
+    yield played.points
+    played.die()
 
 
 @pytest.fixture
@@ -65,30 +56,8 @@ def adapters() -> Iterator[list[Adapter]]:
         adapter.unplug()
 
 
-@contextmanager
-def running(folder: Path, name: str, sections: str) -> Iterator[subprocess.Popen[str]]:
-    config = written(folder, CONFIG + sections)
-    command = [sys.executable, "-m", "bmsd.links.runner", name, "--config", str(config)]
-    process = subprocess.Popen(
-        [*command, "--runtime-dir", str(folder)], stderr=subprocess.PIPE, text=True, cwd=ROOT
-    )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
-
-
-def eventually(check, seconds: float = 20.0):
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        try:
-            if found := check():
-                return found
-        except (OSError, ValueError):
-            pass
-        time.sleep(0.05)
-    raise AssertionError("it did not happen")
+def running(folder: Path, name: str, sections: str) -> AbstractContextManager[subprocess.Popen[str]]:
+    return link(name, written(folder, CONFIG + sections), folder)
 
 
 def state(folder: Path, name: str = "can") -> dict:

@@ -9,25 +9,21 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 import tty
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 
 from bmsd import bus
 from bmsd.asking import ask
-from bmsd.errors import StaleError
 from tests.configured import pack_text
+from tests.running import PATIENCE_S, eventually
 
-T = TypeVar("T")
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE_S = 30.0
-"""Nothing here waits this long unless something is wrong; a slow machine is not a failure."""
 CONFIG = pack_text(
     """
 [outputs]
@@ -67,20 +63,6 @@ sample_s = 1
 soc_percent = 50
 precharge_ohm = 10
 """
-
-
-def eventually(check: Callable[[], T], seconds: float = PATIENCE_S) -> T:
-    """Give the first true answer; an answer that cannot be had yet is not true yet."""
-    until = time.monotonic() + seconds
-    found: Any = None
-    while time.monotonic() < until:
-        try:
-            if found := check():
-                return found
-        except (OSError, ValueError, StaleError) as error:
-            found = error
-        time.sleep(0.02)
-    raise AssertionError(f"it did not happen within {seconds} s; last answer: {found!r}")
 
 
 @dataclass

@@ -14,11 +14,10 @@ import signal
 import socket
 import struct
 import subprocess
-import sys
 import threading
 import time
 import tty
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from itertools import pairwise
 from pathlib import Path
 
@@ -28,6 +27,7 @@ from bmsd.bus import Publisher, monotonic_ms
 from bmsd.links.modbus_rtu import with_crc
 from tests.configured import pack_text, written
 from tests.links import jk_client
+from tests.running import PATIENCE_S, PlayedCore, eventually, link
 
 pytestmark = [pytest.mark.system, pytest.mark.xdist_group("system"), pytest.mark.timeout(60)]
 
@@ -59,29 +59,6 @@ JK = {
 NOTHING_ALLOWED = {"359": "0008000801504E", "35C": "0000", "35E": "50594C4F4E202020"}
 
 
-class Core:
-    """Publishes a snapshot every 100 ms, as the daemon does."""
-
-    def __init__(self, folder: Path) -> None:
-        self._publisher = Publisher(folder)
-        self._folder = folder
-        self._end = threading.Event()
-        self._thread = threading.Thread(target=self._run)
-        self.points = dict(POINTS)
-        self.alarms: list[dict] = []
-        self._thread.start()
-
-    def _run(self) -> None:
-        while not self._end.is_set():
-            body = {"cells": 16, "simulated": True, "points": self.points, "alarms": self.alarms, "why": {}}
-            self._publisher.publish("snapshot.json", body, monotonic_ms())
-            self._end.wait(0.1)
-
-    def die(self) -> None:
-        self._end.set()
-        self._thread.join()
-
-
 class Slcan:
     """The adapter's end of a slcan line: a few lines of text protocol, nothing of python-can."""
 
@@ -103,13 +80,22 @@ class Slcan:
                     found.append((time.monotonic(), match[1].decode(), match[3].decode()))
         return found
 
+    def until(self, number: str) -> list[tuple[float, str, str]]:
+        """Give every frame up to one of this id, however long the link takes to start."""
+        found: list[tuple[float, str, str]] = []
+        begun = time.monotonic()
+        while all(seen != number for _, seen, _ in found):
+            assert time.monotonic() - begun < PATIENCE_S, found
+            found += self.frames(0.05)
+        return found
+
     def send(self, line: bytes) -> None:
         os.write(self._master, line + b"\r")
 
 
 @pytest.fixture
 def core(tmp_path):
-    made = Core(tmp_path)
+    made = PlayedCore(tmp_path, POINTS)
     yield made
     made.die()
 
@@ -128,40 +114,18 @@ def line():
             pass
 
 
-@contextmanager
-def running(name: str, folder: Path, section: str):
-    config = written(folder, CONFIG + section)
-    command = [sys.executable, "-m", "bmsd.links.runner", name]
-    process = subprocess.Popen(
-        [*command, "--config", str(config), "--runtime-dir", str(folder)], stderr=subprocess.PIPE, text=True
-    )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
+def running(name: str, folder: Path, section: str) -> AbstractContextManager[subprocess.Popen[str]]:
+    return link(name, written(folder, CONFIG + section), folder)
 
 
 def link_state(folder: Path, name: str) -> dict:
     return json.loads((folder / f"link-{name}.json").read_text())
 
 
-def eventually(check, seconds: float = 8.0):
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        try:
-            if found := check():
-                return found
-        except (OSError, ValueError):
-            pass
-        time.sleep(0.05)
-    raise AssertionError("it did not happen")
-
-
 def test_a_healthy_pack_is_told_in_order_once_a_second_with_pauses(tmp_path, core, line) -> None:
     with running("can", tmp_path, CAN.format(line[1], 30)):
         adapter = Slcan(line[0])
-        seen = adapter.frames(4.5)
+        seen = adapter.until("351") + adapter.frames(3.0)
     ids = [number for _, number, _ in seen]
     assert ids[:6] == ["351", "355", "356", "359", "35C", "35E"]
     assert all(data == HEALTHY[number] for _, number, data in seen)
@@ -175,7 +139,7 @@ def test_a_healthy_pack_is_told_in_order_once_a_second_with_pauses(tmp_path, cor
 def test_the_inverter_is_heard(tmp_path, core, line) -> None:
     with running("can", tmp_path, CAN.format(line[1], 30)):
         adapter = Slcan(line[0])
-        adapter.frames(1.5)
+        adapter.until("35E")
         adapter.send(b"t30580000000000000000")
         state = eventually(lambda: (s := link_state(tmp_path, "can"))["inverter_age_ms"] is not None and s)
     assert state["state"] == "running"
@@ -185,7 +149,7 @@ def test_the_inverter_is_heard(tmp_path, core, line) -> None:
 def test_noise_on_the_adapter_does_not_end_the_link(tmp_path, core, line) -> None:
     with running("can", tmp_path, CAN.format(line[1], 30)) as process:
         adapter = Slcan(line[0])
-        adapter.frames(1.5)
+        adapter.until("35E")
         adapter.send(b"tzzz\rt3\r\xff\xfe\rT1\rt3559" + b"0" * 16)
         adapter.frames(1.0)
         os.write(line[0], bytes(range(256)) * 4)
@@ -197,7 +161,7 @@ def test_a_dead_core_takes_the_limits_to_zero_and_the_frames_to_silence(tmp_path
     """S7: limits zero at once, nothing measured, then silence; back again when the data is."""
     with running("can", tmp_path, CAN.format(line[1], 2.5)):
         adapter = Slcan(line[0])
-        assert adapter.frames(1.5)
+        adapter.until("35E")
         core.die()
         died = time.monotonic()
         after = adapter.frames(5.0)
@@ -210,7 +174,7 @@ def test_a_dead_core_takes_the_limits_to_zero_and_the_frames_to_silence(tmp_path
         assert all(data == NOTHING_ALLOWED[number] for number, data in late if number != "351")
         assert max(at for at, _, _ in after) - died < 3.0
         assert "silent" in link_state(tmp_path, "can")["detail"]
-        alive = Core(tmp_path)
+        alive = PlayedCore(tmp_path, POINTS)
         back = adapter.frames(2.0)
         alive.die()
     assert back
@@ -221,7 +185,8 @@ def test_an_unknown_cell_is_lost_data_too(tmp_path, core, line) -> None:
     """S7, S2: a core that lives but does not know a cell gets no current from the inverter."""
     core.points["cell_min_mv"] = None
     with running("can", tmp_path, CAN.format(line[1], 30)):
-        seen = dict(frame[1:] for frame in Slcan(line[0]).frames(1.5))
+        adapter = Slcan(line[0])
+        seen = dict(frame[1:] for frame in adapter.until("35E") + adapter.frames(1.5))
     assert seen["351"][4:12] == "00000000"
     assert seen["35C"] == "0000"
     assert "356" not in seen
@@ -231,8 +196,7 @@ def test_an_unknown_cell_is_lost_data_too(tmp_path, core, line) -> None:
 def test_a_lost_permission_does_not_wait_for_the_next_period(tmp_path, core, line) -> None:
     with running("can", tmp_path, CAN.format(line[1], 30)):
         adapter = Slcan(line[0])
-        while not any(number == "35E" for _, number, _ in adapter.frames(0.05)):
-            pass
+        adapter.until("35E")
         core.points = {**POINTS, "charge_allowed": False, "charge_limit_ma": 0}
         asked = time.monotonic()
         refused = next(f for f in adapter.frames(0.9) if f[1] == "35C" and f[2] == "4000")
@@ -244,7 +208,7 @@ def test_the_can_link_says_goodbye_with_zero_limits(tmp_path, core, line, number
     """S7: nothing that was allowed outlives the link."""
     with running("can", tmp_path, CAN.format(line[1], 30)) as process:
         adapter = Slcan(line[0])
-        eventually(lambda: adapter.frames(1.5))
+        adapter.until("35E")
         process.send_signal(number)
         last = dict(frame[1:] for frame in adapter.frames(1.0))
         assert process.wait(5) == 0

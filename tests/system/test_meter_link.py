@@ -9,18 +9,16 @@ import struct
 import subprocess
 import sys
 import threading
-import time
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
-from bmsd.bus import Publisher, monotonic_ms
+from tests.configured import GOOD, written
+from tests.running import ROOT, PlayedCore, eventually, link
 
 pytest.importorskip("pymodbus")
 pytestmark = [pytest.mark.system, pytest.mark.xdist_group("system"), pytest.mark.timeout(120)]
-ROOT = Path(__file__).resolve().parents[2]
-CONFIG = (ROOT / "etc" / "bmsd.toml").read_text(encoding="utf-8")
 POINTS = {
     "sequence": 7, "state": "discharging", "pack_mv": 53200, "current_ma": -12300, "power_mw": -654000,
     "soc_permille": 600, "soh_permille": None, "cell_mv": [3325] * 16, "cell_min_mv": 3320, "cell_max_mv": 3330,
@@ -31,60 +29,20 @@ POINTS = {
 }  # fmt: skip
 
 
-class Core:
-    """Publishes a snapshot every 100 ms, as the daemon does."""
-
-    def __init__(self, folder: Path) -> None:
-        self._publisher, self._end = Publisher(folder), threading.Event()
-        self._thread = threading.Thread(target=self._run)
-        self._thread.start()
-
-    def _run(self) -> None:
-        while not self._end.is_set():
-            body = {"cells": 16, "simulated": True, "points": POINTS, "alarms": [], "why": {}}
-            self._publisher.publish("snapshot.json", body, monotonic_ms())
-            self._end.wait(0.1)
-
-    def die(self) -> None:
-        self._end.set()
-        self._thread.join()
-
-
 @pytest.fixture
 def core(tmp_path):
-    made = Core(tmp_path)
+    made = PlayedCore(tmp_path, POINTS)
     yield made
     made.die()
 
 
-@contextmanager
-def running(name: str, folder: Path):
-    command = [sys.executable, "-m", "bmsd.links.runner", name, "--config", str(folder / "bmsd.toml")]
-    command += ["--runtime-dir", str(folder)]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT)
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
+def running(name: str, folder: Path) -> AbstractContextManager[subprocess.Popen[str]]:
+    return link(name, folder / "bmsd.toml", folder)
 
 
 def write(folder: Path, *sections: str) -> None:
-    begin, end = CONFIG.index("[modbus]"), CONFIG.index("[parameters]")
-    (folder / "bmsd.toml").write_text("\n".join((CONFIG[:begin], *sections, CONFIG[end:])))
-
-
-def eventually(check, seconds: float = 15.0):
-    until = time.monotonic() + seconds
-    found = None
-    while time.monotonic() < until:
-        try:
-            if found := check():
-                return found
-        except (OSError, ValueError, KeyError) as error:
-            found = error
-        time.sleep(0.05)
-    raise AssertionError(f"it did not happen; last: {found!r}")
+    begin, end = GOOD.index("[modbus]"), GOOD.index("[parameters]")
+    written(folder, "\n".join((GOOD[:begin], *sections, GOOD[end:])))
 
 
 def devices(folder: Path) -> dict:

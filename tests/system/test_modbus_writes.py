@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from bmsd import bus, pin
+from tests.running import eventually, link
 
 pytestmark = [pytest.mark.system, pytest.mark.xdist_group("system"), pytest.mark.timeout(120)]
 ROOT = Path(__file__).resolve().parents[2]
@@ -17,19 +16,15 @@ RIGHT, PIN_AT, OVP, SWITCHES = 271_828, 610, 1000, 700
 
 
 @pytest.fixture
-def line(core, tools, wire):
+def line(core, wire):
     """Start a core and its link; give the link's process and the master's port."""
     core.section = f'[modbus]\nport = "{wire[0]}"\nbaudrate = 115200\nwrites = true\n'
     core.start()
     pin.write(pin.path_beside(core.config), RIGHT)
-    command = [sys.executable, "-m", "bmsd.links.runner", "modbus", "--config", str(core.config)]
-    command += ["--runtime-dir", str(core.runtime)]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT)
     state = core.runtime / "link-modbus.json"
-    tools.eventually(lambda: json.loads(state.read_text())["state"] == "running")
-    yield process, wire[1]
-    process.kill()
-    process.communicate()
+    with link("modbus", core.config, core.runtime) as process:
+        eventually(lambda: json.loads(state.read_text())["state"] == "running")
+        yield process, wire[1]
 
 
 def parameter(core, name: str) -> int:

@@ -1,0 +1,68 @@
+"""Links as real processes: started, waited for, and always ended; and a core that a test plays."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from bmsd.bus import Publisher, monotonic_ms
+from bmsd.errors import StaleError
+
+T = TypeVar("T")
+ROOT = Path(__file__).resolve().parents[1]
+PATIENCE_S = 30.0
+"""Nothing here waits this long unless something is wrong; a slow machine is not a failure."""
+
+
+def eventually(check: Callable[[], T], seconds: float = PATIENCE_S) -> T:
+    """Give the first true answer; an answer that cannot be had yet is not true yet."""
+    until = time.monotonic() + seconds
+    found: Any = None
+    while time.monotonic() < until:
+        try:
+            if found := check():
+                return found
+        except (OSError, ValueError, KeyError, StaleError) as error:
+            found = error
+        time.sleep(0.02)
+    raise AssertionError(f"it did not happen within {seconds} s; last answer: {found!r}")
+
+
+@contextmanager
+def link(name: str, config: Path, runtime: Path) -> Iterator[subprocess.Popen[str]]:
+    """Run a link; its words on stderr can be read."""
+    command = [sys.executable, "-m", "bmsd.links.runner", name]
+    command += ["--config", str(config), "--runtime-dir", str(runtime)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+class PlayedCore:
+    """Publishes a snapshot every 100 ms, as the daemon does; points and alarms are the test's."""
+
+    def __init__(self, folder: Path, points: Mapping[str, Any]) -> None:
+        self.points = dict(points)
+        self.alarms: list[dict[str, Any]] = []
+        self._publisher, self._end = Publisher(folder), threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        while not self._end.is_set():
+            body = {"cells": 16, "simulated": True, "points": self.points, "alarms": self.alarms, "why": {}}
+            self._publisher.publish("snapshot.json", body, monotonic_ms())
+            self._end.wait(0.1)
+
+    def die(self) -> None:
+        self._end.set()
+        self._thread.join()
