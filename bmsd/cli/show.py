@@ -60,9 +60,10 @@ def show_alarms(directory: Path, options: Namespace, console: Console) -> int:
 
 
 def _say_alarms(now: reading.Now, console: Console, *, advise: bool = False) -> None:
-    if not now.document["alarms"]:
+    active = views.alarm_lines(now, console)
+    if not active:
         console.say(console.paint("no alarms", "green"))
-    for alarm in views.alarm_lines(now, console):
+    for alarm in active:
         for line in wrapped(alarm.text, console.width, "", " " * views.LABEL):
             console.say(console.paint(line, alarm.look))
         if advise:

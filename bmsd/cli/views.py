@@ -18,6 +18,8 @@ Document = Mapping[str, Any]
 Row = tuple[str, str]
 LABEL = 11
 SEVERITY_LOOKS = {"warning": "yellow", "protection": "red", "fault": "red"}
+TROUBLE = {"error", "stale"}
+"""States of a link that somebody has to look at."""
 CELL_ROWS = 8
 MOST_REASONS = 3
 
@@ -180,7 +182,7 @@ def _span(seconds: float | None) -> str:
 
 
 class AlarmLine(NamedTuple):
-    """One active alarm: how it is painted, its line in full and in short, and what to do about it."""
+    """One active alarm or link in trouble: how it is painted, its line in full and in short, what to do about it."""
 
     look: str
     text: str
@@ -202,7 +204,29 @@ def alarm_lines(now: Now, console: Console) -> list[AlarmLine]:
         text = f"{severity.upper():<10} {said} ({name}, {since}{latched})"
         advice = alarms.BY_NAME[name].advice if name in alarms.BY_NAME else ""
         told.append((-order.index(severity), AlarmLine(SEVERITY_LOOKS[severity], text, f"! {said}", advice)))
-    return [line for _, line in sorted(told, key=lambda pair: pair[0])]
+    return [line for _, line in sorted(told, key=lambda pair: pair[0])] + _link_lines(now)
+
+
+def _link_lines(now: Now) -> list[AlarmLine]:
+    """Give one line per link in trouble: nothing of it reaches the core, and yet someone has to know."""
+    return [
+        AlarmLine(
+            SEVERITY_LOOKS["warning"],
+            f"{'WARNING':<10} link {name}: {link['detail']}",
+            f"! link {name}: {link['detail']}",
+            f"See {_look_at(name)}. The pack is protected without it; it is tried again by itself.",
+        )
+        for name, link in now.document["links"].items()
+        if link["state"] in TROUBLE
+    ]
+
+
+def _look_at(link: str) -> str:
+    """Name the command that tells more about a link."""
+    kind, _, bus = link.partition("@")
+    if kind == "can":
+        return f"'bmsctl can --bus {bus}'" if bus else "'bmsctl can'"
+    return f"'journalctl -u bmsd-link@{link}' and 'bmsctl doctor'"
 
 
 def cell_lines(now: Now, console: Console) -> list[str]:

@@ -9,22 +9,18 @@ from __future__ import annotations
 
 import json
 import os
-import pty
-import select
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
-import termios
 import threading
 import time
-import tty
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import i2c_backend
+from lines import Adapter, Cable, Door, Meter, mbpoll
 
 from bmsd.config import load
 from bmsd.errors import BmsdError
@@ -35,28 +31,7 @@ from bmsd.sim.scenario import plant_settings
 STEP_S = 0.01
 NEVER_RAN = 125
 TIMED_OUT = 124
-
-
-class Cable:
-    """A serial cable: two ptys joined by a thread, one end for the guest, one for the host."""
-
-    def __init__(self) -> None:
-        self._masters: list[int] = []
-        self._open: list[int] = []  # else a close at one end is a hang-up
-        self.ends: list[str] = []
-        for _ in range(2):
-            master, slave = pty.openpty()
-            tty.setraw(slave, termios.TCSANOW)
-            self._masters.append(master)
-            self._open.append(slave)
-            self.ends.append(os.ttyname(slave))
-        threading.Thread(target=self._pump, daemon=True, name="cable").start()
-
-    def _pump(self) -> None:
-        left, right = self._masters
-        while True:
-            for master in select.select(self._masters, [], [])[0]:
-                os.write(right if master == left else left, os.read(master, 4096))
+OWN_FETS = ("charge", "discharge")
 
 
 class Pack:
@@ -69,9 +44,25 @@ class Pack:
         self._stall_s = 0.0
         self._transfers = 0
         self._errors = 0
-        loaded = load(config)
-        self.bench = Bench(loaded, plant_settings(loaded), now_ms=_now_ms())
+        self._fets = lines_log.parent / "fets"
+        self._fets.mkdir()
+        self._own_fets = False
+        self._config = config
+        self.build({})
         threading.Thread(target=self._live, daemon=True, name="pack").start()
+
+    def build(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Build another pack for another configuration, or the first one again; bmsd is stopped for it."""
+        config = self._config
+        if "toml" in request:
+            scenario = config.read_text().partition("[bench]")[1:]
+            config = config.with_name("other.toml")
+            config.write_text(request["toml"] + "".join(scenario))
+        loaded = load(config)
+        with self._lock:
+            self._own_fets = loaded.fets is not None
+            self.bench = Bench(loaded, plant_settings(loaded), now_ms=_now_ms())
+        return {}
 
     def transfer(self, address: int, out: bytes, read: int) -> bytes:
         """Answer the bus."""
@@ -81,7 +72,8 @@ class Pack:
             self.bench.pause(_now_ms())
             self._transfers += 1
             try:
-                return self.bench.chip.transfer(address, out, read)
+                bus = self.bench if self._own_fets else self.bench.chip
+                return bus.transfer(address, out, read)
             except OSError:
                 self._errors += 1
                 raise
@@ -114,7 +106,18 @@ class Pack:
             with self._lock:
                 self._follow()
                 self.bench.advance(_now_ms())
+                self._show_fets()
             time.sleep(STEP_S)
+
+    def _show_fets(self) -> None:
+        """Show the guest's recorder the chip's own FETs, where they are the switches: a file for each that is on."""
+        switches = self.bench.chip.switches
+        for name, on in zip(OWN_FETS, (switches.chg, switches.dsg), strict=True):
+            file = self._fets / name
+            if self._own_fets and on:
+                file.touch()
+            else:
+                file.unlink(missing_ok=True)
 
     def _follow(self) -> None:
         """Move the contactors as the guest's recorder saw its lines move."""
@@ -128,7 +131,7 @@ class Pack:
         self._read += len(whole)
         for line in whole.splitlines():
             _, name, level = line.split()
-            if name in SWITCHES:
+            if name in SWITCHES and not (self._own_fets and name in OWN_FETS):
                 self.bench.plant.command(name, level == "1")
 
 
@@ -136,19 +139,7 @@ def _now_ms() -> int:
     return time.monotonic_ns() // 1_000_000
 
 
-def mbpoll(port: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
-    """Make the master on the RS485 line: mbpoll, which is not ours."""
-
-    def poll(request: dict[str, Any]) -> dict[str, Any]:
-        words = ["mbpoll", "-m", "rtu", "-b", "9600", "-P", "none", *request["words"], "-1", "-o", "3", port]
-        done = subprocess.run(words, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
-        found = [line.split(":")[1].strip() for line in done.stdout.splitlines() if line.startswith("[")]
-        return {"code": done.returncode, "values": found, "error": done.stderr.strip()}
-
-    return poll
-
-
-def answer_guest(share: Path, doors: dict[str, Callable[[dict[str, Any]], dict[str, Any]]]) -> None:
+def answer_guest(share: Path, doors: dict[str, Door]) -> None:
     """Answer what the guest asks, for as long as this process lives."""
     for folder in ("ask", "answer"):
         shutil.rmtree(share / folder, ignore_errors=True)
@@ -177,13 +168,18 @@ def boot(kernel: Path, image: Path, share: Path, config: Path, disk: Path, timeo
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir()
     work = Path(tempfile.mkdtemp(prefix="bmsd-vm-"))
-    pack, cable = Pack(config, out / "lines.log"), Cable()
+    pack, cables, meter, adapter = Pack(config, out / "lines.log"), (Cable(), Cable()), Meter(), Adapter()
     i2c_backend.serve(work / "i2c.sock", pack)
-    doors = {"sim": pack.sim, "stall": pack.stall, "truth": pack.truth, "mbpoll": mbpoll(cable.ends[1])}
+    doors: dict[str, Door] = {
+        "sim": pack.sim, "stall": pack.stall, "truth": pack.truth, "pack": pack.build, "adapter": adapter.door,
+        "mbpoll": mbpoll([cable.ends[1] for cable in cables]),
+    }  # fmt: skip
+    serial = [*(cable.ends[0] for cable in cables), meter.end, adapter.end]
     answer_guest(share, doors)
     command = [
         str(kernel / "linux"), "mem=512M", f"uml_dir={work}/uml/", f"ubd0={disk},{image}/rootfs.ext4",
-        "root=/dev/ubda", "rw", "con=null", "con0=null,fd:1", "ssl=null", f"ssl0=tty:{cable.ends[0]}",
+        "root=/dev/ubda", "rw", "con=null", "con0=null,fd:1", "ssl=null",
+        *(f"ssl{n}=tty:{end}" for n, end in enumerate(serial)),
         f"virtio_uml.device={work}/i2c.sock:34", f"vm.share={share}", f"vm.modules={kernel}/modules",
         "systemd.show_status=0",
     ]  # fmt: skip

@@ -20,13 +20,19 @@ HEAD = """# The machine test: what was expected, what was seen
 
 bmsd's Debian package on a real Linux kernel (user-mode Linux 6.12), with Debian's user space and systemd, installed
 with apt. The front-end chip is simulated at register level behind a real `/dev/i2c-0`; contactors are lines of a real
-GPIO chip (gpio-sim), recorded every 2 ms by a program that is not bmsd; `can0` is a vcan interface; the RS485 line is a
-serial port with `mbpoll` at its other end. Every case runs in the order of the table, on one machine, after the ones
-above it, so that each of them begins with a machine that has been through something. Times are of an emulated machine
-that other work held up.
+GPIO chip (gpio-sim), recorded every 2 ms by a program that is not bmsd; `can0` and `can1` are vcan interfaces, heard
+with `candump`; `can2` is a CAN device of the kernel's slcan driver, with a bit rate, a state and a queue, at the other
+end of whose serial line the host plays the controller. RS485 lines are serial ports with `mbpoll` or a simulated meter
+at their other ends. Every case runs in the order of the table, on one machine, after the ones above it, so that each of
+them begins with a machine that has been through something; one that was run again, alone, had only the installation
+before it. Times are of an emulated machine that other work held up.
 
 What is *not* real: the bus's timing; the Raspberry Pi's own GPIO driver (the simulated chip keeps the level of a line
-whose process is gone, or lets it fall, as that driver can be told); CAN bit rates and bus-off; RS485 direction control.
+whose process is gone, or lets it fall, as that driver can be told); RS485 direction control; the FETs of the topology
+`afe`, which are the simulated chip's. **Of CAN a virtual machine cannot show** what happens on a wire: acknowledgement,
+arbitration, error frames, how a wrong bit rate disturbs the others, termination. Here nobody acknowledges because the
+controller takes nothing more from the driver, and it is off the bus because it says so. The drivers of an MCP2515 and
+of USB adapters are not here, nor is the kernel's own restart after bus-off (`restart-ms`): slcan's driver has none.
 
 Run it as root on an x86-64 Debian: `.venv/bin/python tests/machine/run.py`; it says what it needs, and builds kernel,
 image and package itself. Case by case it is in `tests/machine/guest/`.

@@ -14,6 +14,7 @@ import json
 import multiprocessing
 import os
 import platform
+import shlex
 import shutil
 import subprocess
 import sys
@@ -30,7 +31,7 @@ import report  # noqa: E402
 
 CANNOT = 77
 TOOLS = ("gcc", "make", "flex", "bison", "bc", "xz", "mmdebstrap", "mke2fs", "mbpoll", "dpkg-deb")
-BOOT_S, CASES_S = 300, 1500
+BOOT_S, CASES_S = 300, 2700
 TRIES = 2
 
 
@@ -89,7 +90,7 @@ def live(options: dict[str, Any]) -> None:
 def boot(share: Path, script: str, words: list[str], **options: Any) -> int:
     """Boot once with one of the guest's test programs."""
     run = share / "run.sh"
-    run.write_text(f"#!/bin/sh\nexec python3 -u /share/{script} {' '.join(words)}\n")
+    run.write_text(f"#!/bin/sh\nexec python3 -u /share/{script} {shlex.join(words)}\n")
     run.chmod(0o755)
     # A process for each boot: what stands around the machine ends with it.
     options = {"share": share, **options}

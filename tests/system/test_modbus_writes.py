@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 
@@ -11,7 +10,6 @@ from bmsd import bus, pin
 from tests.running import eventually, link
 
 pytestmark = [pytest.mark.system, pytest.mark.xdist_group("system"), pytest.mark.timeout(120)]
-ROOT = Path(__file__).resolve().parents[2]
 RIGHT, PIN_AT, OVP, SWITCHES = 271_828, 610, 1000, 700
 
 

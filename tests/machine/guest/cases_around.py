@@ -16,11 +16,9 @@ CAN_LIMITS = "351"
 LINKS = ("can", "modbus", "journal")
 
 
-def frames(seconds: float, *words: str) -> list[str]:
-    """Listen on the CAN interface with a program that is not ours."""
-    done = subprocess.run(
-        ["timeout", str(seconds), "candump", "-L", "can0", *words], capture_output=True, text=True
-    )
+def frames(seconds: float, channel: str = "can0") -> list[str]:
+    """Listen on a CAN interface with a program that is not ours."""
+    done = subprocess.run(["timeout", str(seconds), "candump", "-L", channel], capture_output=True, text=True)
     return [line.split()[2] for line in done.stdout.splitlines() if len(line.split()) > 2]
 
 

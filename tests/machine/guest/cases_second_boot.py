@@ -5,13 +5,25 @@ from __future__ import annotations
 import sys
 
 import cases_around
+import cases_can
 import cases_core
 import cases_front_end
+import cases_links
 import cases_package
+import cases_topologies
 from kit import run_all
 
 if __name__ == "__main__":
-    chosen = [*cases_core.CASES, *cases_front_end.CASES, *cases_around.CASES, *cases_package.CASES]
+    groups = (
+        cases_core,
+        cases_front_end,
+        cases_around,
+        cases_links,
+        cases_can,
+        cases_topologies,
+        cases_package,
+    )
+    chosen = [one for group in groups for one in group.CASES]
     words = sys.argv[1:]
     if words:
         chosen = [one for one in chosen if any(word in one.name for word in words)]

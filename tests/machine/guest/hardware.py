@@ -17,6 +17,11 @@ CONFIGFS = Path("/sys/kernel/config/gpio-sim/header")
 LABEL = "pinctrl-bcm2711"
 ANSWERS = Path("/share/answers")
 """The installer's answers; the lines are where they say."""
+MAIN, MAIN_CONTACT = 24, 25
+"""The main contactor and its contact, for the topology that has one."""
+FETS = Path("/share/out/fets")
+"""The chip's own FETs, where they are the switches: a file for each that is on. The host has the chip."""
+FETS_EVERY = 5
 SCAN_S = 0.002
 CONTACT_S = 0.02
 LOG = Path("/share/out/lines.log")
@@ -25,6 +30,7 @@ LOG = Path("/share/out/lines.log")
 def wired() -> tuple[dict[str, int], dict[str, int]]:
     """Give the output lines and the auxiliary contacts by name."""
     found = re.findall(r"outputs\.(\w+)=(\d+)", ANSWERS.read_text())
+    found += [("main", str(MAIN)), ("main_feedback", str(MAIN_CONTACT))]
     contacts = {name.removesuffix("_feedback"): int(n) for name, n in found if name.endswith("_feedback")}
     return {name: int(n) for name, n in found if not name.endswith("_feedback")}, contacts
 
@@ -69,7 +75,9 @@ def record(lines: Path) -> None:
     outputs, contacts = wired()
     values = {n: os.open(lines / f"sim_gpio{line}" / "value", os.O_RDONLY) for n, line in outputs.items()}
     levels = dict.fromkeys(outputs, 0)
+    fets = {"charge": False, "discharge": False}
     due: list[tuple[float, int, bool]] = []
+    scans = 0
     with LOG.open("a", buffering=1) as log:
         while True:
             now = time.monotonic()
@@ -81,6 +89,11 @@ def record(lines: Path) -> None:
                 log.write(f"{now:.4f} {name} {level}\n")
                 if name in contacts:
                     due.append((now + CONTACT_S, contacts[name], bool(level)))
+            scans += 1
+            for name in fets if scans % FETS_EVERY == 0 else ():
+                if (on := (FETS / name).exists()) != fets[name]:
+                    fets[name] = on
+                    log.write(f"{now:.4f} {name} {int(on)}\n")
             while due and due[0][0] <= now:
                 _, number, up = due.pop(0)
                 pull(lines, number, up)

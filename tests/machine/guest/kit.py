@@ -6,13 +6,15 @@ measured times; a failed check is an AssertionError that says what was seen inst
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import os
+import re
 import subprocess
 import time
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -26,8 +28,9 @@ KEEP = Path("/sys/module/gpio_sim/parameters/persist")
 pull-down, as upstream and with dtparam=strict_gpiod."""
 CONFIG = Path("/etc/bmsd/bmsd.toml")
 RUNTIME = Path("/run/bmsd")
-OUTPUTS = ("charge", "discharge", "precharge", "heater")
-"""Those that may harm; the buzzer sounds when there is something to tell."""
+OUTPUTS = ("charge", "discharge", "precharge", "heater", "main")
+"""Those that may harm; the buzzer sounds when there is something to tell. Of a topology without contactors for
+charge and discharge these two are the chip's own FETs."""
 PATIENCE_S = 60.0
 """Nothing here takes this long unless something is wrong; a slow machine is not a failure."""
 _numbers = itertools.count(1)
@@ -213,6 +216,43 @@ def journal(*matches: str, since: float = 0.0) -> list[dict[str, Any]]:
     text = sh("journalctl", "-b", "-o", "json", "--no-pager", *matches)
     found = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
     return [entry for entry in found if int(entry["__MONOTONIC_TIMESTAMP"]) >= since * 1e6]
+
+
+def doctor() -> dict[str, dict[str, str]]:
+    """Give what `bmsctl doctor` found, by the names of its checks."""
+    found = json.loads(sh("bmsctl", "doctor", "--json", expect=None))
+    return {check["name"]: check for check in found["checks"]}
+
+
+def do(step: str) -> list[str]:
+    """Carry out the commands that a step of doctor names, as an operator would; give them."""
+    found = re.findall(r"sudo (systemctl [a-z-]+(?: [\w@.-]*\w)+)", step)
+    assert found, f"no command in: {step}"
+    for command in found:
+        sh(*command.split())
+    return found
+
+
+@contextlib.contextmanager
+def configured(text: str) -> Iterator[None]:
+    """Add to the configuration for a time, with bmsd stopped on both ends of it."""
+    file = Path("/etc/bmsd/conf.d/yy-case.toml")
+    sh("systemctl", "stop", "bmsd.service")
+    file.write_text(text)
+    try:
+        sh("bmsd", "--check-config")
+        yield
+    finally:
+        sh("systemctl", "stop", "bmsd.service")
+        file.unlink()
+        sh("rm", "-rf", "/etc/systemd/system/bmsd.service.wants")
+        sh("systemctl", "daemon-reload")
+
+
+def link_state(name: str) -> dict[str, Any]:
+    """Give what bmsctl status says of a link."""
+    found: dict[str, Any] = status()["links"].get(name) or {"state": "none", "detail": ""}
+    return found
 
 
 def said(since: float, *matches: str) -> str:
