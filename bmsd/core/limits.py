@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from bmsd.core import charging, derating, slope, soc
-from bmsd.core.charging import OVER, Charging, Phase
+from bmsd.core.charging import Charging, Phase
 from bmsd.core.derating import FORBIDDEN, NOTHING, RISING, UNKNOWN, WHOLE, Share
 from bmsd.core.plausible import Values
 from bmsd.core.settings import Settings
@@ -145,8 +145,7 @@ def _voltages(
         highest_mv = min(highest_mv, state.charge_mv.value)
         lowest_mv = max(lowest_mv, state.discharge_mv.value)
     # What the phase lowers goes down slowly by itself, and needs no hold afterwards; what a cell lowers does.
-    by_phase = phase.phase in OVER and highest_mv == target_mv
-    upper = pace._replace(hold_ms=0) if by_phase else pace
+    upper = pace._replace(hold_ms=0) if highest_mv == target_mv else pace
     return follow(state.charge_mv, highest_mv, now_ms, upper), mirrored(
         state.discharge_mv, lowest_mv, now_ms, pace
     )

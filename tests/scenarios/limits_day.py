@@ -77,6 +77,8 @@ class Seen:
     t_h: list[float] = field(default_factory=list)
     rows: dict[str, list[Any]] = field(default_factory=dict)
     raised: list[tuple[float, str]] = field(default_factory=list)
+    fulls_h: list[float] = field(default_factory=list)
+    """When the charge counter found full; a load takes the 100 % away again within a minute."""
 
     def add(self, at_ms: int, points: Mapping[str, Any]) -> None:
         """Take a sample."""
@@ -85,10 +87,12 @@ class Seen:
             self.rows.setdefault(name, []).append(points.get(name))
 
     def take(self, events: Iterable[Event]) -> None:
-        """Note the alarms."""
+        """Note the alarms, and when the pack was full."""
         for event in events:
             if event.kind == "alarm" and event.state == "raised":
                 self.raised.append((event.at_ms / 3_600_000, event.name))
+            elif (event.kind, event.name) == ("soc", "full"):
+                self.fulls_h.append(event.at_ms / 3_600_000)
 
     def series(self, name: str, scale: float = 1000) -> list[float]:
         """Give one value over time, in people's units; unknown as not a number."""
@@ -101,13 +105,12 @@ class Seen:
 
     @property
     def full_at_h(self) -> float | None:
-        """Give when the charge was over, float or rest, after the state of charge had been 100 %."""
-        full = False
-        for t, phase, soc in zip(self.t_h, self.rows["charge_phase"], self.rows["soc_permille"], strict=True):
-            full = full or soc == 1000
-            if full and phase in {"float", "rest"}:
-                return t
-        return None
+        """Give when the charge was over, float or rest, after the charge counter had found full."""
+        phases = zip(self.t_h, self.rows["charge_phase"], strict=True)
+        over = (
+            t for t, phase in phases if phase in {"float", "rest"} and t >= min(self.fulls_h, default=t + 1)
+        )
+        return next(over, None)
 
 
 KEPT = (
