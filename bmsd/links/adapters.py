@@ -11,7 +11,8 @@ import errno
 import logging
 import select
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import can
@@ -27,6 +28,7 @@ MOST_WAITING = 256
 """Bytes on their way to a serial adapter that takes them slowly; more would arrive as old frames (S7)."""
 SOCKET_TIMEOUT_S = 1.0
 """A server on the network may let us wait this long, at opening and at sending."""
+INTERFACES = Path("/sys/class/net")
 BUS_OFF, RESTARTED = 0x40, 0x100
 _END = b"\r"
 _CONTROLLER, _PASSIVE = 0x04, 0x30
@@ -71,6 +73,16 @@ def opened(settings: dict[str, Any]) -> Iterator[can.BusABC]:
     finally:
         with contextlib.suppress(Exception):
             bus.shutdown()
+
+
+def is_off(settings: Mapping[str, Any]) -> bool:
+    """Tell whether a network interface's controller is off the bus now: frames then go nowhere, without an error."""
+    if settings["interface"] != "socketcan":
+        return False
+    try:
+        return (INTERFACES / str(settings.get("channel")) / "carrier").read_text().strip() == "0"
+    except OSError:
+        return False  # it is down or gone, which sending tells
 
 
 def _quieten() -> None:

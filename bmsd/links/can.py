@@ -18,7 +18,7 @@ from bmsd.errors import ConfigError
 from bmsd.inverters.frames import Frame
 from bmsd.inverters.protocols import AUTO, Protocol, messages, named, problems, row_of
 from bmsd.inverters.view import View, Voltages, view
-from bmsd.links.adapters import BusLostError, interface_problem, opened, received, send
+from bmsd.links.adapters import BusLostError, interface_problem, is_off, opened, received, send
 from bmsd.links.choosing import Chooser
 from bmsd.links.hearing import Ears
 from bmsd.links.link import Backoff, Link, Lost
@@ -90,6 +90,8 @@ class Inverter:
     def serve(self, bus: can.BusABC, patience: Backoff) -> None:
         """Tell and listen until the link ends, the bus is lost, or it is to be opened anew."""
         began_ms = monotonic_ms()
+        if is_off(self._settings.bus):
+            self._ears.off(began_ms)
         while not self._link.stopping:
             self.cycle(bus)
             now_ms = monotonic_ms()

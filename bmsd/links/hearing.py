@@ -74,6 +74,13 @@ class Ears:
         if row := heard.find(self._protocol.heard, *key):
             self._read(row, bytes(message.data))
 
+    def off(self, now_ms: int) -> None:
+        """Note that the controller is off the bus, which it tells only in the moment when it happens."""
+        self._off_ms, self._restarted = now_ms, False
+        self._controller.since(
+            "off the bus after too many errors; the kernel starts it again by its restart-ms"
+        )
+
     def watch(self, now_ms: int) -> None:
         """Say once that inverter or controller is gone, and once that it is back."""
         if self._twins and now_ms - max(self._twins.values()) > TWIN_MS:
@@ -166,10 +173,7 @@ class Ears:
         self._classes = error_classes(message)
         self._restarted |= bool(message.arbitration_id & RESTARTED)
         if message.arbitration_id & BUS_OFF:
-            self._off_ms, self._restarted = now_ms, False
-            self._controller.since(
-                "off the bus after too many errors; the kernel starts it again by its restart-ms"
-            )
+            self.off(now_ms)
 
     def _say_once(self, kind: str, number: int, text: str) -> None:
         if (kind, number) in self._odd or len(self._odd) >= MOST_SAID:

@@ -6,8 +6,9 @@ import pytest
 from can_bench import Bench
 
 from bmsd.inverters.protocols import PROTOCOLS
-from bmsd.links import hearing
+from bmsd.links import adapters, hearing
 from bmsd.links.hearing import ALIVE_MS, MOST_SAID, TWIN_MS
+from bmsd.links.link import Backoff
 
 ALL = [0x351, 0x355, 0x356, 0x359, 0x35C, 0x35E]
 
@@ -196,3 +197,25 @@ def test_a_controller_that_nobody_starts_again_is_not_called_back(bench, capfd) 
     bench.cycle()
     assert bench.state()["bus_errors"] == []
     assert capfd.readouterr().err.count("CAN controller fake is back") == 1
+
+
+@pytest.mark.fault_class(11, "alone")
+@pytest.mark.parametrize(("interface", "carrier", "is_off"), [
+    ("socketcan", "0\n", True), ("socketcan", "1\n", False), ("socketcan", None, False), ("slcan", "0\n", False),
+])  # fmt: skip
+def test_a_controller_that_was_off_the_bus_before_we_came_is_told(
+    bench, capfd, monkeypatch, tmp_path, interface, carrier, is_off
+) -> None:
+    """It says so only in the moment when it happens, and then takes frames without an error."""
+    monkeypatch.setattr(adapters, "INTERFACES", tmp_path)
+    (tmp_path / "fake").mkdir()
+    if carrier:
+        (tmp_path / "fake" / "carrier").write_text(carrier)
+    bench.inverter._settings.bus["interface"] = interface
+    bench.link.stopping = True
+    bench.inverter.serve(bench.bus, Backoff())
+    assert capfd.readouterr().err.count("off the bus") == is_off
+    told = ["the controller stays off the bus: nobody starts it again"] if is_off else []
+    assert bench.state()["bus_errors"] == told
+    bench.hear(0x305)
+    assert bench.state()["bus_errors"] == []
