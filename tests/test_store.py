@@ -28,6 +28,7 @@ COUNTER = SocState(
     full_charges=7,
     synchronised=True,
     last_ms=1000,
+    full_since_ms=2000,
     tail=Tail(60_000, 5),
     empty_since_ms=3000,
 )
@@ -75,7 +76,7 @@ def test_everything_survives_the_round_trip_but_monotonic_times(tmp_path) -> Non
     assert found.soc is not None
     assert (found.soc.charge_mams, found.soc.error_permille, found.soc.full) == (123_456_789_012, 17, True)
     assert (found.soc.full_charges, found.soc.discharged_mams, found.soc.moved_mams) == (7, 42, 5_000_000)
-    assert found.soc.last_ms is found.soc.tail is found.soc.empty_since_ms is None
+    assert found.soc.last_ms is found.soc.full_since_ms is found.soc.tail is found.soc.empty_since_ms is None
     assert writer.bytes_written == len(GOOD)
 
 

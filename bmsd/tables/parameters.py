@@ -553,14 +553,16 @@ class Parameters:
     # State of charge. Anchors after the common practice of coulomb counters.
     soc_full_mv: int = _row(
         "soc", VOLT, 1200, 4350, Preset(3430, 4100, 2530),
-        "Full: the highest cell reaches this and stays within 20 mV of it ...",
+        "Full: the highest cell at or above this ...",
     )
     soc_full_tail_permille: int = _row(
         "soc", PERCENT, 5, 300, 50,
-        "... while the pack takes, on average, less than this share of its capacity per hour ...",
+        "... while charging with less than this share of the capacity per hour ...",
     )
     soc_full_time_ms: int = _row(
-        "soc", SECOND, 1000, 1_800_000, 120_000, "... for this long.",
+        "soc", SECOND, 1000, 1_800_000, 120_000,
+        "... for this long; or, where the current comes and goes, within 20 mV of it and with as little on average, for"
+        " five times as long.",
     )
     soc_empty_mv: int = _row(
         "soc", VOLT, 1200, 4350, Preset(2750, 3000, 1900),

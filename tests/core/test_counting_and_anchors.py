@@ -19,6 +19,7 @@ T = 1_000_000
 HELD_MV = 20
 FULL_MV, EMPTY_MV = PACK.parameters.soc_full_mv, PACK.parameters.soc_empty_mv
 FULL_MS, EMPTY_MS = PACK.parameters.soc_full_time_ms, PACK.parameters.soc_empty_time_ms
+WHILE_MS = 5 * FULL_MS
 TAIL_MA = PACK.capacity_mah * PACK.parameters.soc_full_tail_permille // 1000
 BEFORE = SocState(WHOLE // 2, 50, 7_000_000, False, False, 9_000_000, 3, True, T - 1000)
 
@@ -26,7 +27,7 @@ BEFORE = SocState(WHOLE // 2, 50, 7_000_000, False, False, 9_000_000, 3, True, T
 def parts(state: SocState) -> dict[str, Any]:
     """Give what one count or one anchor is about."""
     names = ("charge_mams", "error_permille", "moved_mams", "full", "empty", "discharged_mams", "full_charges",
-             "synchronised", "last_ms", "tail", "empty_since_ms")  # fmt: skip
+             "synchronised", "last_ms", "full_since_ms", "tail", "empty_since_ms")  # fmt: skip
     return {name: getattr(state, name) for name in names}
 
 
@@ -99,6 +100,27 @@ EMPTY: dict[str, Any] = {**cells(EMPTY_MV), "current_ma": 0}
 
 @pytest.mark.parametrize(
     "at_the_limit",
+    [{}, {"current_ma": TAIL_MA - 1}, cells(PACK.parameters.cell_ovp_mv), {"cell_mv": (3300, FULL_MV, 3300, 3300)}],
+    ids=str,
+)  # fmt: skip
+def test_one_cell_at_the_full_voltage_and_little_current_look_full(at_the_limit) -> None:
+    assert counted(**{**FULL, **at_the_limit}).full_since_ms == T
+
+
+@pytest.mark.parametrize(
+    "beyond_the_limit",
+    [{"current_ma": -1}, {"current_ma": TAIL_MA}, {"current_ma": None}, cells(FULL_MV - 1),
+     cells(PACK.parameters.cell_ovp_mv + 1), {"cell_mv": (None, FULL_MV, FULL_MV, FULL_MV)}, {"charging": False}],
+    ids=str,
+)  # fmt: skip
+def test_one_step_beyond_or_unknown_does_not_look_full_and_ends_the_time(beyond_the_limit) -> None:
+    """S2."""
+    before = replace(BEFORE, full_since_ms=T - 1000)
+    assert counted(before, **{**FULL, **beyond_the_limit}).full_since_ms is None
+
+
+@pytest.mark.parametrize(
+    "at_the_limit",
     [{}, {"current_ma": 90_000}, {"current_ma": -90_000}, cells(PACK.parameters.cell_ovp_mv),
      {"cell_mv": (3300, FULL_MV, 3300, 3300)}],
     ids=str,
@@ -136,11 +158,11 @@ def test_a_highest_cell_that_dips_a_little_goes_on_with_it(mv, ma) -> None:
 
 def test_a_gap_in_a_stretch_is_five_seconds_at_most() -> None:
     """Nobody knows what was taken in it, so it is no time either."""
-    before = replace(BEFORE, last_ms=T - 3_600_000, tail=Tail(FULL_MS - 5001, 0))
-    assert counted(before, **FULL).tail == Tail(FULL_MS - 1, 0)
+    before = replace(BEFORE, last_ms=T - 3_600_000, tail=Tail(WHILE_MS - 5001, 0))
+    assert counted(before, **FULL).tail == Tail(WHILE_MS - 1, 0)
 
 
-@pytest.mark.parametrize("counted_ms", [FULL_MS, FULL_MS + 1])
+@pytest.mark.parametrize("counted_ms", [WHILE_MS, WHILE_MS + 1])
 def test_a_stretch_that_is_over_makes_room_for_the_next(counted_ms) -> None:
     before = replace(BEFORE, tail=Tail(counted_ms, -1))
     assert counted(before, **FULL).tail == Tail(0, 0)
@@ -148,16 +170,22 @@ def test_a_stretch_that_is_over_makes_room_for_the_next(counted_ms) -> None:
 
 
 @pytest.mark.parametrize(("taken_mams", "is_full"), [
-    (-1, False), (0, True), (TAIL_MA * FULL_MS - 1, True), (TAIL_MA * FULL_MS, False),
+    (-1, False), (0, True), (TAIL_MA * WHILE_MS - 1, True), (TAIL_MA * WHILE_MS, False),
 ])  # fmt: skip
 def test_full_is_who_took_less_than_the_tail_on_average(taken_mams, is_full) -> None:
     """An inverter that works in coarse steps gives its whole current now and then, and takes it back."""
     ma = 60_000
-    before = replace(BEFORE, tail=Tail(FULL_MS - 1000, taken_mams - ma * 1000))
+    before = replace(BEFORE, tail=Tail(WHILE_MS - 1000, taken_mams - ma * 1000))
     after, events = advance(PACK, before, believed(PACK, **cells(FULL_MV - HELD_MV), current_ma=ma), T)
     assert after.full is is_full
     assert len(events) == is_full
-    assert after.tail == Tail(FULL_MS, taken_mams)
+    assert after.tail == Tail(WHILE_MS, taken_mams)
+
+
+def test_little_on_average_is_not_enough_before_its_time() -> None:
+    """A cell that is driven takes little over two minutes now and then, far from full."""
+    before = replace(BEFORE, tail=Tail(WHILE_MS - 1001, 0))
+    assert not counted(before, **cells(FULL_MV - HELD_MV), current_ma=0).full
 
 
 @pytest.mark.parametrize(
@@ -182,14 +210,14 @@ def test_one_step_beyond_or_unknown_does_not_look_empty_and_ends_the_time(beyond
 
 
 def test_a_full_pack_is_counted_anew_after_its_time() -> None:
-    before = replace(BEFORE, empty=True, tail=Tail(FULL_MS - 1000, 0), synchronised=False)
+    before = replace(BEFORE, empty=True, last_ms=None, full_since_ms=T - FULL_MS, synchronised=False)
     after, event = anchored(before, **FULL)
     assert event == Event(T, "soc", "full", "anchored", value=1000, limit=500)
     assert parts(after) == parts(before) | {
         "charge_mams": WHOLE, "error_permille": 5, "moved_mams": 0, "full": True, "empty": False,
-        "full_charges": 4, "synchronised": True, "last_ms": T, "tail": Tail(FULL_MS, 0),
+        "full_charges": 4, "synchronised": True, "last_ms": T, "tail": Tail(0, 0),
     }  # fmt: skip
-    early = replace(before, tail=Tail(FULL_MS - 1001, 0))
+    early = replace(before, full_since_ms=T - FULL_MS + 1)
     assert counted(early, **FULL).charge_mams == WHOLE // 2
 
 
@@ -206,7 +234,9 @@ def test_an_empty_pack_is_counted_anew_after_its_time() -> None:
 
 
 def test_an_anchor_that_holds_is_not_taken_again() -> None:
-    full = replace(BEFORE, charge_mams=WHOLE, full=True, tail=Tail(FULL_MS - 1000, 0))
+    full = replace(
+        BEFORE, charge_mams=WHOLE, full=True, full_since_ms=T - 2 * FULL_MS, tail=Tail(WHILE_MS - 1000, 0)
+    )
     assert counted(full, **FULL).full_charges == 3
     empty = replace(BEFORE, charge_mams=0, empty=True, empty_since_ms=T - 2 * EMPTY_MS)
     assert counted(empty, **EMPTY).moved_mams == BEFORE.moved_mams
@@ -219,7 +249,7 @@ def test_a_first_guess_says_how_unsure_it_is(cell_mv, error) -> None:
     assert found.charge_mams == WHOLE * (117 if cell_mv == 3199 else 500) // 1000
     assert (found.full, found.empty, found.synchronised) == (False, False, False)
     assert (found.moved_mams, found.discharged_mams, found.full_charges) == (0, 0, 0)
-    assert found.last_ms is found.tail is found.empty_since_ms is None
+    assert found.last_ms is found.full_since_ms is found.tail is found.empty_since_ms is None
 
 
 @pytest.mark.parametrize("name", CHEMISTRIES)
