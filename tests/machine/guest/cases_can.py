@@ -57,7 +57,13 @@ def missing() -> str:
     finally:
         sh("ip", "link", "add", "can0", "type", "vcan")
     made = now()
-    wait(lambda: frames(1.5), "frames on the new interface")
+    try:
+        # The link's own patience is up to 30 s, on a machine that other work may hold up.
+        wait(lambda: frames(1.5), "frames on the new interface", 150)
+    except AssertionError as error:
+        asked = (("ip", "-details", "link", "show", "can0"), ("systemctl", "status", "bmsd-can@can0.service"))
+        where = [sh(*words, expect=None) for words in asked]
+        raise AssertionError(f"{error}; {link_state('can')}; {where}") from None
     seconds = now() - made
     untouched(moment)
     lost = said(moment - 60, "-u", "bmsd-link@can.service").count("lost")

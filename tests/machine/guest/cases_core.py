@@ -133,9 +133,10 @@ def kill_all(_keep: bool) -> str:
     moment = now()
     sh("systemctl", "kill", "--kill-whom=all", "--signal=KILL", "bmsd.service")
     off_ms = off_after(moment, AT_ONCE_S)
+    # Where levels fall with their process, lines are off before safe-off has had its turn.
+    wait(both_on, "both contactors close again")
     text = said(moment, "-u", "bmsd.service", "-u", "bmsd-safe-off.service")
     assert "all outputs are off" in text, text
-    wait(both_on, "both contactors close again")
     return f"core and guard dead at once: off after {off_ms:.0f} ms by ExecStopPost"
 
 
