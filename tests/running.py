@@ -13,25 +13,42 @@ from typing import Any, TypeVar
 
 from bmsd.bus import Publisher, monotonic_ms
 from bmsd.errors import StaleError
+from tests.patience import Patience
 
 T = TypeVar("T")
 ROOT = Path(__file__).resolve().parents[1]
 PATIENCE_S = 30.0
-"""Nothing here waits this long unless something is wrong; a slow machine is not a failure."""
+"""Nothing here waits this long unless something is wrong; a busy machine waits longer (tests/patience.py)."""
+POLL_S = 0.02
 
 
 def eventually(check: Callable[[], T], seconds: float = PATIENCE_S) -> T:
     """Give the first true answer; an answer that cannot be had yet is not true yet."""
-    until = time.monotonic() + seconds
-    found: Any = None
-    while time.monotonic() < until:
+    patience, found = Patience(seconds), None
+    while not patience.is_over():
         try:
             if found := check():
                 return found
         except (OSError, ValueError, KeyError, StaleError) as error:
             found = error
-        time.sleep(0.02)
+        time.sleep(POLL_S)
     raise AssertionError(f"it did not happen within {seconds} s; last answer: {found!r}")
+
+
+def ended(process: subprocess.Popen[str], seconds: float = PATIENCE_S) -> int:
+    """Wait for the end of a process; give its exit code."""
+    eventually(lambda: process.poll() is not None, seconds)
+    return process.returncode
+
+
+def last_words(process: subprocess.Popen[str], seconds: float = PATIENCE_S) -> tuple[str, str]:
+    """Wait for the end of a process; give all it wrote, which is read meanwhile."""
+    patience = Patience(seconds)
+    while True:
+        try:
+            return process.communicate(timeout=0.2)
+        except subprocess.TimeoutExpired:
+            assert not patience.is_over(), f"{process.args} did not end within {seconds} s"
 
 
 @contextmanager
