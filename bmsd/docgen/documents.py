@@ -10,6 +10,7 @@ from bmsd.docgen import (
     commandline,
     completion,
     dbc,
+    evidence,
     faults,
     hazards,
     inside,
@@ -25,9 +26,7 @@ from bmsd.inverters.protocols import PROTOCOLS
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = "docs/generated"
 SAFETY = "docs/SAFETY.md"
-_BLOCK = re.compile(r"(<!-- tests (S\d+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _HAZARDS = re.compile(r"(<!-- hazards -->\n\n)(.*?)(\n\n<!-- end -->)", re.DOTALL)
-_LISTED = re.compile(r"\[([^\]]+)\]\(")
 
 
 def documents(root: Path = ROOT) -> dict[str, str]:
@@ -44,6 +43,7 @@ def documents(root: Path = ROOT) -> dict[str, str]:
         f"{FOLDER}/structure.md": source.structure_page(root),
         f"{FOLDER}/journal.md": outside.journal_page(),
         f"{FOLDER}/bmsd.catalog": catalog.catalog(),
+        evidence.PAGE: evidence.tests_page(root),
         faults.PAGE: faults.faults_page(root),
         **{f"{FOLDER}/dbc/{row.name}.dbc": dbc.dbc(row) for row in PROTOCOLS.values()},
         **_manual(),
@@ -64,33 +64,9 @@ def _manual() -> dict[str, str]:
 
 
 def safety(root: Path) -> str:
-    """Fill the hazards and the lists of tests into the safety document."""
-    tests = source.citing_files(root)
-
-    def block(found: re.Match[str]) -> str:
-        files = (f"[{name.removeprefix('tests/')}](../{name})" for name in tests[found[2]])
-        return f"{found[1]}Tests that cite it: {', '.join(files) or 'none yet'}.\n{found[3]}"
-
+    """Fill the hazards into the safety document."""
     text = (root / SAFETY).read_text(encoding="utf-8")
-    text = _HAZARDS.sub(lambda found: f"{found[1]}{hazards.section()}{found[3]}", text)
-    return _BLOCK.sub(block, text)
-
-
-def lists_are_true(root: Path) -> bool:
-    """Tell whether the hazards are those of the table, and every listed test cites its rule, none missing for nothing.
-
-    A list that lacks a new test is still true, so that a new test alone makes no document old.
-    """
-    tests, text = source.citing_files(root), (root / SAFETY).read_text(encoding="utf-8")
-    written = _HAZARDS.search(text)
-    if written and written[2] != hazards.section():
-        return False
-    for found in _BLOCK.finditer(text):
-        listed = {f"tests/{name}" for name in _LISTED.findall(found[0])}
-        there = set(tests[found[2]])
-        if listed - there or (there and not listed):
-            return False
-    return True
+    return _HAZARDS.sub(lambda found: f"{found[1]}{hazards.section()}{found[3]}", text)
 
 
 def differs(root: Path = ROOT) -> list[str]:
@@ -103,7 +79,8 @@ def differs(root: Path = ROOT) -> list[str]:
 
 def stale(root: Path = ROOT) -> list[str]:
     """Name the documents that say what is not so."""
-    return [name for name in differs(root) if name != SAFETY or not lists_are_true(root)]
+    page = evidence.PAGE
+    return [name for name in differs(root) if name != page or not evidence.is_true(root, _read(root / page))]
 
 
 def _read(path: Path) -> str | None:

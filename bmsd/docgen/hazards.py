@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -165,8 +166,8 @@ def _parts(hazard: Hazard, p: Parameters) -> Iterable[str]:
     layers = (("1. daemon", hazard.daemon), ("2. chip", hazard.chip), ("3. hardware", hazard.hardware))
     yield table(("Layer", "What it does"), layers)
     classes = ", ".join(str(number) for number in hazard.classes)
-    tests = ", ".join(f"[{name}](../tests/{name})" for name in hazard.tests)
-    yield f"[Fault classes](fault-classes.md) {classes}. Tests: {tests}."
+    anchor = re.sub(r"[^a-z -]", "", hazard.name.lower()).replace(" ", "-")
+    yield f"[Fault classes](fault-classes.md) {classes}. [Tests](generated/tests.md#{anchor})."
 
 
 def _bound(bound: Bound, p: Parameters) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator, Mapping
+from functools import cache
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -119,15 +120,21 @@ def cited(text: str) -> Iterator[str]:
         yield from (f"S{number}" for number in range(first, last + 1))
 
 
-def docstrings(path: Path) -> Iterator[tuple[str, str]]:
-    """Yield name and docstring of a test module ("" is its name), its classes and its tests."""
+@cache
+def docstrings(path: Path) -> tuple[tuple[str, str], ...]:
+    """Give name and docstring of a test module ("" is its name), its classes and its tests."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    yield "", ast.get_docstring(tree) or ""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name.lower().startswith("test"):
-            yield node.name, ast.get_docstring(node) or ""
+    tests = (
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name.lower().startswith("test")
+    )
+    return ("", ast.get_docstring(tree) or ""), *(
+        (node.name, ast.get_docstring(node) or "") for node in tests
+    )
 
 
+@cache
 def citing_files(root: Path) -> Mapping[str, list[str]]:
     """List, per rule, the test files that cite it in a docstring; rules that do not exist are listed too."""
     found: dict[str, list[str]] = {rule: [] for rule in RULES}
