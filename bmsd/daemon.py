@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bmsd import __version__, safe_off, store
-from bmsd.arguments import Help
+from bmsd.arguments import Help, marked
 from bmsd.asking import Asked, RequestServer
 from bmsd.bus import DOOR, EVENTS, PARAMETERS, SNAPSHOT, SOCKET, Publisher, boot_id, monotonic_ms
 from bmsd.config import DEFAULT_PATH, Config, load
@@ -317,7 +317,7 @@ def _anchors(stored: store.Stored) -> tuple[int, bool] | None:
 
 def complain(text: str) -> None:
     """Say one line on standard error, with the priority systemd reads."""
-    print(f"<3>bmsd: {text}" if os.environ.get("JOURNAL_STREAM") else f"bmsd: {text}", file=sys.stderr)
+    print(marked(3, f"bmsd: {text}"), file=sys.stderr)
 
 
 def checked_config(path: Path) -> Config:

@@ -76,7 +76,7 @@ class Inverter:
         self._snapshots = Snapshots(link.runtime_dir)
         self._core = Lost(link, "core data")
         self._bus = Lost(link, f"CAN bus {settings.bus.get('channel')}")
-        self._queue = Lost(link, f"room for frames to {settings.bus.get('channel')}")
+        self._queue = Lost(link, f"room for frames to {settings.bus.get('channel')}", was_there=True)
         self._ears = Ears(link, self._protocol, settings.bus.get("channel"))
         self._traffic = Traffic(link.runtime_dir, link.name)
         self._chooser = Chooser(link, settings, monotonic_ms()) if settings.protocol == AUTO else None
@@ -90,6 +90,7 @@ class Inverter:
     def serve(self, bus: can.BusABC, patience: Backoff) -> None:
         """Tell and listen until the link ends, the bus is lost, or it is to be opened anew."""
         began_ms = monotonic_ms()
+        self._bus.was_there = True
         if is_off(self._settings.bus):
             self._ears.off(began_ms)
         while not self._link.stopping:

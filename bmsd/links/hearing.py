@@ -38,7 +38,7 @@ class Ears:
         """When any good frame came last."""
         self._link = link
         self._peer = Lost(link, "inverter")
-        self._controller = Lost(link, f"CAN controller {channel}")
+        self._controller = Lost(link, f"CAN controller {channel}", was_there=True)
         self._alive_ms: int | None = None
         self._errors_ms: int | None = None
         self._off_ms: int | None = None
@@ -124,7 +124,7 @@ class Ears:
             "error_frames": self.errors,
             "bus_errors": self.bus_errors(now_ms),
             "other_senders": self.twins,
-            "inverter_age_ms": None if self._alive_ms is None else now_ms - self._alive_ms,
+            "inverter_age_ms": None if self._alive_ms is None else max(now_ms - self._alive_ms, 0),
             "inverter_says": self._says,
             "inverter_asks": asks,
         }

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from bmsd.arguments import marked
 from bmsd.bus import EVENTS, boot_id, monotonic_ms, read_document
 from bmsd.errors import StaleError
 from bmsd.links.link import Link
@@ -91,7 +92,8 @@ class Follower:
             return
         if present != self._present:
             if not present:
-                text = f"{events.line('core', 'lost')}: {self._snapshots.trouble}"
+                line = "bmsd core is not there" if self._present is None else events.line("core", "lost")
+                text = f"{line}: {self._snapshots.trouble}"
                 self._tell(text, _plain("core", "lost"))
             elif self._present is not None:
                 self._tell(events.line("core", "back"), _plain("core", "back"))
@@ -194,4 +196,4 @@ def sender() -> Send:
 
 
 def _to_stderr(message: str, with_fields: Mapping[str, str]) -> None:
-    print(f"<{with_fields['PRIORITY']}>{message}", file=sys.stderr, flush=True)
+    print(marked(int(with_fields["PRIORITY"]), message), file=sys.stderr, flush=True)

@@ -15,14 +15,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bmsd.arguments import marked
 from bmsd.bus import Publisher, monotonic_ms
 from bmsd.hardware.service import Service
+from bmsd.links.limit import HOUR_MS, Limit
 
 if TYPE_CHECKING:
     from bmsd.config import Config
 
 REPORT_MS = 1000
 NOTICE, WARNING, ERROR = 5, 4, 3
+MOST_LINES = 100
+"""Lines of one link within an hour: a device, a master or a plug that comes and goes fills no journal."""
 
 
 class Link:
@@ -38,6 +42,8 @@ class Link:
         self._reported: tuple[str, str] | None = None
         self._figures: dict[str, Any] = {}
         self._next_report_ms = 0
+        self._lines = Limit(MOST_LINES, HOUR_MS)
+        self._left_out = 0
         self._woken, self._wake = os.pipe()
         os.set_blocking(self._wake, False)
 
@@ -95,8 +101,20 @@ class Link:
         return self._reported or ("waiting", "")
 
     def say(self, priority: int, text: str) -> None:
-        """Write one line to stderr, in the form from which systemd reads the priority."""
-        print(f"<{priority}>bmsd-link {self.name}: {text}", file=sys.stderr, flush=True)
+        """Write one line to stderr, with the priority where systemd reads it; not too many in an hour."""
+        if self._lines.full(now_ms := monotonic_ms()) and priority > ERROR:
+            self._left_out += 1
+            if self._left_out == 1:
+                self._print(WARNING, f"{MOST_LINES} lines within an hour: further ones are left out")
+            return
+        if self._left_out and priority > ERROR:
+            self._print(NOTICE, f"{self._left_out} lines were left out")
+            self._left_out = 0
+        self._lines.count(now_ms)
+        self._print(priority, text)
+
+    def _print(self, priority: int, text: str) -> None:
+        print(marked(priority, f"bmsd-link {self.name}: {text}"), file=sys.stderr, flush=True)
 
 
 @dataclass(slots=True)
@@ -124,15 +142,19 @@ class Lost:
     link: Link
     what: str
     lost: bool = False
+    was_there: bool = False
+    _returns: bool = field(default=False, init=False)
+    """It was there before it was lost."""
 
     def since(self, reason: str, priority: int = WARNING) -> None:
         """Note that it is lost."""
         if not self.lost:
-            self.link.say(priority, f"{self.what} lost: {reason}")
+            self._returns = self.was_there
+            self.link.say(priority, f"{self.what} {'lost' if self.was_there else 'not there'}: {reason}")
         self.lost = True
 
     def back(self) -> None:
         """Note that it is there."""
         if self.lost:
-            self.link.say(NOTICE, f"{self.what} is back")
-        self.lost = False
+            self.link.say(NOTICE, f"{self.what} is {'back' if self._returns else 'there'}")
+        self.lost, self.was_there = False, True

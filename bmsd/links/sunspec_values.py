@@ -33,7 +33,7 @@ _EVENTS = (
     (11, groups.CELL_EMPTY + groups.PACK_EMPTY + groups.CELL_FLOOR),
     (12, ("cell_low",)),
     (17, groups.CELL_SPREAD),
-    (19, groups.TEMPERATURE_SPREAD),
+    (19, ("temperature_spread",)),
     (20, groups.SWITCHES),
 )
 """Bits of Evt1 with the alarms they stand for, the first that fits. The rest are other alarms or other warnings."""

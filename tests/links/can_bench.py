@@ -11,12 +11,13 @@ from typing import Any
 
 import can
 
-from bmsd.bus import Publisher, monotonic_ms
+from bmsd.bus import Publisher
 from bmsd.config_can import CanConfig
 from bmsd.links import can as can_link
 from bmsd.links.can import Inverter
 from bmsd.links.link import Link
 from bmsd.ring import RingWriter
+from tests.clocks import StillClock
 
 POINTS = {
     "pack_mv": 53_200, "current_ma": 0, "battery_decic": [200], "soc_permille": 500, "soh_permille": None,
@@ -69,8 +70,7 @@ class Bench:
             buses={"can": None},
         )
         self.folder = folder
-        self.now_ms = monotonic_ms()
-        monkeypatch.setattr(can_link, "monotonic_ms", lambda: self.now_ms)
+        self.clock = StillClock(monkeypatch)
         monkeypatch.setattr(can_link.time, "sleep", lambda _: None)
         self.link = Link("can", config, folder)  # type: ignore[arg-type]
         self.inverter = Inverter(self.link, CanConfig(protocol, silence_s, {"channel": "fake"}, **settings))
@@ -78,6 +78,14 @@ class Bench:
         # Some tests make hundreds of these, and select() knows no descriptor above 1023.
         ring, pipe = self.inverter._traffic._ring, (self.link._woken, self.link._wake)
         weakref.finalize(self, _let_go, ring, pipe)
+
+    @property
+    def now_ms(self) -> int:
+        return self.clock.now_ms
+
+    @now_ms.setter
+    def now_ms(self, now_ms: int) -> None:
+        self.clock.now_ms = now_ms
 
     def publish(self, **changed) -> None:
         body = {"points": {**POINTS, **changed}, "alarms": []}

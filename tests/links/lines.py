@@ -11,30 +11,20 @@ import time
 import tty
 from typing import Any
 
+from bmsd.bus import write_all
 
-class Adapter:
-    """A serial adapter (slcan): answers every command as firmware does, keeps what it is told to send."""
+
+class FarEnd:
+    """The other end of a serial line: a thread that answers what comes, until the device is taken away."""
 
     def __init__(self) -> None:
         self.ours, self.theirs = os.openpty()
         tty.setraw(self.ours)
         tty.setraw(self.theirs)
         self.port = os.ttyname(self.theirs)
-        self.commands: list[str] = []
-        self.frames: list[tuple[str, str]] = []
         self.reading = True
-        self._text = b""
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._run)
-        self._thread.start()
-
-    def say(self, data: bytes) -> None:
-        os.write(self.ours, data)
-
-    def heard(self, number: int, data: bytes) -> None:
-        """Hand over a frame from the bus."""
-        kind = f"T{number:08X}" if number > 0x7FF else f"t{number:03X}"
-        self.say(f"{kind}{len(data)}{data.hex().upper()}\r".encode())
 
     def unplug(self) -> None:
         """Take the device away, as a USB adapter that is pulled."""
@@ -51,10 +41,35 @@ class Adapter:
             if not self.reading or not select.select([self.ours], [], [], 0.02)[0]:
                 time.sleep(0.005)
                 continue
-            self._text += os.read(self.ours, 4096)
-            *lines, self._text = self._text.split(b"\r")
-            for line in lines:
-                self._answer(line.decode())
+            self.came(os.read(self.ours, 4096))
+
+    def came(self, data: bytes) -> None:
+        """Answer what came."""
+        raise NotImplementedError
+
+
+class Adapter(FarEnd):
+    """A serial adapter (slcan): answers every command as firmware does, keeps what it is told to send."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.commands: list[str] = []
+        self.frames: list[tuple[str, str]] = []
+        self._text = b""
+        self._thread.start()
+
+    def say(self, data: bytes) -> None:
+        write_all(self.ours, data)
+
+    def heard(self, number: int, data: bytes) -> None:
+        """Hand over a frame from the bus."""
+        kind = f"T{number:08X}" if number > 0x7FF else f"t{number:03X}"
+        self.say(f"{kind}{len(data)}{data.hex().upper()}\r".encode())
+
+    def came(self, data: bytes) -> None:
+        *lines, self._text = (self._text + data).split(b"\r")
+        for line in lines:
+            self._answer(line.decode())
 
     def _answer(self, line: str) -> None:
         if match := re.fullmatch(r"t([0-9A-F]{3})([0-8])([0-9A-F]*)|T([0-9A-F]{8})([0-8])([0-9A-F]*)", line):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import json
 import logging
-import random
 import socket
 import termios
 import threading
@@ -17,7 +16,6 @@ from types import SimpleNamespace
 import can
 import pytest
 import serial
-from can.interfaces.slcan import slcanBus
 from can.interfaces.socketcand import socketcand
 from can_bench import POINTS
 from lines import Adapter, Server
@@ -37,6 +35,8 @@ from bmsd.links.adapters import (
     send,
 )
 from bmsd.links.link import Backoff, Link
+from tests.patience import allowed
+from tests.running import eventually
 
 FRAME = can.Message(arbitration_id=0x351, data=bytes(8), is_extended_id=False)
 pytestmark = pytest.mark.timeout(60)
@@ -77,15 +77,6 @@ def send_many(bus: can.BusABC, count: int) -> None:
         send(bus, FRAME)
 
 
-def eventually(check, seconds: float = 10.0):
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        if found := check():
-            return found
-        time.sleep(0.02)
-    raise AssertionError("it did not happen")
-
-
 @contextmanager
 def running(folder: Path, bus: dict, protocol: str = "pylontech"):
     """Run the whole link in a thread, with a core that publishes."""
@@ -118,7 +109,7 @@ def running(folder: Path, bus: dict, protocol: str = "pylontech"):
         end.set()
         link.stop()
         for thread in threads:
-            thread.join(20)
+            thread.join(allowed(20))
         assert not any(thread.is_alive() for thread in threads), "the link does not end"
 
 
@@ -169,7 +160,7 @@ def test_an_adapter_that_is_missing_at_the_start_is_taken_when_it_is_there(tmp_p
         port.symlink_to(adapter.port)
         eventually(lambda: adapter.frames)
         eventually(lambda: state(tmp_path)["state"] == "running")
-        eventually(lambda: "is back" in capfd.readouterr().err)
+        eventually(lambda: "is there" in capfd.readouterr().err)
     assert capfd.readouterr().err.count("lost") == 0
 
 
@@ -276,31 +267,6 @@ def test_an_adapter_of_nonsense_is_said_once_and_asked_ever_more_rarely(tmp_path
     assert errors.count("is back") == 0
 
 
-@pytest.mark.fault_class(11, "alone")
-def test_ten_thousand_random_frames_through_a_real_link_cost_no_frame_of_ours(tmp_path, adapter) -> None:
-    """S9: goodwe sends most often; of every kind that a serial adapter can hand over, in every length."""
-    chance = random.Random(11)
-
-    def line() -> bytes:
-        kind = chance.choice("ttttTTrRdDbB" if hasattr(slcanBus, "_DATA_BITRATES") else "ttttTTrR")
-        number = f"{chance.randrange(1 << 29):08X}" if kind.isupper() else f"{chance.randrange(0x800):03X}"
-        length = chance.randrange(16 if kind in "dDbB" else 9)
-        size = can.util.CAN_FD_DLC[length] if kind in "tTdDbB" else 0
-        return f"{kind}{number}{length:X}{chance.randbytes(size).hex().upper()}\r".encode()
-
-    with running(tmp_path, slcan(adapter.port), "goodwe"):
-        eventually(lambda: adapter.frames)
-        for _ in range(100):
-            adapter.say(b"".join(line() for _ in range(100)))
-        eventually(lambda: state(tmp_path)["frames_received"] >= 10_000, 40)
-        told = state(tmp_path)
-        eventually(lambda: len(adapter.frames) >= told["frames_sent"])
-    assert told["bus_failures"] == told["bad_received"] == told["frames_dropped"] == 0
-    assert told["state"] == "running"
-    allowed, nothing_at_the_end = "28020A000A00D001", "280200000000D001"
-    assert {data for number, data in adapter.frames if number == "351"} == {allowed, nothing_at_the_end}
-
-
 @pytest.mark.parametrize(("waiting", "sent"), [(0, 1), (MOST_WAITING, 1), (MOST_WAITING + 1, 0)])
 def test_nothing_is_put_behind_frames_that_wait_in_a_serial_port(waiting, sent) -> None:
     """S7: they would arrive old, all at once."""
@@ -381,7 +347,7 @@ def test_a_server_that_is_not_there_is_asked_once_and_not_in_a_loop() -> None:
     began = time.monotonic()
     with pytest.raises(BusLostError):
         open_once({"interface": "socketcand", "channel": "can0", "host": "127.0.0.1", "port": port})
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < allowed(5)
 
 
 @pytest.mark.parametrize("greeting", [b"", b"220 mail ready\r\n", b"\xff\xff"])

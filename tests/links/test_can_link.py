@@ -222,12 +222,23 @@ def test_noise_is_counted_and_much_of_it_opens_the_bus_anew(bench) -> None:
 
 
 def test_lost_data_is_said_once_and_once_when_back(bench, capfd) -> None:
-    for pack_mv in (None, None, 53_200, 53_200):
+    for pack_mv in (53_200, None, None, 53_200, 53_200):
         bench.publish(pack_mv=pack_mv)
         bench.cycle(100)
     errors = capfd.readouterr().err
     assert errors.count("core data lost") == 1
     assert errors.count("core data is back") == 1
+
+
+def test_lost_is_not_said_of_what_never_was_there(bench, capfd) -> None:
+    for pack_mv in (None, None, 53_200, 53_200):
+        bench.publish(pack_mv=pack_mv)
+        bench.cycle(100)
+    errors = capfd.readouterr().err
+    assert "lost" not in errors
+    assert errors.count("core data not there: ") == 1
+    assert errors.count("core data is there") == 1
+    assert "<" not in errors, "a priority is for systemd only"
 
 
 def test_an_inverter_behind_python_cans_own_virtual_bus_hears_the_same(bench) -> None:

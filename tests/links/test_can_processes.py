@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import signal
 import subprocess
 import sys
@@ -12,14 +13,16 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+import can
 import pytest
+from can.interfaces.slcan import slcanBus
 from lines import Adapter
 
 from bmsd.inverters.protocols import PROTOCOLS
 from tests.configured import pack_text, written
-from tests.running import PlayedCore, eventually, link
+from tests.running import PlayedCore, ended, eventually, last_words, link
 
-pytestmark = [pytest.mark.system, pytest.mark.xdist_group("system"), pytest.mark.timeout(90)]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(90)]
 ROOT = Path(__file__).resolve().parents[2]
 DBC = ROOT / "docs" / "generated" / "dbc"
 CONFIG = pack_text("""
@@ -120,10 +123,39 @@ def test_two_protocols_on_two_buses_at_once_and_a_stuck_one_stops_only_itself(
         assert len(second.frames) <= stuck + len(PROTOCOLS["sma"].frames)
         two.send_signal(signal.SIGCONT)
         two.terminate()
-        assert two.wait(10) == 0
+        assert ended(two, 10) == 0
         before = len(first.frames)
         eventually(lambda: len(first.frames) >= before + 6)
         assert one.poll() is None
+
+
+@pytest.mark.fault_class(11, "alone")
+def test_ten_thousand_random_frames_through_a_real_link_cost_no_frame_of_ours(
+    tmp_path, core, adapters
+) -> None:
+    """S9: goodwe sends most often; of every kind that a serial adapter can hand over, in every length."""
+    adapter, chance = adapters[0], random.Random(11)
+
+    def line() -> bytes:
+        kind = chance.choice("ttttTTrRdDbB" if hasattr(slcanBus, "_DATA_BITRATES") else "ttttTTrR")
+        number = f"{chance.randrange(1 << 29):08X}" if kind.isupper() else f"{chance.randrange(0x800):03X}"
+        length = chance.randrange(16 if kind in "dDbB" else 9)
+        size = can.util.CAN_FD_DLC[length] if kind in "tTdDbB" else 0
+        return f"{kind}{number}{length:X}{chance.randbytes(size).hex().upper()}\r".encode()
+
+    with running(tmp_path, "can", BUS.format("can", "goodwe", adapter.port)) as process:
+        eventually(lambda: adapter.frames)
+        for _ in range(100):
+            adapter.say(b"".join(line() for _ in range(100)))
+        eventually(lambda: state(tmp_path)["frames_received"] >= 10_000, 40)
+        told = state(tmp_path)
+        process.terminate()
+        assert ended(process) == 0
+        eventually(lambda: len(adapter.frames) >= state(tmp_path)["frames_sent"])
+    assert told["bus_failures"] == told["bad_received"] == told["frames_dropped"] == 0
+    assert told["state"] == "running"
+    allowed, nothing_at_the_end = "2802F4012003D001", "280200000000E001"
+    assert {data for number, data in adapter.frames if number == "351"} == {allowed, nothing_at_the_end}
 
 
 def test_status_shows_every_bus_and_one_that_does_not_run(tmp_path, core, adapters) -> None:
@@ -133,7 +165,7 @@ def test_status_shows_every_bus_and_one_that_does_not_run(tmp_path, core, adapte
     with running(tmp_path, "can", sections):
         eventually(lambda: state(tmp_path)["state"] == "running")
         command = [sys.executable, "-m", "bmsd.cli.main", "--runtime-dir", str(tmp_path), "status", "--json"]
-        said = subprocess.run(command, capture_output=True, text=True, timeout=30, cwd=ROOT)
+        said = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     links = json.loads(said.stdout)["links"]
     assert links["can"]["state"] == "running"
     assert links["can@grid"]["state"] == "absent"
@@ -145,7 +177,7 @@ def test_a_second_link_on_the_same_bus_ends_and_leaves_the_first_alone(tmp_path,
     with running(tmp_path, "can", sections):
         eventually(lambda: state(tmp_path)["state"] == "running")
         with running(tmp_path, "can", sections) as second:
-            _, errors = second.communicate(timeout=20)
+            _, errors = last_words(second, 20)
         assert second.returncode == 1
         assert "another one serves" in errors
         assert state(tmp_path)["state"] == "running"
@@ -164,7 +196,7 @@ def test_a_lock_that_cannot_be_had_keeps_no_link_from_its_work(tmp_path, core, a
 
 def test_a_bus_that_is_not_configured_says_so_and_ends_well(tmp_path, adapters) -> None:
     with running(tmp_path, "can@other", BUS.format("can", "pylontech", adapters[0].port)) as process:
-        assert process.wait(20) == 0
+        assert ended(process, 20) == 0
     assert state(tmp_path, "can@other")["state"] == "off"
     assert "[can.other]" in state(tmp_path, "can@other")["detail"]
 
@@ -172,12 +204,12 @@ def test_a_bus_that_is_not_configured_says_so_and_ends_well(tmp_path, adapters) 
 @pytest.mark.parametrize("name", ["cans", "modbus-2", "can@", "Can"])
 def test_a_link_that_cannot_be_is_wrong_usage(tmp_path, name) -> None:
     with running(tmp_path, name, "") as process:
-        assert process.wait(20) == 2
+        assert ended(process, 20) == 2
 
 
 def test_an_interface_that_is_not_known_is_refused_with_the_known_ones(tmp_path) -> None:
     with running(tmp_path, "can", '[can]\ninterface = "socketkan"\n') as process:
-        _, errors = process.communicate(timeout=20)
+        _, errors = last_words(process, 20)
     assert process.returncode == 78
     assert "socketcan" in errors
 
@@ -203,5 +235,5 @@ def test_auto_waits_for_an_inverter_and_then_speaks_its_protocol(tmp_path, core,
             end.set()
             thread.join()
         process.terminate()
-        _, errors = process.communicate(timeout=10)
+        _, errors = last_words(process, 10)
     assert errors.count("protocol auto: heard a Victron GX") == 1

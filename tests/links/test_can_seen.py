@@ -13,6 +13,7 @@ import can
 import pytest
 from can_bench import POINTS, Bench, FakeBus
 
+from bmsd import bus
 from bmsd.bus import Publisher, monotonic_ms
 from bmsd.cli.can import frame
 from bmsd.cli.console import Console
@@ -21,6 +22,7 @@ from bmsd.inverters.protocols import PROTOCOLS
 from bmsd.links.hearing import ALIVE_MS
 from bmsd.links.traffic import MOST_IDS, Traffic
 from bmsd.ring import RECORDS
+from tests.running import eventually, last_words
 
 ROOT = Path(__file__).resolve().parents[2]
 DBC = ROOT / "docs" / "generated" / "dbc"
@@ -315,7 +317,7 @@ def test_frames_of_a_protocol_that_gave_way_are_not_shown_as_late(tmp_path, monk
             if heard:
                 bench.hear(0x307, bytes.fromhex("1234567856494300"))
             bench.cycle(1000)
-    bench.now_ms = monotonic_ms()
+    bench.now_ms += 20_000
     bench.publish()
     _, text = shown(bench, capsys, "--once")
     assert "Victron" in text
@@ -342,7 +344,7 @@ def test_without_a_link_it_is_unavailable(tmp_path, capsys, words) -> None:
 @pytest.mark.parametrize(
     ("age_ms", "state", "words"), [(6000, "running", "is silent for 6 s"), (0, "off", "has ended (off)")]
 )
-def test_a_link_that_does_not_live_is_unavailable(tmp_path, capsys, age_ms, state, words) -> None:
+def test_a_link_that_does_not_live_is_unavailable(tmp_path, capsys, clock, age_ms, state, words) -> None:
     body = {"state": state, "detail": "as told"}
     Publisher(tmp_path).publish("link-can.json", body, monotonic_ms() - age_ms)
     assert main(["--runtime-dir", str(tmp_path), "can", "--once"]) == 69
@@ -416,6 +418,7 @@ def test_no_frame_is_lost_at_200_frames_a_second(tmp_path, monkeypatch) -> None:
         str(out),
     ]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+    monkeypatch.setattr(bus, "time", time)  # the other process reads the machine's clock
     traffic, stop = bench.inverter._traffic, threading.Event()
 
     def keep_alive() -> None:
@@ -426,9 +429,7 @@ def test_no_frame_is_lost_at_200_frames_a_second(tmp_path, monkeypatch) -> None:
     thread = threading.Thread(target=keep_alive)
     thread.start()
     try:
-        until = time.monotonic() + 20
-        while not (out.exists() and out.stat().st_size) and time.monotonic() < until:
-            time.sleep(0.05)
+        eventually(lambda: out.stat().st_size, 20)
         for number in range(3000):
             data = number.to_bytes(4, "big")
             message = can.Message(arbitration_id=0x7AA, data=data, is_extended_id=False)
@@ -436,20 +437,20 @@ def test_no_frame_is_lost_at_200_frames_a_second(tmp_path, monkeypatch) -> None:
             if number % 10 == 0:
                 time.sleep(0.01)
         last = f"7AA#{2999:08X} R"
-        while last not in out.read_text() and time.monotonic() < until:
-            time.sleep(0.05)
+        eventually(lambda: last in out.read_text(), 20)
     finally:
         stop.set()
         thread.join()
         process.send_signal(2)
-        _, errors = process.communicate(timeout=10)
+        _, errors = last_words(process, 10)
     counted = [line.split()[2] for line in out.read_text().splitlines() if " 7AA#" in line]
     assert counted == [f"7AA#{number:08X}" for number in range(3000)]
     assert "none lost" in errors
     assert process.returncode == 0
 
 
-def test_a_dump_ends_with_the_link(bench, capsys) -> None:
+def test_a_dump_ends_with_the_link(bench, monkeypatch, capsys) -> None:
+    monkeypatch.setattr(time, "sleep", bench.clock.sleep)
     bench.state()
     document = json.loads((bench.folder / "link-can.json").read_text())
     document["at_ms"] = monotonic_ms() - 4500

@@ -26,6 +26,7 @@ from bmsd.tables.alarms import Block, Severity
 from bmsd.tables.jk import ABOUT, LIVE, SETTINGS
 from tests.links import jk_client as client
 
+pytestmark = pytest.mark.usefixtures("clock")
 ROOT = Path(__file__).resolve().parents[2]
 RECORDED = ROOT / "tests" / "recordings" / "jk"
 EXAMPLE = (ROOT / "etc" / "bmsd.toml").read_text(encoding="utf-8")
@@ -47,8 +48,10 @@ READ_ALL = bytes.fromhex("4E5700130000000006030000000000006800000129")
 
 
 class Bench:
-    def __init__(self, folder: Path) -> None:
-        (folder / "bmsd.toml").write_text(EXAMPLE)
+    def __init__(self, folder: Path, battery_sensors: int = 2, switch_sensor: str = "true") -> None:
+        text = EXAMPLE.replace("battery_sensors = 2", f"battery_sensors = {battery_sensors}")
+        text = text.replace("switch_sensor = true", f"switch_sensor = {switch_sensor}")
+        (folder / "bmsd.toml").write_text(text)
         self.pack = Pack(load(folder / "bmsd.toml"), Snapshots(folder))
         self.map = JkMap(self.pack, 5)
         self.unit = Unit([self.map])

@@ -14,19 +14,19 @@ from typing import Any
 
 import pytest
 
-from bmsd.config import load
 from bmsd.core.types import Event
 from bmsd.docgen.catalog import catalog
 from bmsd.links import journal
 from bmsd.links.journal import fields
-from bmsd.sim import scenario
-from bmsd.sim.commands import BENCH_CONFIG
-from bmsd.sim.runner import run
 from bmsd.tables.alarms import ALARMS
 from bmsd.tables.events import FIELDS, KINDS
+from tests.running import eventually
+from tests.support import effort
+from tests.support.shipped import shipped
 
 NAMES = {name for name, _ in FIELDS}
 OURS = re.compile("@([A-Z_]+)@")
+LONG = ("demo", "over-voltage-cell")
 OTHERS = [
     Event(1, "daemon", "bmsd", "started"),
     Event(1, "daemon", "bmsd", "stopping"),
@@ -54,13 +54,12 @@ def entries() -> dict[str, str]:
 def told() -> list[Event]:
     """Run some scenarios, and keep their events beside those that only a running daemon makes."""
     found = list(OTHERS)
-    for name in ("demo", "over-voltage-cell", "sensor-lost", "afe-reset"):
-        config = load(BENCH_CONFIG)
-        parsed = scenario.parse(scenario.find(name, Path()), config)
-        run(config, parsed, lambda _at, what: found.append(what) if isinstance(what, Event) else None)
+    for name in ("sensor-lost", "afe-reset", *(LONG if effort.EVERYTHING else ())):
+        found += shipped(name).events
     return found
 
 
+@pytest.mark.slow
 def test_the_bench_tells_enough_kinds_to_prove_something(told) -> None:
     assert {event.kind for event in told} == {row.kind for row in KINDS} - {"core", "link"} | {"alarm"}
     assert len({event.name for event in told if event.kind == "alarm"}) >= 5
@@ -123,6 +122,9 @@ def test_the_library_is_called_with_the_line_and_every_field_as_text(monkeypatch
 def test_without_the_library_lines_go_to_stderr(monkeypatch, capfd) -> None:
     monkeypatch.setitem(sys.modules, "systemd.journal", None)
     journal.sender()("text", {"PRIORITY": "5"})
+    assert capfd.readouterr().err == "text\n", "to a person in a terminal a priority is noise"
+    monkeypatch.setenv("JOURNAL_STREAM", "8:1")
+    journal.sender()("text", {"PRIORITY": "5"})
     assert capfd.readouterr().err == "<5>text\n"
 
 
@@ -133,10 +135,4 @@ def test_a_real_journal_takes_the_line() -> None:
     event = asdict(Event(1, "request", mark, "off", who="uid 0"))
     journal.sender()("A test of bmsd, of no meaning", fields(event))
     query = ["journalctl", "-o", "cat", "-x", f"BMSD_NAME={mark}"]
-    until = time.monotonic() + 10
-    while time.monotonic() < until:
-        done = subprocess.run(query, capture_output=True, text=True, timeout=30)
-        if "A test of bmsd" in done.stdout:
-            return
-        time.sleep(0.2)
-    pytest.fail(f"the line did not come back: {done.stdout} {done.stderr}")
+    eventually(lambda: "A test of bmsd" in subprocess.run(query, capture_output=True, text=True).stdout)

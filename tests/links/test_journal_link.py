@@ -207,5 +207,6 @@ def test_a_journal_that_refuses_costs_the_line_and_not_the_link(bench) -> None:
 
 def test_without_a_journal_the_lines_go_to_stderr_with_their_priority(monkeypatch, tmp_path, capfd) -> None:
     monkeypatch.setattr(journal, "JOURNAL_SOCKET", tmp_path / "none")
+    monkeypatch.setenv("JOURNAL_STREAM", "8:1")
     journal.sender()("Cell over-voltage", {"PRIORITY": "2"})
     assert capfd.readouterr().err == "<2>Cell over-voltage\n"

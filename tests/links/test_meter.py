@@ -243,7 +243,7 @@ def shown(folder: Path, capsys) -> dict[str, Any]:
         ({"read_age_ms": 500, "link_age_ms": 6000}, None), ({"read_age_ms": 9000, "period_ms": 10_000}, 230.5),
     ],
 )  # fmt: skip
-def test_what_is_old_is_unknown(tmp_path, capsys, ages, value) -> None:
+def test_what_is_old_is_unknown(tmp_path, capsys, clock, ages, value) -> None:
     """S7."""
     publish(tmp_path, **ages)
     told = shown(tmp_path, capsys)

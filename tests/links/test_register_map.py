@@ -20,6 +20,7 @@ from bmsd.links.snapshots import Snapshots
 from bmsd.tables import alarms, points, registers
 from bmsd.tables.registers import BLOCKS, REGISTERS, S16, S32, U16, U32
 
+pytestmark = pytest.mark.usefixtures("clock")
 LOCK = Path(__file__).parent / "registers.lock.json"
 EXAMPLE = Path(__file__).resolve().parents[2] / "etc" / "bmsd.toml"
 POINTS = {

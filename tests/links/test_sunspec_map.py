@@ -21,6 +21,7 @@ from bmsd.tables import alarms, sunspec
 from bmsd.tables.alarms import Severity
 from bmsd.tables.sunspec import MODELS, Type
 
+pytestmark = pytest.mark.usefixtures("clock")
 DEFINITIONS = Path(__file__).parent / "sunspec"
 EXAMPLE = (Path(__file__).resolve().parents[2] / "etc" / "bmsd.toml").read_text(encoding="utf-8")
 POINTS = {

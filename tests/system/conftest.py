@@ -21,7 +21,8 @@ import pytest
 from bmsd import bus
 from bmsd.asking import ask
 from tests.configured import pack_text
-from tests.running import PATIENCE_S, eventually
+from tests.patience import allowed
+from tests.running import PATIENCE_S, ended, eventually
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = pack_text(
@@ -94,8 +95,11 @@ class Core:
         assert self.process
         return self.process.pid
 
-    def start(self, *, cautious: bool = False) -> Core:
-        """Start the core, and wait until both contactors are closed; a cautious one stays open for long."""
+    def start(self, *, cautious: bool = False, closes: bool = True) -> Core:
+        """Start the core, and wait until both contactors are closed.
+
+        A cautious one stays open for long; one that never closes is only waited for until it speaks.
+        """
         good = "start_good_cycles = 2"
         self.config.write_text(self.text.replace(good, "start_good_cycles = 100") if cautious else self.text)
         (self.folder / "still.toml").write_text(SCENARIO)
@@ -106,7 +110,7 @@ class Core:
         self._guards.append(self.guard)
         # The snapshot of the core before this one is fresh for a moment longer.
         eventually(lambda: self.document()["at_ms"] >= begun)
-        if not cautious:
+        if closes and not cautious:
             eventually(self.is_closed)
         return self
 
@@ -130,8 +134,12 @@ class Core:
     def kill(self, number: int = signal.SIGKILL) -> int:
         """Send the core a signal that ends it; give its exit code."""
         os.kill(self.pid, number)
+        return self.ended()
+
+    def ended(self) -> int:
+        """Wait for its end; give its exit code."""
         assert self.process
-        return self.process.wait(PATIENCE_S)
+        return ended(self.process)
 
     @property
     def guard(self) -> int:
@@ -185,7 +193,7 @@ class Core:
         ]
 
     def ask(self, **request: Any) -> dict[str, Any]:
-        return ask(self.runtime, request, timeout_s=PATIENCE_S)
+        return ask(self.runtime, request, timeout_s=allowed(PATIENCE_S))
 
     def sim(self, **values: float) -> None:
         self.ask(do="sim", set=values)
@@ -196,7 +204,7 @@ class Core:
     def ctl(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run bmsctl."""
         command = [sys.executable, "-m", "bmsd.cli.main", *words, "--runtime-dir", str(self.runtime)]
-        return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, cwd=ROOT)
+        return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=allowed(PATIENCE_S))
 
     def cycles(self, count: int) -> None:
         """Wait for so many further cycles."""

@@ -15,10 +15,11 @@ from pathlib import Path
 import pytest
 
 from tests.configured import GOOD, written
-from tests.running import ROOT, PlayedCore, eventually, link
+from tests.patience import allowed
+from tests.running import ROOT, PlayedCore, ended, eventually, last_words, link
 
 pytest.importorskip("pymodbus")
-pytestmark = [pytest.mark.system, pytest.mark.xdist_group("system"), pytest.mark.timeout(120)]
+pytestmark = pytest.mark.system
 POINTS = {
     "sequence": 7, "state": "discharging", "pack_mv": 53200, "current_ma": -12300, "power_mw": -654000,
     "soc_permille": 600, "soh_permille": None, "cell_mv": [3325] * 16, "cell_min_mv": 3320, "cell_max_mv": 3330,
@@ -91,9 +92,9 @@ def test_our_own_slave_is_read_as_a_pack_with_bmsd_and_as_a_jk_board(tmp_path, c
         assert found["9"]["error"]
         core.die()
         eventually(lambda: "exception 04" in devices(tmp_path)["1"]["error"])
-        eventually(lambda: devices(tmp_path)["1"]["pack_v"] is None, 30)
+        eventually(lambda: devices(tmp_path)["1"]["pack_v"] is None)
         meter.terminate()
-        assert meter.wait(10) == 0
+        assert ended(meter, 10) == 0
 
 
 class Meter:
@@ -104,7 +105,7 @@ class Meter:
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
-        assert self._ready.wait(10)
+        assert self._ready.wait(allowed(10))
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
@@ -125,8 +126,8 @@ class Meter:
         await self._server.serve_forever()
 
     def end(self) -> None:
-        asyncio.run_coroutine_threadsafe(self._server.shutdown(), self._loop).result(10)
-        self._thread.join(10)
+        asyncio.run_coroutine_threadsafe(self._server.shutdown(), self._loop).result(allowed(10))
+        self._thread.join(allowed(10))
 
 
 def test_a_server_of_pymodbus_is_read_as_a_meter_and_its_end_and_return_are_told(tmp_path, core) -> None:
@@ -149,6 +150,7 @@ def test_a_server_of_pymodbus_is_read_as_a_meter_and_its_end_and_return_are_told
         assert (found["import_kwh"], found["total_kwh"], found["error"]) == (1234.5, 1333.75, "")
         eventually(lambda: json.loads(state.read_text())["state"] == "error")
         process.terminate()
-        errors = process.communicate(timeout=10)[1]
+        errors = last_words(process, 10)[1]
     assert "lost" in errors
-    assert "is back" in errors
+    assert "not there" in errors, "at the start it never was"
+    assert "is there" in errors

@@ -7,9 +7,10 @@ import json
 import pytest
 
 from bmsd import bus, pin
-from tests.running import eventually, link
+from tests.patience import allowed
+from tests.running import eventually, last_words, link
 
-pytestmark = [pytest.mark.system, pytest.mark.xdist_group("system"), pytest.mark.timeout(120)]
+pytestmark = pytest.mark.system
 RIGHT, PIN_AT, OVP, SWITCHES = 271_828, 610, 1000, 700
 
 
@@ -41,7 +42,7 @@ def test_pymodbus_and_minimalmodbus_write_what_narrows_and_nothing_else(core, to
     minimalmodbus = pytest.importorskip("minimalmodbus")
     client_module = pytest.importorskip("pymodbus.client")
     process, port = line
-    client = client_module.ModbusSerialClient(port, baudrate=115200, timeout=3)
+    client = client_module.ModbusSerialClient(port, baudrate=115200, timeout=allowed(3))
     assert client.connect()
 
     def wrote(address: int, *values: int) -> int | None:
@@ -63,7 +64,7 @@ def test_pymodbus_and_minimalmodbus_write_what_narrows_and_nothing_else(core, to
     tools.eventually(lambda: not core.points()["charge_actual"])
 
     instrument = minimalmodbus.Instrument(port, 1)
-    instrument.serial.baudrate, instrument.serial.timeout = 115200, 3
+    instrument.serial.baudrate, instrument.serial.timeout = 115200, allowed(3)
     assert instrument.read_long(OVP, signed=True) == before - 50
     instrument.write_register(SWITCHES, 1, functioncode=6)
     tools.eventually(lambda: core.points()["charge_actual"])
@@ -77,7 +78,7 @@ def test_pymodbus_and_minimalmodbus_write_what_narrows_and_nothing_else(core, to
     whos = tools.eventually(lambda: two_writers(core))
     assert all(who.startswith("modbus unit 1 (uid ") for who in whos)
     process.terminate()
-    errors = process.communicate(timeout=10)[1]
+    errors = last_words(process, 10)[1]
     assert "which is set at the pack" in errors
     assert str(RIGHT) not in errors
     core.kill()
@@ -89,7 +90,7 @@ def test_a_core_that_is_gone_is_a_device_failure(core, line) -> None:
     """S7, S9."""
     client_module = pytest.importorskip("pymodbus.client")
     assert core.ctl("modbus", "unlock", "1m").returncode == 0
-    client = client_module.ModbusSerialClient(line[1], baudrate=115200, timeout=4)
+    client = client_module.ModbusSerialClient(line[1], baudrate=115200, timeout=allowed(4))
     assert client.connect()
     core.kill()
     assert client.write_register(SWITCHES, 0).exception_code == 4
