@@ -25,10 +25,20 @@ HOST_WATCHDOG_S = 5
 """Several periods and retries; well inside the time a cell takes from trip to harm."""
 LONGEST_CELL_DELAY_MS = 6700
 """2047 steps of 3.3 ms."""
+LOWEST_CELL_MV = 1012
+"""The lowest under-voltage limit of the chip."""
 
 
 def afe_settings(config: Config, p: Parameters) -> AfeSettings:
-    """Work out the chip's settings for a configuration and a set of parameters."""
+    """Work out the chip's settings for a configuration and a set of parameters.
+
+    A common contactor has both permits in series, so a trip for one direction ends the other, too. There the chip's
+    limits of temperature and under-voltage lie where neither is allowed; else a pack that is only too cold to charge
+    would leave the house dark, and an empty one could not be charged (S15).
+    """
+    hottest = max(p.charge_otp_decic, p.discharge_otp_decic)
+    coldest = min(p.charge_utp_decic, p.discharge_utp_decic)
+    is_common = config.topology == "common"
     return AfeSettings(
         cells=config.cells,
         thermistors=config.afe.battery_sensors,
@@ -36,7 +46,7 @@ def afe_settings(config: Config, p: Parameters) -> AfeSettings:
         crc=config.afe.crc,
         cell_over_mv=p.cell_ovp_mv + CELL_MARGIN_MV,
         cell_over_delay_ms=_delay_ms(p.cell_ovp_delay_ms),
-        cell_under_mv=max(p.cell_shutdown_mv - CELL_MARGIN_MV, p.cell_floor_mv),
+        cell_under_mv=_cell_under_mv(p, is_common),
         cell_under_delay_ms=_delay_ms(max(p.cell_uvp_delay_ms, p.cell_shutdown_delay_ms)),
         charge_over_ma=p.charge_ocp2_ma * CURRENT_MARGIN_PERMILLE // 1000,
         charge_over_delay_ms=CURRENT_DELAY_MS,
@@ -44,14 +54,23 @@ def afe_settings(config: Config, p: Parameters) -> AfeSettings:
         discharge_over_delay_ms=CURRENT_DELAY_MS,
         short_circuit_ma=p.short_circuit_ma,
         short_circuit_delay_us=p.short_circuit_delay_us,
-        charge_over_decic=p.charge_otp_decic + HEAT_MARGIN_DECIC,
-        charge_under_decic=max(p.charge_utp_decic - COLD_MARGIN_DECIC, -400),
-        discharge_over_decic=p.discharge_otp_decic + HEAT_MARGIN_DECIC,
-        discharge_under_decic=max(p.discharge_utp_decic - COLD_MARGIN_DECIC, -400),
+        charge_over_decic=HEAT_MARGIN_DECIC + (hottest if is_common else p.charge_otp_decic),
+        charge_under_decic=max((coldest if is_common else p.charge_utp_decic) - COLD_MARGIN_DECIC, -400),
+        discharge_over_decic=HEAT_MARGIN_DECIC + (hottest if is_common else p.discharge_otp_decic),
+        discharge_under_decic=max(
+            (coldest if is_common else p.discharge_utp_decic) - COLD_MARGIN_DECIC, -400
+        ),
         host_watchdog_s=HOST_WATCHDOG_S,
         switch_over_decic=p.switch_otp_decic + HEAT_MARGIN_DECIC,
         own_fets=config.topology == OWN_FETS,
     )
+
+
+def _cell_under_mv(p: Parameters, is_common: bool) -> int:
+    """Give the under-voltage limit: behind a common contactor only where charging is forbidden, too."""
+    if is_common:
+        return max(p.cell_floor_mv, LOWEST_CELL_MV)
+    return max(p.cell_shutdown_mv - CELL_MARGIN_MV, p.cell_floor_mv)
 
 
 def _delay_ms(ours_ms: int) -> int:

@@ -19,6 +19,8 @@ from bmsd.core.settings import Settings, settings
 from bmsd.errors import ConfigError
 from bmsd.hardware.board import FetsConfig, OutputsConfig
 from bmsd.hardware.outputs import SWITCHED
+from bmsd.inverters import protocols
+from bmsd.inverters.protocols import row_of
 from bmsd.tables import parameters
 from bmsd.tables.chemistries import CHEMISTRIES
 from bmsd.tables.configuration import FILE, OWN_FETS, link_of
@@ -164,7 +166,9 @@ class Config:
             wired=frozenset(self.outputs.lines) & frozenset(SWITCHED),
             contacts=frozenset(self.outputs.feedback),
             limits_told=self.can is not None,
+            exports=any(row_of(bus.protocol).exports for bus in self.buses.values()),
             topology=self.topology,
+            obeys_ms=max((protocols.obeys_ms(bus.protocol) for bus in self.buses.values()), default=0),
         )
 
 

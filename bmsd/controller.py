@@ -123,7 +123,7 @@ class Controller:
         if self._fets is not None:
             self._run(self._fets.follow(self._session, self.out.commands))
         self._tell_chip(now_ms, report)
-        if report.measurement is not None:
+        if report.measurement is not None and report.state is AfeState.READY:
             self._beat = not self._beat
             outputs.beat(self._board.lines, self._beat)
         outputs.show(self._board.lines, self.out.led)

@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ from bmsd.asking import Asked, RequestServer
 from bmsd.bus import DOOR, EVENTS, PARAMETERS, SNAPSHOT, SOCKET, Publisher, boot_id, monotonic_ms
 from bmsd.config import DEFAULT_PATH, Config, load
 from bmsd.controller import Board, Controller, sleep_ms
-from bmsd.core import report, wear
+from bmsd.core import heater_watch, report, wear
 from bmsd.core.alarms import is_active
 from bmsd.core.report import Cycle
 from bmsd.core.state import begin
@@ -67,6 +68,7 @@ class Daemon:
         self._boot = boot_id()
         same_boot = stored.boot == self._boot != "unknown"
         state = wear.remembered(state, stored.worn, self._started_ms, same_boot=same_boot)
+        state = replace(state, watch=heater_watch.revived(stored.heat, self._started_ms, same_boot=same_boot))
         self._controller = Controller(config, self._desk.parameters, board, state)
         self._guard = Guard(runtime_dir, config.path)
         self._publisher = Publisher(runtime_dir)
@@ -251,9 +253,10 @@ class Daemon:
             self._desk.changed,
             runtime_ms=runtime_ms,
             remote=self._desk.remote,
-            worn=wear.worn(control.state, now_ms),
+            worn=wear.worn(control.state, now_ms, stopped=at_once),
             asked_for=control.state.asked_for,
             boot=self._boot,
+            heat=heater_watch.proof(control.state.watch),
         )
         last = self._saved
         urgent = last is None or _wishes(last) != _wishes(stored)
@@ -383,9 +386,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--runtime-dir", type=Path, default=Path("/run/bmsd"), help="default %(default)s")
     parser.add_argument("--state-dir", type=Path, default=Path("/var/lib/bmsd"), help="default %(default)s")
     parser.add_argument("--simulate", action="store_true", help="take chip, outputs and pack from the bench")
-    parser.add_argument(
-        "--check-config", action="store_true", help="only say whether the configuration is good"
-    )
+    parser.add_argument("--check-config", action="store_true", help="only say whether the configuration fits")
     parser.add_argument("--version", action="version", version=f"bmsd {__version__}")
     return parser
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from bmsd.bus import write_all
+from bmsd.core.heater_watch import Proof
 from bmsd.core.soc import SocState
 from bmsd.core.state import Consent
 from bmsd.core.wear import COUNTED, Worn
@@ -46,6 +47,8 @@ class Stored:
     """The boot whose clock the times in `worn` belong to."""
     remote: Mapping[str, int] = field(default_factory=dict)
     """Parameter changes from afar, which stand before the ones made here."""
+    heat: Proof = Proof()
+    """How long the heater ran, and whether it warmed the pack."""
 
 
 def load(state_dir: Path) -> Stored:
@@ -82,6 +85,7 @@ def _stored(body: Mapping[str, Any]) -> Stored:
         worn={name: _worn(name, raw) for name, raw in body.get("worn", {}).items()},
         asked_for=_directions(body.get("asked_for", BOTH.names)),
         boot=str(body.get("boot", "")),
+        heat=_heat(body.get("heat", {})),
     )
 
 
@@ -97,9 +101,23 @@ def _blocks(names: Iterable[str]) -> Block:
 
 
 def _worn(name: str, raw: Mapping[str, Any]) -> Worn:
-    one = Worn(_whole(raw["closings"]), tuple(_whole(t) for t in raw["starts_ms"]))
+    # A file of a version that did not keep it yet does not say when it went off.
+    off_ms = _maybe(raw.get("off_ms"))
+    one = Worn(_whole(raw["closings"]), tuple(_whole(t) for t in raw["starts_ms"]), off_ms)
     if name not in COUNTED or one.closings < 0:
         raise ValueError(f"the closings of {name} are wrong")
+    return one
+
+
+def _heat(raw: Mapping[str, Any]) -> Proof:
+    one = Proof(
+        _whole(raw.get("heated_ms", 0)),
+        _maybe(raw.get("reference_decic")),
+        _whole(raw.get("run_ms", 0)),
+        _maybe(raw.get("last_ms")),
+    )
+    if one.heated_ms < 0 or one.run_ms < 0:
+        raise ValueError("a time of the heater is below zero")
     return one
 
 
@@ -156,6 +174,7 @@ def encode(stored: Stored) -> bytes:
         "worn": {name: asdict(one) for name, one in stored.worn.items()},
         "asked_for": stored.asked_for.names,
         "boot": stored.boot,
+        "heat": stored.heat._asdict(),
     }
     return json.dumps({"schema": SCHEMA, "sum": _sum(body), "body": body}).encode()
 

@@ -6,6 +6,7 @@ in inside units, and never fail on a name they do not know: a newer daemon may k
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -14,6 +15,7 @@ from bmsd.tables import alarms, events, parameters
 from bmsd.tables.alarms import Alarm
 from bmsd.tables.rows import PERCENT, SECOND, Unit
 
+_UID = re.compile(r"\buid (\d+)\b")
 DOING = {"charge": "charging", "discharge": "discharging", "heater": "heating", "balance": "balancing"}
 """What is done through each thing that can be blocked."""
 
@@ -44,7 +46,7 @@ CALLED = {
 
 def number_text(unit: Unit, value: int) -> str:
     """Write a value with its unit; times without the zeros that no one reads."""
-    return f"{value / unit.scale:g} {unit.symbol}" if unit is SECOND else unit.text(value)
+    return f"{value / unit.scale:.10g} {unit.symbol}" if unit is SECOND else unit.text(value)
 
 
 def duration_text(ms: int) -> str:
@@ -66,6 +68,19 @@ def since_text(ms: int) -> str:
     return f"for {duration_text(ms)}" if ms >= 1000 else "just now"
 
 
+def who_text(who: object) -> str:
+    """Name who asked: a user by name, as far as this machine knows one."""
+    import pwd  # looking up a user may ask the network: for programs that show, never for the core
+
+    def named(found: re.Match[str]) -> str:
+        try:
+            return pwd.getpwuid(int(found[1])).pw_name
+        except (KeyError, OverflowError):
+            return found[0]
+
+    return _UID.sub(named, str(who or "Someone"))
+
+
 def listed(words: Iterable[str]) -> str:
     """Join words as people do: a, b and c."""
     *most, last = list(words) or [""]
@@ -81,7 +96,7 @@ def finding_text(row: Alarm, where: int | None, value: int | None) -> str:
         return f"{row.unit.text(value)} apart" + (f", {place} the highest" if place else "")
     if row.value == "battery_spread":
         return f"{row.unit.text(value)} apart" + (f", {place} the warmest" if place else "")
-    if row.name.startswith("short_circuit"):
+    if row.name.startswith("short_circuit") or row.name.endswith("_repeated"):
         return f"number {value} within an hour"
     return f"{place} at {row.unit.text(value)}".strip()
 
@@ -120,7 +135,17 @@ def _alarm(event: Mapping[str, Any]) -> str:
     row = alarms.BY_NAME.get(event["name"])
     if row is None or event["state"] == "raised":
         return alarm_text(event) if row else f"Alarm {event['name']} {event['state']}"
-    return _with_finding(f"{row.title} {event['state']}", row, event, "recovery")
+    text = _with_finding(f"{row.title} {event['state']}", row, event, "recovery")
+    place, extreme = event.get("where"), CALLED.get(row.value or "")
+    if place is None or extreme is None or row.value not in _OF_ONE:
+        return text
+    # It may be another one than the one that raised it: what counts is which is the furthest now.
+    kind = place_kind(row.name)
+    return text.replace(f": {kind} {place} at", f": {extreme}, now {kind} {place}, at", 1)
+
+
+_OF_ONE = ("cell_max", "cell_min", "battery_max", "battery_min")
+"""Values that are those of whichever cell or sensor is the furthest."""
 
 
 def _switch(event: Mapping[str, Any]) -> str | None:
@@ -149,7 +174,7 @@ def _state(event: Mapping[str, Any]) -> str | None:
 
 
 def _request(event: Mapping[str, Any]) -> str:
-    who, name, state = event.get("who") or "Someone", event["name"], event["state"]
+    who, name, state = who_text(event.get("who")), event["name"], event["state"]
     if state == "factory":
         return f"{who} asked for the factory reset: all switches are allowed again, and wait to be asked for"
     if name == "override":
@@ -161,7 +186,7 @@ def _request(event: Mapping[str, Any]) -> str:
 
 def _emergency(event: Mapping[str, Any]) -> str | None:
     """Write the lines that carry a name; the end by itself has its fixed line."""
-    who = event.get("who") or "Someone"
+    who = who_text(event.get("who"))
     if event["state"] == "on":
         return (
             f"EMERGENCY OVERRIDE ON for 30 minutes, by {who}: some protections no longer open the contactors"
@@ -177,12 +202,12 @@ def _parameter(event: Mapping[str, Any]) -> str | None:
         return None
     old = event.get("limit")
     before = "" if old is None else f" from {number_text(row.unit, old)}"
-    by = f" by {event['who']}" if event.get("who") else ""
+    by = f" by {who_text(event['who'])}" if event.get("who") else ""
     return f"Parameter {row.public_name} changed{before} to {number_text(row.unit, event['value'])}{by}"
 
 
 def _writes(event: Mapping[str, Any]) -> str:
-    who, state = event.get("who") or "Someone", event["state"]
+    who, state = who_text(event.get("who")), event["state"]
     span = f" for {duration_text(event['value'] * 1000)}" if event.get("value") else ""
     return f"Writes on {event['name']} {state}{span} by {who}"
 

@@ -79,3 +79,42 @@ def test_every_parameter_of_the_backstop_moves_it(config) -> None:
         "cell_ovp_delay_ms": 100, "short_circuit_delay_us": 15,
     }.items():  # fmt: skip
         assert afe_settings(config, replace(p, **{name: p.get(name) + by})) != before, name
+
+
+@pytest.fixture
+def common(tmp_path):
+    text = '[outputs]\nmain = 17\nprecharge = 22\n[switches]\ntopology = "common"\n'
+    return loaded(tmp_path, pack_text(text))
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {},
+        {"charge_otp_decic": 450},
+        {"discharge_otp_decic": 500, "charge_otp_decic": 580},
+        {"discharge_utp_decic": 100},
+        {"charge_utp_decic": 50},
+        {"discharge_utp_decic": -400},
+    ],
+)
+def test_behind_a_common_contactor_the_chip_acts_where_neither_direction_is_allowed(common, changed) -> None:
+    """S6, S15: both permits are in series with its driver, so a trip for one direction ends the other, too."""
+    p = replace(common.parameters, **changed)
+    chip = afe_settings(common, p)
+    coldest = min(p.charge_utp_decic, p.discharge_utp_decic)
+    hottest = max(p.charge_otp_decic, p.discharge_otp_decic)
+    assert chip.charge_under_decic == chip.discharge_under_decic == max(coldest - 100, -400)
+    assert chip.charge_over_decic == chip.discharge_over_decic == hottest + 50
+    real = Bq769x2(chip).programmed
+    assert real["charge_under_decic"] <= coldest
+    assert real["charge_over_decic"] >= hottest
+    assert real["cell_under_mv"] <= p.cell_floor_mv
+    assert real["cell_over_mv"] < p.cell_ovp_mv + 200
+
+
+@pytest.mark.parametrize(("floor_mv", "under_mv"), [(500, 1012), (1012, 1012), (1013, 1013), (2000, 2000)])
+def test_a_floor_that_the_chip_cannot_do_is_no_reason_to_refuse_it(common, floor_mv, under_mv) -> None:
+    p = replace(common.parameters, cell_floor_mv=floor_mv)
+    assert afe_settings(common, p).cell_under_mv == under_mv
+    assert Bq769x2(afe_settings(common, p)).programmed["cell_under_mv"] <= under_mv

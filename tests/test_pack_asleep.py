@@ -105,6 +105,7 @@ def test_a_pack_that_keeps_its_contactors_sleeps_on_a_chip_that_does_not(kept) -
     assert not kept.chip_asleep
 
 
+@pytest.mark.slow
 def test_an_hour_is_an_hour(tmp_path) -> None:
     """S11: cycle by cycle, with the chip, from the first idle one on."""
     life = Life(tmp_path, 0)

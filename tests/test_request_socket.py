@@ -18,9 +18,12 @@ from hypothesis import strategies as st
 from bmsd.asking import LONGEST_REQUEST, MOST_CONNECTIONS, Asked, RequestServer, ask, parse_request
 from bmsd.bus import SOCKET, monotonic_ms
 from bmsd.errors import PeerError, StaleError
+from tests.patience import allowed
 
 LATE_MS = 400
-"""A wait that ends this much after its deadline is late, on any machine."""
+"""A wait that ends this much after its deadline is late."""
+ROUNDS = 5
+"""So many it does at least, also where the time was over before it could begin: connect, then read."""
 
 
 class Desk:
@@ -35,7 +38,7 @@ class Desk:
     def connect(self, data: bytes = b"") -> socket.socket:
         """Connect a peer that says this and nothing more."""
         peer = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        peer.settimeout(5)
+        peer.settimeout(allowed(5))
         peer.connect(str(self.folder / SOCKET))
         self.peers.append(peer)
         if data:
@@ -46,9 +49,11 @@ class Desk:
         """Serve for some time, as the core does between two cycles; it must end in time."""
         until_ms = monotonic_ms() + duration_ms
         found: list[Asked] = []
-        while monotonic_ms() < until_ms:
+        rounds = 0
+        while monotonic_ms() < until_ms or rounds < ROUNDS:
             found += self.server.wait(until_ms)
-            assert monotonic_ms() - until_ms < LATE_MS
+            rounds += 1
+            assert monotonic_ms() - until_ms < allowed(LATE_MS)
         return found
 
     def close(self) -> None:
@@ -163,7 +168,7 @@ def test_a_peer_that_never_reads_does_not_hold_up_an_answer(desk) -> None:
     (asked,) = desk.wait()
     began = time.monotonic()
     asked.answer({"ok": True, "text": "x" * 10_000_000})
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < allowed(1)
 
 
 def test_a_slow_peer_is_dropped(desk) -> None:
@@ -209,7 +214,7 @@ def test_no_cycle_takes_more_than_a_few_requests(desk) -> None:
 def test_a_deadline_that_is_over_returns_at_once(desk) -> None:
     began = time.monotonic()
     assert desk.server.wait(monotonic_ms() - 10_000) == []
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < allowed(1)
 
 
 def test_many_bad_peers_at_once_do_not_make_a_cycle_late(desk) -> None:
@@ -234,7 +239,7 @@ def test_many_bad_peers_at_once_do_not_make_a_cycle_late(desk) -> None:
         desk.wait(50)
     stop.set()
     for thread in threads:
-        thread.join(5)
+        thread.join(allowed(5))
     desk.wait(2200)
     desk.connect(b'{"do": "reset"}\n')
     assert len(desk.wait()) == 1
@@ -263,7 +268,7 @@ def test_asking_a_server_that_hangs_up_is_told(tmp_path) -> None:
     thread.start()
     with pytest.raises(PeerError, match="bmsd-admin"):
         ask(tmp_path, {"do": "reset"})
-    thread.join(5)
+    thread.join(allowed(5))
     desk.close()
     with pytest.raises(StaleError):
         ask(tmp_path, {"do": "reset"}, timeout_s=0.5)

@@ -14,6 +14,7 @@ from bmsd.requests import Desk
 from bmsd.tables import parameters
 from tests.configured import EXAMPLE
 from tests.desks import handled, refused
+from tests.support.effort import examples
 
 CONFIG = load(EXAMPLE)
 NONSENSE: tuple[dict[str, Any], ...] = (
@@ -60,7 +61,7 @@ def test_a_request_that_makes_no_sense_is_refused_in_words(request_) -> None:
     assert refused(Desk(CONFIG, {}), request_)
 
 
-@hypothesis_settings(deadline=None, max_examples=300)
+@hypothesis_settings(deadline=None, max_examples=examples(300))
 @given(
     st.dictionaries(
         st.sampled_from([row.name for row in parameters.ROWS]),

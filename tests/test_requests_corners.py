@@ -12,6 +12,7 @@ from bmsd.core.types import Request
 from bmsd.requests import Desk
 from tests.configured import EXAMPLE
 from tests.desks import handled, refused
+from tests.support.effort import examples
 
 CONFIG = load(EXAMPLE)
 
@@ -38,7 +39,7 @@ verbs = st.sampled_from(("switch", "reset", "set", "preset", "unset", "sim", "",
 keys = st.sampled_from(("name", "on", "alarm", "values", "set", "cell"))
 
 
-@hypothesis_settings(deadline=None, max_examples=300)
+@hypothesis_settings(deadline=None, max_examples=examples(300))
 @given(verbs, st.dictionaries(keys, anything, max_size=4))
 def test_any_object_gets_an_answer_or_goes_to_the_core(verb, rest) -> None:
     """S9: whatever JSON can say."""

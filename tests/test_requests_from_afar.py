@@ -129,6 +129,7 @@ def test_a_switch_from_afar_is_another_request(desk, on) -> None:
     ("do", "words"),
     [
         ("reset", {"alarm": "cell_floor"}), ("emergency", {"on": True}), ("factory-reset", {}), ("unset", {}),
+        ("charge", {"name": "force", "on": True}),
         ("preset", {"name": "jk-compatible"}), ("wake", {}), ("writes", {"unlock_s": 60}), ("sim", {"list": True}),
     ],
 )  # fmt: skip

@@ -20,8 +20,11 @@ class Held:
 
     def __init__(self, level: bool) -> None:
         self.level, self.closed = level, False
+        self.stuck: set[str] = set()
 
-    def read(self, _name: str) -> bool:
+    def read(self, name: str) -> bool:
+        if name in self.stuck:
+            return True
         return self.level
 
     def close(self) -> None:
@@ -65,10 +68,13 @@ def test_lines_that_are_never_let_go_are_told(runtime, monkeypatch) -> None:
         safe_off.switch_off(runtime, None)
 
 
-def test_a_line_that_reads_on_after_all_is_told(runtime, monkeypatch) -> None:
-    """S5: off is read back, not hoped for."""
-    opens_after(monkeypatch, 0, Held(level=True))
-    with pytest.raises(OSError, match="still on"):
+@pytest.mark.parametrize("stuck", OUTPUTS.lines)
+def test_a_line_that_reads_on_after_all_is_told(runtime, monkeypatch, stuck) -> None:
+    """S5: off is read back, not hoped for, on every line."""
+    lines = Held(level=False)
+    lines.stuck = {stuck}
+    opens_after(monkeypatch, 0, lines)
+    with pytest.raises(OSError, match=f"still on after safe-off: {stuck}$"):
         safe_off.switch_off(runtime, None)
 
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from bmsd import bus
 from bmsd.bus import FRESH_MS, SNAPSHOT, Publisher, boot_id, fresh_snapshot, monotonic_ms, read_snapshot
 from bmsd.errors import StaleError
+from tests.support.effort import examples
 
 
 def publish(folder, at_ms: int | None = None, **more) -> None:
@@ -52,7 +53,7 @@ documents = st.recursive(
 )
 
 
-@hypothesis_settings(deadline=None, max_examples=200, suppress_health_check=list(HealthCheck))
+@hypothesis_settings(deadline=None, max_examples=examples(200), suppress_health_check=list(HealthCheck))
 @given(st.binary(max_size=300) | documents.map(lambda value: json.dumps(value).encode()))
 def test_any_other_content_is_no_snapshot(tmp_path, data) -> None:
     (tmp_path / SNAPSHOT).write_bytes(data)
@@ -153,7 +154,7 @@ def test_readers_beside_a_writer_always_see_a_whole_file(tmp_path) -> None:
     writer = threading.Thread(target=write, daemon=True)
     writer.start()
     end, last = time.monotonic() + 0.5, -1
-    while time.monotonic() < end:
+    while time.monotonic() < end or last <= 0:
         now = read_snapshot(tmp_path).points["sequence"]
         assert now >= last
         last = now

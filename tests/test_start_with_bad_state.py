@@ -13,6 +13,8 @@ from bmsd import bus
 from bmsd.core.soc import SocState
 from bmsd.errors import StaleError
 from bmsd.store import STATE_FILE, Stored, encode
+from tests.patience import Patience
+from tests.running import PATIENCE_S, last_words
 
 ROOT = Path(__file__).resolve().parents[1]
 STATES = {
@@ -27,7 +29,6 @@ STATES = {
 
 
 @pytest.mark.system
-@pytest.mark.xdist_group("system")
 @pytest.mark.parametrize("state", STATES.values(), ids=STATES)
 def test_a_state_that_does_not_fit_blocks_until_an_operator_has_looked(tmp_path, state) -> None:
     """S8, S13: a core that never starts again protects nobody and explains nothing."""
@@ -36,7 +37,6 @@ def test_a_state_that_does_not_fit_blocks_until_an_operator_has_looked(tmp_path,
 
 
 @pytest.mark.system
-@pytest.mark.xdist_group("system")
 def test_a_count_of_a_larger_pack_is_published_as_full_at_most(tmp_path) -> None:
     whole = 280_000 * 3_600_000
     points = started(tmp_path, Stored(soc=SocState(3 * whole, 10, full=True)))["points"]
@@ -44,7 +44,6 @@ def test_a_count_of_a_larger_pack_is_published_as_full_at_most(tmp_path) -> None
 
 
 @pytest.mark.system
-@pytest.mark.xdist_group("system")
 @pytest.mark.parametrize(("word", "waits"), [("automatic", False), ("operator", True)])
 def test_the_configuration_says_whether_a_start_waits_for_an_operator(tmp_path, word, waits) -> None:
     """S13: from the file to the first decision."""
@@ -64,13 +63,13 @@ def started(folder: Path, state: Stored | bytes, config: Path = ROOT / "etc" / "
     command += ["--runtime-dir", str(runtime), "--state-dir", str(kept)]
     core = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
     try:
-        until = time.monotonic() + 30
-        while time.monotonic() < until and core.poll() is None:
+        patience = Patience(PATIENCE_S)
+        while not patience.is_over() and core.poll() is None:
             try:
                 return dict(bus.read_snapshot(runtime).document)
             except StaleError:
                 time.sleep(0.05)
     finally:
         core.terminate()
-        _, told = core.communicate(timeout=30)
+        _, told = last_words(core)
     raise AssertionError(f"no snapshot; exit {core.returncode}: {told[-800:]}")

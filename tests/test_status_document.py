@@ -29,7 +29,14 @@ PROMISED = """
 """
 BEYOND = {
     "": {"simulated"},
-    "limits": {"force_charge", "full_charge", "charge_phase", "charge_reason", "discharge_reason"},
+    "limits": {
+        "force_charge",
+        "full_charge",
+        "charge_phase",
+        "charge_reason",
+        "discharge_reason",
+        "heat_current_a",
+    },
     "cycle": {"bus_errors", "disk_bytes"},
     "alarms": {"title", "sensor", "lifted"},
 }

@@ -38,6 +38,12 @@ WRONG = {
     "a narrowed parameter that is a text": {"remote": {"cell_ovp_mv": "3560"}},
     "a switch from afar that there is none": {"remote_off": ["fridge"]},
     "a time that is unknown": {"runtime_ms": None},
+    "a heating time that is a text": {"heat": {"heated_ms": "5"}},
+    "a heating time below zero": {"heat": {"heated_ms": -1}},
+    "a run below zero": {"heat": {"run_ms": -1}},
+    "a reference that is a list": {"heat": {"reference_decic": [5]}},
+    "heat that is a list": {"heat": [1]},
+    "a time off that is a text": {"worn": {"charge": {"closings": 1, "starts_ms": [], "off_ms": "5"}}},
 }
 
 
@@ -48,6 +54,18 @@ def test_wrong_types_under_a_right_checksum_are_reported(tmp_path, change) -> No
     document = {"schema": SCHEMA, "sum": store._sum(body), "body": body}
     (tmp_path / STATE_FILE).write_text(json.dumps(document))
     assert load(tmp_path).problem
+
+
+def test_a_file_of_before_heat_was_kept_is_good(tmp_path) -> None:
+    """S13: an update loses neither charge nor latches."""
+    body = {name: value for name, value in BODY.items() if name != "heat"}
+    body["worn"] = {"charge": {"closings": 3, "starts_ms": [5]}}
+    document = {"schema": SCHEMA, "sum": store._sum(body), "body": body}
+    (tmp_path / STATE_FILE).write_text(json.dumps(document))
+    found = load(tmp_path)
+    assert not found.problem
+    assert found.heat == Stored().heat
+    assert found.worn["charge"].off_ms is None
 
 
 def test_brackets_without_end_are_reported(tmp_path) -> None:

@@ -25,6 +25,7 @@ from bmsd.afe.bq769x2_link import (
 from bmsd.afe.bq769x2_measure import Plan
 from bmsd.afe.bq769x2_settings import (
     Block,
+    Setting,
     blocks,
     data_memory,
     programmed,
@@ -69,6 +70,12 @@ BQ76942 = Variant("bq76942", frozenset({0x7694, 0x7642}), tuple(range(10)))
 BQ769142 = Variant("bq769142", frozenset({0x7691}), (*range(12), 13, 15))
 
 
+def _is_in(image: dict[int, int], setting: Setting) -> bool:
+    """Tell whether a setting stands in the bytes read."""
+    wanted = setting.row.pack(setting.value)
+    return wanted == bytes(image.get(setting.row.address + n, ~byte & 0xFF) for n, byte in enumerate(wanted))
+
+
 class Bq769x2:
     """One chip of the family, set from AfeSettings; raises ValueError for settings it cannot do."""
 
@@ -80,6 +87,7 @@ class Bq769x2:
         self._settings = settings
         self._variant = variant
         self._inputs = inputs
+        self._memory = memory
         self._blocks = blocks(memory)
         self._plans = tuple(
             Plan(inputs, settings.thermistors, user_unit_ma(settings), crc, settings.own_fets)
@@ -91,6 +99,8 @@ class Bq769x2:
         self._next_check = 0
         self._first_scan = True
         self._resting = False
+        self._observed = 0
+        """The status in which the chip was last observed."""
 
     def start(self) -> Procedure[None]:
         """Find the chip in whatever state it is, forbid its switches, and make the link as wanted."""
@@ -120,11 +130,41 @@ class Bq769x2:
         if (yield from read_word(reg.BATTERY_STATUS, self._crc)) & reg.POR:
             raise VerifyError("the chip still reports a reset after CONFIG_UPDATE")
         yield from self._enable_fets()
-        yield from self.rest(False)
-        yield Write(reg.ALARM_ENABLE, word(ALARM_BITS), self._crc)
-        yield Write(reg.ALARM_STATUS, word(0xFFFF), self._crc)
-        self._signature = yield from read_buffer(reg.STATIC_CFG_SIG, self._crc)
-        self._first_scan = True
+        yield from self._begin_measuring()
+
+    def observe(self) -> Procedure[bool]:
+        """Find the chip, forbid its switches, and compare every setting; nothing of it is written.
+
+        Tell whether the chip is as `configure` leaves it. Measuring slowly and CONFIG_UPDATE are ended, because
+        neither protects.
+        """
+        yield from self._find()
+        if (yield from read_word(reg.BATTERY_STATUS, self._crc)) & reg.CFGUPDATE:
+            yield from leave_config_update(self._crc)
+        yield from self._identify()
+        image: dict[int, int] = {}
+        for block in self._blocks:
+            found = yield from read_buffer(block.address, self._crc)
+            image.update(enumerate(found[: len(block.data)], block.address))
+        held = frozenset(setting.row.address for setting in self._memory if _is_in(image, setting))
+        self._plan.trust(held)
+        yield from self._begin_measuring()
+        status = yield from read_word(reg.BATTERY_STATUS, self._crc)
+        enabled = (yield from read_buffer(reg.MANUFACTURING_STATUS, self._crc))[0] & reg.FET_EN
+        self._observed = status
+        return len(held) == len(self._memory) and bool(enabled) and not status & reg.POR
+
+    def glance(self) -> Procedure[Measurement]:
+        """Read one set of values: cells and stack, and what the settings found allow to believe."""
+        answer = yield self._plan.alarms
+        if not answer[0] & (reg.FULLSCAN if self._first_scan else reg.ADSCAN):
+            raise NoNewScanError("the chip has measured nothing new since the last poll")
+        yield self._plan.clear
+        image = yield from self._image()
+        if image[reg.BATTERY_STATUS] & ~self._observed & (reg.CFGUPDATE | reg.POR):
+            raise SettingsLostError("the chip is no longer as it was found")
+        self._first_scan = False
+        return self._plan.glimpse(image)
 
     def poll(self) -> Procedure[Measurement]:
         """Read one complete new set of values.
@@ -144,9 +184,7 @@ class Bq769x2:
             self._check_status((yield from read_word(reg.BATTERY_STATUS, self._crc)))
             raise NoNewScanError("the chip has measured nothing new since the last poll")
         yield plan.clear
-        image = bytearray(0x80)
-        for block in plan.reads:
-            image[block.register : block.register + block.length] = yield block
+        image = yield from self._image()
         self._check_status(image[reg.BATTERY_STATUS] | image[reg.BATTERY_STATUS + 1] << 8)
         self._first_scan = False
         return plan.decode(image)
@@ -195,6 +233,21 @@ class Bq769x2:
             raise ValueError(f"balancing mask 0x{mask:X}: two neighbours at once")
         chosen = sum(1 << n for cell, n in enumerate(self._inputs) if mask >> cell & 1)
         yield from write_buffer(reg.CB_ACTIVE_CELLS, word(chosen), self._crc)
+
+    def _begin_measuring(self) -> Procedure[None]:
+        """Keep the chip awake, let it say when it has measured, and note the signature of what it holds."""
+        yield from self.rest(False)
+        yield Write(reg.ALARM_ENABLE, word(ALARM_BITS), self._crc)
+        yield Write(reg.ALARM_STATUS, word(0xFFFF), self._crc)
+        self._signature = yield from read_buffer(reg.STATIC_CFG_SIG, self._crc)
+        self._first_scan = True
+
+    def _image(self) -> Procedure[bytearray]:
+        """Read the registers of one poll."""
+        image = bytearray(0x80)
+        for block in self._plan.reads:
+            image[block.register : block.register + block.length] = yield block
+        return image
 
     def _set_mode(self, crc: bool) -> None:
         self._crc = crc

@@ -55,7 +55,7 @@ FIXED: tuple[tuple[Row, int], ...] = (
     (reg.OCC_RECOVERY, 500),  # at about no current: an open contactor carries none to recover by
     (reg.OCD3_THRESHOLD, -32768),  # not enabled; out of reach if it were
     (reg.OCD3_DELAY, 255),
-    (reg.OCD_RECOVERY, -500),  # the same for discharging
+    (reg.OCD_RECOVERY, -3500),  # the same for discharging, beside a heater on the pack, which takes up to 3 A
     (reg.OCDL_LATCH, 0),
     (reg.OCDL_DECREMENT, 10),
     (reg.OCDL_RECOVERY, 15),

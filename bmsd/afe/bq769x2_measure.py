@@ -7,6 +7,7 @@ long as the bytes between cost less than its overhead, at most 32 bytes, no valu
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
 from functools import lru_cache
 
 from bmsd.afe import bq769x2_registers as reg
@@ -49,6 +50,10 @@ _FAULTS_C = (
 )
 
 
+_SCALE = frozenset({reg.CC_GAIN.address, reg.DA_CONFIG.address})
+"""What the reading of the current hangs on."""
+
+
 class Plan:
     """The transfers of one poll in one link mode, and how to read their bytes."""
 
@@ -76,6 +81,31 @@ class Plan:
         self._thermistors = thermistors
         self._unit_ma = unit_ma
         self._own_fets = own_fets
+        self._trusted: frozenset[int] = frozenset()
+
+    def trust(self, held: frozenset[int]) -> None:
+        """Take the addresses of the settings that a chip was found to hold, for `glimpse`."""
+        self._trusted = held
+
+    def glimpse(self, image: bytearray) -> Measurement:
+        """Turn the image of a chip that is not set up into values: what hangs on settings it does not hold is None.
+
+        Cells and stack are in their units whatever it holds. Its trips are those of other limits, so none is told.
+        """
+        seen, held = self.decode(image), self._trusted
+        sensors = (reg.TS1_CONFIG.address, reg.TS2_CONFIG.address)
+        return replace(
+            seen,
+            current_ma=seen.current_ma if held >= _SCALE else None,
+            stack_mv=seen.stack_mv if reg.DA_CONFIG.address in held else None,
+            battery_decic=tuple(
+                decic if at in held else None for decic, at in zip(seen.battery_decic, sensors, strict=False)
+            ),
+            switch_decic=seen.switch_decic if reg.TS3_CONFIG.address in held else None,
+            charger_mv=None,
+            load_mv=None,
+            faults=ChipFault.NONE,
+        )
 
     def decode(self, image: bytearray) -> Measurement:
         """Turn the register image of one poll into values; what the chip marks invalid is None (S2)."""

@@ -24,12 +24,19 @@ class Chip:
     max_thermistors: int
     crc: bool
     """The link can carry checksums."""
+    thermistor: str
+    """Which one belongs on its inputs; another shifts every temperature."""
     fets_off: Callable[[], Procedure[tuple[bool, bool]]]
     """Switches the chip's own FETs off knowing nothing of its state; gives what charge and discharge then read."""
 
 
+_THERMISTOR = (
+    "NTC of 10 kohm at 25 °C with the curve of a Semitec 103AT (B 25/85 of 3435 K), from the pin to ground, without"
+    " any other resistor: the chip has its own pull-up of 18 kohm and calculates with that curve"
+)
+"""TI SLUUBY2B: the 18 kohm pull-up is for thermistors such as the 103AT, and the chip's default polynomial is its."""
 CHIPS = {
-    "bq76952": Chip(partial(Bq769x2, variant=BQ76952), 3, 16, 2, True, switch_off),
-    "bq76942": Chip(partial(Bq769x2, variant=BQ76942), 3, 10, 2, True, switch_off),
-    "bq769142": Chip(partial(Bq769x2, variant=BQ769142), 3, 14, 2, True, switch_off),
+    "bq76952": Chip(partial(Bq769x2, variant=BQ76952), 3, 16, 2, True, _THERMISTOR, switch_off),
+    "bq76942": Chip(partial(Bq769x2, variant=BQ76942), 3, 10, 2, True, _THERMISTOR, switch_off),
+    "bq769142": Chip(partial(Bq769x2, variant=BQ769142), 3, 14, 2, True, _THERMISTOR, switch_off),
 }

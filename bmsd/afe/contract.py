@@ -34,6 +34,17 @@ class FrontEnd(Protocol):
         """Write all settings, read them back and compare (S6). Contactors must be open."""
         ...
 
+    def observe(self) -> Procedure[bool]:
+        """Find the chip, forbid its switches, and compare what it holds, without a change of any setting.
+
+        Tell whether all of it is as it must be: then it is as good as configured. Contactors may be closed.
+        """
+        ...
+
+    def glance(self) -> Procedure[Measurement]:
+        """Read what can be believed of a chip that was observed and is not as it must be; the rest is None."""
+        ...
+
     def poll(self) -> Procedure[Measurement]:
         """Read one complete new set of values."""
         ...

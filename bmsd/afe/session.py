@@ -20,6 +20,8 @@ RESTING_STALE_MS = 2500
 """The same for a chip that rests: it measures once a second."""
 
 REFUSED_RETRY_MS = 10_000
+SHUT_OUT_MS = 5000
+"""A contactor that reads closed for longer is welded, or its auxiliary contact is stuck: what can be measured is."""
 
 SIGNATURE_EVERY = 3
 """Polls from one look at the signature to the next; what it finds acts in the cycle after: within a second at 250 ms.
@@ -50,6 +52,7 @@ class AfeSession:
         self._resets = 0
         self._fresh_ms = 0
         self._retry_ms = 0
+        self._shut_ms: int | None = None
 
     @property
     def state(self) -> AfeState:
@@ -64,13 +67,16 @@ class AfeSession:
                 measurement = yield from self._measure(now_ms)
             elif self._may_start(now_ms, contactors_open):
                 yield from self._bring_up(now_ms)
+            elif self._is_shut_out(now_ms, contactors_open):
+                measurement = yield from self._watch(now_ms)
         except (WrongChipError, VerifyError) as error:
             self._refuse(now_ms, str(error))
         except NoNewScanError as error:
             self._miss_scan(now_ms, str(error))
         except AfeError as error:
             self._trouble(error)
-        detail = "" if measurement else self._explain(contactors_open)
+        is_good = measurement and self._state is AfeState.READY
+        detail = "" if is_good else self._explain(contactors_open)
         return AfeReport(self._state, measurement, detail, self._counter.errors, self._resets)
 
     def check(self) -> Procedure[None]:
@@ -156,7 +162,40 @@ class AfeSession:
     def _may_start(self, now_ms: int, contactors_open: bool) -> bool:
         if not contactors_open:
             return False
+        self._shut_ms = None
         return self._state is not AfeState.REFUSED or now_ms >= self._retry_ms
+
+    def _is_shut_out(self, now_ms: int, contactors_open: bool) -> bool:
+        """Tell whether contactors have kept the chip from being set up for longer than one takes to open."""
+        if contactors_open or (self._state is AfeState.REFUSED and now_ms < self._retry_ms):
+            self._shut_ms = None
+            return False
+        if self._shut_ms is None:
+            self._shut_ms = now_ms
+        return now_ms - self._shut_ms >= SHUT_OUT_MS
+
+    def _watch(self, now_ms: int) -> Procedure[Measurement | None]:
+        """Measure a chip that may not be set up; one that still holds all its settings needs not be."""
+        if self._state is AfeState.WATCHING:
+            measurement = yield from self._driver.glance()
+            self._fresh_ms, self._bad_cycles = now_ms, 0
+            return measurement
+        if (yield from self._driver.observe()):
+            self._begin(now_ms)
+            self._detail = "the chip holds its settings and has not measured yet"
+        else:
+            self._state = AfeState.WATCHING
+            self._fresh_ms, self._bad_cycles = now_ms, 0
+            self._detail = "the chip is found; it does not hold its settings"
+        return None
+
+    def _begin(self, now_ms: int) -> None:
+        """Begin to measure a chip that was proved to hold its settings."""
+        self._state = AfeState.READY
+        self._fresh_ms = now_ms
+        self._polls = self._unsigned = self._bad_cycles = 0
+        self._resting = self._unreadable = False
+        self._shut_ms = None
 
     def _bring_up(self, now_ms: int) -> Procedure[None]:
         """Find the chip in one cycle and configure it in the next, so that none gets too long."""
@@ -168,11 +207,8 @@ class AfeSession:
             return
         self._found = False
         yield from self._driver.configure()
-        self._state = AfeState.READY
+        self._begin(now_ms)
         self._detail = "the chip is configured and has not measured yet"
-        self._fresh_ms = now_ms
-        self._polls = self._unsigned = self._bad_cycles = 0
-        self._resting = self._unreadable = False
 
     def _lose(self, text: str) -> None:
         if self._state is AfeState.READY:
@@ -203,7 +239,7 @@ class AfeSession:
         """Bear some bad cycles in a row while measuring; anything else starts over."""
         self._bad_cycles += 1
         self._detail = text
-        if self._state is AfeState.READY:
+        if self._state in {AfeState.READY, AfeState.WATCHING}:
             if self._bad_cycles < self._patience:
                 return
             self._detail = f"{text}; given up after {self._bad_cycles} cycles, starting over"

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from bmsd.afe.chips import CHIPS
 from bmsd.cli import doctor_links as links
 from bmsd.cli import doctor_pins as pins
 from bmsd.cli import doctor_system as system
@@ -121,9 +122,11 @@ def doctor(directory: Path, options: Namespace, console: Console) -> int:
     findings = {check.name: examined(check, case) for check in CHECKS}
     counts = Counter(finding.verdict for finding in findings.values())
     if options.json:
-        print_json(console, document(findings, counts))
+        print_json(console, {**document(findings, counts), "thermistors": thermistors(case)})
     else:
         _tell(findings, counts, console)
+        console.say()
+        console.paragraph(thermistors(case))
     return 1 if counts[Verdict.BAD] else 0
 
 
@@ -153,6 +156,16 @@ def _must_be_readable(path: Path) -> None:
     hidden = [file for file in files if not os.access(file, os.R_OK)]
     if hidden or (drop_ins.exists() and not os.access(drop_ins, os.R_OK | os.X_OK)):
         raise PermissionError(hidden)
+
+
+def thermistors(case: Case) -> str:
+    """Say which thermistors belong on the chip, and how to find out: no program can see what was mounted."""
+    kinds = CHIPS[case.config.afe.chip] if case.config else next(iter(CHIPS.values()))
+    return (
+        f"No program can see which thermistors are fitted. Each must be an {kinds.thermistor}. Put each into ice"
+        " water: it must read 0 °C, within 1 °C. Then hold all beside a second thermometer in the warm. How:"
+        " 'Temperature sensors' in docs/raspberry-pi.md."
+    )
 
 
 def examined(check: Check, case: Case) -> Finding:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from bmsd.cli.why_words import Seen, coldest, measured, warmest
+from bmsd.cli.why_words import Seen, ampere_text, coldest, measured, warmest
 from bmsd.core import derating
 from bmsd.core.charging import Phase
-from bmsd.tables.rows import AMPERE, CELSIUS, PERCENT, VOLT
+from bmsd.tables import parameters
+from bmsd.tables.rows import CELSIUS, PERCENT, VOLT
 
 _LARGEST = {"charge": "charge_max_ma", "discharge": "discharge_max_ma"}
 
@@ -18,8 +19,12 @@ def held_down(what: str, seen: Seen) -> list[str]:
     write = _SENTENCES.get(reason or "")
     if write is None or not seen.points.get(f"{what}_allowed"):
         return []
-    told = measured(AMPERE, seen.points.get(f"{what}_limit_ma"))
-    return [f"The inverter is told {told} of {seen.parameter(_LARGEST[what])}: {write(what, seen)}"]
+    told, largest = (
+        ampere_text(seen.points.get(f"{what}_limit_ma")),
+        ampere_text(seen.values.get(_LARGEST[what])),
+    )
+    name = parameters.BY_NAME[_LARGEST[what]].public_name
+    return [f"The inverter is told {told} of {largest} ({name}): {write(what, seen)}"]
 
 
 def phase(seen: Seen) -> list[str]:
@@ -43,6 +48,13 @@ def _cell(what: str, seen: Seen) -> str:
     return (
         f"the lowest cell, {seen.points.get('min_cell')}, is at {low}, and the current falls to zero over"
         f" {seen.parameter('discharge_taper_mv')} above {seen.parameter('cell_uvp_mv')}."
+    )
+
+
+def _pack(_: str, seen: Seen) -> str:
+    return (
+        f"the pack is at {measured(VOLT, seen.points.get('pack_mv'))}, and the current falls to zero before"
+        f" {seen.parameter('pack_uvp_mv')}."
     )
 
 
@@ -73,12 +85,19 @@ _SENTENCES: dict[str, Callable[[str, Seen], str]] = {
     derating.COLD: _cold,
     derating.HOT: _hot,
     derating.SOC: _soc,
+    derating.PACK: _pack,
+    derating.RESERVE: lambda _, s: (
+        f"the pack is nearly empty and asks for charge; what is left is kept for the inverter itself"
+        f" ({s.parameter('inverter_idle_mw')} for {s.parameter('reserve_h')}). Discharging returns when"
+        f" {s.parameter('force_charge_least_permille')} have arrived."
+    ),
     derating.RESTING: lambda _, s: (
         f"the pack was charged and rests, which leaves {s.parameter('rest_permille')}."
     ),
-    derating.RISING: lambda _, s: (
+    derating.RISING: lambda what, s: (
         f"it was lower a moment ago, stays there for {s.parameter('limit_hold_ms')}, and then rises by"
-        f" {s.parameter('limit_rise_permille')} of the largest a second."
+        f" {s.parameter('limit_rise_permille')} of the largest a second"
+        f"{', slower where a cell sagged lately.' if what == 'discharge' else '.'}"
     ),
     derating.FORBIDDEN: lambda _, s: "a contactor is on its way.",
     derating.OVERRIDE: lambda _, s: "an emergency override leaves this share of an empty pack.",

@@ -9,9 +9,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bmsd.core.contactors import HIGH
 from bmsd.core.types import Because
 from bmsd.tables import parameters
-from bmsd.tables.rows import CELSIUS, VOLT, Unit
+from bmsd.tables.rows import CELSIUS, KELVIN, VOLT, Unit
 from bmsd.texts import DOING, duration_text, listed, number_text
 
 Points = Mapping[str, Any]
@@ -94,6 +95,14 @@ def _contactor_lead(what: str, seen: Seen) -> str:
     return f"{doing} is allowed, but the {what} contactor is not closed yet."
 
 
+def _load_side_high(seen: Seen) -> str:
+    pack = measured(VOLT, seen.points.get("pack_mv"))
+    return (
+        f"The load side stands above the pack, which is at {pack}: the contactor waits until it is as near as"
+        f" {seen.parameter('precharge_permille')} asks from below. Lower the charger's voltage if it stays."
+    )
+
+
 def _heater_lead(seen: Seen) -> str:
     points = seen.points
     if not points.get("heater_commanded"):
@@ -128,12 +137,19 @@ def measured(unit: Unit, value: int | None) -> str:
     return "an unknown value" if value is None else unit.text(value)
 
 
+def ampere_text(value_ma: int | None) -> str:
+    """Write a current limit as people say it: 86.4 A, and no milliampere that nobody can measure."""
+    return "an unknown current" if value_ma is None else f"{value_ma / 1000:.1f}".removesuffix(".0") + " A"
+
+
 def plain_reason(what: str, because: str, name: str, seen: Seen) -> str:
     """Write out a reason that is no alarm."""
     if because == Because.UNKNOWN.value:
         return f"{_UNKNOWN.get(name, f'A value ({name}) is unknown')}; it must be measured again first."
     if because == Because.NOT_NEEDED.value:
         return _not_needed(what, name, seen)
+    if name == HIGH:
+        return _load_side_high(seen)
     write = _SENTENCES.get(because)
     return write(what, seen) if write else f"Reason: {because} {name}".rstrip() + "."
 
@@ -204,15 +220,57 @@ def _over_limit(what: str, seen: Seen) -> str:
 def _no_charger(what: str, seen: Seen) -> str:
     return (
         "The heater is fed by the charger, and there is none: its side would stand"
-        f" {seen.parameter('charger_detect_mv')} above the pack, or it would charge. Switch the charger on."
+        f" {seen.parameter('charger_detect_mv')} above the pack, or it would charge, or its side would stay alive under"
+        " the heater in a trial. Switch the charger on."
+    )
+
+
+def _low_charge(what: str, seen: Seen) -> str:
+    return (
+        "The heater is fed by the pack, which is empty, or whose state of charge is below"
+        f" {seen.parameter('heater_min_soc_permille')}: charge the pack first. Above under-voltage it is also heated"
+        f" for a charger that stood {seen.parameter('charger_detect_mv')} above the pack for 10 minutes."
+    )
+
+
+def _not_paid(what: str, seen: Seen) -> str:
+    return (
+        "The heater is fed by the pack, whose state of charge is below"
+        f" {seen.parameter('heater_min_soc_permille')}, and no charger pays for it: the inverter was asked for the"
+        " heater's current alone, and the pack gave it. It is tried again after a pause, which grows."
+    )
+
+
+def _not_proved(what: str, seen: Seen) -> str:
+    return (
+        "Heat waits until charge is proved cut. No auxiliary contact reads open, and the charger's side stands less"
+        f" than {seen.parameter('charger_detect_mv')} apart from the pack: so it does behind a welded contactor."
+        " Wire the auxiliary contact (outputs.charge_feedback)."
+    )
+
+
+def _sensors_apart(what: str, seen: Seen) -> str:
+    return (
+        f"The battery sensors disagree: they are {measured(KELVIN, spread(seen.points))} apart, the switch board is at"
+        f" {measured(CELSIUS, seen.points.get('switch_decic'))}. One of them is off its place or wrong; compare them by"
+        " hand."
+    )
+
+
+def _warm_sensor(what: str, seen: Seen) -> str:
+    return (
+        f"The warmest battery sensor is at {measured(CELSIUS, warmest(seen.points))}, half way or more from"
+        f" {seen.parameter('charge_utpr_decic')} to {seen.parameter('charge_otpr_decic')}: a part of the pack is warm"
+        " already."
     )
 
 
 def _told_zero(what: str, seen: Seen) -> str:
     side = what if what in {"charge", "discharge"} else "charge"
+    most, time = seen.parameter(f"forbidden_{side}_ma"), seen.parameter("forbidden_flow_ms")
     return (
-        f"One contactor serves both directions and stays closed for the other one. It opens if {DOING[side]} goes on"
-        f" with more than {seen.parameter(f'forbidden_{side}_ma')} for {seen.parameter('forbidden_flow_ms')}."
+        "One contactor serves both directions and stays closed for the other one, or for a heater that the charger"
+        f" feeds. It opens if {DOING[side]} goes on with more than {most} for {time}."
     )
 
 
@@ -235,6 +293,18 @@ _SENTENCES: dict[str, Callable[[str, Seen], str]] = {
         "The heater is still on: heat ends first, then charging returns."
     ),
     Because.CHARGE_FIRST.value: lambda _, s: "The charge contactor must open first, then heat begins.",
+    Because.CHARGE_FLOWS.value: lambda _, s: (
+        f"A charge current of more than {s.parameter('forbidden_charge_ma')} flows, or it is not known whether one"
+        " does: charge must be cut first, then heat begins."
+    ),
+    Because.NOT_PROVED_CUT.value: _not_proved,
+    Because.NOT_PAID.value: _not_paid,
+    Because.LOAD_UNKNOWN.value: lambda _, s: (
+        "The heater is fed by the pack, and a charger has to pay for it. Whether it does is judged by the pack's"
+        " current, so what the load alone takes is measured first, for half a minute after the contactor has closed."
+    ),
+    Because.SENSORS_APART.value: _sensors_apart,
+    Because.WARM_SENSOR.value: _warm_sensor,
     Because.OPERATIONS.value: lambda _, s: (
         f"The contactor has closed {s.parameter('contactor_operations_per_hour')} times within an hour; it waits"
         " for the hour to pass. Look for what makes it switch that often in 'bmsctl events'."
@@ -253,10 +323,7 @@ _SENTENCES: dict[str, Callable[[str, Seen], str]] = {
         f" 'bmsctl why {'discharge' if what == 'charge' else 'charge'}' tells the reason."
     ),
     Because.NOT_FITTED.value: lambda _, s: "No heater is configured: the section [heater] is missing.",
-    Because.LOW_CHARGE.value: lambda _, s: (
-        "The heater is fed by the pack, and its state of charge is below"
-        f" {s.parameter('heater_min_soc_permille')}: charge the pack first."
-    ),
+    Because.LOW_CHARGE.value: _low_charge,
     Because.ASLEEP.value: lambda what, _: (
         f"The pack sleeps, and sleep keeps the {what} contactor open (sleep_contactors = 1). A charger that stands"
         " above the pack wakes it, or 'bmsctl wake'."

@@ -35,6 +35,8 @@ class Finding(NamedTuple):
     bad: bool | None
     value: int | None = None
     where: int | None = None
+    at_once: bool = False
+    """Its delay does not count: it is known from before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,10 @@ ALL_QUIET = (QUIET,) * len(ALARMS)
 """The one object for nothing active and nothing pending, so that a good cycle is known by it."""
 _QUIET_LIST = list(ALL_QUIET)
 _COMPARED = tuple(index for index, alarm in enumerate(ALARMS) if alarm.value)
+
+
+AS_IN_THE_ROW: Mapping[str, int] = {}
+"""No release time differs from its row's."""
 
 
 def rules(parameters: Parameters) -> tuple[Rule, ...]:
@@ -94,30 +100,62 @@ def advance(
     findings: Mapping[str, Finding],
     resets: frozenset[str],
     now_ms: int,
+    confirmed: frozenset[str] = frozenset(),
+    pauses: Mapping[str, int] = AS_IN_THE_ROW,
 ) -> tuple[tuple[AlarmState, ...], tuple[Event, ...]]:
-    """Evaluate all rows once; report each raise and each clear as an event."""
+    """Evaluate all rows once; report each raise and each clear as an event.
+
+    What is `confirmed` by the chip does not end before the chip says so, too. `pauses` are release times by name where
+    they are not those of the row.
+    """
     if states is ALL_QUIET and not findings and _nothing_is_bad(table, values):
         return ALL_QUIET, ()
     events: list[Event] = []
     after: list[AlarmState] = []
     for rule, state in zip(table, states, strict=True):
+        at_once = False
         if rule.value:
             reading: Reading = getattr(values, rule.value)
             bad, clear = compare(rule, reading)
             value, where = reading.value, reading.where
         elif rule.name in findings:
-            bad, value, where = findings[rule.name]
+            bad, value, where, at_once = findings[rule.name]
             clear = None if bad is None else not bad
         else:
             bad, clear, value, where = False, True, None, None
         if bad is False and not state.active:
             after.append(QUIET)
             continue
-        new = _next(rule, state, bad, clear, value, where, rule.name in resets, now_ms)
+        if rule.name in confirmed:
+            clear = False
+        new = _next(
+            _timed(rule, at_once, pauses),
+            state,
+            bad,
+            clear,
+            value,
+            where,
+            rule.name in resets,
+            now_ms,
+        )
         if new.active != state.active:
             events.append(_event(rule, new, value, where, now_ms))
         after.append(new)
     return ALL_QUIET if after == _QUIET_LIST else tuple(after), tuple(events)
+
+
+def _timed(rule: Rule, at_once: bool, pauses: Mapping[str, int]) -> Rule:
+    """Give a row the delay and the release time that hold in this cycle."""
+    if at_once:
+        rule = rule._replace(delay_ms=0)
+    if rule.name in pauses:
+        rule = rule._replace(release_ms=pauses[rule.name])
+    return rule
+
+
+def release_ms(table: tuple[Rule, ...], name: str) -> int:
+    """Give the release time of a row."""
+    return table[_INDEX[name]].release_ms
 
 
 def _nothing_is_bad(table: tuple[Rule, ...], values: Values) -> bool:
@@ -228,6 +266,12 @@ def pending(states: tuple[AlarmState, ...]) -> Block:
         if state.bad_since_ms is not None and not state.active:
             block |= alarm.blocks
     return block
+
+
+def is_beyond(table: tuple[Rule, ...], values: Values, name: str) -> bool:
+    """Tell whether the value that an alarm compares is known and beyond its trip limit now."""
+    rule = table[_INDEX[name]]
+    return bool(rule.value) and compare(rule, getattr(values, rule.value))[0] is True
 
 
 def is_active(states: tuple[AlarmState, ...], name: str) -> bool:

@@ -2,7 +2,8 @@
 
 Bulk and absorption ask for the same voltage; in absorption the highest cell has come near it and time is counted.
 A charge is over when the charge counter has found full (core.soc) and balancing has had its time, or when it lasts
-too long. Then the voltage goes down slowly: some inverters discharge down to it, and cells relax in their own time.
+too long. Then the voltage goes down slowly, for cells relax in their own time. Where an inverter discharges down to it,
+it goes down no faster than they do: only while the pack takes a current.
 """
 
 from __future__ import annotations
@@ -19,6 +20,13 @@ from bmsd.core.soc import SocState
 LOW_MS = 60_000
 """A lowest cell below the recharge voltage for this long is no dip of a load."""
 MINUTE_MS = 60_000
+MEAN_MS = 10_000
+"""The current that lets the charge voltage down is averaged over this time: ripple is no charge."""
+ZERO_UA = 100_000
+"""A mean charge current up to this may be the error of the shunt; believed, it would take as much from the pack."""
+WHOLE_PACE = 50
+"""At this part of the capacity per hour the charge voltage falls at its whole pace, at less in proportion: so it comes
+to rest with the current, and not beyond."""
 
 
 class Phase(Enum):
@@ -39,13 +47,15 @@ class Charging:
 
     phase: Phase = Phase.BULK
     since_ms: int = 0
-    """When float or rest began ..."""
+    """When float or rest began, less the time in which the charge voltage stood still ..."""
     from_mv: int = 0
     """... and the charge voltage told then."""
     absorbed_ms: int = 0
     """How long the highest cell was held near the charge voltage in this charge."""
     last_ms: int = 0
     low_since_ms: int | None = None
+    mean_ua: int = 0
+    """The current lately, where the charge voltage falls by it."""
 
 
 class Seen(NamedTuple):
@@ -103,7 +113,25 @@ def _over(settings: Settings, state: Charging, seen: Seen, now_ms: int) -> Charg
     used = counted is not None and counted < p.recharge_permille
     if used or seen.asked or (low_since_ms is not None and now_ms - low_since_ms >= LOW_MS):
         return Charging()
-    return replace(state, phase=_after(settings), low_since_ms=low_since_ms)
+    state = replace(state, phase=_after(settings), low_since_ms=low_since_ms)
+    return _relaxing(settings, state, seen.values.current_ma, now_ms) if settings.exports else state
+
+
+def _relaxing(settings: Settings, state: Charging, current_ma: int | None, now_ms: int) -> Charging:
+    """Let the charge voltage stand still as far as the pack takes no current at it; unknown is none (S2).
+
+    A pack that relaxes below the charge voltage is charged again by an inverter that holds it; one that is still above
+    would be emptied down to it, into the grid.
+    """
+    last_ms = max(state.last_ms, state.since_ms)
+    step_ms = min(max(now_ms - last_ms, 0), soc.LONGEST_STEP_MS)
+    mean_ua = state.mean_ua
+    if current_ma is not None:
+        mean_ua += (current_ma * 1000 - mean_ua) * step_ms // (MEAN_MS + step_ms)
+    whole_ua = settings.capacity_mah * 1000 // WHOLE_PACE
+    taken_ua = 0 if current_ma is None else min(max(mean_ua - ZERO_UA, 0), whole_ua)
+    stood_ms = now_ms - last_ms - step_ms * taken_ua // whole_ua
+    return replace(state, since_ms=state.since_ms + stood_ms, last_ms=now_ms, mean_ua=mean_ua)
 
 
 def _after(settings: Settings) -> Phase:

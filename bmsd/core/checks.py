@@ -5,7 +5,8 @@ Each check says bad, good, or unknown; a finding that is missing means good.
 
 from __future__ import annotations
 
-from bmsd.core.alarms import Finding
+from bmsd.core import contactors
+from bmsd.core.alarms import AlarmState, Finding, is_active
 from bmsd.core.contactors import PrechargeState
 from bmsd.core.diode import Diodes
 from bmsd.core.heater_watch import Verdict
@@ -90,19 +91,20 @@ _TOLD_BY_A_POLL = (
 )
 
 
-def chip(report: AfeReport, resets_before: int) -> dict[str, Finding]:
-    """Turn the front end's state and its own trips into alarm causes (S6)."""
+def chip(report: AfeReport, resets_before: int, explained: ChipFault = ChipFault.NONE) -> dict[str, Finding]:
+    """Turn the front end's state and its own trips into alarm causes (S6), but for those that say nothing new."""
     found: dict[str, Finding] = {}
     if report.state is not AfeState.READY or report.measurement is None:
         found = dict.fromkeys(_TOLD_BY_A_POLL, NOT_SEEN)
-        found["afe_lost"] = BAD
+        if not _is_watched(report):
+            found["afe_lost"] = BAD
     if report.state is AfeState.REFUSED:
         found["afe_refused"] = BAD
     if report.resets > resets_before or (report.state is AfeState.CONFIGURING and report.resets):
         found["afe_reset"] = BAD
     if report.state is not AfeState.READY or report.measurement is None:
         return found
-    faults = report.measurement.faults
+    faults = report.measurement.faults & ~explained
     if not faults:
         return found
     if faults & ChipFault.SHORT_CIRCUIT:
@@ -114,6 +116,18 @@ def chip(report: AfeReport, resets_before: int) -> dict[str, Finding]:
     if faults & OWN_FAULTS:
         found["chip_fault"] = BAD
     return found
+
+
+def not_set(report: AfeReport, was_told: bool) -> dict[str, Finding]:
+    """Tell of a chip that measures and may not be set up; one that says nothing takes that back for nobody (S2)."""
+    if _is_watched(report):
+        return {"afe_not_set": BAD}
+    is_set = report.state is AfeState.READY and report.measurement is not None
+    return {"afe_not_set": NOT_SEEN} if was_told and not is_set else {}
+
+
+def _is_watched(report: AfeReport) -> bool:
+    return report.state is AfeState.WATCHING and report.measurement is not None
 
 
 def outputs(
@@ -146,11 +160,16 @@ def outputs(
 
 
 def fets(
-    settings: Settings, inputs: Inputs, charge: SwitchState, discharge: SwitchState, diodes: Diodes
+    settings: Settings,
+    inputs: Inputs,
+    charge: SwitchState,
+    discharge: SwitchState,
+    diodes: Diodes,
+    explained: ChipFault = ChipFault.NONE,
 ) -> dict[str, Finding]:
     """Compare what the chip's own FETs were told with what its status register reads, once they had time to follow.
 
-    A FET that a trip of the chip holds off is told by that trip.
+    A FET that a trip of the chip holds off is told by that trip; an explained one holds none that is told to be on.
     """
     if not settings.own_fets:
         return {}
@@ -167,7 +186,7 @@ def fets(
             continue
         if level is None or (level and not (switch.on or diode.spared)):
             return {"output_fault": BAD}
-        if switch.on and not level and not measured.faults:
+        if switch.on and not level and not measured.faults & ~explained:
             return {"output_fault": BAD}
     return {}
 
@@ -177,9 +196,37 @@ def _differs(wired: frozenset[str], commands: Commands, lines: Levels) -> bool:
     return any(getattr(lines, name) != getattr(commands, name) for name in wired)
 
 
+def load_side(settings: Settings, precharge: PrechargeState, values: Values) -> dict[str, Finding]:
+    """Tell of a source that holds the load side so far above the pack that no contactor closes onto it."""
+    if not contactors.stands_too_far(settings.parameters, precharge):
+        return {}
+    return {"load_side_high": Finding(True, values.load_mv)}
+
+
 def override(in_force: bool) -> dict[str, Finding]:
     """Announce an emergency override as an alarm of its own (S10)."""
     return {"emergency_override": BAD} if in_force else {}
+
+
+def doubt(settings: Settings, states: tuple[AlarmState, ...], values: Values) -> dict[str, Finding]:
+    """Compare the sum of the cells with the stack, and the worst that a cell may be with the limits of cells (S2)."""
+    p, off = settings.parameters, values.doubt
+    if off.value is None:
+        return dict.fromkeys(_OF_DOUBT, NOT_SEEN)
+    if off.value <= p.stack_error_mv:
+        return {}
+    found = {"stack_doubtful": Finding(True, off.value)}
+    high, low = values.highest_possible, values.lowest_possible
+    most = p.cell_ovpr_mv if is_active(states, "cell_may_be_high") else p.cell_ovp_mv
+    least = p.cell_uvpr_mv if is_active(states, "cell_may_be_low") else p.cell_uvp_mv
+    if high.value is not None and high.value > most:
+        found["cell_may_be_high"] = Finding(True, high.value, high.where)
+    if low.value is not None and low.value < least:
+        found["cell_may_be_low"] = Finding(True, low.value, low.where)
+    return found
+
+
+_OF_DOUBT = ("stack_doubtful", "cell_may_be_high", "cell_may_be_low")
 
 
 def heater(verdict: Verdict, over_limit: bool) -> dict[str, Finding]:

@@ -1,7 +1,7 @@
 """How much current the pack bears now: one share per cause, and the smallest of all wins.
 
 Every taper is the same line: the share of the largest current against the distance from a protection limit. By cell
-voltage it ends at nothing, for beyond stands over-voltage or under-voltage; charge current ends a little before. By
+voltage it ends at nothing a little before over-voltage or under-voltage. By
 temperature and state of charge it ends at a least share: what is cold is charged slowly, and only the protection
 itself forbids.
 """
@@ -12,13 +12,15 @@ from typing import NamedTuple
 
 from bmsd.core.plausible import Reading, Values
 from bmsd.core.settings import Settings
+from bmsd.tables.parameters import Parameters
 
 WHOLE = 1000
 UNKNOWN, FORBIDDEN, RISING, OVERRIDE = "unknown", "forbidden", "recovering", "override"
 CELL, COLD, HOT, SOC, RESTING = "cell", "cold", "hot", "state of charge", "resting"
+PACK, RESERVE = "pack", "reserve"
 SPARE_MV = 20
-"""So far below over-voltage charge current ends: an inverter whose voltage stands above what it was told goes on until
-its current is taken, and that must not be where the contactor opens."""
+"""So far before over-voltage and under-voltage current ends: an inverter goes on for a while, or takes a little for
+itself, and that must not be where the contactor opens."""
 NOTHING = ""
 """Nothing holds a current down: it is the largest configured."""
 
@@ -55,14 +57,28 @@ def discharge(settings: Settings, values: Values, soc_permille: int | None) -> S
     """Work out what the pack may be discharged with."""
     p = settings.parameters
     least = p.taper_least_permille
+    spare_mv = _spare_mv(p)
+    taper_mv = p.discharge_taper_mv - spare_mv
+    ends_mv = p.pack_uvp_mv + spare_mv * settings.cells
     shares = [
-        _share(CELL, _above(p.cell_uvp_mv, values.cell_min), p.discharge_taper_mv, 0),
+        _share(CELL, _above(p.cell_uvp_mv + spare_mv, values.cell_min), taper_mv, 0),
+        _share(PACK, _above(ends_mv, values.pack_mv), taper_mv * settings.cells, 0),
         _share(COLD, _above(p.discharge_utp_decic, values.battery_min), p.discharge_cold_taper_decik, least),
         _share(HOT, _below(p.discharge_otp_decic, values.battery_max), p.discharge_hot_taper_decik, least),
     ]
     if p.discharge_soc_taper_permille:
         shares.append(_share(SOC, soc_permille, p.discharge_soc_taper_permille, least))
     return _smallest(shares)
+
+
+def discharge_ends_mv(settings: Settings) -> int:
+    """Give the cell voltage at which discharge current ends, in a pack whose cells are even."""
+    p = settings.parameters
+    return max(p.cell_uvp_mv, p.pack_uvp_mv // settings.cells) + _spare_mv(p)
+
+
+def _spare_mv(p: Parameters) -> int:
+    return min(SPARE_MV, p.discharge_taper_mv // 2)
 
 
 def _smallest(shares: list[Share]) -> Share:

@@ -12,6 +12,8 @@ from typing import NamedTuple
 STUCK_MA = 200
 """A measured current above this with the relay off is a stuck relay."""
 STUCK_MS = 3000
+LONGEST_MS = 43_200_000
+"""No time that survived counts for more: a file that says so would block the heater for ever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,32 @@ class WatchState:
     stuck_since_ms: int | None = None
     measured: bool = False
     """A current sensor is fitted: it has answered at least once."""
+
+
+class Proof(NamedTuple):
+    """What must survive a restart: a burnt heater is else never found, and a longest run never ends (S4)."""
+
+    heated_ms: int = 0
+    reference_decic: int | None = None
+    run_ms: int = 0
+    last_ms: int | None = None
+    """On the monotonic clock of the boot it belongs to."""
+
+
+def proof(state: WatchState) -> Proof:
+    """Give what must survive."""
+    return Proof(state.heated_ms, state.reference_decic, state.run_ms, state.last_ms)
+
+
+def revived(kept: Proof, now_ms: int, *, same_boot: bool) -> WatchState:
+    """Go on from what survived. What the heater rested meanwhile counts where the clock ran on, and else not."""
+    last_ms = min(kept.last_ms, now_ms) if same_boot and kept.last_ms is not None else None
+    return WatchState(
+        last_ms,
+        min(kept.heated_ms, LONGEST_MS),
+        kept.reference_decic,
+        min(kept.run_ms, LONGEST_MS),
+    )
 
 
 class Verdict(NamedTuple):

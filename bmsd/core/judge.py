@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from bmsd.core import (
     alarms,
+    bus,
     checks,
     contacts,
     emergency,
@@ -17,25 +18,30 @@ from bmsd.core import (
     heater,
     heater_watch,
     obedience,
+    overloads,
     physics,
     reserve,
     shorts,
     sleep,
     soc,
+    spread,
+    trips,
     wear,
     wishes,
 )
 from bmsd.core.alarms import Active, AlarmState, Finding
+from bmsd.core.bus import BusState
 from bmsd.core.contactors import PrechargeState
 from bmsd.core.emergency import Override
 from bmsd.core.heater_watch import WatchState
+from bmsd.core.overloads import Overloads
 from bmsd.core.physics import PhysicsState
 from bmsd.core.plausible import Held, Values, believe
 from bmsd.core.settings import Settings
 from bmsd.core.shorts import Shorts
 from bmsd.core.soc import SocState
 from bmsd.core.state import Consent, State
-from bmsd.core.types import Event, Inputs
+from bmsd.core.types import ChipFault, Event, Inputs
 from bmsd.tables.alarms import Block
 
 
@@ -53,48 +59,51 @@ class Judged(NamedTuple):
     block: Block
     outputs_good: bool
     astray: contacts.Astray
+    bus: BusState
     events: tuple[Event, ...]
     physics: PhysicsState
     shorts: Shorts
+    overloads: Overloads
     override: Override | None
     asked_for: Block
 
 
 def judge(settings: Settings, state: State, inputs: Inputs) -> Judged:
     """Believe the values, run the alarms, count the charge."""
-    now_ms = inputs.now_ms
-    wish = wishes.take(state, inputs)
+    wish, now_ms = wishes.take(state, inputs), inputs.now_ms
     precharge, before, short = _anew(state, wish.resets)
-    values, held = believe(
-        state.held,
-        inputs.afe.measurement,
-        now_ms,
-        settings.parameters,
-        switch_sensor=settings.switch_sensor,
-        older_ms=sleep.older_ms(state.sleep),
-    )
+    overload = overloads.reset(state.overloads, wish.resets)
+    values, held = _believe(settings, state, inputs)
     override = emergency.reach(settings, wish.override, values)
     watch, verdict = _watch_heater(settings, state, before, values, inputs)
-    of_outputs = _outputs(settings, state, inputs, precharge)
+    known, confirmed = trips.explained(settings, state, values, inputs.afe)
+    of_outputs = _outputs(settings, state, inputs, precharge, known)
     astray, of_contacts = contacts.watch(settings, state, values, now_ms)
+    load_side, of_load_side = _load_side(settings, state, values, precharge, now_ms)
     p = settings.parameters
-    seen = physics.watch(
-        state.physics, values, settings.cells, settings.capacity_mah, p.physics_step_mv, now_ms
-    )
-    of_chip = checks.chip(inputs.afe, state.resets)
+    step_mv = p.physics_step_mv
+    seen = physics.watch(state.physics, values, settings.cells, settings.capacity_mah, step_mv, now_ms)
+    of_chip = checks.chip(inputs.afe, state.resets, known)
     findings = {
         **checks.lost_values(settings, values),
         **of_chip,
-        **contacts.worse(of_outputs, of_contacts),
+        **checks.not_set(inputs.afe, alarms.is_active(state.alarms, "afe_not_set")),
+        **(contacts.worse(of_outputs, of_contacts) | of_load_side),
         **wear.findings(settings, state),
         **checks.heater(verdict, _heater_over_limit(settings, state, values)),
         **seen.findings,
+        **checks.doubt(settings, state.alarms, values),
         **_flow(settings, state, values, now_ms),
         **shorts.number(short, of_chip, p.short_circuit_releases_per_hour),
+        **overloads.findings(overload, p.over_current_releases_per_hour),
         **checks.override(override is not None),
         **reserve.findings(settings.parameters, state.alarms, values),
+        **spread.findings(settings, values, alarms.is_active(state.alarms, "temperature_mismatch")),
     }
-    states, raised = alarms.advance(settings.table, state.alarms, values, findings, wish.resets, now_ms)
+    pauses = overloads.pauses(settings.table, overload)
+    states, raised = alarms.advance(
+        settings.table, state.alarms, values, findings, wish.resets, now_ms, confirmed, pauses
+    )
     active = alarms.active(states)
     counted, anchored = _count(settings, state, values, now_ms)
     return Judged(
@@ -109,20 +118,42 @@ def judge(settings: Settings, state: State, inputs: Inputs) -> Judged:
         block=alarms.blocked(active),
         outputs_good=not of_outputs,
         astray=astray,
+        bus=load_side,
         events=wish.events + emergency.announced(raised, override) + anchored,
         physics=seen.state,
         shorts=shorts.count(short, raised, now_ms),
+        overloads=overloads.count(overload, state.alarms, raised, p.over_current_releases_per_hour, now_ms),
         override=override,
         asked_for=wish.asked_for,
     )
 
 
+def _believe(settings: Settings, state: State, inputs: Inputs) -> tuple[Values, Held]:
+    return believe(
+        state.held,
+        inputs.afe.measurement,
+        inputs.now_ms,
+        settings.parameters,
+        switch_sensor=settings.switch_sensor,
+        older_ms=sleep.older_ms(state.sleep),
+    )
+
+
+def _load_side(
+    settings: Settings, state: State, values: Values, precharge: PrechargeState, now_ms: int
+) -> tuple[BusState, dict[str, Finding]]:
+    """Look at the load side: held too far above the pack, or alive with everything off."""
+    switches = bus.beside(settings, state.charge, state.discharge, state.main, precharge)
+    seen, found = bus.watch(settings, state.bus, switches, values, state.alarms, now_ms)
+    return seen, found | checks.load_side(settings, precharge, values)
+
+
 def _outputs(
-    settings: Settings, state: State, inputs: Inputs, precharge: PrechargeState
+    settings: Settings, state: State, inputs: Inputs, precharge: PrechargeState, explained: ChipFault
 ) -> dict[str, Finding]:
     """Compare every switch with what reads it back: lines, auxiliary contacts, the chip's status register."""
     charge, discharge = state.charge, state.discharge
-    of_fets = checks.fets(settings, inputs, charge, discharge, state.diodes)
+    of_fets = checks.fets(settings, inputs, charge, discharge, state.diodes, explained)
     return of_fets | checks.outputs(
         settings, inputs, state.commands, charge, discharge, precharge, state.main
     )
@@ -144,9 +175,8 @@ def _anew(state: State, resets: frozenset[str]) -> tuple[PrechargeState, WatchSt
 def _flow(settings: Settings, state: State, values: Values, now_ms: int) -> dict[str, Finding]:
     """Hold the current against what was told and against what is switched."""
     closed = state.charge.on or state.discharge.on or state.main.on
-    found = obedience.limits(settings, state.told, values, closed=closed) | flow.findings(
-        settings, state, values
-    )
+    found = obedience.limits(settings, state.told, values, closed=closed)
+    found |= flow.patient(settings, state, flow.findings(settings, state, values), now_ms)
     return found | obedience.past_contactors(settings, state.charge, state.discharge, values, now_ms)
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from bmsd.core import charging, derating, slope, soc
 from bmsd.core.charging import Charging, Phase
-from bmsd.core.derating import FORBIDDEN, NOTHING, RISING, UNKNOWN, WHOLE, Share
+from bmsd.core.derating import CELL, FORBIDDEN, NOTHING, PACK, RESERVE, RISING, UNKNOWN, WHOLE, Share
 from bmsd.core.plausible import Values
 from bmsd.core.settings import Settings
 from bmsd.core.slope import Pace, Slope, follow, mirrored
@@ -21,9 +21,17 @@ from bmsd.core.soc import SocState
 SECOND_MS, MINUTE_MS = 1000, 60_000
 LEAN_MV = 10
 """A highest cell that stands no further above the mean lowers nothing: every healthy pack has one."""
+SAG_MS = 600_000
+"""For so long after a low cell took current back, discharge current rises slowly: an inverter that is late would
+otherwise have it all before the cell is seen to sag again."""
+LATE_TIMES = 10
+"""So many times the time that an inverter is given to react it then takes to rise."""
 NEAR_MV = 30
 """From this much below its charge voltage on the highest cell lowers that of the pack: a cell that is ahead in the
 middle of a charge says nothing about its end."""
+FAR_MV = 200
+"""Per cell. No further below what is wanted does CVL begin to rise: one that a wrong reading of a cell had lowered by a
+third would keep a good pack from its charge for hours (S15). At so much below its charge voltage no cell is near it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +47,8 @@ class Limits:
     charge_reason: str = NOTHING
     """What holds the current below the largest one."""
     discharge_reason: str = NOTHING
+    heat_ma: int = 0
+    """What a charger is asked to give for the heater on the pack, while nothing may go into the cells (S3)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +61,8 @@ class LimitState:
     charge_mv: Slope
     discharge_mv: Slope
     charging: Charging
+    sagged_ms: int | None = None
+    """When a low cell last held the discharge current down."""
 
 
 class Asked(NamedTuple):
@@ -63,6 +75,8 @@ class Asked(NamedTuple):
     closed: bool
     """The charge path is closed."""
     wants_charge: bool = False
+    held: bool = False
+    """Discharging is held back until charge has arrived."""
 
 
 def advance(
@@ -82,18 +96,28 @@ def advance(
     borne = derating.charge(settings, asked.values, counted)
     into = derating.at_rest(settings, borne) if phase.phase is Phase.REST else borne
     out_of = derating.discharge(settings, asked.values, counted)
+    sagged_ms = now_ms if out_of.reason in {CELL, PACK} else state.sagged_ms
+    if asked.held and out_of.reason != UNKNOWN:
+        out_of = Share(0, RESERVE)
     p = settings.parameters
+    rise, wary = p.limit_rise_permille, _wary_permille(settings, sagged_ms, now_ms)
     charge_ma, charge_reason = _current(
-        settings, state.charge_ma, into, p.charge_max_ma, now_ms, allowed=asked.charge_allowed
+        settings, state.charge_ma, into, p.charge_max_ma, rise, now_ms, allowed=asked.charge_allowed
     )
     borne_ma, _ = _current(
-        settings, state.borne_ma, borne, p.charge_max_ma, now_ms, allowed=asked.charge_allowed
+        settings, state.borne_ma, borne, p.charge_max_ma, rise, now_ms, allowed=asked.charge_allowed
     )
     discharge_ma, discharge_reason = _current(
-        settings, state.discharge_ma, out_of, p.discharge_max_ma, now_ms, allowed=asked.discharge_allowed
+        settings,
+        state.discharge_ma,
+        out_of,
+        p.discharge_max_ma,
+        wary,
+        now_ms,
+        allowed=asked.discharge_allowed,
     )
     charge_mv, discharge_mv = _voltages(settings, state, phase, asked.values, now_ms)
-    after = LimitState(charge_ma, borne_ma, discharge_ma, charge_mv, discharge_mv, phase)
+    after = LimitState(charge_ma, borne_ma, discharge_ma, charge_mv, discharge_mv, phase, sagged_ms)
     return after, Limits(
         charge_mv.value,
         charge_ma.value,
@@ -119,15 +143,23 @@ def _first(settings: Settings, asked: Asked, now_ms: int) -> LimitState:
     )
 
 
+def _wary_permille(settings: Settings, sagged_ms: int | None, now_ms: int) -> int:
+    """Give by how much of the largest a second discharge current rises: slowly where cells sagged lately."""
+    p = settings.parameters
+    if sagged_ms is None or now_ms - sagged_ms >= SAG_MS:
+        return p.limit_rise_permille
+    return min(p.limit_rise_permille, max(WHOLE * SECOND_MS // (LATE_TIMES * p.limit_react_ms), 1))
+
+
 def _current(
-    settings: Settings, last: Slope, share: Share, most_ma: int, now_ms: int, *, allowed: bool
+    settings: Settings, last: Slope, share: Share, most_ma: int, rise: int, now_ms: int, *, allowed: bool
 ) -> tuple[Slope, str]:
     """Move one current towards its share of the largest one; what is forbidden or unknown is zero at once (S7)."""
     if not allowed or share.reason == UNKNOWN:
         return slope.from_zero(now_ms), UNKNOWN if share.reason == UNKNOWN else FORBIDDEN
     p = settings.parameters
     wanted_ma = most_ma * share.permille // WHOLE
-    pace = Pace(p.limit_hold_ms, most_ma * p.limit_rise_permille, WHOLE * SECOND_MS)
+    pace = Pace(p.limit_hold_ms, most_ma * rise, WHOLE * SECOND_MS)
     found = follow(last, wanted_ma, now_ms, pace)
     return found, RISING if found.value < wanted_ma else share.reason
 
@@ -145,7 +177,9 @@ def _voltages(
         highest_mv = min(highest_mv, state.charge_mv.value)
         lowest_mv = max(lowest_mv, state.discharge_mv.value)
     # What the phase lowers goes down slowly by itself, and needs no hold afterwards; what a cell lowers does.
-    upper = pace._replace(hold_ms=0) if highest_mv == target_mv else pace
+    upper = pace._replace(
+        hold_ms=0 if highest_mv == target_mv else pace.hold_ms, furthest=FAR_MV * settings.cells
+    )
     return follow(state.charge_mv, highest_mv, now_ms, upper), mirrored(
         state.discharge_mv, lowest_mv, now_ms, pace
     )

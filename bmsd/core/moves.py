@@ -3,11 +3,13 @@
 `split`: each direction has its contactor, and a direction that is refused opens its own.
 `common`: one main contactor. A direction that is refused is told zero, and the contactor stays closed for the other
 one where the reason leaves time (`Alarm.opening_ms`); `core.flow` opens it when the current goes on. It opens at once
-where a reason leaves none, and when neither direction is left.
+where a reason leaves none, and when neither direction is left. A pack that is empty and too cold to charge closes it
+for a charger that feeds its heater, with both directions told zero.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -27,6 +29,7 @@ CHARGER_AGAIN_MS = 900_000
 """And it is not tried again for this long: what hangs on its side would empty the pack a trial at a time."""
 ENDED_BY_CHARGING = frozenset({"cell_shutdown", "auto_shutdown"})
 """Alarms that open the common contactor at once, and that only charging through it can end."""
+TOO_COLD = frozenset({"charge_utp"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,8 @@ class Situation:
     values: Values
     heat_is_off: bool
     """Off as commanded and as read back (S3)."""
+    waits_for_payer: bool
+    """A charger that pays is all that an empty pack's heater lacks."""
     now_ms: int
 
 
@@ -56,6 +61,13 @@ class Moved(NamedTuple):
     may_ask_discharge: bool
     wait_charge: tuple[Reason, ...]
     wait_discharge: tuple[Reason, ...]
+
+    @property
+    def waits_for_bus(self) -> bool:
+        """Tell whether a load side above the pack is all that keeps the pack from it, and from its charger."""
+        if self.charge.on or self.discharge.on or self.main.on:
+            return False
+        return any(reason.name == contactors.HIGH for reason in self.wait_discharge)
 
 
 def move(settings: Settings, state: State, at: Situation) -> Moved:
@@ -118,12 +130,23 @@ def _common(settings: Settings, state: State, at: Situation) -> Moved:
 def _wanted(settings: Settings, state: State, at: Situation) -> bool:
     """Tell whether the common contactor shall be closed."""
     if at.against_charge and at.against_discharge:
-        return False
+        return _warms(at) and _charges(settings, state, at)
     hasty = [r for r in at.against_charge + at.against_discharge if not opening.leaves_time(r)]
     if not hasty:
         return True
-    charging_ends_it = all(r.because is Because.ALARM and r.name in ENDED_BY_CHARGING for r in hasty)
+    charging_ends_it = _only(hasty, ENDED_BY_CHARGING)
     return charging_ends_it and not at.against_charge and _charges(settings, state, at)
+
+
+def _warms(at: Situation) -> bool:
+    """Tell whether a pack that is empty and too cold needs a charger for its heater alone: both are told zero (S15)."""
+    is_cold, is_empty = _only(at.against_charge, TOO_COLD), _only(at.against_discharge, heater.EMPTY)
+    return at.waits_for_payer and is_cold and is_empty
+
+
+def _only(against: Iterable[Reason], names: frozenset[str]) -> bool:
+    """Tell whether nothing but these alarms is against a direction."""
+    return all(reason.because is Because.ALARM and reason.name in names for reason in against)
 
 
 def _charges(settings: Settings, state: State, at: Situation) -> bool:
@@ -143,7 +166,8 @@ def _charged_ms(state: State, main: SwitchState, at: Situation) -> int | None:
     if not state.main.on:
         return at.now_ms if at.against_discharge else None
     current_ma = at.values.current_ma
-    if current_ma is not None and current_ma > 0:
+    is_heated = _warms(at) and not at.heat_is_off  # whether the charger pays is the heater's to judge
+    if is_heated or (current_ma is not None and current_ma > 0):
         return at.now_ms
     return state.common.charged_ms
 
@@ -154,7 +178,7 @@ def _trial(state: State, main: SwitchState, at: Situation) -> bool:
         return False
     if state.main.on:
         return state.common.trial and bool(at.against_discharge)
-    return any(not opening.leaves_time(reason) for reason in at.against_discharge)
+    return _warms(at) or any(not opening.leaves_time(reason) for reason in at.against_discharge)
 
 
 def _gave_up_ms(state: State, main: SwitchState, at: Situation) -> int | None:

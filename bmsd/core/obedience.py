@@ -60,7 +60,8 @@ def limits(settings: Settings, told: Told, values: Values, *, closed: bool) -> d
     p, most = settings.parameters, told.now if told.now == told.before else _highest(told.now, told.before)
     found: dict[str, Finding] = {}
     into = _over(values.charge_ma.value, most.charge_ma + p.limit_tolerance_ma)
-    out_of = _over(values.discharge_ma.value, most.discharge_ma + p.limit_tolerance_ma + _own_ma(settings))
+    spare_ma = max(p.limit_tolerance_ma, settings.idle_ma) + _own_ma(settings)
+    out_of = _over(values.discharge_ma.value, most.discharge_ma + spare_ma)
     above = _over(values.pack_mv.value, most.charge_mv + p.limit_tolerance_mv)
     if values.charge_ma.value is None:
         above = Finding(None)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from bmsd.core.doubt import Doubt, explained, follow
 from bmsd.core.types import Measurement
 from bmsd.tables.parameters import Parameters
 
@@ -31,6 +32,8 @@ class Reading(NamedTuple):
 
 
 UNKNOWN = Reading(None, False)
+NOT_HIGH, NOT_LOW = Reading(0, True), Reading(CELL_HIGH_MV, True)
+"""Nothing speaks against the cells' own readings."""
 
 
 class Kept(NamedTuple):
@@ -52,6 +55,7 @@ class Held(NamedTuple):
     """Which cells have shown any other reading since then."""
     still: tuple[int, ...] = ()
     """How often in a row each cell kept its exact reading while the middle cell moved."""
+    doubt: Doubt = Doubt()
 
 
 class Values(NamedTuple):
@@ -66,6 +70,11 @@ class Values(NamedTuple):
     cell_spread: Reading
     pack_mv: Reading
     stack_mismatch: Reading
+    doubt: Reading
+    """The same between readings of this very cycle: an old one beside a new one proves nothing."""
+    highest_possible: Reading
+    lowest_possible: Reading
+    """The worst that a cell may be: where sum and stack differ by more than the chip errs, any one may be off."""
     charge_ma: Reading
     discharge_ma: Reading
     battery_max: Reading
@@ -78,6 +87,14 @@ class Values(NamedTuple):
     load_mv: int | None
     fresh: bool
     """Every reading that decides is good and of this very cycle."""
+
+
+class _Off(NamedTuple):
+    """By how much the stack reads more than the cells, how much the chip may err, and which cells are to blame."""
+
+    mv: int | None
+    error_mv: int
+    doubt: Doubt
 
 
 def believe(
@@ -108,8 +125,10 @@ def believe(
     fresh = bool(raw_cells) and None not in (*raw_cells, *raw_sensors, *needed)
     # Pre-charge is proved by a reading of this cycle: an older one may be from before the attempt.
     load_mv = measurement.load_mv if measurement else None
-    values = _values(cells, sensors, singles, frozen, load_mv, fresh)
-    return values, Held(kept_cells, kept_sensors, kept_singles, *watched)
+    off_mv, error_mv = _off_mv(raw_cells, raw_singles), parameters.stack_error_mv
+    doubt = follow(held.doubt, cells, off_mv, error_mv)
+    values = _values(cells, sensors, singles, frozen, load_mv, fresh, _Off(off_mv, error_mv, doubt))
+    return values, Held(kept_cells, kept_sensors, kept_singles, *watched, doubt)
 
 
 def _raw(
@@ -198,6 +217,7 @@ def _values(
     frozen: tuple[int, ...],
     load_mv: int | None,
     fresh: bool,
+    off: _Off,
 ) -> Values:
     stack_mv, charger_mv, current_ma, switch_decic = singles or (None,) * 4
     high, low = _extremes(cells)
@@ -213,6 +233,9 @@ def _values(
         cell_spread=_spread(high, low),
         pack_mv=_single(pack_mv),
         stack_mismatch=_single(abs(pack_mv - stack_mv) if known else None),  # type: ignore[operator]
+        doubt=_single(None if off.mv is None else abs(off.mv)),
+        highest_possible=_worst(off, cells, high, 1, NOT_HIGH),
+        lowest_possible=_worst(off, cells, low, -1, NOT_LOW),
         charge_ma=_single(None if current_ma is None else max(current_ma, 0)),
         discharge_ma=_single(None if current_ma is None else max(-current_ma, 0)),
         battery_max=warmest,
@@ -229,6 +252,27 @@ def _values(
 
 def _single(value: int | None) -> Reading:
     return Reading(value, value is not None)
+
+
+def _off_mv(cells: tuple[int | None, ...], singles: tuple[int | None, ...]) -> int | None:
+    """Give by how much the stack reads more than the sum of the cells."""
+    stack_mv = singles[0] if singles else None
+    if stack_mv is None or not cells or None in cells:
+        return None
+    return stack_mv - sum(cells)  # type: ignore[arg-type]
+
+
+def _worst(off: _Off, cells: tuple[int | None, ...], extreme: Reading, side: int, none: Reading) -> Reading:
+    """Give what an extreme would be if all of the difference were its cell's, or that of the one known to be off."""
+    if off.mv is None or extreme.value is None:
+        return UNKNOWN
+    if off.mv * side <= off.error_mv:
+        return none
+    if not explained(off.doubt, off.error_mv):
+        return Reading(extreme.value + off.mv, extreme.complete)
+    mended = [((cells[place - 1] or 0) - error, place) for place, error in off.doubt.errors]
+    value, place = max(mended) if side > 0 else min(mended)
+    return Reading(value, extreme.complete, place)
 
 
 def _extremes(values: tuple[int | None, ...]) -> tuple[Reading, Reading]:

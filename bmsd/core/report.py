@@ -70,6 +70,7 @@ def points(
         "charge_phase": None if state.limiting is None else state.limiting.charging.phase.value,
         "charge_limit_reason": out.limits.charge_reason,
         "discharge_limit_reason": out.limits.discharge_reason,
+        "heat_ma": out.limits.heat_ma,
     }
 
 

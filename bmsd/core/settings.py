@@ -38,7 +38,11 @@ class Settings:
     table: tuple[Rule, ...]
     limits_told: bool
     """An inverter bus is configured: somebody hears the limits and can be held to them."""
+    exports: bool
+    """An inverter is there that discharges the pack down to the charge voltage, into grid or load."""
     topology: str
+    obeys_ms: int = 0
+    """How long the slowest inverter that is told is known to need until it keeps a new limit; 0: nothing is known."""
 
     @property
     def common(self) -> bool:
@@ -54,6 +58,12 @@ class Settings:
     def contactors(self) -> tuple[str, ...]:
         """Name the contactors of the topology."""
         return CONTACTORS[self.topology]
+
+    @property
+    def idle_ma(self) -> int:
+        """Give what the inverter takes for itself, whatever it is told; most of it from an empty pack."""
+        p = self.parameters
+        return p.inverter_idle_mw * 1000 // p.pack_uvp_mv
 
     @property
     def heater_max_mw(self) -> int:
@@ -81,7 +91,9 @@ def settings(
     wired: frozenset[str] = frozenset(),
     contacts: frozenset[str] | None = None,
     limits_told: bool = True,
+    exports: bool = False,
     topology: str = "split",
+    obeys_ms: int = 0,
 ) -> Settings:
     """Build the settings of one pack, alarm rules included."""
     return Settings(
@@ -99,5 +111,7 @@ def settings(
         frozenset(CONTACTOR_LINES[topology]) if contacts is None else contacts,
         rules(parameters),
         limits_told,
+        exports,
         topology,
+        obeys_ms,
     )

@@ -15,8 +15,13 @@ def count(shorts: Shorts, events: tuple[Event, ...], now_ms: int) -> Shorts:
     raised = any(event.name == "short_circuit" and event.state == "raised" for event in events)
     if not shorts and not raised:
         return shorts
-    recent = tuple(at_ms for at_ms in shorts if now_ms - at_ms < HOUR_MS)
-    return (*recent, now_ms) if raised else recent
+    kept = recent(shorts, now_ms)
+    return (*kept, now_ms) if raised else kept
+
+
+def recent(times_ms: tuple[int, ...], now_ms: int) -> tuple[int, ...]:
+    """Keep what is not an hour old."""
+    return tuple(at_ms for at_ms in times_ms if now_ms - at_ms < HOUR_MS)
 
 
 def number(shorts: Shorts, found: dict[str, Finding], releases_per_hour: int) -> dict[str, Finding]:

@@ -15,6 +15,8 @@ class Pace(NamedTuple):
     hold_ms: int
     amount: int
     time_ms: int
+    furthest: int | None = None
+    """It begins to rise no further below what is wanted than this; None: from wherever it is."""
 
 
 class Slope(NamedTuple):
@@ -35,6 +37,9 @@ def follow(last: Slope, wanted: int, now_ms: int, pace: Pace) -> Slope:
     """Move towards what is wanted: down at once, up in time."""
     if wanted < last.value:
         return Slope(wanted, wanted, now_ms + pace.hold_ms)
+    if pace.furthest is not None and now_ms >= last.rises_ms and wanted - pace.furthest > last.value:
+        begun = wanted - pace.furthest
+        return Slope(begun, begun, now_ms)
     # Rounded up, so that the slowest pace still moves.
     risen = -(-pace.amount * max(now_ms - last.rises_ms, 0) // pace.time_ms)
     if wanted <= last.base + risen:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from bmsd.core import alarms
 from bmsd.core.alarms import AlarmState
+from bmsd.core.bus import BusState
 from bmsd.core.contactors import PrechargeState
 from bmsd.core.diode import Diodes
 from bmsd.core.emergency import Override
@@ -14,13 +15,17 @@ from bmsd.core.heater_watch import WatchState
 from bmsd.core.limits import Limits, LimitState
 from bmsd.core.obedience import Told
 from bmsd.core.opening import Opening
+from bmsd.core.overloads import NONE, Overloads
 from bmsd.core.physics import PhysicsState
 from bmsd.core.plausible import Held, Values
+from bmsd.core.reserve import Reserve
 from bmsd.core.shorts import Shorts
 from bmsd.core.sleep import SleepState
 from bmsd.core.soc import SocState
+from bmsd.core.supply import SupplyState
 from bmsd.core.switching import SwitchState
 from bmsd.core.types import ALL_OFF, Commands, Event, Reason
+from bmsd.core.unseen import NOTHING_SEEN, Unseen
 from bmsd.tables.alarms import BOTH, Block
 
 
@@ -55,6 +60,30 @@ class CommonState:
 
 
 @dataclass(frozen=True, slots=True)
+class Refusal:
+    """What the common topology remembers of one direction that the inverter was told zero for."""
+
+    since_ms: int | None = None
+    """Since when it is refused; None while it is not."""
+    openings: int = 0
+    """How often in a row the contactor opened because the current went on."""
+    opened_ms: int = 0
+    """When it last did."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusals:
+    """Both directions."""
+
+    charge: Refusal = Refusal()
+    discharge: Refusal = Refusal()
+
+
+NOTHING_REFUSED = Refusals()
+"""The one object for it, so that a good cycle is known by it."""
+
+
+@dataclass(frozen=True, slots=True)
 class State:
     """Everything the core remembers from one cycle to the next."""
 
@@ -68,6 +97,8 @@ class State:
     discharge: SwitchState = SwitchState()
     precharge: PrechargeState = PrechargeState()
     heater: SwitchState = SwitchState()
+    supply: SupplyState = SupplyState()
+    """What is known of what feeds the heater."""
     watch: WatchState = WatchState()
     commands: Commands = ALL_OFF
     resets: int = 0
@@ -75,9 +106,13 @@ class State:
     physics: PhysicsState = PhysicsState()
     told: Told = Told()
     shorts: Shorts = ()
+    overloads: Overloads = NONE
     sleep: SleepState = SleepState()
     force_charge: bool = False
     """The pack needs charge, whether or not it may be charged now."""
+    reserve: Reserve = Reserve()
+    unseen: Unseen = NOTHING_SEEN
+    """Topology common: what the cells say beside a current reading that shows no charge."""
     opening: Opening = Opening()
     override: Override | None = None
     asked_for: Block = BOTH
@@ -86,10 +121,12 @@ class State:
     common: CommonState = CommonState()
     astray: tuple[tuple[str, int], ...] = ()
     """Contactors that current or voltage speak against, by the alarm's name, and since when."""
+    bus: BusState = BusState()
     diodes: Diodes = Diodes()
     """Topology afe: FETs that are on for their body diode alone."""
     limiting: LimitState | None = None
     """Where the limits stand and the charge is; None before the first cycle."""
+    refusals: Refusals = NOTHING_REFUSED
     full_charge: bool = False
     """The pack was not full for long, and asks for it, whether or not it may be charged now."""
 

@@ -6,6 +6,7 @@ alarms, give or refuse permissions, then move heater and contactors (S1, S3).
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 from bmsd.core import (
@@ -13,7 +14,9 @@ from bmsd.core import (
     balance,
     diode,
     emergency,
+    flow,
     heater,
+    heating,
     limits,
     moves,
     obedience,
@@ -22,8 +25,10 @@ from bmsd.core import (
     signals,
     sleep,
     soc,
+    unseen,
 )
 from bmsd.core.diode import Diodes
+from bmsd.core.heating import Heated
 from bmsd.core.judge import Judged, counted_anew, judge
 from bmsd.core.limits import Asked, Limits, LimitState
 from bmsd.core.moves import Situation
@@ -31,8 +36,7 @@ from bmsd.core.obedience import Told
 from bmsd.core.plausible import Values
 from bmsd.core.settings import Settings
 from bmsd.core.sleep import SleepState
-from bmsd.core.state import Outputs, State
-from bmsd.core.switching import SwitchState
+from bmsd.core.state import Outputs, Refusals, State
 from bmsd.core.types import (
     Because,
     Commands,
@@ -40,11 +44,11 @@ from bmsd.core.types import (
     Inputs,
     Reason,
 )
+from bmsd.core.unseen import Unseen
 from bmsd.tables.alarms import BOTH, Block, Severity
 
 CHARGING_MA = 500
 """Above this the state word says charging or discharging rather than idle."""
-_NOT_ASKED = Reason(Because.NOT_ASKED, "charge")
 
 
 class _Permits(NamedTuple):
@@ -63,9 +67,7 @@ class _Moved(NamedTuple):
 
     contactors: moves.Moved
     diodes: Diodes
-    heater: SwitchState
-    heater_demanded: bool
-    wait_heater: Reason | None
+    heated: Heated
 
 
 def step(settings: Settings, state: State, inputs: Inputs) -> tuple[State, Outputs]:
@@ -139,24 +141,20 @@ def _sleep(
 
 def _move(settings: Settings, state: State, judged: Judged, permits: _Permits, inputs: Inputs) -> _Moved:
     """Move heater and contactors. Charge opens before heat, heat ends before charge (S3)."""
-    now_ms, values = inputs.now_ms, judged.values
-    demanded = settings.heater_mohm is not None and alarms.is_active(judged.alarms, "charge_utp")
-    charge_is_open = _charge_is_cut(settings, state, values, inputs)
-    situation = heater.Situation(
+    heated = heating.advance(settings, state, judged, permits.unknown, inputs, started=permits.started)
+    heat_is_off = not (state.heater.on or heated.heater.on or inputs.lines.heater)
+    values, now_ms = judged.values, inputs.now_ms
+    at = Situation(
+        permits.charge,
+        permits.discharge,
+        judged.precharge,
         values,
-        demanded,
-        permits.started,
-        permits.unknown if judged.asked_for & Block.CHARGE else (*permits.unknown, _NOT_ASKED),
-        judged.block,
-        charge_is_open,
-        0 if judged.soc is None else soc.permille(settings, judged.soc),
+        heat_is_off,
+        heated.waits_for_payer,
         now_ms,
     )
-    heat, wait_heater = heater.decide(settings, state.heater, situation)
-    heat_is_off = not (state.heater.on or heat.on or inputs.lines.heater)
-    at = Situation(permits.charge, permits.discharge, judged.precharge, values, heat_is_off, now_ms)
     moved = moves.move(settings, state, at)
-    return _Moved(moved, _diodes(settings, state, moved, values, inputs), heat, demanded, wait_heater)
+    return _Moved(moved, _diodes(settings, state, moved, values, inputs), heated)
 
 
 def _diodes(settings: Settings, state: State, moved: moves.Moved, values: Values, inputs: Inputs) -> Diodes:
@@ -168,21 +166,6 @@ def _diodes(settings: Settings, state: State, moved: moves.Moved, values: Values
     if through_ma is not None:
         through_ma += heater.taken_ma(settings, state.heater.on, values)
     return diode.spare(state.diodes, moved.charge, moved.discharge, through_ma, inputs.now_ms)
-
-
-def _charge_is_cut(settings: Settings, state: State, values: Values, inputs: Inputs) -> bool:
-    """Tell whether charge is cut, as commanded in the last cycle and as read or measured (S3)."""
-    if state.diodes.charge.spared and not state.charge.on:
-        # On for its diode alone, while current flows out: a charge current ends the heat in the same cycle.
-        return values.current_ma is not None and values.current_ma < 0
-    if not settings.common:
-        return not (state.charge.on or inputs.lines.charge or inputs.feedback.charge)
-    if not (state.main.on or inputs.lines.main or inputs.feedback.main):
-        return True
-    # The common contactor stays closed for the load: told zero, and nothing comes.
-    refused = bool(state.common.refused & Block.CHARGE)
-    current_ma = values.current_ma
-    return refused and current_ma is not None and current_ma <= settings.parameters.forbidden_charge_ma
 
 
 def _conclude(
@@ -207,7 +190,7 @@ def _conclude(
         moved.contactors.charge.on,
         moved.contactors.discharge.on,
         moved.contactors.precharge.relay.on,
-        moved.heater.on,
+        moved.heated.heater.on,
         signals.buzzer(
             judged.active,
             sounds=bool(settings.parameters.buzzer),
@@ -220,7 +203,10 @@ def _conclude(
         moved.diodes.discharge.spared,
     )
     limiting, given = _limits(settings, state, judged, moved.contactors, inputs.now_ms)
-    told = obedience.tell(state.told, given, settings.parameters.limit_react_ms, inputs.now_ms)
+    if moved.heated.asked_ma:
+        given = replace(given, heat_ma=moved.heated.asked_ma)
+    react_ms = max(settings.parameters.limit_react_ms, settings.obeys_ms)
+    told = obedience.tell(state.told, given, react_ms, inputs.now_ms)
     after = _after(settings, state, judged, permits, moved, commands, told, limiting, inputs)
     events = judged.events + _changes(state, after, inputs.now_ms)
     return after, _outputs(
@@ -239,8 +225,12 @@ def _limits(
         contactors.may_ask_discharge,
         state.charge_path,
         state.force_charge or state.full_charge,
+        state.reserve.held,
     )
     limiting, given = limits.advance(settings, state.limiting, asked, now_ms)
+    if contactors.waits_for_bus:
+        # An inverter that obeys brings down the bus that it shares with the pack, and the contactor can close.
+        given = replace(given, charge_mv=min(given.charge_mv, judged.values.pack_mv.value or 0))
     return limiting, emergency.limits(
         settings, judged.override, given, judged.active, discharges=contactors.may_ask_discharge
     )
@@ -258,6 +248,9 @@ def _after(
     inputs: Inputs,
 ) -> State:
     """Remember what the next cycle needs."""
+    asked, kept = reserve.advance(
+        settings, state.force_charge, state.reserve, judged.alarms, judged.values, judged.soc, inputs.now_ms
+    )
     return State(
         alarms=judged.alarms,
         soc=judged.soc,
@@ -268,7 +261,8 @@ def _after(
         charge=moved.contactors.charge,
         discharge=moved.contactors.discharge,
         precharge=moved.contactors.precharge,
-        heater=moved.heater,
+        heater=moved.heated.heater,
+        supply=moved.heated.supply,
         watch=judged.watch,
         commands=commands,
         resets=max(state.resets, inputs.afe.resets),
@@ -276,23 +270,43 @@ def _after(
         physics=judged.physics,
         told=told,
         shorts=judged.shorts,
+        overloads=judged.overloads,
         sleep=permits.sleep,
-        force_charge=reserve.force_charge(
-            settings.parameters,
-            state.force_charge,
-            judged.alarms,
-            None if judged.soc is None else soc.permille(settings, judged.soc),
-        ),
+        force_charge=asked,
+        reserve=kept,
+        unseen=_unseen(settings, state, judged, moved.contactors, inputs.now_ms),
         opening=moved.contactors.opening,
         main=moved.contactors.main,
         common=moved.contactors.common,
         astray=judged.astray,
         diodes=moved.diodes,
+        bus=judged.bus,
         override=judged.override,
         asked_for=judged.asked_for,
         limiting=limiting,
+        refusals=_refusals(settings, state, judged, moved.contactors, inputs.now_ms),
         full_charge=judged.soc is not None and soc.long_not_full(settings.parameters, judged.soc),
     )
+
+
+def _unseen(settings: Settings, state: State, judged: Judged, contactors: moves.Moved, now_ms: int) -> Unseen:
+    """Ask the cells beside the current reading, while a common contactor is closed and charging refused."""
+    return unseen.advance(
+        settings,
+        state.unseen,
+        judged.values,
+        judged.physics,
+        refused=bool(contactors.common.refused & Block.CHARGE),
+        closed=contactors.main.on,
+        now_ms=now_ms,
+    )
+
+
+def _refusals(
+    settings: Settings, state: State, judged: Judged, contactors: moves.Moved, now_ms: int
+) -> Refusals:
+    """Remember who went on although it was told zero."""
+    return flow.remember(settings, state, contactors.common.refused, contactors.main, judged.events, now_ms)
 
 
 def _outputs(
@@ -312,10 +326,10 @@ def _outputs(
         limits=given,
         charge_allowed=not permits.charge,
         discharge_allowed=not permits.discharge,
-        heater_demanded=moved.heater_demanded,
+        heater_demanded=moved.heated.demanded,
         against_charge=permits.charge + moved.contactors.wait_charge,
         against_discharge=permits.discharge + moved.contactors.wait_discharge,
-        against_heater=_optional(moved.wait_heater),
+        against_heater=_optional(moved.heated.wait),
         against_balance=_optional(wait_balance),
         values=judged.values,
         word=after.word,

@@ -54,6 +54,8 @@ class AfeState(Enum):
     READY = auto()
     REFUSED = auto()
     """The chip answers, but is the wrong one or does not keep its settings."""
+    WATCHING = auto()
+    """It measures, but may not be set up, because a contactor does not read open: what it says is shown and no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +178,8 @@ class Because(Enum):
     SPENT = "override ended by a last limit"
     HEATER_FIRST = "heater first"
     CHARGE_FIRST = "charge first"
+    CHARGE_FLOWS = "charge current"
+    NOT_PROVED_CUT = "charge not proved cut"
     MIN_OFF = "minimum off time"
     OPERATIONS = "operations per hour"
     PRECHARGE = "pre-charge"
@@ -187,6 +191,10 @@ class Because(Enum):
     NO_CHARGER = "no charger"
     LOW_CHARGE = "low state of charge"
     NO_SUPPLY = "supply voltage unknown"
+    NOT_PAID = "no charger pays"
+    LOAD_UNKNOWN = "load not known yet"
+    SENSORS_APART = "sensors disagree"
+    WARM_SENSOR = "a sensor is warm"
     OVER_LIMIT = "over its limit"
     ASLEEP = "asleep"
 

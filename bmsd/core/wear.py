@@ -21,6 +21,8 @@ class Worn:
     closings: int
     starts_ms: tuple[int, ...] = ()
     """Closings of the last hour, on the monotonic clock of the boot they belong to."""
+    off_ms: int | None = None
+    """When it last went off, on the same clock; None while it was on."""
 
 
 def switch(state: State, name: str) -> SwitchState:
@@ -29,11 +31,15 @@ def switch(state: State, name: str) -> SwitchState:
     return found
 
 
-def worn(state: State, now_ms: int) -> dict[str, Worn]:
-    """Give what must survive of every switch that ever closed."""
+def worn(state: State, now_ms: int, *, stopped: bool = False) -> dict[str, Worn]:
+    """Give what must survive of every switch that ever closed; `stopped` just now switched off what was on."""
     switches = {name: switch(state, name) for name in COUNTED}
     return {
-        name: Worn(one.closings, tuple(t for t in one.starts_ms if now_ms - t < HOUR_MS))
+        name: Worn(
+            one.closings,
+            tuple(t for t in one.starts_ms if now_ms - t < HOUR_MS),
+            (now_ms if stopped else None) if one.on else one.changed_ms,
+        )
         for name, one in switches.items()
         if one.closings
     }
@@ -44,14 +50,24 @@ def remembered(state: State, kept: Mapping[str, Worn], now_ms: int, *, same_boot
 
     A start that follows in the same boot goes on with the last hour. After another boot nobody knows how long
     ago that was, so it counts as now: a machine that reboots again and again switches no more often than one
-    that does not.
+    that does not. The shortest time off runs on as well: from when it went off, from this start where it was on
+    until nobody knows when, and from the boot where that was another one.
     """
     made: dict[str, Any] = {}
     for name, one in kept.items():
         starts_ms = tuple(min(t, now_ms) if same_boot else now_ms for t in one.starts_ms)
-        made[name] = SwitchState(starts_ms=starts_ms, closings=one.closings)
+        made[name] = SwitchState(
+            False, _off_ms(name, one, now_ms) if same_boot else 0, starts_ms, one.closings
+        )
     relay = made.pop("precharge", state.precharge.relay)
     return replace(state, precharge=replace(state.precharge, relay=relay), **made)
+
+
+def _off_ms(name: str, one: Worn, now_ms: int) -> int | None:
+    """Give when a switch went off; a pre-charge that began more than an hour ago is long over."""
+    if one.off_ms is None:
+        return None if name == "precharge" and not one.starts_ms else now_ms
+    return min(one.off_ms, now_ms)
 
 
 def findings(settings: Settings, state: State) -> dict[str, Finding]:

@@ -15,6 +15,7 @@ from bmsd.docgen import (
     hazards,
     inside,
     inverter_can,
+    latches,
     manpages,
     manual,
     outside,
@@ -27,6 +28,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FOLDER = "docs/generated"
 SAFETY = "docs/SAFETY.md"
 _HAZARDS = re.compile(r"(<!-- hazards -->\n\n)(.*?)(\n\n<!-- end -->)", re.DOTALL)
+_LATCHES = re.compile(r"(<!-- latches -->\n\n)(.*?)(\n\n<!-- end -->)", re.DOTALL)
 
 
 def documents(root: Path = ROOT) -> dict[str, str]:
@@ -64,9 +66,10 @@ def _manual() -> dict[str, str]:
 
 
 def safety(root: Path) -> str:
-    """Fill the hazards into the safety document."""
+    """Fill the hazards and the latches into the safety document."""
     text = (root / SAFETY).read_text(encoding="utf-8")
-    return _HAZARDS.sub(lambda found: f"{found[1]}{hazards.section()}{found[3]}", text)
+    text = _HAZARDS.sub(lambda found: f"{found[1]}{hazards.section()}{found[3]}", text)
+    return _LATCHES.sub(lambda found: f"{found[1]}{latches.section()}{found[3]}", text)
 
 
 def differs(root: Path = ROOT) -> list[str]:

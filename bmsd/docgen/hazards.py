@@ -42,7 +42,7 @@ FULL = "at 1 C a full cell takes 0.28 % of its capacity in that time"
 HAZARDS = (
     Hazard(
         "Over-charge of a cell", "gas, fire", ("S1", "S2", "S6", "S7"),
-        (Bound(("cell_ovp", "pack_ovp"), 10_000, FULL),
+        (Bound(("cell_ovp", "pack_ovp", "cell_may_be_high"), 10_000, FULL),
          Bound(LOST, BLIND_MS, "the same charge, not seen")),
         "The inverter is asked for less before the limit, for nothing at it, and the charge contactor opens.",
         "Over-voltage comparator at `cell_ovp_v` + 100 mV.", "A charger with a limit of its own.",
@@ -53,11 +53,12 @@ HAZARDS = (
     Hazard(
         "Over-discharge of a cell", "copper dissolves; a short circuit when it is charged again",
         ("S1", "S2", "S6", "S13"),
-        (Bound(("cell_uvp", "cell_shutdown", "cell_floor", "pack_uvp"), 10_000,
+        (Bound(("cell_uvp", "cell_shutdown", "cell_floor", "pack_uvp", "cell_may_be_low"), 10_000,
                "at 1 C an empty cell gives 0.28 % of its capacity in that time"),
          Bound(LOST, BLIND_MS, "the same discharge, not seen")),
         "The discharge contactor opens; below `cell_floor_v` nothing flows until someone has looked.",
-        "Under-voltage comparator below `cell_shutdown_v`.", "Nothing that draws from the pack before its contactors.",
+        "Under-voltage comparator below `cell_shutdown_v`; with `common` at `cell_floor_v`.",
+        "Nothing that draws from the pack before its contactors.",
         (1, 2, 3, 5, 6, 18),
         ("core/test_alarm_boundaries.py", "core/test_reserve.py", "scenarios/test_black_start.py",
          "afe/test_backstop_acts.py", "properties/test_safety_rules.py"),
@@ -80,7 +81,8 @@ HAZARDS = (
         (Bound(("charge_otp", "discharge_otp", "switch_otp"), 60_000,
                "a 280 Ah cell (5.4 kg, 0.25 mΩ) at 1 C warms by 0.2 K a minute"),
          Bound(("temperature_lost", "switch_temperature_lost"), 60_000, "the same warming, not seen")),
-        "Charge, discharge or both end above their limits.", "Over-temperature comparators at the limits + 5 K.",
+        "Charge, discharge or both end above their limits.",
+        "Over-temperature comparators at the limits + 5 K; with `common` at the higher one.",
         "Sensors where it gets hot.", (4, 13, 14),
         ("core/test_alarm_boundaries.py", "core/test_plausibility.py", "afe/test_backstop_acts.py"),
     ),
@@ -88,7 +90,8 @@ HAZARDS = (
         "Charging below freezing", "lithium plates out; a short circuit later", ("S1", "S2", "S3"),
         (Bound(("charge_utp", "temperature_lost"), 10_000, "at 1 C, 0.28 % of the capacity in that time"),),
         "Charge is cut below `charge_utp_c`; the pack is heated first and charged only above `charge_utpr_c`.",
-        "Under-temperature comparator 10 K lower.", "Sensors where it is coldest.", (4, 14, 18),
+        "Under-temperature comparator 10 K lower; with `common` only where discharging is forbidden, too.",
+        "Sensors where it is coldest.", (4, 14, 18),
         ("core/test_heat_and_charge_order.py", "core/test_steady_cold.py", "scenarios/test_shipped_scenarios.py",
          "properties/test_safety_rules.py"),
     ),
@@ -117,13 +120,14 @@ HAZARDS = (
          "sim/test_chip_bq769x2_protection.py"),
     ),
     Hazard(
-        "Loss of supply to a house", "no light, no heat, no pump", ("S12", "S13", "S10"), (),
+        "Loss of supply to a house", "no light, no heat, no pump", ("S12", "S13", "S10", "S15"), (),
         "A pack too empty to discharge can still be charged, and the other way round; trips release by themselves"
         " where that is safe; an empty pack asks for charge ([black start](black-start.md)); no pack sleeps unless"
         " told to; a person can override for 30 minutes.",
         "Its limits lie beyond the daemon's, so that it never acts first.", "A second source for what must not fail.",
         (1, 10, 16, 19),
-        ("scenarios/test_black_start.py", "core/test_reserve.py", "core/test_sleep.py", "core/test_emergency.py"),
+        ("scenarios/test_black_start.py", "core/test_reserve.py", "core/test_sleep.py", "core/test_emergency.py",
+         "properties/test_exploration.py"),
     ),
 )  # fmt: skip
 PACK_MA = {"charge_ocp_ma": 100_000, "discharge_ocp_ma": 150_000}

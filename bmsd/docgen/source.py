@@ -12,7 +12,7 @@ from typing import Any
 
 from bmsd.docgen.markdown import code, codes, page, table
 
-RULES = tuple(f"S{number}" for number in range(1, 15))
+RULES = tuple(f"S{number}" for number in range(1, 16))
 """The safety rules; docs/SAFETY.md explains each."""
 CITED = re.compile(r"(?<![\w.-])S(\d{1,2})(?![\w-])(?: to S(\d{1,2})(?![\w-]))?")
 SHAPE = "tests/architecture/test_imports.py"

@@ -52,8 +52,8 @@ ALARMS = Frame(0x312, 8, bits=(
     Bit("protection_cell_spread", 1, 2),
     Bit("warning_discharge_current", 2, 7, c.DISCHARGE_CURRENT_WARNING),
     Bit("warning_charge_current", 2, 6, c.CHARGE_CURRENT_WARNING),
-    Bit("warning_cell_high_voltage", 2, 4, ("voltage_limit_ignored", *c.lifted(*c.CELL_HIGH))),
-    Bit("warning_cell_low_voltage", 2, 3, ("cell_low", *c.lifted(*c.CELL_EMPTY))),
+    Bit("warning_cell_high_voltage", 2, 4, ("voltage_limit_ignored", *c.CELL_HIGH_LIFTED)),
+    Bit("warning_cell_low_voltage", 2, 3, ("cell_low", *c.CELL_EMPTY_LIFTED)),
     Bit("warning_pack_high_voltage", 2, 2, c.lifted(*c.PACK_HIGH)),
     Bit("warning_pack_low_voltage", 2, 1, c.lifted(*c.PACK_EMPTY)),
     Bit("warning_discharge_hot", 3, 7),
@@ -63,7 +63,7 @@ ALARMS = Frame(0x312, 8, bits=(
     Bit("warning_cell_spread", 3, 2, c.CELL_SPREAD),
     Bit("warning_about_to_switch_off", 3, 1),
     # An override is told here because no other warning is about the pack as a whole.
-    Bit("warning_internal_communication", 3, 0, c.MEASURING + c.OVERRIDE),
+    Bit("warning_internal_communication", 3, 0, c.MEASURING + c.INTERNAL_WARNING + c.OVERRIDE),
 ), signals=(
     Signal("modules", 4, 1, low=1, high=254, unknown=1),
     Signal("cells", 7, 1, unknown=0),

@@ -74,7 +74,7 @@ _LOW_LEVELS = (
     _level(8, "under_temperature", c.DISCHARGE_COLD, c.CHARGE_COLD + c.COLD_LIFTED),
     _level(10, "soc_low", (), ("cell_low",)),
     # No other place is about the pack as a whole.
-    _level(14, "internal_communication", c.MEASURING + c.CHIP, c.OVERRIDE),
+    _level(14, "internal_communication", c.MEASURING + c.CHIP, c.INTERNAL_WARNING + c.OVERRIDE),
 )
 # JK sends this one only while there is an alarm; its end is a frame that no longer comes.
 ALARMS = Frame(0x7F4, 8, bits=(
@@ -83,8 +83,8 @@ ALARMS = Frame(0x7F4, 8, bits=(
     *_LOW_LEVELS,
 ), period_ms=FAST_MS, only_raised=True)
 ALARMS_V1 = replace(ALARMS, bits=(
-    _level(0, "cell_over_voltage", c.CELL_HIGH, ("voltage_limit_ignored", *c.lifted(*c.CELL_HIGH))),
-    _level(1, "cell_under_voltage", c.CELL_EMPTY + c.CELL_FLOOR, c.lifted(*c.CELL_EMPTY)),
+    _level(0, "cell_over_voltage", c.CELL_HIGH, ("voltage_limit_ignored", *c.CELL_HIGH_LIFTED)),
+    _level(1, "cell_under_voltage", c.CELL_EMPTY + c.CELL_FLOOR, c.CELL_EMPTY_LIFTED),
     _level(2, "total_over_voltage", c.PACK_HIGH, c.lifted(*c.PACK_HIGH)),
     _level(3, "total_under_voltage", c.PACK_EMPTY, c.lifted(*c.PACK_EMPTY)),
     *_LOW_LEVELS,

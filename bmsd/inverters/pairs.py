@@ -43,7 +43,7 @@ _CONDITIONS = (
     _Condition(2, 0, "high_charge_current", c.CHARGE_CURRENT, c.CHARGE_CURRENT_WARNING),
     _Condition(2, 2, "contactor", c.SWITCHES, c.SWITCH_WARNING),
     _Condition(2, 4, "short_circuit", c.SHORT, ()),
-    _Condition(2, 6, "bms_internal", c.MEASURING + c.CHIP, ()),
+    _Condition(2, 6, "bms_internal", c.MEASURING + c.CHIP, c.INTERNAL_WARNING),
     _Condition(3, 0, "cell_imbalance", (), c.CELL_SPREAD),
 )
 _RESERVED = (

@@ -46,10 +46,15 @@ class Protocol:
     """Least pause between two frames."""
     above_pack_mv: int = 0
     """How far the charge voltage stays above the pack's while charging is forbidden, for who discharges down to it."""
+    exports: bool = False
+    """The inverter discharges the pack down to the charge voltage, into the grid or to its loads; that voltage then
+    follows a resting pack down, and never leads."""
     least_ms: int = 0
     """Least time between two sets, urgent ones, too."""
     least_ma: int = 0
     """A current limit below this is told as zero, for who works in coarse steps or misreads a little one."""
+    obeys_ms: int = 0
+    """How long an inverter is known to need until it keeps a new limit; 0: its maker says nothing."""
     heard: tuple[Heard, ...] = heard.ALIVE_ONLY
     """What the inverter is known to say."""
 
@@ -72,30 +77,33 @@ class Protocol:
 _ROWS = (
     Protocol("pylontech", "Pylontech low voltage 1.2", pylontech.FRAMES),
     Protocol("pylontech13", "Pylontech low voltage 1.3", pylontech13.FRAMES),
-    Protocol("deye", "Deye", deye.FRAMES, above_pack_mv=deye.ABOVE_PACK_MV, least_ma=deye.LEAST_MA,
-             heard=heard.DEYE),
-    Protocol("sunsynk", "Sunsynk", deye.FRAMES, above_pack_mv=deye.ABOVE_PACK_MV, least_ma=deye.LEAST_MA,
-             heard=heard.DEYE),
-    Protocol("solark", "Sol-Ark", solark.FRAMES, above_pack_mv=deye.ABOVE_PACK_MV, least_ma=deye.LEAST_MA),
+    Protocol("deye", "Deye", deye.FRAMES, above_pack_mv=deye.ABOVE_PACK_MV, exports=True,
+             least_ma=deye.LEAST_MA, heard=heard.DEYE),
+    Protocol("sunsynk", "Sunsynk", deye.FRAMES, above_pack_mv=deye.ABOVE_PACK_MV, exports=True,
+             least_ma=deye.LEAST_MA, heard=heard.DEYE),
+    Protocol("solark", "Sol-Ark", solark.FRAMES, above_pack_mv=deye.ABOVE_PACK_MV, exports=True,
+             least_ma=deye.LEAST_MA),
     Protocol("solark-10mv", "Sol-Ark with the pack voltage in steps of 10 mV", solark.FRAMES_10MV,
-             above_pack_mv=deye.ABOVE_PACK_MV, least_ma=deye.LEAST_MA),
-    Protocol("victron", "Victron CAN-bms", victron.FRAMES, victron.ALIVE_IDS, heard=heard.VICTRON),
+             above_pack_mv=deye.ABOVE_PACK_MV, exports=True, least_ma=deye.LEAST_MA),
+    Protocol("victron", "Victron CAN-bms", victron.FRAMES, victron.ALIVE_IDS, exports=True, heard=heard.VICTRON),
     Protocol("sma", "SMA Sunny Island", sma.FRAMES, sma.ALIVE_IDS, period_ms=sma.PERIOD_MS,
-             above_pack_mv=sma.ABOVE_PACK_MV, least_ms=sma.LEAST_MS, heard=heard.SMA),
+             above_pack_mv=sma.ABOVE_PACK_MV, exports=True, least_ms=sma.LEAST_MS, obeys_ms=sma.OBEYS_MS,
+             heard=heard.SMA),
     Protocol("goodwe", "GoodWe low voltage", goodwe.FRAMES, period_ms=goodwe.PERIOD_MS),
     Protocol("growatt", "Growatt low voltage", growatt.FRAMES, growatt.ALIVE_IDS, heard=heard.GROWATT),
     Protocol("sofar", "Sofar set to Pylontech", sofar.FRAMES, heard=heard.SOFAR),
     Protocol("luxpower", "LuxPower and EG4", luxpower.FRAMES, heard=heard.LUXPOWER),
     Protocol("studer", "Studer Xcom-CAN set to Pylontech", studer.FRAMES),
-    Protocol("byd", "BYD LVL and Premium LV", byd.FRAMES, victron.ALIVE_IDS, heard=heard.BYD),
+    Protocol("byd", "BYD LVL and Premium LV", byd.FRAMES, victron.ALIVE_IDS, exports=True, heard=heard.BYD),
     Protocol("jk", "JK V2.1, for displays", jk.FRAMES, (), 250_000, spacing_ms=2, heard=()),
     Protocol("jk-v1", "JK V1, for displays", jk.FRAMES_V1, (), 250_000, spacing_ms=2, heard=()),
 )
 # fmt: on
 PROTOCOLS = {row.name: row for row in _ROWS}
 AUTO = "auto"
-LISTENING = Protocol(AUTO, "what the inverter is heard to speak", (), (), heard=())
-"""Stands for the protocol until one is recognised, and sends nothing; every inverter that speaks runs at its rate."""
+LISTENING = Protocol(AUTO, "what the inverter is heard to speak", (), (), exports=True, heard=())
+"""Stands for the protocol until one is recognised, and sends nothing; every inverter that speaks runs at its rate.
+It may be one that exports."""
 NAMES = (*PROTOCOLS, AUTO)
 """What may stand in the configuration."""
 
@@ -103,6 +111,12 @@ NAMES = (*PROTOCOLS, AUTO)
 def row_of(name: str) -> Protocol:
     """Give the row of a configured name."""
     return LISTENING if name == AUTO else PROTOCOLS[name]
+
+
+def obeys_ms(name: str) -> int:
+    """Give how long the inverters of a configured protocol may need to obey; unrecognised ones as long as any."""
+    rows = PROTOCOLS.values() if name == AUTO else (PROTOCOLS[name],)
+    return max(row.obeys_ms for row in rows)
 
 
 def problems(name: str, bitrate: int | None) -> list[str]:

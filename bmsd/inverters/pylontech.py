@@ -51,7 +51,7 @@ ALARM_BITS = (
     Bit("warning_high_voltage", 2, 1, c.HIGH_WARNING),
     # An override is told here because no other warning is about the pack as a whole; the protection bit beside
     # it would stop the inverter that the override is for.
-    Bit("warning_internal_communication", 3, 3, c.MEASURING + c.OVERRIDE),
+    Bit("warning_internal_communication", 3, 3, c.MEASURING + c.INTERNAL_WARNING + c.OVERRIDE),
     Bit("warning_charge_current", 3, 0, c.CHARGE_CURRENT_WARNING),
 )
 ALARMS = Frame(0x359, 7, bits=ALARM_BITS,

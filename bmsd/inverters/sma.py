@@ -17,6 +17,8 @@ ALIVE_IDS = (0x305, 0x306, 0x307)
 ABOVE_PACK_MV = 200
 PERIOD_MS = 500
 LEAST_MS = 200
+OBEYS_MS = 10_000
+"""The battery must bear that a new limit is kept after 10 s only (SMA FSS-ConnectingBat-TI-en-10, requirements)."""
 
 # fmt: off
 LIMITS = Frame(0x351, 8, (

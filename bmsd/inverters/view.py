@@ -72,9 +72,12 @@ def view(document: Mapping[str, Any] | None, configured: Voltages, above_pack_mv
     temperature_decic = _average(points.get("battery_decic"))
     if temperature_decic is None or any(points.get(name) is None for name in _MEASURED):
         return _lost(active, configured)
-    may_charge = points.get("charge_allowed") is True
+    heat_ma = points.get("heat_ma") or 0
+    # A charger is asked for what the heater on the pack takes, and for nothing that would go into the cells (S3).
+    allowed = points.get("charge_allowed") is True
+    may_charge = allowed or heat_ma > 0
     may_discharge = points.get("discharge_allowed") is True
-    force_charge = may_charge and points.get("force_charge") is True
+    force_charge = allowed and points.get("force_charge") is True
     values: dict[str, Value] = {
         **{name: points.get(name) for name in _SAME},
         **_extremes(points),
@@ -84,13 +87,13 @@ def view(document: Mapping[str, Any] | None, configured: Voltages, above_pack_mv
         "soc_fine_permille": points.get("soc_permille"),
         "temperature_decic": temperature_decic,
         "charge_limit_mv": _charge_limit_mv(points, configured, may_charge, above_pack_mv),
-        "charge_limit_ma": points.get("charge_limit_ma") or 0 if may_charge else 0,
+        "charge_limit_ma": points.get("charge_limit_ma") or 0 if allowed else heat_ma,
         "discharge_limit_ma": points.get("discharge_limit_ma") or 0 if may_discharge else 0,
         "discharge_limit_mv": points.get("discharge_limit_mv") or configured.discharge_mv,
         "force_charge_bit_5": force_charge,
         "force_charge_bit_4": force_charge,
         "charge_request": force_charge,
-        "full_charge_request": may_charge and points.get("full_charge") is True,
+        "full_charge_request": allowed and points.get("full_charge") is True,
     }
     return View(values, active, good=True)
 

@@ -43,10 +43,14 @@ class Switched(Protocol):
 class BenchLines:
     """Output lines that move the plant, and survive their process in a file when given one."""
 
-    def __init__(self, plant: Switched, wired: frozenset[str], file: Path | None) -> None:
+    def __init__(
+        self, plant: Switched, wired: frozenset[str], file: Path | None, contacts: frozenset[str]
+    ) -> None:
+        """Take the outputs that have a line, and the contactors whose auxiliary contact has one."""
         self.wired = wired
         self._plant = plant
         self._file = file
+        self._inputs = contacts | {BUTTON}
         self._levels = dict.fromkeys(sorted(wired), False)
         self.left: dict[str, bool] = {}
         """What the last process left on that is no line: the chip's own FETs."""
@@ -84,8 +88,8 @@ class BenchLines:
         return self._levels[name]
 
     def contact(self, name: str) -> bool | None:
-        """Read a contactor's auxiliary contact, or the button."""
-        return self._plant.feedback(name) if name in (*SWITCHES, BUTTON) else None
+        """Read a contactor's auxiliary contact, where one is wired, or the button."""
+        return self._plant.feedback(name) if name in self._inputs else None
 
     def close(self) -> None:
         """Switch everything off, each line on its own."""
@@ -133,7 +137,9 @@ class Bench:
         due = load(config).happenings if happenings is None else happenings
         self._due = [one for one in due if one.bench]
         self._balanced = 0
-        self.lines = BenchLines(self.plant, frozenset(config.outputs.lines), lines_file)
+        self.lines = BenchLines(
+            self.plant, frozenset(config.outputs.lines), lines_file, frozenset(config.outputs.feedback)
+        )
         self._own_fets = config.fets is not None
         self._fets: dict[str, bool] = {}
         left = self.lines.left
@@ -196,7 +202,8 @@ class Bench:
 
     def tell_inverter(self, limits: Limits) -> None:
         """Hand the limits to the simulated inverter, as the inverter bus would."""
-        self.plant.limits(limits.charge_mv / 1000, limits.charge_ma / 1000, limits.discharge_ma / 1000)
+        into_ma = limits.charge_ma or limits.heat_ma
+        self.plant.limits(limits.charge_mv / 1000, into_ma / 1000, limits.discharge_ma / 1000)
 
     def request(self, request: dict[str, Any]) -> dict[str, Any]:
         """Carry out one `sim` request; raise PeerError in words when it cannot be."""

@@ -17,7 +17,8 @@ INRUSH_OHM = 0.002
 """Cable, contact and capacitor resistance that an inrush passes besides the cells [est]."""
 
 HARD_SHARE = 0.9
-"""A closing onto less than this share of the pack voltage is hard: below it the inrush doubles soon."""
+"""A closing onto less than this share of the pack voltage is hard: below it the inrush doubles soon; so is one onto as
+much above."""
 
 BLEED_S = 5.0
 """A load side that nothing feeds loses its voltage with this time constant [est]."""
@@ -36,6 +37,9 @@ SHORT_OHM = 0.01
 
 HEATER_SHORT_SHARE = 0.3
 """Fault heater_short: what is left of the resistance of a heater with shorted turns."""
+
+EXPORT_A = 100.0
+"""Most that an inverter takes from the pack for the grid [est]."""
 
 DIODE_V = 0.8
 """What a body diode takes from the voltage while it carries current [est]."""
@@ -130,9 +134,11 @@ class Circuit:
             return pack_v
         if self.diode_a > 0.0:
             return pack_v + (-DIODE_V if self.discharge.closed else DIODE_V)
-        if self.inverter.present:
-            return self.inverter.charger_v
-        return pack_v if self.discharge.closed else self.load_v
+        # Through the FET that is on and the other one's diode the pack keeps the bus from falling below it.
+        source_v = self.inverter.port_v if self.inverter.present else 0.0
+        if self.discharge.closed:
+            return max(source_v, pack_v)
+        return source_v if self.inverter.present else self.load_v
 
     def move(self, pack_v: float, pack_ohm: float) -> int:
         """Let contactors follow their commands; give the time until the next one arrives, in ms."""
@@ -152,9 +158,9 @@ class Circuit:
 
     def _close_on(self, pack_v: float, pack_ohm: float) -> None:
         """Note the inrush of a contactor that closed onto the load side, and whether it was a hard one."""
-        inrush_a = max(0.0, pack_v - self.load_v) / (pack_ohm + INRUSH_OHM)
-        self.inrush_a = max(self.inrush_a, inrush_a)
-        if self.load_v < HARD_SHARE * pack_v:
+        apart_v = abs(pack_v - self.load_v)
+        self.inrush_a = max(self.inrush_a, apart_v / (pack_ohm + INRUSH_OHM))
+        if apart_v > (1.0 - HARD_SHARE) * pack_v:
             self.hard_closings += 1
         self.load_v = pack_v
 
@@ -170,7 +176,12 @@ class Circuit:
         source_v, source_ohm = emf_v * shrink, ohm * shrink
         fed = self.load_joined or (self.own_fets and joined and charging)
         watts = self.inverter.load_w if fed else 0.0
+        if fed and self.inverter.idle_w > 0.0:
+            watts += self.inverter.idle_w
+            draw_a += self.inverter.idle_w / max(source_v, 1.0)
         charge_a, load_a = _share(source_v, source_ohm, amps if charging else 0.0, volts, watts, draw_a)
+        if fed and self.inverter.exports and source_v > volts:
+            load_a = max(load_a, min((source_v - volts) / source_ohm, EXPORT_A))
         if self.own_fets:
             charge_a, load_a = self._block(charge_a, load_a)
         terminal_v = source_v + source_ohm * (charge_a - load_a)
@@ -229,13 +240,15 @@ class Circuit:
         """Move the load side's voltage by one step, exactly; give the mean pre-charge current, A.
 
         Behind a closed contactor there is nothing to work out: the load side is the pack. A charger on the same
-        bus holds the load side's voltage.
+        bus keeps it from falling below its own voltage, and takes nothing from what stands above.
         """
         if self.load_joined:
             return 0.0
-        if self.one_bus and self.inverter.present:
-            self.load_v = self.inverter.charger_v
-            return 0.0
+        least_v = self.inverter.port_v if self.one_bus and self.inverter.present else 0.0
+        if self.own_fets and self.charge.closed:
+            # What stands higher flows into the pack through the body diode of the discharge FET.
+            self.load_v = min(self.load_v, pack_v + DIODE_V)
+            least_v = min(least_v, pack_v + DIODE_V)
         siemens = self._fault_conductance()
         target_v = 0.0
         if self.precharge.closed:
@@ -248,12 +261,12 @@ class Circuit:
         tau_s = self.capacitance_f / siemens
         gap_v = self.load_v - target_v
         keep = math.exp(-dt_s / tau_s)
-        self.load_v = target_v + gap_v * keep
+        self.load_v = max(target_v + gap_v * keep, least_v)
         if self.load_v < DEAD_V:
             self.load_v = 0.0
         if not self.precharge.closed:
             return 0.0
-        mean_v = target_v + gap_v * (1.0 - keep) * tau_s / dt_s
+        mean_v = max(target_v + gap_v * (1.0 - keep) * tau_s / dt_s, least_v)
         return (pack_v - mean_v) / self.precharge_ohm
 
     def _run_down(self, pack_v: float, dt_s: float) -> None:

@@ -77,6 +77,11 @@ FAULTS = {
         "inverter",
         "ignores_current",
     ),
+    "inverter_exports": Fault(
+        "inverter discharges the pack down to the charge voltage, whatever the discharge limit",
+        "inverter",
+        "exports",
+    ),
     "charger_runaway": Fault("charger pushes its current whatever the voltage", "inverter", "runaway"),
     "switch_hot": Fault("loose joint: switch board 80 K hotter, in minutes", "heat", "loose_joint"),
     "cell_open_wire": Fault(
@@ -130,6 +135,9 @@ SETTABLES = {
         "charging voltage; 0 takes the charger away", "V", 0.0, 1000.0, "inverter", "charger_v"
     ),
     "load_w": Settable("power the load takes", "W", 0.0, 1_000_000.0, "inverter", "load_w"),
+    "inverter_idle_w": Settable(
+        "power the inverter takes for itself, whatever it is told", "W", 0.0, 10_000.0, "inverter", "idle_w"
+    ),
     "inverter_lag_s": Settable(
         "how slowly the inverter follows its limits", "s", 0.0, 600.0, "inverter", "lag_s"
     ),
@@ -214,5 +222,5 @@ def within(name: str, value: float, table: Mapping[str, Settable]) -> Settable:
     """Find the row of a quantity, and refuse a value outside its range."""
     row = table[known(name, table, "quantity")]
     if not row.low <= value <= row.high:
-        raise PeerError(f"{name}={value} {row.unit}: {row.meaning}; {row.low:g} to {row.high:g}")
+        raise PeerError(f"{name}={value} {row.unit}: {row.meaning}; {row.low:.10g} to {row.high:.10g}")
     return row

@@ -17,6 +17,8 @@ class Inverter:
         self.charger_a = 0.0
         self.charger_v = charger_v
         self.load_w = 0.0
+        self.idle_w = 0.0
+        """What it takes for itself while the pack feeds it, whatever it is told."""
         self.lag_s = 2.0
         self.step_a = 0.0
         """It takes current limits in steps of this, rounded down; 0: as they are."""
@@ -29,6 +31,8 @@ class Inverter:
         self.ignores_limits = False
         self.ignores_current = False
         """It goes by the charge voltage alone."""
+        self.exports = False
+        """It feeds the grid from a pack that stands above the charge voltage, until it is down there."""
         self.runaway = False
         """The charger pushes its current whatever the voltage."""
         self.limit_v: float | None = None
@@ -40,6 +44,11 @@ class Inverter:
     def present(self) -> bool:
         """Tell whether the charger side is alive: it has a charging current and voltage set."""
         return self.charger_a > 0.0 and self.charger_v > 0.0
+
+    @property
+    def port_v(self) -> float:
+        """Give the voltage at which it holds a bus that no pack is joined to: its own, or what it was told."""
+        return self.charger_v if self.ignores_limits else min(self.charger_v, self._seen[0])
 
     def advance(self, dt_s: float) -> None:
         """Move towards the limits last sent, with a first-order lag. No limit is obeyed at once."""

@@ -280,7 +280,7 @@ class Plant:
         if self.circuit.charger_joined or (self.circuit.own_fets and self.circuit.load_joined):
             return self.circuit.behind_v(self.cells.pack_v)
         if self.inverter.present:
-            return self.inverter.charger_v
+            return self.inverter.port_v if self.circuit.one_bus else self.inverter.charger_v
         return self.circuit.load_v if self.circuit.own_fets else 0.0
 
     @property

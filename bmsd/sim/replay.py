@@ -132,7 +132,9 @@ class RecordedPack:
         self._chip = make_chip(config)
         self._cells = config.cells
         self._on: dict[str, bool] = {}
-        self._lines = BenchLines(self, frozenset(config.outputs.lines), None)
+        self._lines = BenchLines(
+            self, frozenset(config.outputs.lines), None, frozenset(config.outputs.feedback)
+        )
         self._mv: list[float] = []
         self._current_ma = 0.0
         self._decic = (ROOM_C * 10,) * 3

@@ -72,7 +72,7 @@ class Problems:
         if good and low <= value <= high:
             return float(value)
         seen = "is missing" if value is None else f"is {value!r}"
-        self.add(table, key, f"{seen}, allowed is a number from {low:g} to {high:g}")
+        self.add(table, key, f"{seen}, allowed is a number from {low:.10g} to {high:.10g}")
         return low
 
     def text(self, table: Table, key: str, otherwise: str) -> str:

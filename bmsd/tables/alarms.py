@@ -120,7 +120,7 @@ ALARMS: tuple[Alarm, ...] = (
           "Charge the pack; discharging returns when every cell is above recovery.",
           "cell_min", BELOW, "cell_uvp_mv", "cell_uvpr_mv", "cell_uvp_delay_ms",
           unit=VOLT, kept=True, opening_ms=500, overridable=Block.DISCHARGE),
-    Alarm("cell_shutdown", 3, P, Block.DISCHARGE | Block.HEATER | Block.BALANCE, "Shutdown voltage",
+    Alarm("cell_shutdown", 3, P, Block.DISCHARGE | Block.BALANCE, "Shutdown voltage",
           "Charge the pack now. Charging stays possible.",
           "cell_min", BELOW, "cell_shutdown_mv", "cell_uvpr_mv", "cell_shutdown_delay_ms",
           unit=VOLT, kept=True, overridable=Block.DISCHARGE),
@@ -214,6 +214,10 @@ ALARMS: tuple[Alarm, ...] = (
     Alarm("afe_refused", 26, F, EVERYTHING, "Front-end chip is wrong or keeps no settings",
           "Compare afe.chip, address and crc with the board.",
           release_delay="recovery_ms"),
+    Alarm("afe_not_set", 83, F, EVERYTHING, "Front-end chip measures and may not be set up",
+          "It is set up with open contactors only, and one reads closed: find the weld, the stuck auxiliary contact or"
+          " the output line. What hangs on its settings is unknown until then.",
+          release_delay="recovery_ms"),
     Alarm("chip_charge_trip", 27, P, Block.CHARGE, "The chip's own charge protection tripped",
           "The backstop behind bmsd's limits acted: read the other alarms, cells and sensors.",
           release_delay="recovery_ms"),
@@ -266,12 +270,13 @@ ALARMS: tuple[Alarm, ...] = (
     Alarm("main_contactor_open", 57, F, BOTH, "Main contactor does not close",
           "Check coil, driver and supply of the contactor, then reset.", ends=OPERATOR),
     Alarm("charge_not_stopped", 58, P, BOTH, "Charge current flows while it is forbidden",
-          "The inverter was told zero and went on, so the contactor opened. Check the CAN link and the inverter's"
-          " battery settings.",
+          "The inverter was told zero and went on, so the contactor opened; it is tried again, later each time. Check"
+          " the CAN link and the inverter's battery settings; if no current was shown, the cells gave it away: check"
+          " the shunt and its wires.",
           delay="forbidden_flow_ms", release_delay="forbidden_flow_release_ms", unit=AMPERE),
     Alarm("discharge_not_stopped", 59, P, BOTH, "Discharge current flows while it is forbidden",
-          "The inverter was told zero and went on, so the contactor opened. Reduce the load; check the CAN link and"
-          " the inverter's battery settings.",
+          "The inverter was told zero and went on, so the contactor opened; it is tried again, later each time. Reduce"
+          " the load; check the CAN link and the inverter's battery settings.",
           delay="forbidden_flow_ms", release_delay="forbidden_flow_release_ms", unit=AMPERE),
     Alarm("contactor_worn", 60, W, Block.NONE, "Contactor at the end of its service life",
           "Change the contactor, then raise contactor_life_closings by the count it reached."),
@@ -279,7 +284,7 @@ ALARMS: tuple[Alarm, ...] = (
     Alarm("cell_low", 61, W, Block.NONE, "Pack nearly empty",
           "Charge the pack: discharging ends at under-voltage (cell_uvp_v).",
           delay="cell_uvp_delay_ms", unit=VOLT),
-    Alarm("auto_shutdown", 62, P, Block.DISCHARGE | Block.HEATER | Block.BALANCE, "Pack shut itself down",
+    Alarm("auto_shutdown", 62, P, Block.DISCHARGE | Block.BALANCE, "Pack shut itself down",
           "Charge the pack: it wakes and goes on by itself. docs/black-start.md tells what to do when the"
           " charger needs the pack to start.",
           delay="shutdown_after_ms", release_delay="recovery_ms", kept=True, overridable=Block.DISCHARGE),
@@ -334,6 +339,38 @@ ALARMS: tuple[Alarm, ...] = (
           "Check the place and contact of the sensors; feel whether a part of the pack is hot.",
           "battery_spread", ABOVE, "temperature_spread_decik", "temperature_spread_release_decik",
           "temperature_spread_delay_ms", unit=KELVIN),
+    # Readings that contradict each other.
+    Alarm("cell_may_be_high", 68, F, Block.CHARGE | Block.BALANCE, "A cell may stand above over-voltage, unseen",
+          "The cells sum up to less than the stack reads, so that one of them may be higher than it reads: measure the"
+          " cells by hand, and look at their sense wires.",
+          delay="unknown_grace_ms", release_delay="recovery_ms", unit=VOLT),
+    Alarm("cell_may_be_low", 69, F, Block.DISCHARGE | Block.BALANCE, "A cell may stand below under-voltage, unseen",
+          "The cells sum up to more than the stack reads, so that one of them may be lower than it reads: measure the"
+          " cells by hand, and look at their sense wires.",
+          delay="unknown_grace_ms", release_delay="recovery_ms", unit=VOLT),
+    Alarm("stack_doubtful", 70, W, Block.NONE, "Sum of cells and stack voltage differ by more than the chip errs",
+          "Measure the cells by hand. If they are right, the stack reading is off: raise stack_error_v.",
+          delay="cell_spread_delay_ms", release_delay="recovery_ms", unit=VOLT),
+    Alarm("charge_trip_repeated", 81, F, Block.CHARGE, "Charging tripped again and again",
+          "The fast over-current limit or the chip ended charging too often within an hour. Look for a charger out of"
+          " control, then 'bmsctl reset charge_trip_repeated'.",
+          ends=OPERATOR),
+    Alarm("discharge_trip_repeated", 82, F, Block.DISCHARGE, "Discharging tripped again and again",
+          "The fast over-current limit or the chip ended discharging too often within an hour. Reduce the load, look"
+          " for a partial short, then 'bmsctl reset discharge_trip_repeated'.",
+          ends=OPERATOR),
+    Alarm("load_side_high", 80, W, Block.NONE, "Load side above the pack",
+          "A charger holds the load side too far above the pack for a contactor to close. Lower its voltage, or switch"
+          " it off until the contactor has closed.",
+          delay="unknown_grace_ms", unit=VOLT),
+    Alarm("load_side_live", 84, W, Block.NONE, "Load side stays alive with everything off",
+          "The pre-charge relay or a contactor may be welded, or another source holds the load side: it is live. Open"
+          " the pack's main switch, and measure.",
+          release_delay="recovery_ms", unit=VOLT),
+    Alarm("temperature_mismatch", 85, F, Block.HEATER, "Battery sensors disagree",
+          "One of them is off its place or wrong, so nobody knows how warm the pack is: compare them by hand. The pack"
+          " is not heated until they agree.",
+          delay="temperature_spread_delay_ms", release_delay="recovery_ms", unit=KELVIN),
     # Emergency override (S10).
     Alarm("emergency_override", 43, W, Block.NONE, "Emergency override in force",
           "Some protections no longer open the contactors: watch the pack, and use only what you need."

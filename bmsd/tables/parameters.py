@@ -2,7 +2,7 @@
 
 `Parameters` is the set the core decides with. Configuration checks, `bmsctl params`, Modbus and the
 parameter document derive from the rows. Preset numbers are those of the JK manuals where they agree and
-the safer value where they differ; rows that JK does not have say so in their help.
+the safer value where they differ; comments say which rows JK does not have.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ class Parameters:
         "Cell over-voltage recovery: charging returns when all cells are below this.",
     )
     cell_ovp_delay_ms: int = _row(
-        "cell", SECOND, 0, 10_000, 1000, "How long a cell must be above over-voltage (not in JK).",
+        "cell", SECOND, 0, 10_000, 1000, "How long a cell must be above over-voltage.",
     )
     cell_uvp_mv: int = _row(
         "cell", VOLT, 1200, 4350, Preset(2700, 2900, 1800),
@@ -122,7 +122,7 @@ class Parameters:
         "Cell under-voltage recovery: discharging returns when all cells are above this.",
     )
     cell_uvp_delay_ms: int = _row(
-        "cell", SECOND, 0, 10_000, 2000, "How long a cell must be below under-voltage (not in JK).",
+        "cell", SECOND, 0, 10_000, 2000, "How long a cell must be below under-voltage.",
     )
     cell_shutdown_mv: int = _row(
         "cell", VOLT, 1200, 4350, Preset(2600, 2800, 1700),
@@ -134,12 +134,12 @@ class Parameters:
     cell_floor_mv: int = _row(
         "cell", VOLT, 500, 3000, Preset(2000, 2500, 1500),
         "Cell floor: a cell below this may be damaged; it is neither charged nor discharged until"
-        " an operator has looked (not in JK).",
+        " an operator has looked.",
     )
     emergency_over_mv: int = _row(
         "cell", VOLT, 0, 100, 50,
         "How far a cell may stand above over-voltage while an emergency override lifts that; the chip's own"
-        " limit is 0.1 V above it (not in JK).",
+        " limit is 0.1 V above it.",
     )
     cell_spread_mv: int = _row(
         "cell", VOLT, 20, 2000, 300, "Cell spread: warn when highest minus lowest cell is above.",
@@ -153,7 +153,7 @@ class Parameters:
     cell_frozen_move_mv: int = _row(
         "cell", VOLT, 5, 200, 20,
         "A cell that keeps the same reading to the millivolt while the middle cell moves by this"
-        " much, twice in a row, counts as frozen (not in JK).",
+        " much, twice in a row, counts as frozen.",
     )
     # Pack voltage: a second line behind the cells; JK has none.
     pack_ovp_mv: int = _row(
@@ -180,6 +180,11 @@ class Parameters:
         "Largest difference between the sum of cells and the chip's own stack reading;"
         " more means a sense lead or a reading is wrong.", per_cell=True,
     )
+    stack_error_mv: int = _row(
+        "pack", VOLT, 4, 200, 10,
+        "How far the sum of cells and the chip's stack reading may differ by the chip's own errors, 5 mV a cell and as"
+        " much for the stack; beyond it cells are judged by the worst that they may be.", per_cell=True,
+    )
     # Current. JK rows 7 to 11 and 20; the second level and the shares are bmsd's own.
     charge_ocp_ma: int = _row(
         "current", AMPERE, 1000, 1_000_000, None,
@@ -190,11 +195,12 @@ class Parameters:
         "current", SECOND, 2000, 120_000, 30_000, "How long charge over-current must last.",
     )
     charge_ocp_release_ms: int = _row(
-        "current", SECOND, 2000, 120_000, 60_000, "How long charging then stays off.",
+        "current", SECOND, 2000, 120_000, 60_000,
+        "How long charging then stays off; after the fast level twice as long each time within an hour.",
     )
     charge_ocp2_ma: int = _row(
         "current", AMPERE, 1000, 2_000_000, 1500,
-        "Second, fast level of charge over-current; by default 150 % of the first (not in JK).",
+        "Second, fast level of charge over-current; by default 150 % of the first.",
         share_of="charge_ocp_ma",
     )
     charge_ocp2_delay_ms: int = _row(
@@ -209,11 +215,12 @@ class Parameters:
         "current", SECOND, 2000, 120_000, 30_000, "How long discharge over-current must last.",
     )
     discharge_ocp_release_ms: int = _row(
-        "current", SECOND, 2000, 120_000, 60_000, "How long discharging then stays off.",
+        "current", SECOND, 2000, 120_000, 60_000,
+        "How long discharging then stays off; after the fast level twice as long each time within an hour.",
     )
     discharge_ocp2_ma: int = _row(
         "current", AMPERE, 1000, 2_000_000, 1500,
-        "Second, fast level of discharge over-current; by default 150 % of the first (not in JK).",
+        "Second, fast level of discharge over-current; by default 150 % of the first.",
         share_of="discharge_ocp_ma",
     )
     discharge_ocp2_delay_ms: int = _row(
@@ -233,12 +240,17 @@ class Parameters:
     short_circuit_releases_per_hour: int = _row(
         "current", COUNT, 0, 20, 3,
         "How many short circuits within an hour end by themselves; one more waits for an operator"
-        " (not in JK).",
+        ".",
+    )
+    over_current_releases_per_hour: int = _row(
+        "current", COUNT, 0, 4, 3,
+        "How many trips of the fast over-current limit, or of the chip, end by themselves within an hour in each"
+        " direction; the pause doubles each time, and one more waits for an operator.",
     )
     physics_step_mv: int = _row(
         "current", VOLT, 3, 100, 10,
         "From this jump of the mean cell voltage on, the current must jump with it: both belong to"
-        " one resistance (not in JK).",
+        " one resistance.",
     )
     # Temperature. JK rows 12 to 19; a discharge low limit is bmsd's own.
     charge_otp_decic: int = _row(
@@ -267,7 +279,7 @@ class Parameters:
     )
     discharge_utp_decic: int = _row(
         "temperature", CELSIUS, -400, 200, Preset(-200, -200, -300, -400, -400),
-        "Discharge low temperature (not in JK: the jk-compatible preset sets the sensor's end).",
+        "Discharge low temperature; with the preset jk-compatible the sensor's end.",
     )
     discharge_utpr_decic: int = _row(
         "temperature", CELSIUS, -380, 250, Preset(-100, -100, -200, -380, -380),
@@ -287,7 +299,7 @@ class Parameters:
     temperature_spread_decik: int = _row(
         "temperature", KELVIN, 20, 500, 200,
         "Warn when two battery sensors are further apart: one of them has drifted or fallen off, or"
-        " a part of the pack is in trouble (not in JK).",
+        " a part of the pack is in trouble.",
     )
     temperature_spread_release_decik: int = _row(
         "temperature", KELVIN, 10, 490, 150, "Difference of the sensors below which the warning ends.",
@@ -325,7 +337,7 @@ class Parameters:
     )
     heater_min_soc_permille: int = _row(
         "heater", PERCENT, 0, 1000, 200,
-        "A heater fed from the pack stays off below this state of charge.",
+        "A heater fed from the pack stays off below this state of charge, unless a charger pays for it.",
     )
     heater_watch_ms: int = _row(
         "heater", SECOND, 300_000, 14_400_000, 2_700_000,
@@ -335,8 +347,10 @@ class Parameters:
         "heater", KELVIN, 2, 50, 5, "By how much it must have warmed in that time.",
     )
     charger_detect_mv: int = _row(
-        "heater", VOLT, 200, 10_000, 2000,
-        "A charger counts as present when its side is this much above the pack, or when it charges.",
+        "heater", VOLT, 10, 700, 25,
+        "A charger counts as present when its side is this much above the pack, or when it charges; where charge"
+        " is cut without an auxiliary contact, this far apart proves it. By default 25 mV per cell: more than"
+        " calibrated pins of a front end err.", per_cell=True,
     )
     # Contactors. All bmsd's own.
     contactor_min_off_ms: int = _row(
@@ -352,7 +366,8 @@ class Parameters:
     )
     precharge_permille: int = _row(
         "contactor", PERCENT, 800, 995, 950,
-        "Share of the pack voltage that the load side must reach before the contactor closes.",
+        "Share of the pack voltage that the load side must reach before the contactor closes; it must not stand further"
+        " above the pack than that is below.",
     )
     precharge_timeout_ms: int = _row(
         "contactor", SECOND, 500, 30_000, 10_000, "How long one pre-charge may take.",
@@ -382,6 +397,11 @@ class Parameters:
         "contactor", SECOND, 1000, 60_000, 5000,
         "How long current or voltage must speak against a contactor before it counts as welded or as not closing.",
     )
+    bus_hold_ms: int = _row(
+        "contactor", SECOND, 60_000, 86_400_000, 600_000,
+        "How long the load side may keep its voltage with everything off, without falling, before a warning tells that"
+        " a relay or a contactor may be welded; longer than its capacitors hold it.",
+    )
     contactor_life_closings: int = _row(
         "contactor", COUNT, 100, 10_000_000, 100_000,
         "Closings of a contactor's service life; at this count a warning asks for a new one. After a change raise it"
@@ -389,8 +409,8 @@ class Parameters:
     )
     forbidden_charge_ma: int = _row(
         "contactor", AMPERE, 20, 100_000, 20,
-        "Topology common: a charge current above this while charging is forbidden opens the contactor; by"
-        " default 2 % of over-current.", share_of="charge_ocp_ma",
+        "Topology common: a charge current above this while charging is forbidden opens the contactor. In every"
+        " topology no heat beside more. By default 2 % of over-current.", share_of="charge_ocp_ma",
     )
     forbidden_discharge_ma: int = _row(
         "contactor", AMPERE, 20, 100_000, 20,
@@ -399,11 +419,13 @@ class Parameters:
     )
     forbidden_flow_ms: int = _row(
         "contactor", SECOND, 0, 30_000, 5000,
-        "Topology common: how long a forbidden current may flow after the inverter was told zero.",
+        "Topology common: how long a forbidden current may flow after the inverter was told zero; longer just after,"
+        " where its protocol is known to need it.",
     )
     forbidden_flow_release_ms: int = _row(
-        "contactor", SECOND, 60_000, 86_400_000, 300_000,
-        "Topology common: how long the contactor then stays open.",
+        "contactor", SECOND, 60_000, 3_600_000, 300_000,
+        "Topology common: how long the contactor then stays open before it is tried again; twice as long each time in a"
+        " row, up to an hour.",
     )
     # Limits told to the inverter. Starting values after the projects named in docs/ARCHITECTURE.md.
     cell_charge_mv: int = _row(
@@ -436,20 +458,20 @@ class Parameters:
     charge_cold_taper_decik: int = _row(
         "limits", KELVIN, 0, 500, Preset(100, 100, 100, 0, 0, 0),
         "CCL falls over this much above charge low temperature, by the coldest sensor: cells take charge slowly in"
-        " the cold; 0: not (JK does not).",
+        " the cold; 0: not.",
     )
     charge_hot_taper_decik: int = _row(
         "limits", KELVIN, 0, 500, Preset(100, 100, 100, 0, 0, 0),
         "CCL falls over this much below charge over-temperature, by the warmest sensor, so that the pack warms no"
-        " further; 0: not (JK does not).",
+        " further; 0: not.",
     )
     discharge_cold_taper_decik: int = _row(
         "limits", KELVIN, 0, 500, Preset(200, 200, 200, 0, 0, 0),
-        "DCL falls over this much above discharge low temperature: cold cells sag; 0: not (JK does not).",
+        "DCL falls over this much above discharge low temperature: cold cells sag; 0: not.",
     )
     discharge_hot_taper_decik: int = _row(
         "limits", KELVIN, 0, 500, Preset(100, 100, 100, 0, 0, 0),
-        "DCL falls over this much below discharge over-temperature; 0: not (JK does not).",
+        "DCL falls over this much below discharge over-temperature; 0: not.",
     )
     charge_soc_taper_permille: int = _row(
         "limits", PERCENT, 0, 500, 0,
@@ -605,6 +627,23 @@ class Parameters:
     force_charge_end_permille: int = _row(
         "reserve", PERCENT, 20, 800, 100, "... until it has reached this.",
     )
+    force_charge_least_ms: int = _row(
+        "reserve", SECOND, 0, 43_200_000, 1_800_000,
+        "How long a request for charge lasts at least, so that charger and load do not take turns ...",
+    )
+    force_charge_least_permille: int = _row(
+        "reserve", PERCENT, 0, 500, 150,
+        "... and how much must have arrived since the pack was lowest, before it ends and an empty pack may be"
+        " discharged again.",
+    )
+    inverter_idle_mw: int = _row(
+        "reserve", WATT, 0, 20_000, 2500,
+        "What the inverter takes from the pack for itself while it gives nothing; by default 2.5 W for each cell, 40 W"
+        " for 16. Enough of the pack is kept for it, up to 20 %: below that discharging is held back.", per_cell=True,
+    )
+    reserve_h: int = _row(
+        "reserve", HOUR, 0, 72, 12, "For how many hours that is kept: a night; 0: nothing is kept.",
+    )
     shutdown_after_ms: int = _row(
         "reserve", SECOND, 10_000, 86_400_000, 600_000,
         "How long the pack may stay at shutdown voltage without charge before it shuts itself down.",
@@ -663,6 +702,7 @@ ORDERS: tuple[Order, ...] = (
     Order("pack_uvp_mv", "pack_uvpr_mv", 5),
     Order("pack_uvpr_mv", "pack_ovpr_mv", 5),
     Order("pack_ovpr_mv", "pack_ovp_mv", 5),
+    Order("stack_error_mv", "stack_mismatch_mv", 0),
     Order("charge_ocp_ma", "charge_ocp2_ma", 0),
     Order("discharge_ocp_ma", "discharge_ocp2_ma", 0),
     Order("discharge_ocp2_ma", "short_circuit_ma", 0),

@@ -150,6 +150,8 @@ POINTS: tuple[Point, ...] = (
           "What holds the charge current below the largest one; empty: nothing.", Kind.TEXT),
     Point("discharge_limit_reason", "limits.discharge_reason", COUNT,
           "What holds the discharge current below the largest one; empty: nothing.", Kind.TEXT),
+    Point("heat_ma", "limits.heat_current_a", AMPERE,
+          "Asked of the charger for the heater on the pack alone, while charging is forbidden."),
 )
 BY_NAME = {point.name: point for point in POINTS}
 BY_PATH = {point.path: point for point in POINTS}

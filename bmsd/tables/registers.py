@@ -79,7 +79,7 @@ PHASES = {"bulk": 0, "absorption": 1, "float": 2, "rest": 3}
 """The phase of a charge as a number."""
 REASONS = {
     "": 0, "forbidden": 1, "unknown": 2, "recovering": 3, "cell": 4, "cold": 5, "hot": 6, "state of charge": 7,
-    "resting": 8, "override": 9,
+    "resting": 8, "override": 9, "pack": 10, "reserve": 11,
 }  # fmt: skip
 """What holds a current limit down, as a number; 0 is nothing."""
 NUMBERS = {
@@ -217,6 +217,7 @@ REGISTERS: tuple[Register, ...] = (
     Register(801, "charge_limit_reason", U16),
     Register(802, "discharge_limit_reason", U16),
     Register(803, "full_charge", U16),
+    Register(804, "heat_ma", U16, 1, 100, "0.1 A"),
 )
 # fmt: on
 

@@ -167,6 +167,13 @@ ROWS: tuple[Remote, ...] = (
     Remote(125, "full_charge_permille", NEVER),
     Remote(126, "full_charge_after_h", NEVER),
     Remote(127, "limit_hold_voltage_ms", UP),
+    Remote(128, "force_charge_least_ms", NEVER),
+    Remote(129, "force_charge_least_permille", NEVER),
+    Remote(130, "inverter_idle_mw", NEVER),
+    Remote(131, "reserve_h", NEVER),
+    Remote(132, "over_current_releases_per_hour", NEVER),
+    Remote(133, "bus_hold_ms", NEVER),
+    Remote(134, "stack_error_mv", NEVER),
 )
 # fmt: on
 BY_NAME = {row.name: row for row in ROWS}

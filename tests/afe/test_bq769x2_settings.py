@@ -8,9 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bmsd.afe import bq769x2_registers as reg
 from bmsd.afe.bq769x2 import BQ76942, BQ76952, BQ769142, Bq769x2
+from bmsd.afe.bq769x2_fixed import FIXED
 from bmsd.afe.bq769x2_settings import blocks, data_memory, programmed
 from bmsd.afe.chips import CHIPS
+from bmsd.tables.parameters import BY_NAME
 
 SIXTEEN = tuple(range(16))
 
@@ -212,3 +215,8 @@ def test_rounding_keeps_the_margin_and_is_less_than_one_step(settings, data) -> 
         assert 0 <= shown[name] - wanted[name] <= step, name
     for name, (_, _, step) in UNDER.items():
         assert 0 <= wanted[name] - shown[name] <= step, name
+
+
+def test_a_trip_of_the_chip_for_discharging_ends_beside_a_heater_on_the_pack() -> None:
+    """S15: it recovers by the current; at -0.5 A it stood for as long as the heater ran."""
+    assert dict(FIXED)[reg.OCD_RECOVERY] < -BY_NAME["heater_max_ma"].high

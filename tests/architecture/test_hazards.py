@@ -1,4 +1,4 @@
-"""The hazards of the safety document: times that fit, alarms that exist, tests that cite the rules (S1 to S14)."""
+"""The hazards of the safety document: times that fit, alarms that exist, tests that cite the rules (S1 to S15)."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ class Machine:
             "CONFIGURATION": str(self.configuration),
         }
         return subprocess.run(["sh", "-s", "--", *words], input=text, env=environment, capture_output=True,
-                              text=True, check=False, timeout=20)  # fmt: skip
+                              text=True, check=False)  # fmt: skip
 
     def good(self, name: str, *words: str) -> str:
         done = self.script(name, *words)

@@ -94,7 +94,7 @@ def test_a_page_uses_known_macros_and_plain_characters(name) -> None:
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_renders_without_a_warning(name) -> None:
     command = ["man", "--warnings", "-E", "UTF-8", "-l", str(PAGES[name])]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, env={"MANWIDTH": "80", **PATH})
+    done = subprocess.run(command, capture_output=True, text=True, env={"MANWIDTH": "80", **PATH})
     assert done.returncode == 0, done.stderr
     assert not done.stderr
     assert max(map(len, done.stdout.splitlines())) <= 80
@@ -131,7 +131,7 @@ def offered(line: str) -> list[str]:
     words = re.split(" +", re.sub(" ?= ?", " = ", line))
     path = ROOT / FOLDER / "completion" / f"{words[0]}.bash"
     command = ["bash", "--norc", "-c", ASK, "ask", str(path), *words]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=30, cwd=ROOT)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     assert not done.stderr
     return done.stdout.split()
 

@@ -57,7 +57,7 @@ def test_the_safety_document_explains_every_rule_and_lists_its_tests() -> None:
         ("(S5, S13)", ["S5", "S13"]),
         ("the rules S1 to S4 hold", ["S1", "S2", "S3", "S4"]),
         ("a 16S pack, an 8S board, TS1, S16LE and JK-B1A8S20P", []),
-        ("S15 does not exist", ["S15"]),
+        ("S16 does not exist", ["S16"]),
     ],
 )
 def test_citations_are_found(text, rules) -> None:

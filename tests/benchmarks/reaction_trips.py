@@ -199,6 +199,8 @@ def no_delay(_p: Parameters) -> int:
 
 UNKNOWN = {"delay": oldest_ms, "delay_from": "value_max_age_s", "unknown": True}
 CAN = '[can]\ninterface = "virtual"\nchannel = "bench"\n'
+EARLY = {"cell_charge_v": 3.36, "soc_full_v": 3.35}
+"""A charge that ends below so low a limit of the pack."""
 ROOM = {"stack_mismatch_v": 3.2}
 HEATING = together(put("charger_v", 56), put("charger_a", 20), put("pack_c", -5), then(12_000))
 
@@ -207,7 +209,7 @@ PLAIN: tuple[Trip, ...] = (
     Trip("cell_uvp", bend(3, -640)),
     Trip("cell_shutdown", bend(3, -760)),
     Trip("cell_floor", bend(3, -1400), parameters=ROOM),
-    Trip("pack_ovp", put("soc_percent", 97), parameters={"pack_ovp_v": 54, "pack_ovpr_v": 53.8}),
+    Trip("pack_ovp", put("soc_percent", 97), parameters={"pack_ovp_v": 54, "pack_ovpr_v": 53.8, **EARLY}),
     Trip("pack_uvp", put("soc_percent", 8), parameters={"pack_uvp_v": 51, "pack_uvpr_v": 51.5}),
     Trip("charge_ocp", charging(120), current=True),
     Trip("charge_ocp2", charging(165), current=True),
@@ -331,6 +333,12 @@ NOT_MEASURED = {
     "heater_long_run": "counts the core's own time of heating; no register shows a moment",
     "auto_shutdown": "follows `cell_shutdown`, which has opened the same contactor",
     "short_circuit_repeated": "follows `short_circuit`, which has opened both contactors",
+    "charge_trip_repeated": "follows a trip that has opened the charge contactor",
+    "discharge_trip_repeated": "follows a trip that has opened the discharge contactor",
+    "cell_may_be_high": "follows loads that come and go, one after the other; no register shows a moment",
+    "cell_may_be_low": "follows loads that come and go, one after the other; no register shows a moment",
+    "afe_not_set": "arises only while the chip is brought up, with every contactor open or believed welded",
+    "temperature_mismatch": "blocks the heater alone, after a delay of minutes",
     "configuration_fault": "arises only at a start, before anything has closed",
 }
 """Alarms that block something and are not tripped here, with the reason."""

@@ -49,6 +49,7 @@ def test_each_trip_is_its_own_and_never_before_its_delay(name, tmp_path) -> None
     assert min(series.late_ms) >= 0
 
 
+@pytest.mark.slow
 def test_own_delays_are_those_of_the_preset(tmp_path) -> None:
     own = {name: measure(tmp_path, TRIPS[name], 0, real=False, khz=KHZ).own_ms for name in TRIPS}
     assert own["cell_ovp"] == 1000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,11 +11,12 @@ from typing import Any
 
 import pytest
 
-from bmsd import bus
+from bmsd import asking, bus
 from bmsd.asking import RequestServer
 from bmsd.cli.main import main
 from bmsd.tables import parameters
 from bmsd.tables.points import POINTS, Count, Kind
+from tests.clocks import StillClock
 
 CELLS, SENSORS = 16, 2
 GOOD_POINTS = {
@@ -41,6 +43,10 @@ def some_points(**changes: Any) -> dict[str, Any]:
     unknown = changes.keys() - made.keys()
     assert not unknown, f"no such points: {unknown}"
     return {**made, **GOOD_POINTS, **changes}
+
+
+def now_ms() -> int:
+    return time.monotonic_ns() // 1_000_000
 
 
 @dataclass
@@ -101,8 +107,8 @@ class Runtime:
 
 
 @pytest.fixture
-def runtime(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Runtime:
-    """Give the directory of a daemon that runs well."""
+def runtime(tmp_path: Path, capsys: pytest.CaptureFixture[str], clock: StillClock) -> Runtime:
+    """Give the directory of a daemon that runs well; it stays as new as it is."""
     made = Runtime(tmp_path, capsys)
     made.publish()
     made.parameters()
@@ -110,6 +116,24 @@ def runtime(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Runtime:
     for name in ("can", "modbus", "journal"):
         made.link(name, "running", "well")
     return made
+
+
+@pytest.fixture
+def alive(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Publish as a daemon does, by the machine's clock: for bmsctl as a process of its own."""
+    monkeypatch.setattr(bus, "time", time)
+    stop = threading.Event()
+
+    def publish() -> None:
+        while not stop.wait(0.25):
+            runtime.publish()
+
+    runtime.publish()
+    thread = threading.Thread(target=publish)
+    thread.start()
+    yield
+    stop.set()
+    thread.join()
 
 
 @dataclass
@@ -122,14 +146,15 @@ class Answering:
 
 
 @pytest.fixture
-def answering(runtime: Runtime) -> Iterator[Answering]:
-    """Serve the request socket in the background."""
+def answering(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> Iterator[Answering]:
+    """Serve the request socket in the background; its waits are real ones."""
+    monkeypatch.setattr(asking, "monotonic_ms", now_ms)
     server = RequestServer(runtime.path / bus.SOCKET, lambda uid, groups: True)
     made, stop = Answering(), threading.Event()
 
     def serve() -> None:
         while not stop.is_set():
-            for asked in server.wait(bus.monotonic_ms() + 20):
+            for asked in server.wait(now_ms() + 20):
                 made.asked.append(asked.request)
                 made.then()
                 asked.answer(made.reply)

@@ -13,7 +13,7 @@ from bmsd.cli.main import main
 
 
 @pytest.fixture
-def folder(tmp_path):
+def folder(tmp_path, clock):
     Publisher(tmp_path).publish("snapshot.json", {"cells": 16, "points": {}, "alarms": []}, monotonic_ms())
     return tmp_path
 

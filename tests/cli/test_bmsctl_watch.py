@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import contextlib
 import fcntl
 import os
 import pty
@@ -14,34 +13,21 @@ import struct
 import subprocess
 import sys
 import termios
-import threading
 import time
-from collections.abc import Iterator
 
 import pytest
 
 from bmsd.cli.console import Console, clipped
 from bmsd.cli.watch import ENTER, LEAVE, frame
+from tests.patience import Patience
+from tests.running import ended
 
 ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
-@contextlib.contextmanager
-def alive(runtime) -> Iterator[None]:
-    """Publish as a daemon does, so that a slow machine does not make the snapshot old."""
-    stop = threading.Event()
-
-    def publish() -> None:
-        while not stop.wait(0.25):
-            runtime.publish()
-
-    thread = threading.Thread(target=publish)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
+@pytest.fixture
+def clock() -> None:
+    """Leave the clock alone: bmsctl is a process of its own here."""
 
 
 class Terminal:
@@ -62,9 +48,9 @@ class Terminal:
         self.seen = ""
         self._decoder = codecs.getincrementaldecoder("utf-8")()
 
-    def read_until(self, text: str, limit_s: float = 15) -> str:
-        end = time.monotonic() + limit_s
-        while text not in self.seen and time.monotonic() < end:
+    def read_until(self, text: str) -> str:
+        patience = Patience(15)
+        while text not in self.seen and not patience.is_over():
             self._take(0.1)
         assert text in self.seen
         return self.seen
@@ -76,7 +62,7 @@ class Terminal:
 
     def end(self) -> int:
         """Wait for the end; the screen must be back and the keyboard as before."""
-        code = self.process.wait(15)
+        code = ended(self.process, 15)
         self._take(0.2)
         assert self.seen.startswith(ENTER)
         assert self.seen.endswith(LEAVE)
@@ -90,10 +76,9 @@ class Terminal:
         return [ESCAPE.sub("", part).split("\r\n") for part in self.seen.split("\x1b[H")[1:]]
 
 
-def test_it_draws_and_q_ends_it(runtime) -> None:
-    with alive(runtime):
-        terminal = Terminal(runtime)
-        terminal.read_until("bmsd started")
+def test_it_draws_and_q_ends_it(runtime, alive) -> None:
+    terminal = Terminal(runtime)
+    terminal.read_until("bmsd started")
     os.write(terminal.ours, b"q")
     assert terminal.end() == 0
     screen = terminal.screens()[0]
@@ -102,19 +87,21 @@ def test_it_draws_and_q_ends_it(runtime) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_gives_the_screen_back(runtime, number) -> None:
-    with alive(runtime):
-        terminal = Terminal(runtime)
-        terminal.read_until("up 1 h 2 min")
+def test_a_signal_gives_the_screen_back(runtime, alive, number) -> None:
+    terminal = Terminal(runtime)
+    terminal.read_until("up 1 h 2 min")
     terminal.process.send_signal(number)
     assert terminal.end() in {0, 143}
 
 
 def test_old_is_shown_as_old_and_missing_as_missing(runtime) -> None:
+    begun = time.monotonic()
     runtime.publish(age_ms=60_000)
     terminal = Terminal(runtime)
     seen = terminal.read_until("no longer true")
-    assert "STALE  the snapshot is 60." in ESCAPE.sub("", seen)
+    told = re.search(r"STALE  the snapshot is (\d+\.\d) s old", ESCAPE.sub("", seen))
+    assert told
+    assert 60 <= float(told[1]) < 60.1 + time.monotonic() - begun
     for file in runtime.path.iterdir():
         file.unlink()
     terminal.read_until("NOT RUNNING")
@@ -122,10 +109,9 @@ def test_old_is_shown_as_old_and_missing_as_missing(runtime) -> None:
     assert terminal.end() == 0
 
 
-def test_no_colour_when_not_wanted(runtime) -> None:
-    with alive(runtime):
-        terminal = Terminal(runtime, NO_COLOR="1")
-        terminal.read_until("bmsd started")
+def test_no_colour_when_not_wanted(runtime, alive) -> None:
+    terminal = Terminal(runtime, NO_COLOR="1")
+    terminal.read_until("bmsd started")
     os.write(terminal.ours, b"q")
     terminal.end()
     assert not re.search(r"\x1b\[[0-9;]*m", terminal.seen)

@@ -8,14 +8,14 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import pytest
 
 from bmsd.demo.story import STORIES
+from tests.running import eventually, last_words
 
-pytestmark = [pytest.mark.system, pytest.mark.xdist_group("system")]
+pytestmark = pytest.mark.system
 
 
 @pytest.fixture
@@ -49,11 +49,8 @@ def processes_of(place: Path) -> dict[int, str]:
     return found
 
 
-def wait_gone(place: Path, limit_s: float = 15) -> None:
-    end = time.monotonic() + limit_s
-    while processes_of(place) and time.monotonic() < end:
-        time.sleep(0.1)
-    assert processes_of(place) == {}
+def wait_gone(place: Path) -> None:
+    eventually(lambda: not processes_of(place), 15)
 
 
 def read_until(program: subprocess.Popen[str], text: str) -> str:
@@ -65,9 +62,10 @@ def read_until(program: subprocess.Popen[str], text: str) -> str:
     raise AssertionError(f"ended without {text!r}: {seen}{program.stderr.read()}")
 
 
+@pytest.mark.slow
 def test_the_cold_story_in_its_order(place) -> None:
     program = start("--seconds", "20", "--scenario", "cold")
-    out, err = program.communicate(timeout=60)
+    out, err = last_words(program, 60)
     assert (program.returncode, err) == (0, "")
     assert max(map(len, out.splitlines())) <= 80
     assert "\x1b" not in out
@@ -87,7 +85,7 @@ def test_a_dead_core_is_a_failure_and_nothing_stays(place) -> None:
     read_until(program, "Ready after")
     (core,) = [pid for pid, line in processes_of(place).items() if "bmsd.daemon" in line]
     os.kill(core, signal.SIGKILL)
-    _, err = program.communicate(timeout=30)
+    _, err = last_words(program, 30)
     assert program.returncode == 1
     assert "the core ended by itself" in err
     wait_gone(place)
@@ -98,7 +96,7 @@ def test_a_signal_ends_everything(place, number) -> None:
     program = start("--scenario", "quiet")
     read_until(program, "Ready after")
     program.send_signal(number)
-    out, err = program.communicate(timeout=30)
+    out, err = last_words(program, 30)
     assert program.returncode == 128 + number
     assert "Traceback" not in err
     assert "outputs of the bench are off" in " ".join(out.split())

@@ -17,6 +17,7 @@ from bmsd.cli.doctor_system import setting
 from bmsd.cli.main import main
 from tests.configured import pack_text
 
+pytestmark = pytest.mark.usefixtures("clock")
 GOOD, WARN, BAD, UNKNOWN, SKIPPED = Verdict.GOOD, Verdict.WARN, Verdict.BAD, Verdict.UNKNOWN, Verdict.SKIPPED
 CONFIG = pack_text("""
 [outputs]

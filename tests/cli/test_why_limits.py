@@ -20,7 +20,7 @@ POINTS = {
     "charge_allowed": True, "charge_commanded": True, "charge_actual": True, "charge_limit_ma": 45_000,
     "discharge_allowed": True, "discharge_commanded": True, "discharge_actual": True, "discharge_limit_ma": 67_500,
     "cell_max_mv": 3525, "max_cell": 7, "cell_min_mv": 2800, "min_cell": 3, "battery_decic": [45, 52],
-    "soc_permille": 960,
+    "soc_permille": 960, "pack_mv": 45_100,
 }  # fmt: skip
 REASON_NAMES = sorted(set(REASONS) - {derating.NOTHING, derating.UNKNOWN})
 
@@ -31,7 +31,7 @@ def text(what: str, **points) -> str:
 
 def test_the_highest_cell() -> None:
     assert text("charge", charge_limit_reason="cell", charge_phase="bulk") == (
-        "Charging is allowed and the charge contactor is closed. The inverter is told 45.000 A of 90.000 A"
+        "Charging is allowed and the charge contactor is closed. The inverter is told 45 A of 90 A"
         " (charge_max_a): the highest cell, 7, is at 3.525 V, and"
         " the current falls to zero over 0.150 V (charge_taper_v) below 3.600 V"
         " (cell_ovp_v)."
@@ -41,7 +41,7 @@ def test_the_highest_cell() -> None:
 @pytest.mark.parametrize(
     ("what", "reason", "words"),
     [
-        ("discharge", "cell", ["67.500 A of 135.000 A (discharge_max_a)", "the lowest cell, 3, is at 2.800 V",
+        ("discharge", "cell", ["67.5 A of 135 A (discharge_max_a)", "the lowest cell, 3, is at 2.800 V",
                                "0.200 V (discharge_taper_v) above 2.700 V (cell_uvp_v)"]),
         ("charge", "cold", ["the coldest battery sensor is at 4.5 °C", "10.0 K (charge_cold_taper_k) above 0.0 °C"]),
         ("discharge", "cold", ["4.5 °C", "20.0 K (discharge_cold_taper_k) above -20.0 °C (discharge_utp_c)"]),
@@ -51,6 +51,10 @@ def test_the_highest_cell() -> None:
         ("discharge", "state of charge", ["(discharge_soc_taper_percent) above 0 %"]),
         ("charge", "resting", ["rests, which leaves 5.0 % (rest_percent)"]),
         ("charge", "recovering", ["for 30 s (limit_hold_s)", "rises by 10.0 % (limit_rise_percent) of the largest"]),
+        ("discharge", "recovering", ["rises by 10.0 % (limit_rise_percent) of the largest a second, slower where"]),
+        ("discharge", "pack", ["the pack is at 45.100 V", "before 44.800 V (pack_uvp_v)"]),
+        ("discharge", "reserve", ["nearly empty and asks for charge", "40.000 W (inverter_idle_w) for 12 h (reserve_h)",
+                                  "returns when 15.0 % (force_charge_least_percent) have arrived"]),
         ("discharge", "override", ["an emergency override"]),
         ("discharge", "forbidden", ["a contactor is on its way"]),
     ],

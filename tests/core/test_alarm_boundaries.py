@@ -35,7 +35,7 @@ class Case(NamedTuple):
 CASES = (
     Case("cell_ovp", "cell", +1, 3600, 3400, 1000, 0, CHARGE),
     Case("cell_uvp", "cell", -1, 2700, 3000, 2000, 0, DISCHARGE),
-    Case("cell_shutdown", "cell", -1, 2600, 3000, 1000, 0, DISCHARGE | HEATER | BALANCE),
+    Case("cell_shutdown", "cell", -1, 2600, 3000, 1000, 0, DISCHARGE | BALANCE),
     Case("cell_floor", "cell", -1, 2000, 2600, 1000, 0, EVERYTHING, latched=True),
     Case("cell_spread", "spread", +1, 300, 200, 10_000, 0, Block.NONE),
     Case("pack_ovp", "pack", +1, 14_200, 13_600, 2000, 0, CHARGE),

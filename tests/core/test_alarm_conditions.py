@@ -56,6 +56,7 @@ COMES = (
     Cause("afe_lost", set_to(polled=False), 0, GRACE_MS, RECOVERY_MS, EVERYTHING),
     Cause("afe_lost", set_to(afe=AfeState.ABSENT), 0, GRACE_MS, RECOVERY_MS, EVERYTHING),
     Cause("afe_lost", set_to(afe=AfeState.CONFIGURING), 0, GRACE_MS, RECOVERY_MS, EVERYTHING),
+    Cause("afe_not_set", set_to(afe=AfeState.WATCHING), 0, 0, RECOVERY_MS, EVERYTHING),
     Cause("afe_reset", set_to(resets=1), 0, 0, RECOVERY_MS, EVERYTHING),
     Cause("afe_reset", set_to(resets=1, afe=AfeState.CONFIGURING, polled=False), 0, 0, RECOVERY_MS, EVERYTHING),
     Cause("afe_refused", set_to(afe=AfeState.REFUSED, polled=False), 0, 0, RECOVERY_MS, EVERYTHING),
@@ -109,6 +110,14 @@ ELSEWHERE = {
     "charge_not_stopped": "test_common_contactor",
     "discharge_not_stopped": "test_common_contactor",
     "contactor_worn": "test_wear",
+    "cell_may_be_high": "test_doubt",
+    "cell_may_be_low": "test_doubt",
+    "stack_doubtful": "test_doubt",
+    "load_side_high": "test_precharge",
+    "load_side_live": "test_a_live_load_side",
+    "charge_trip_repeated": "test_overloads",
+    "discharge_trip_repeated": "test_overloads",
+    "temperature_mismatch": "test_sensors_that_disagree",
 }
 
 

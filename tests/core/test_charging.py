@@ -207,3 +207,75 @@ def test_the_time_without_a_full_charge_is_counted(current_ma) -> None:
     for now_ms in (1250, 1500, 61_500):
         state = soc.advance(EIGHT, state, values, now_ms)[0]
     assert state.unfilled_ms == 500 + 5000
+
+
+# --- An inverter that discharges down to the charge voltage -----------------------------------------------------------
+
+EXPORTS = make_settings(cells=8, exports=True)
+"""100 Ah: the voltage falls at its whole pace from 2.1 A on."""
+
+
+def relaxing(
+    current_ma: int | None, for_ms: int = 600_000, state: Charging | None = None, every_ms=1000
+) -> Charging:
+    """Let a pack rest with a current, from the end of its charge or from a state on."""
+    what = seen(3400, 1000)
+    what = what._replace(values=what.values._replace(current_ma=current_ma))
+    return after(state or over(EXPORTS), what, for_ms, every_ms, EXPORTS)
+
+
+def fallen_mv(state: Charging) -> int:
+    return 27_600 - charging.target_mv(EXPORTS, state, state.last_ms)
+
+
+@pytest.mark.parametrize("current_ma", [None, -60_000, -2000, -1, 0, 50, 100])
+def test_where_the_pack_takes_no_current_the_voltage_stays(current_ma) -> None:
+    """S2: an unknown current is none; up to 0.1 A it may be the error of the shunt."""
+    assert fallen_mv(relaxing(current_ma)) == 0
+
+
+@pytest.mark.parametrize(("current_ma", "share"), [(1100, 0.5), (2100, 1.0), (2101, 1.0), (5000, 1.0)])
+def test_where_it_takes_one_the_voltage_goes_down_by_it(current_ma, share) -> None:
+    """At most at the pace of every other inverter; 32 mV a minute, less what the mean takes to get there."""
+    assert fallen_mv(relaxing(current_ma)) == pytest.approx(320 * share, abs=12)
+    whole = charging.target_mv(EXPORTS, over(), 600_000)
+    assert fallen_mv(relaxing(current_ma)) <= 27_600 - whole
+
+
+def test_the_pace_is_the_same_in_every_period() -> None:
+    found = [fallen_mv(relaxing(5000, every_ms=every_ms)) for every_ms in (100, 250, 1000, 5000)]
+    assert max(found) - min(found) <= 3
+
+
+def test_ripple_around_nothing_moves_it_hardly() -> None:
+    state = over(EXPORTS)
+    for turn in range(600):
+        state = relaxing(3000 if turn % 2 else -3000, 1000, state)
+    assert fallen_mv(state) <= 20
+
+
+def test_a_load_stops_it_and_charge_lets_it_go_on_from_there() -> None:
+    state = relaxing(5000, 300_000)
+    before = fallen_mv(state)
+    state = relaxing(-20_000, 3_600_000, state)
+    assert fallen_mv(state) - before <= 1
+    assert fallen_mv(relaxing(5000, 60_000, state)) > before
+
+
+def test_it_ends_where_every_other_one_does() -> None:
+    assert fallen_mv(relaxing(5000, 7_200_000, every_ms=5000)) == 600
+
+
+def test_a_core_that_was_away_is_no_time_in_which_it_fell() -> None:
+    state = relaxing(5000, 60_000)
+    before = fallen_mv(state)
+    state = relaxing(5000, 3_600_000, state, every_ms=3_600_000)
+    assert fallen_mv(state) - before <= 3
+
+
+def test_one_that_began_at_a_start_stays_until_current_comes() -> None:
+    """After a restart the time since the system started is no time in which it fell."""
+    begun = charging.begin(EXPORTS, counter(1000, full=True), 10**7)
+    what = seen(3400, 1000, full=True)
+    state = charging.advance(EXPORTS, begun, what, 27_600, 10**7 + 250)
+    assert charging.target_mv(EXPORTS, state, 10**7 + 250) == 27_600

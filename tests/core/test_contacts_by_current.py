@@ -146,6 +146,7 @@ def test_contact_and_current_disagree_and_either_one_is_enough() -> None:
     assert "discharge_contactor_welded" in other.active()
 
 
+@pytest.mark.slow
 def test_hours_of_normal_life_raise_nothing() -> None:
     """Every quarter of an hour another current, and a switch now and then."""
     pack = blind()

@@ -62,10 +62,47 @@ def test_where_over_voltage_is_near_charge_current_ends_between(chosen, full_mv,
 
 
 @pytest.mark.parametrize(
-    ("mv", "share"), [(2900, 1000), (2899, 995), (2800, 500), (2701, 5), (2700, 0), (2699, 0), (2600, 0)]
+    ("mv", "share"),
+    [
+        (2900, 1000),
+        (2899, 994),
+        (2800, 444),
+        (2721, 5),
+        (2720, 0),
+        (2719, 0),
+        (2701, 0),
+        (2700, 0),
+        (2600, 0),
+    ],
 )
-def test_discharge_current_falls_to_zero_before_under_voltage(mv, share) -> None:
+def test_discharge_current_falls_to_zero_a_margin_before_under_voltage(mv, share) -> None:
+    """S1: an inverter that takes a little for itself, and noise, must not open the contactor at once."""
     assert discharge(believed(mv)) == Share(share, "cell" if share < 1000 else "")
+
+
+@pytest.mark.parametrize(
+    ("mv", "share"), [(3000, 1000), (2999, 994), (2910, 500), (2821, 5), (2820, 0), (2801, 0), (2800, 0)]
+)
+def test_discharge_current_of_even_cells_falls_to_zero_before_the_packs_own_limit(mv, share) -> None:
+    """The pack's under-voltage stands above that of a cell: an even pack met its contactor there."""
+    assert discharge(believed(mv, others=mv)) == Share(share, "pack" if share < 1000 else "")
+
+
+@pytest.mark.parametrize(
+    ("taper", "ends_mv"), [(10, 2705), (30, 2715), (40, 2720), (41, 2720), (200, 2720), (500, 2720)]
+)
+def test_the_margin_of_a_short_taper_is_half_of_it(taper, ends_mv) -> None:
+    short = make_settings(cells=8, chosen={"discharge_taper_mv": taper})
+    assert discharge(believed(ends_mv), settings=short).permille == 0
+    assert discharge(believed(ends_mv + 1), settings=short).permille > 0
+
+
+@pytest.mark.parametrize(
+    ("chosen", "ends_mv"),
+    [({}, 2820), ({"pack_uvp_mv": 2600 * 8}, 2720), ({"pack_uvp_mv": 2700 * 8 + 8}, 2721)],
+)
+def test_discharge_of_even_cells_ends_at_the_higher_of_both(chosen, ends_mv) -> None:
+    assert derating.discharge_ends_mv(make_settings(cells=8, chosen=chosen)) == ends_mv
 
 
 @pytest.mark.parametrize(
@@ -192,7 +229,7 @@ def test_nothing_is_left_exactly_where_a_cell_is_at_the_end_of_its_taper(
     assert 0 <= into <= 1000
     assert 0 <= out_of <= 1000
     assert (into == 0) is (cell >= 3580)
-    assert (out_of == 0) is (cell <= 2700)
+    assert (out_of == 0) is (cell <= 2720)
 
 
 def test_values_that_are_known_only_in_part_count_as_unknown() -> None:

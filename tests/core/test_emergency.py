@@ -372,6 +372,7 @@ def test_asking_again_does_not_make_it_longer() -> None:
     assert pack.state.override is None
 
 
+@pytest.mark.slow
 def test_it_can_be_asked_for_anew_once_it_ended() -> None:
     """S10: a new thirty minutes need a new word of a person."""
     pack = empty()
@@ -467,6 +468,7 @@ def test_a_healthy_pack_is_told_the_same_with_and_without() -> None:
     assert replace(pack.out.limits, discharge_mv=0) == replace(before, discharge_mv=0)
 
 
+@pytest.mark.slow
 def test_a_pack_that_shut_itself_down_is_woken_and_stays_awake() -> None:
     """S10: that is when it is needed; neither the shutdown nor sleep ends it before its time."""
     pack = Pack().started()

@@ -13,9 +13,9 @@ from bmsd.core.alarms import AlarmState, Finding
 from bmsd.core.limits import Limits
 from bmsd.core.obedience import Highest, Told, past_contactors, tell
 from bmsd.core.plausible import Held, Reading, Values, believe
-from bmsd.core.state import CommonState, begin
+from bmsd.core.state import CommonState, Refusal, Refusals, begin
 from bmsd.core.switching import SwitchState
-from bmsd.core.types import ChipFault, Measurement
+from bmsd.core.types import ChipFault, Event, Measurement
 from bmsd.tables.alarms import ALARMS, BOTH, Block
 
 TOLERANCES = {"limit_tolerance_ma": 1000, "weld_current_ma": 1000}
@@ -247,17 +247,115 @@ def opened(block: Block, *active: str) -> dict[str, Finding]:
     return refused(block, 0, main=OPEN, alarms=states)
 
 
-def test_who_charged_on_is_not_tried_again_while_charging_is_forbidden() -> None:
-    """S1, S12: the alarm may not end behind its open contactor, and ends when charging is allowed again."""
-    assert opened(Block.CHARGE, "charge_not_stopped") == {"charge_not_stopped": Finding(None)}
-    assert opened(BOTH, "charge_not_stopped") == {"charge_not_stopped": Finding(None)}
-    assert opened(Block.NONE, "charge_not_stopped") == opened(Block.DISCHARGE, "charge_not_stopped") == {}
-    assert opened(Block.CHARGE, "discharge_not_stopped") == opened(Block.CHARGE) == {}
+def paused(openings: int, opened_ms: int, direction: str = "charge", **more: Any) -> dict[str, Finding]:
+    """Judge an open contactor whose alarm is active, after so many openings in a row."""
+    name = f"{direction}_not_stopped"
+    states = tuple(AlarmState(row.name == name) for row in ALARMS)
+    refusals = Refusals(**{direction: Refusal(T - 9_000_000, openings, opened_ms)})
+    state = replace(begin(START_MS), main=OPEN, common=CommonState(BOTH), alarms=states, refusals=refusals)
+    return flow.patient(COMMON, state, flow.findings(COMMON, state, believed(0)), T, **more)
 
 
-def test_who_discharged_on_is_tried_again() -> None:
-    """A pack that stays open is never charged."""
-    assert opened(Block.DISCHARGE, "discharge_not_stopped") == {}
+@pytest.mark.parametrize("direction", ["charge", "discharge"])
+def test_who_went_on_is_tried_again_after_pauses_that_double_to_an_hour(direction) -> None:
+    """S12, S15: the release time of the row comes after what is waited for here."""
+    release_ms = COMMON.parameters.forbidden_flow_release_ms
+    held = {f"{direction}_not_stopped": Finding(None)}
+    assert opened(BOTH, f"{direction}_not_stopped") == {}
+    assert paused(0, T, direction) == paused(1, T, direction) == {}
+    for openings, pause_ms in ((2, 600_000), (3, 1_200_000), (4, 2_400_000), (5, 3_600_000), (12, 3_600_000)):
+        waits_ms = pause_ms - release_ms
+        assert paused(openings, T - waits_ms + 1, direction) == held
+        assert paused(openings, T - waits_ms, direction) == {}
+
+
+def test_a_first_pause_longer_than_an_hour_grows_no_more() -> None:
+    slow = replace(COMMON, parameters=replace(COMMON.parameters, forbidden_flow_release_ms=7_200_000))
+    state = replace(begin(START_MS), refusals=Refusals(Refusal(T, 5, T)))
+    states = tuple(AlarmState(row.name == "charge_not_stopped") for row in ALARMS)
+    state = replace(state, main=OPEN, alarms=states)
+    assert flow.patient(slow, state, {}, T) == {}
+
+
+def test_two_contactors_wait_for_nobody() -> None:
+    found = {"charge_not_stopped": Finding(True, 9000)}
+    assert flow.patient(SETTINGS, begin(START_MS), found, T) == found
+
+
+SMA = replace(COMMON, obeys_ms=10_000)
+
+
+def told_for(ms: int | None, ma: int | None = 2001, *, openings: int = 0, settings=SMA) -> Finding:
+    """Judge a forbidden charge current so long after zero was told."""
+    since_ms = None if ms is None else T - ms
+    state = replace(
+        begin(START_MS),
+        main=CLOSED,
+        common=CommonState(Block.CHARGE),
+        refusals=Refusals(Refusal(since_ms, openings, T - 400_000)),
+    )
+    return flow.patient(settings, state, flow.findings(settings, state, believed(ma)), T)[
+        "charge_not_stopped"
+    ]
+
+
+def test_an_inverter_has_the_time_that_it_is_known_to_need() -> None:
+    """S1, S15: 10 s after zero was told, not 5 s; what it does later is its own fault."""
+    assert told_for(4999) == Finding(False)
+    assert told_for(5000) == Finding(True, 2001)  # and 5 s of delay follow
+    assert told_for(None) == Finding(True, 2001)
+    assert told_for(0, settings=COMMON) == Finding(True, 2001)
+    assert told_for(0, settings=replace(COMMON, obeys_ms=5000)) == Finding(True, 2001)
+    assert told_for(0, settings=replace(COMMON, obeys_ms=5001)) == Finding(False)
+
+
+def test_an_unknown_current_is_unknown_within_that_time_too() -> None:
+    """S2."""
+    assert told_for(0, None) == told_for(60_000, None) == Finding(None)
+
+
+@pytest.mark.parametrize("settings", [SMA, replace(COMMON, obeys_ms=0), replace(COMMON, obeys_ms=3000)])
+def test_who_went_on_before_is_known_at_once(settings) -> None:
+    """S1: but for one that was allowed again and has just been told zero anew."""
+    grace_ms = max(settings.obeys_ms, settings.parameters.forbidden_flow_ms)
+    assert told_for(grace_ms, openings=1, settings=settings) == Finding(True, 2001, None, at_once=True)
+    assert not told_for(grace_ms - 1, openings=1, settings=settings).at_once
+    assert not told_for(grace_ms, openings=0, settings=settings).at_once
+    assert told_for(grace_ms, 2000, openings=1, settings=settings) == Finding(False)
+
+
+def remembered(before: Refusals, refused: Block, *raised: str, main=CLOSED, settings=COMMON) -> Refusals:
+    state = replace(begin(START_MS), refusals=before)
+    events = tuple(Event(T, "alarm", name, "raised") for name in raised)
+    return flow.remember(settings, state, refused, main, events, T)
+
+
+def test_what_is_remembered_of_a_direction() -> None:
+    none = Refusals()
+    assert remembered(none, Block.NONE) == none
+    assert remembered(none, Block.CHARGE) == Refusals(Refusal(T))
+    assert remembered(Refusals(Refusal(5, 2, 7)), Block.CHARGE) == Refusals(Refusal(5, 2, 7))
+    assert remembered(Refusals(Refusal(5, 2, 7)), Block.NONE) == Refusals(Refusal(None, 2, 7))
+    both = remembered(none, BOTH, "charge_not_stopped")
+    assert both == Refusals(Refusal(T, 1, T), Refusal(T))
+    assert remembered(none, BOTH, "discharge_not_stopped").discharge == Refusal(T, 1, T)
+    assert remembered(Refusals(Refusal(5, 12, 7)), Block.CHARGE, "charge_not_stopped").charge == Refusal(
+        5, 12, T
+    )
+    cleared = (Event(T, "alarm", "charge_not_stopped", "cleared"),)
+    assert flow.remember(COMMON, begin(START_MS), Block.CHARGE, CLOSED, cleared, T).charge.openings == 0
+
+
+@pytest.mark.parametrize(("closed_ms", "openings"), [(3_599_999, 3), (3_600_000, 0)])
+def test_an_hour_of_being_closed_forgets_the_openings(closed_ms, openings) -> None:
+    before = Refusals(Refusal(5, 3, 7))
+    assert remembered(before, Block.CHARGE, main=SwitchState(True, T - closed_ms)).charge.openings == openings
+    assert remembered(before, Block.CHARGE, main=SwitchState(False, T - closed_ms)).charge.openings == 3
+    assert remembered(before, Block.CHARGE, main=SwitchState(True)).charge.openings == 3
+
+
+def test_two_contactors_remember_nothing() -> None:
+    assert remembered(Refusals(), BOTH, settings=SETTINGS) == Refusals()
 
 
 def test_the_alarms_of_a_current_that_goes_on_are_named() -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from bmsd.core.heater_watch import Verdict, WatchState, watch
+import pytest
+
+from bmsd.core import heater_watch
+from bmsd.core.heater_watch import Proof, Verdict, WatchState, proof, revived, watch
 
 MINUTE_MS = 60_000
 WITHIN_MS, LONGEST_MS = 45 * MINUTE_MS, 360 * MINUTE_MS
@@ -231,3 +234,36 @@ def test_a_sensor_that_has_answered_once_is_missed_when_it_does_not() -> None:
     assert watcher.at(on=False, ma=None).current_unknown
     assert watcher.at(on=False, ma=None).current_unknown
     assert not watcher.at(on=True, ma=100).current_unknown
+
+
+# --- Over restarts ----------------------------------------------------------------------------------------------
+
+
+def test_a_burnt_heater_is_found_though_the_core_is_restarted_every_forty_minutes() -> None:
+    """S4: a proof of heat that begins anew with every start is none."""
+    state, now_ms, found = WatchState(), 0, False
+    for _ in range(6):
+        for _ in range(40 * 60):
+            now_ms += 1000
+            state, verdict = watch(
+                state, on=True, coldest_decic=-80, measured_ma=None, wanted_rise_decik=5, within_ms=2_700_000,
+                longest_run_ms=21_600_000, max_ma=3000, now_ms=now_ms,
+            )  # fmt: skip
+            found |= verdict.no_warming
+        state = revived(proof(state), now_ms + 5000, same_boot=True)
+        now_ms += 5000
+    assert found
+
+
+@pytest.mark.parametrize(("same_boot", "last_ms"), [(True, 8000), (False, None)])
+def test_what_it_rested_counts_where_the_clock_ran_on(same_boot, last_ms) -> None:
+    """S4, S11: after another boot nobody knows how long that was."""
+    state = WatchState(8000, 5000, -80, 7000, 3, True)
+    assert revived(proof(state), 9000, same_boot=same_boot) == WatchState(last_ms, 5000, -80, 7000)
+
+
+def test_what_survived_blocks_the_heater_for_no_longer_than_the_longest_run() -> None:
+    """S11: whatever the file says; a time that lies ahead is now."""
+    made = revived(Proof(10**12, None, 10**12, 10**12), 5000, same_boot=True)
+    assert made == WatchState(5000, heater_watch.LONGEST_MS, None, heater_watch.LONGEST_MS)
+    assert revived(Proof(), 5000, same_boot=True) == WatchState()

@@ -15,6 +15,7 @@ from bmsd.core import limits
 from bmsd.core.charging import Charging, Phase
 from bmsd.core.limits import Asked, Limits, LimitState
 from bmsd.core.plausible import Held, Values, believe
+from bmsd.core.slope import Pace, Slope, follow
 from bmsd.core.soc import MAMS_PER_MAH, SocState
 from bmsd.core.types import ChipFault, Measurement, Request
 
@@ -46,7 +47,10 @@ class Told:
     ) -> Limits:
         battery = more.get("battery", (250, 250))
         counter = SocState(WHOLE * self.permille // 1000, 5, full=more.get("full", False))
-        asked = Asked(believed(cells or [3300] * 8, battery), counter, charge, discharge, True)
+        held = more.get("held", False)
+        asked = Asked(
+            believed(cells or [3300] * 8, battery), counter, charge, discharge, closed=True, held=held
+        )
         self.state, told = limits.advance(self.settings, self.state, asked, now_ms)
         self.now_ms = now_ms
         return told
@@ -108,9 +112,41 @@ def test_a_fall_is_told_in_its_cycle_and_taken_back_slowly() -> None:
 
 def test_a_load_that_sags_a_cell_lowers_the_discharge_current_likewise() -> None:
     pack = Told().settled()
-    assert pack.next([3300] * 7 + [2800]).discharge_ma == 67_500
-    assert pack.next(after_ms=30_000).discharge_ma == 67_500
-    assert pack.next(after_ms=1000).discharge_ma == 81_000
+    assert pack.next([3300] * 7 + [2800]).discharge_ma == 59_940
+    assert pack.next(after_ms=30_000).discharge_ma == 59_940
+
+
+@pytest.mark.parametrize(("react_ms", "step_ma"), [(1000, 13_500), (10_000, 1350), (120_000, 135)])
+def test_after_a_sag_discharge_current_rises_slower_than_an_inverter_is_late(react_ms, step_ma) -> None:
+    """It rises in ten times the time that the inverter has, and never faster than configured."""
+    pack = Told(make_settings(cells=8, chosen={"limit_react_ms": react_ms})).settled()
+    low = pack.next([2900] * 8)
+    assert low.discharge_reason == "pack"
+    pack.next(after_ms=30_000)
+    assert pack.next(after_ms=1000).discharge_ma == low.discharge_ma + step_ma
+    # Ten minutes later nobody remembers.
+    pack = Told(
+        make_settings(cells=8, chosen={"limit_react_ms": react_ms, "limit_hold_ms": 600_000})
+    ).settled()
+    pack.next([3300] * 7 + [2800])
+    assert pack.next(after_ms=599_000).discharge_ma == 59_940
+    pack.next(after_ms=1000)
+    assert pack.next(after_ms=1000).discharge_ma == 59_940 + 13_500
+
+
+def test_charge_current_knows_no_such_wariness() -> None:
+    pack = Told().settled()
+    pack.next([2900] * 7 + [3515])
+    pack.next(after_ms=30_000)
+    assert pack.next(after_ms=1000).charge_ma == 54_000
+
+
+def test_discharge_that_is_held_back_is_none_and_charge_stays() -> None:
+    pack = Told().settled()
+    told = pack.next(held=True)
+    assert (told.discharge_ma, told.discharge_reason, told.charge_ma) == (0, "reserve", CCL_MA)
+    assert pack.next([3300] * 7 + [None], held=True).discharge_reason == "unknown"
+    assert pack.next(held=True, discharge=False).discharge_reason == "forbidden"
 
 
 def test_more_cells_in_the_cold_give_less() -> None:
@@ -156,6 +192,25 @@ def test_the_charge_voltage_rises_slowly() -> None:
     assert pack.next(after_ms=300_000).charge_mv == 26_900
     assert pack.next(after_ms=60_000).charge_mv == 26_932
     assert pack.next(after_ms=22 * 60_000).charge_mv == CVL_MV
+
+
+def test_after_a_wrong_reading_the_charge_voltage_is_back_near_its_place_when_the_hold_is_over() -> None:
+    """S15: a cell that read 5 V lowered it by half; at 4 mV a minute the charge would have waited for hours."""
+    pack = Told().settled()
+    low_mv = pack.next([3000] * 7 + [4999]).charge_mv
+    assert low_mv < CVL_MV - 8 * 200
+    assert pack.next(after_ms=299_999).charge_mv == low_mv
+    assert pack.next(after_ms=1).charge_mv == CVL_MV - 8 * 200
+    assert pack.next(after_ms=60_000).charge_mv == CVL_MV - 8 * 200 + 32
+    assert pack.next(after_ms=60_000).charge_mv == CVL_MV - 8 * 200 + 64
+
+
+@pytest.mark.parametrize(("below_mv", "begins_mv"), [(1600, 1600), (1601, 1600), (1599, 1599)])
+def test_no_further_below_than_200_mv_a_cell_does_it_begin_to_rise(below_mv, begins_mv) -> None:
+    pace = Pace(0, 32, 60_000, 1600)
+    found = follow(Slope(CVL_MV - below_mv, CVL_MV - below_mv, 1000), CVL_MV, 1000, pace)
+    assert CVL_MV - found.value == begins_mv
+    assert CVL_MV - follow(found, CVL_MV, 61_000, pace).value == begins_mv - 32
 
 
 def test_with_a_cell_unknown_the_charge_voltage_does_not_rise_and_still_falls() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from bench_inputs import make_settings
 
-from bmsd.core.contactors import PrechargeState, load_side
+from bmsd.core.contactors import HIGH, PrechargeState, load_side
 from bmsd.core.switching import SwitchState
 from bmsd.core.types import Because, Reason
 
@@ -29,6 +29,64 @@ def test_a_load_side_at_its_share_of_the_pack_closes_the_contactor_and_forgets_f
     assert not state.on
     assert precharge == RUNNING
     assert reason == Reason(Because.PRECHARGE, until_ms=T - 500 + P.precharge_timeout_ms)
+
+
+def waiting(load_mv: int, *, tries: int, now_ms: int = T, **fittings):
+    """Give what a load side above the pack leads to after so many attempts that it outlasted."""
+    relay = SwitchState(False, T - 60_000)
+    settings = make_settings(**fittings)
+    return load_side(settings, OFF, PrechargeState(relay, held=tries), True, 49_800, load_mv, now_ms)
+
+
+def test_a_load_side_far_above_the_pack_is_waited_for_and_is_no_failure() -> None:
+    """S12: 10 V between capacitors and a pack of 7 mΩ are 1400 A."""
+    until_ms = T - 500 + P.precharge_timeout_ms
+    state, precharge, reason = call(OFF, RUNNING, pack_mv=49_800, load_mv=60_000)
+    assert (state.on, precharge) == (False, RUNNING)
+    assert reason == Reason(Because.PRECHARGE, HIGH, until_ms)
+    state, precharge, reason = call(OFF, RUNNING, pack_mv=49_800, load_mv=60_000, now_ms=until_ms)
+    assert not state.on
+    assert (precharge.relay.on, precharge.tries, precharge.held) == (False, 0, 1)
+    assert reason == Reason(Because.PRECHARGE, HIGH, until_ms + P.precharge_rest_ms)
+    ageless = PrechargeState(SwitchState(True))
+    assert call(OFF, ageless, pack_mv=49_800, load_mv=60_000)[1] == ageless
+
+
+def test_a_source_that_nothing_brings_down_is_joined_in_the_end_but_not_across_more_than_a_fifth() -> None:
+    """S15: a pack that never joins the only charger is never charged; S12: contacts bear so much."""
+    most_mv = 49_800 * 1200 // 1000
+    assert not waiting(most_mv, tries=P.precharge_tries - 1)[0].on
+    state, precharge, reason = waiting(most_mv, tries=P.precharge_tries)
+    assert (state.on, precharge.held, precharge.relay.on, reason) == (True, 0, False, None)
+    state, precharge, reason = waiting(most_mv + 1, tries=P.precharge_tries)
+    assert (state.on, precharge.held, precharge.relay.on) == (False, P.precharge_tries + 1, False)
+    assert reason == Reason(Because.PRECHARGE, HIGH)
+    state, precharge, reason = waiting(most_mv, tries=P.precharge_tries + 1)
+    assert (state.on, precharge.held, reason) == (False, 0, Reason(Because.PRECHARGE, HIGH))
+
+
+def test_what_was_held_is_forgotten_with_the_wish_and_with_a_failure() -> None:
+    held = PrechargeState(SwitchState(True, T - 500), 0, 2)
+    assert load_side(SETTINGS, OFF, held, False, 49_800, 60_000, T)[1].held == 0
+    assert call(OFF, held, load_mv=6600, now_ms=T + 60_000)[1] == PrechargeState(
+        SwitchState(False, T + 60_000), 1, 0
+    )
+    assert call(OFF, PrechargeState(held=9), load_mv=None)[1].relay.on  # S2: unknown is not above
+
+
+def test_while_the_resistor_cools_the_reason_says_what_it_is_for() -> None:
+    cooling = PrechargeState(SwitchState(False, T - 1000), held=1)
+    assert call(OFF, cooling, load_mv=15_000)[2] == Reason(
+        Because.MIN_OFF, HIGH, T - 1000 + P.precharge_rest_ms
+    )
+
+
+@pytest.mark.parametrize(("above_mv", "closes"), [(1000, True), (1001, False)])
+def test_behind_a_fet_its_body_diode_joins_them_before(above_mv, closes) -> None:
+    """A small pack's load side stands a diode above it while its charge FET is on: 0.8 V are 8 % of three cells."""
+    own = make_settings(topology="afe")
+    assert load_side(own, OFF, RUNNING, True, 9900, 9900 + above_mv, T)[0].on is closes
+    assert not load_side(SETTINGS, OFF, RUNNING, True, 9900, 10_900, T)[0].on
 
 
 @pytest.mark.parametrize(

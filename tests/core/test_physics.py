@@ -92,6 +92,7 @@ def test_a_glitch_of_one_reading_is_no_jump() -> None:
     assert not pack.active()
 
 
+@pytest.mark.slow
 def test_four_jumps_further_apart_than_an_hour_prove_nothing() -> None:
     for pause_ms, found in ((800_000, True), (1_300_000, False)):
         pack = house()
@@ -219,6 +220,7 @@ def test_a_tenth_of_the_capacity_cannot_pass_unseen() -> None:
     assert pack.alarm("cells_frozen").active
 
 
+@pytest.mark.slow
 def test_what_an_offset_pretends_to_carry_is_not_counted() -> None:
     """Fault class 1: a pack at rest for a week, with a shunt that reads 1/50 of the capacity."""
     pack = house()
@@ -254,6 +256,7 @@ def test_unknown_cells_do_not_end_it() -> None:
 # --- Nothing of it at rest, and what the rows say ---------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_pack_at_rest_for_days_raises_nothing() -> None:
     """Fault class 1: every reading the same for three days, to the last bit."""
     pack = house()

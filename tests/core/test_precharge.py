@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from bench_inputs import Pack, make_settings
 
-from bmsd.core.types import Because, Request
+from bmsd.core.types import Because, Levels, Request
 
 
 def precharging(pack: Pack | None = None, **chosen: int) -> Pack:
@@ -42,9 +42,13 @@ def test_one_millivolt_less_does_not_close() -> None:
     assert pack.state.commands.precharge
 
 
-def test_a_load_side_above_the_pack_is_proof_enough() -> None:
+def test_a_load_side_may_stand_as_far_above_the_pack_as_below_and_no_further() -> None:
+    """S12: what is between them flows when they are joined, either way."""
     pack = precharging()
-    pack.load_mv = 14_000
+    pack.load_mv = 13_200 * 1050 // 1000 + 1
+    pack.run(9750)
+    assert not pack.state.commands.discharge
+    pack.load_mv = 13_200 * 1050 // 1000
     pack.cycle()
     assert pack.state.commands.discharge
 
@@ -205,3 +209,65 @@ def test_waiting_is_explained() -> None:
     pack = precharging()
     assert pack.out is not None
     assert [reason.because for reason in pack.out.against_discharge] == [Because.PRECHARGE]
+
+
+def held_up(topology: str, load_mv: int = 14_500) -> Pack:
+    """Give a pack of 13.2 V in whose way a load side stands that does not come down."""
+    lines = ("main",) if topology == "common" else ("charge", "discharge")
+    settings = make_settings(
+        topology=topology,
+        wired=frozenset({*lines, "precharge", "buzzer"}),
+        heater_mohm=None,
+        contacts=frozenset(),
+    )
+    pack = Pack(settings, cells=[3300] * 4, load_mv=load_mv, charger_mv=load_mv)
+    pack.lines, pack.feedback = Levels(False, False, False, False, False, False), Levels()
+    follow(pack, 5)
+    return pack
+
+
+def follow(pack: Pack, seconds: int) -> None:
+    """Let lines do as they are told."""
+    for _ in range(seconds * 4):
+        pack.cycle()
+        c = pack.state.commands
+        pack.lines = Levels(c.charge, c.discharge, c.precharge, False, c.buzzer, c.main)
+
+
+def test_an_inverter_on_the_same_bus_is_told_the_voltage_of_the_pack_until_they_have_joined() -> None:
+    """S15: one that obeys comes down, and the pack is joined without an inrush."""
+    pack = held_up("common")
+    assert pack.out is not None
+    assert not pack.state.commands.main
+    assert pack.out.limits.charge_mv == 13_200
+    pack.load_mv = 13_500
+    follow(pack, 1)
+    assert pack.state.commands.main
+    follow(pack, 1)
+    assert pack.out.limits.charge_mv > 13_200
+
+
+def test_with_a_contactor_for_each_direction_the_charger_goes_on_meanwhile() -> None:
+    """S1: what stands on the load side is not the charger's business."""
+    pack = held_up("split")
+    assert pack.state.commands.charge
+    assert not pack.state.commands.discharge
+    assert pack.out is not None
+    assert pack.out.limits.charge_mv > 13_200
+
+
+def test_a_deaf_charger_is_joined_after_three_attempts_and_one_too_far_above_is_told_of() -> None:
+    """S15: within a minute; and where nothing may close, an alarm says what to do. It is no latch."""
+    near, far = held_up("common", 14_500), held_up("common", 16_000)
+    follow(near, 60)
+    follow(far, 60)
+    assert near.state.commands.main
+    assert not near.active()
+    assert not far.state.commands.main
+    assert not far.state.commands.precharge
+    assert far.active() == {"load_side_high"}
+    assert far.alarm("load_side_high").value == 16_000
+    far.load_mv = 13_200
+    follow(far, 15)
+    assert far.state.commands.main
+    assert not far.active()

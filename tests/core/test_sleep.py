@@ -98,7 +98,7 @@ def test_a_pack_that_has_not_started_does_not_sleep() -> None:
 WAKES = {
     "current": {"current_ma": 1000},
     "current, the other way": {"current_ma": -1000},
-    "charger": {"charger_mv": 13_206 + 2000},
+    "charger": {"charger_mv": 13_206 + 100},
     "button": {"pressed": True},
     "fault": {"faults": ChipFault.PERMANENT_FAILURE},
 }
@@ -116,7 +116,7 @@ def test_each_thing_that_wakes_it_does_so_at_once_and_is_told(why) -> None:
 
 def test_one_step_less_does_not_wake_it() -> None:
     made = asleep(OPEN)
-    made.current_ma, made.charger_mv = 999, 13_206 + 1999
+    made.current_ma, made.charger_mv = 999, 13_206 + 99
     made.cycle(after_ms=1000)
     assert made.state.sleep.asleep
 

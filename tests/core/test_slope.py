@@ -77,7 +77,11 @@ def test_the_other_way_round_it_rises_at_once_and_falls_in_time() -> None:
 
 steps = st.lists(st.tuples(st.integers(1, 60_000), st.integers(0, 90_000)), min_size=1, max_size=40)
 paces = st.builds(
-    Pace, st.sampled_from([0, 1, 5000, 30_000]), st.integers(1, 900_000), st.sampled_from([1000, 60_000])
+    Pace,
+    st.sampled_from([0, 1, 5000, 30_000]),
+    st.integers(1, 900_000),
+    st.sampled_from([1000, 60_000]),
+    st.none(),
 )
 
 

@@ -188,9 +188,10 @@ class Stubborn(Common):
         return replace(super().measurement(), current_ma=flows)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cold", [False, True])
-def test_an_inverter_that_charges_on_is_not_tried_again_while_charging_is_forbidden(cold) -> None:
-    """S1: five seconds of it once, not ten percent of the capacity in pulses."""
+def test_an_inverter_that_charges_on_is_tried_again_ever_later_and_for_a_cycle_only(cold) -> None:
+    """S1, S15: five seconds of it once, then a cycle after 5 and 10 minutes, not ten percent of the capacity."""
     pack = running()
     pack.__class__ = Stubborn
     cells, closings = [3400] * 4, pack.state.main.closings
@@ -201,7 +202,7 @@ def test_an_inverter_that_charges_on_is_not_tried_again_while_charging_is_forbid
         cells[0] = 3650
     wiggle(pack, 1800, cells)
     assert not pack.closed
-    assert pack.state.main.closings == closings
+    assert pack.state.main.closings == closings + 2
     pack.battery, cells = [250, 250], [3350] * 4
     pack.settings = replace(pack.settings, heater_mohm=None)
     wiggle(pack, 400, cells)
@@ -221,6 +222,7 @@ class Weak(Common):
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("weak_ma", "tries"), [(-2500, 12), (400, 1), (1, 1)])
 def test_a_charger_that_does_not_charge_is_tried_a_few_times_an_hour(weak_ma, tries) -> None:
     """S12: what the load takes meanwhile comes out of an empty pack; any charge at all keeps it closed."""
@@ -285,6 +287,7 @@ def test_a_machine_that_is_rebooted_every_night_is_never_dark_for_it() -> None:
     assert pack.state.charge.closings == 41
 
 
+@pytest.mark.slow
 def test_an_empty_pack_does_not_sleep_while_it_is_charged_a_little() -> None:
     """S12: sleep would take the charger away, and the charger would wake it again."""
     settings = make_settings(chosen={"sleep_contactors": 1})

@@ -125,6 +125,7 @@ def test_a_pre_charge_that_keeps_being_interrupted_rests_as_well() -> None:
     assert starts <= pack.settings.parameters.contactor_operations_per_hour
 
 
+@pytest.mark.slow
 def test_a_weak_charger_does_not_make_the_heater_chatter() -> None:
     """S12: a limit on operations per hour: its voltage falls whenever the heater draws."""
     pack, starts, was_on = cold(), 0, True

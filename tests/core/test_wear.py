@@ -10,8 +10,8 @@ from bench_inputs import Pack, make_settings
 from bmsd.core import wear
 from bmsd.core.alarms import Finding
 from bmsd.core.state import begin
-from bmsd.core.switching import SwitchState
-from bmsd.core.types import Because, Request
+from bmsd.core.switching import Pace, SwitchState, waits
+from bmsd.core.types import Because, Reason, Request
 from bmsd.core.wear import Worn
 
 HOUR_MS = 3_600_000
@@ -159,3 +159,66 @@ def test_relays_that_carry_no_pack_current_are_counted_and_not_warned_of() -> No
     assert not pack.active()
     assert pack.state.heater.closings == 500
     assert pack.state.precharge.relay.closings == 501
+
+
+# --- The shortest time off over restarts ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("name", "rest"), [("charge", "contactor_min_off_ms"), ("heater", "heater_min_off_ms"),
+                                            ("main", "contactor_min_off_ms")])  # fmt: skip
+def test_the_shortest_time_off_runs_on_over_a_restart(name, rest) -> None:
+    """S12: from when it went off, to the millisecond."""
+    settings = make_settings()
+    rest_ms: int = settings.parameters.get(rest)
+    state = replace(begin(0), **{name: SwitchState(False, 700_000, (690_000,), 3)})
+    again = wear.remembered(begin(0), wear.worn(state, 701_000), 702_000, same_boot=True)
+    pace = Pace(rest_ms, 30)
+    switch = wear.switch(again, name)
+    assert waits(switch, pace, 700_000 + rest_ms - 1) == Reason(Because.MIN_OFF, until_ms=700_000 + rest_ms)
+    assert waits(switch, pace, 700_000 + rest_ms) is None
+
+
+def test_what_was_on_when_the_core_was_killed_went_off_nobody_knows_when() -> None:
+    """S12: so its rest begins with the new start; where the core switched it off itself, at that moment."""
+    state = replace(begin(0), charge=SwitchState(True, 5000, (5000,), 1))
+    killed = wear.remembered(begin(0), wear.worn(state, 8000), 9000, same_boot=True)
+    assert killed.charge == SwitchState(False, 9000, (5000,), 1)
+    stopped = wear.remembered(begin(0), wear.worn(state, 8000, stopped=True), 9000, same_boot=True)
+    assert stopped.charge == SwitchState(False, 8000, (5000,), 1)
+
+
+def test_after_a_reboot_everything_has_been_off_since_the_boot() -> None:
+    """S12: no output outlives the machine."""
+    state = replace(begin(0), heater=SwitchState(True, 50_000_000, (), 2))
+    again = wear.remembered(begin(4000), wear.worn(state, 50_000_000), 4000, same_boot=False)
+    assert again.heater == SwitchState(False, 0, (), 2)
+
+
+def test_a_time_off_that_lies_ahead_counts_as_now() -> None:
+    """S12: a file that says so must not hold a contactor open for ever."""
+    again = wear.remembered(begin(0), {"charge": Worn(1, (), 10**12)}, 5000, same_boot=True)
+    assert again.charge.changed_ms == 5000
+
+
+@pytest.mark.parametrize(("starts", "expected"), [((), None), ((8000,), 9000)])
+def test_a_pre_charge_lasts_seconds(starts, expected) -> None:
+    """S12: one that began within the hour may have been on; an older one was not."""
+    again = wear.remembered(begin(0), {"precharge": Worn(1, starts)}, 9000, same_boot=True)
+    assert again.precharge.relay.changed_ms == expected
+
+
+def test_a_heater_that_is_restarted_again_and_again_rests_all_the_same() -> None:
+    """S12: at most one start in thirty seconds, however often the core begins anew."""
+    pack = Pack(battery=[-80, -80], charger_mv=16_000)
+    pack.run(10_000)
+    assert pack.state.commands.heater
+    starts = 1
+    for _ in range(10):
+        pack = restarted(pack, after_ms=1000)
+        pack.battery, pack.charger_mv = [-80, -80], 16_000
+        was_on = False
+        for _ in range(20):
+            pack.cycle()
+            starts += pack.state.commands.heater and not was_on
+            was_on = pack.state.commands.heater
+    assert starts <= 3

@@ -46,7 +46,9 @@ def moved(
     closed = {"main": ON} if settings.common else {"charge": ON, "discharge": ON}
     before = replace(begin(T), **{**closed, **state})
     seen = believed(settings, **(values or {}))
-    return move(settings, before, Situation(no_charge, no_discharge, PrechargeState(), seen, heat_is_off, T))
+    return move(
+        settings, before, Situation(no_charge, no_discharge, PrechargeState(), seen, heat_is_off, False, T)
+    )
 
 
 def waits(name: str, wait_ms: int) -> tuple[Reason, ...]:

@@ -15,13 +15,13 @@ CLASSES = (
     (2, "A reading that stands still: one cell, all cells, the current",
      "found by loads that come and go, everything opens",
      "each cell is compared with the middle one, current with voltage (rule S2)",
-     "a constant charge in the flat part of the curve shows nothing: a frozen cell that is ahead of the others by more"
-     " than 3 % of charge is overcharged before they move"),
+     "a constant charge in the flat part of the curve shows nothing until the sum of the cells is too far from the"
+     " stack: a frozen cell can be `stack_error_v` above over-voltage"),
     (3, "Sense wires: open, short, swapped, a bad crimp",
      "no charge, and the cell is named",
      "readings that cannot be true are unknown at once; unknown opens after `value_max_age_s`",
-     "a bad crimp (2 ohm) is not found: no front end measures wire resistance yet. On the bench it reads 0.2 V low"
-     " while its cell is balanced; a chip that pauses balancing to measure does not, and that was not tried on one"),
+     "a bad crimp is not named: no front end measures wire resistance yet. On the bench 2 ohm read 0.2 V low while the"
+     " cell is balanced, which the sum of the cells shows; less than `stack_error_v` is not found"),
     (4, "Battery and switch sensors: open, short, missing, drifting",
      "unknown, which ends charge and heat; never taken for cold",
      "outside -40 to 120 °C is unknown; `temperature_spread` tells of drift; the coldest and the warmest decide",

@@ -14,6 +14,7 @@ from bmsd.errors import ConfigError
 from bmsd.sim.bench import Bench
 from bmsd.sim.plant import Plant, PlantSettings
 from bmsd.sim.runner import Virtual
+from tests.support.effort import slow_but
 
 pytestmark = pytest.mark.timeout(400)  # of processor time there is little on a busy machine
 
@@ -36,7 +37,7 @@ def deaf(topology: str, **values: float) -> Pack:
 
 
 @pytest.mark.fault_class(10, "alone")
-@pytest.mark.parametrize("topology", ["split", "common"])
+@pytest.mark.parametrize("topology", slow_but(["split"], ["split", "common"]))
 @pytest.mark.parametrize(("name", "values"), SIDES)
 def test_limits_that_are_ignored_are_told_and_then_enforced(topology, name, values) -> None:
     """S1: told after 20 s; charging ends after a minute, discharging after five; it is tried again, not hammered."""
@@ -49,24 +50,25 @@ def test_limits_that_are_ignored_are_told_and_then_enforced(topology, name, valu
     pack.until(lambda: not pack.carries[side], allowed_s + 5)
     assert pack.now_s - begun_s <= allowed_s + 10
     assert pack.active[f"{name}_limit_enforced"] is None
-    if (topology, name) == ("common", "discharge"):
-        return  # The contactor is tried for the charger's sake: the test after this one.
+    if topology == "common":
+        return  # The contactor is tried for the other direction's sake: the test after this one.
     pack.stays(p.limit_enforce_release_ms / 1000 - 30, lambda: not pack.carries[side])
 
 
+@pytest.mark.slow
 @pytest.mark.fault_class(10, "alone")
-def test_a_deaf_load_on_a_common_contactor_gets_seconds_of_each_try() -> None:
-    """S1, S12: tried every five minutes, so that a charger finds a way in, and left for what it draws at once."""
+def test_a_deaf_load_on_a_common_contactor_gets_a_cycle_of_each_try() -> None:
+    """S1, S12: tried after five minutes, so that a charger finds a way in; opened in the cycle in which it draws."""
     pack = deaf("common", load_w=3000)
     p = pack.config.parameters
     pack.trips("discharge_not_stopped", 320)
     pack.stays(p.forbidden_flow_release_ms / 1000 - 30, lambda: not pack.carries[1])
     drawn_s, tries = 0.0, pack.moves("main")
-    for _ in range(round(900 / PERIOD_S)):
+    for _ in range(round(p.limit_enforce_release_ms / 1000 / PERIOD_S)):
         pack.cycle()
         drawn_s += PERIOD_S * (pack.amperes < -5)
-    assert 0 < pack.moves("main") - tries <= 3
-    assert drawn_s <= 3 * (p.forbidden_flow_ms / 1000 + 1)
+    assert pack.moves("main") - tries == 1
+    assert drawn_s <= A_CYCLE_MORE_S
 
 
 @pytest.mark.fault_class(10, "alone")
@@ -194,6 +196,7 @@ def emergencies(pack: Pack) -> list[tuple[str, str, str]]:
     return [(e.kind, e.state, e.who) for e in pack.told if e.kind in ("emergency", "request")]
 
 
+@pytest.mark.slow
 @pytest.mark.fault_class(19, "alone")
 def test_asking_again_and_again_makes_it_no_longer_and_is_told_with_who() -> None:
     """S10: half an hour from the first word, whoever repeats it; announced all the time; each word is an event."""

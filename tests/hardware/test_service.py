@@ -7,6 +7,7 @@ import socket
 import pytest
 
 from bmsd.hardware.service import Service
+from tests.patience import allowed
 
 pytest.importorskip("sdnotify", reason="sdnotify is missing: nothing was told to systemd")
 
@@ -17,7 +18,7 @@ def systemd(tmp_path, monkeypatch):
     path = tmp_path / "notify"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         listener.bind(str(path))
-        listener.settimeout(10)
+        listener.settimeout(allowed(10))
         monkeypatch.setenv("NOTIFY_SOCKET", str(path))
         yield listener
 

@@ -11,7 +11,15 @@ from packs import CELLS, CONFIGURED, POINTS, STATES, decoded, document, told
 
 from bmsd.errors import PeerError
 from bmsd.inverters.frames import Frame, Signal, Text, decode, encode
-from bmsd.inverters.protocols import PROTOCOLS, messages, name_problems, named, problems, unexpressed
+from bmsd.inverters.protocols import (
+    PROTOCOLS,
+    messages,
+    name_problems,
+    named,
+    problems,
+    row_of,
+    unexpressed,
+)
 from bmsd.inverters.view import DATA_LOST, LIFTED, Voltages, view
 from bmsd.tables.alarms import ALARMS, BY_NAME
 
@@ -21,15 +29,16 @@ CONTROLLING = pytest.mark.parametrize("name", [n for n, row in PROTOCOLS.items()
 # --- Alarms ---------------------------------------------------------------------------------------------------
 
 HEATER = ("heater_over_limit", "heater_no_warming", "heater_long_run")
-WARNINGS = ("contact_lost", "contactor_worn")
-PYLONTECH = ("cell_spread", *HEATER, *WARNINGS, "temperature_spread")
+WARNINGS = ("contact_lost", "contactor_worn", "load_side_high", "load_side_live")
+SENSORS = ("temperature_spread", "temperature_mismatch")
+PYLONTECH = ("cell_spread", *HEATER, *WARNINGS, *SENSORS)
 NOT_TOLD = {
     **dict.fromkeys(("victron", "sma", "goodwe", "byd", "pylontech13"), ()),
     **dict.fromkeys(
         ("pylontech", "deye", "sunsynk", "solark", "solark-10mv", "sofar", "studer", "luxpower"), PYLONTECH
     ),
-    "growatt": (*HEATER, *WARNINGS, "temperature_spread"),
-    "jk": ("heater_stuck_on", *HEATER, *WARNINGS, "configuration_fault", "temperature_spread"),
+    "growatt": (*HEATER, *WARNINGS, *SENSORS),
+    "jk": ("heater_stuck_on", *HEATER, *WARNINGS, "configuration_fault", *SENSORS),
     "jk-v1": (
         "precharge_failed", "charge_contactor_welded", "charge_contactor_open", "discharge_contactor_welded",
         "discharge_contactor_open", "output_fault", "heater_stuck_on", *HEATER, *WARNINGS,
@@ -87,7 +96,8 @@ def test_the_override_is_announced(name) -> None:
 
 
 PAIRS = {
-    "cell_ovp": (0, 2), "pack_ovp": (0, 2), "cell_floor": (0, 4), "discharge_otp": (0, 6), "switch_otp": (0, 6),
+    "cell_ovp": (0, 2), "pack_ovp": (0, 2), "cell_may_be_high": (0, 2),
+    "cell_floor": (0, 4), "discharge_otp": (0, 6), "switch_otp": (0, 6),
     "discharge_utp": (1, 0), "charge_otp": (1, 2), "discharge_ocp": (1, 6), "charge_ocp2": (2, 0),
     "precharge_failed": (2, 2), "main_contactor_welded": (2, 2), "short_circuit": (2, 4), "afe_lost": (2, 6),
     "chip_fault": (2, 6), "heater_stuck_on": (0, 0), "configuration_fault": (0, 0),
@@ -95,7 +105,7 @@ PAIRS = {
     "cell_uvp": (4, 4), "pack_uvp": (4, 4), "cell_shutdown": (4, 4), "auto_shutdown": (4, 4), "cell_low": (4, 4),
     "charge_utp": (5, 4), "voltage_limit_ignored": (4, 2), "discharge_limit_ignored": (5, 6),
     "charge_limit_ignored": (6, 0), "contactor_worn": (6, 2), "cell_spread": (7, 0), "heater_long_run": (4, 0),
-    "temperature_spread": (4, 0), "emergency_override": (4, 0),
+    "temperature_spread": (4, 0), "temperature_mismatch": (4, 0), "emergency_override": (4, 0),
 }  # fmt: skip
 
 
@@ -207,6 +217,18 @@ def test_a_missing_permission_takes_its_current_away(name) -> None:
         assert values.get("discharge_enable") in {None, False}
         above = PROTOCOLS[name].above_pack_mv
         assert values["charge_limit_mv"] == POINTS["pack_mv"] + above
+
+
+@CONTROLLING
+@pytest.mark.parametrize(("heat_ma", "asked"), [(2200, True), (0, False), (None, False)])
+def test_for_the_heater_alone_its_current_is_asked_for_and_no_full_charge(name, heat_ma, asked) -> None:
+    """S3: charge stays forbidden in the core; the inverter hears the heater's current, and no request to charge."""
+    cold = {"charge_allowed": False, "charge_limit_ma": 50_000, "force_charge": True, "full_charge": True}
+    values = decoded(name, document(**cold, heat_ma=heat_ma))
+    assert values["charge_limit_ma"] == (2200 if asked else 0)
+    assert values.get("charge_enable") in {None, asked}
+    for request in ("force_charge_bit_4", "force_charge_bit_5", "full_charge_request", "charge_request"):
+        assert not values.get(request)
 
 
 @CONTROLLING
@@ -415,3 +437,11 @@ def test_the_shared_pack_is_one_that_could_be() -> None:
     assert POINTS["cell_min_mv"] == min(CELLS)
     assert POINTS["cell_max_mv"] == max(CELLS)
     assert sum(CELLS) == POINTS["pack_mv"]
+
+
+def test_who_discharges_down_to_the_charge_voltage_is_known() -> None:
+    """SMA by its maker's document, Deye and its kin by reports, a GX where it feeds the grid; auto may become any."""
+    assert {name for name, row in PROTOCOLS.items() if row.exports} == {
+        "deye", "sunsynk", "solark", "solark-10mv", "victron", "byd", "sma"
+    }  # fmt: skip
+    assert row_of("auto").exports

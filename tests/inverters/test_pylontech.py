@@ -187,11 +187,13 @@ PLACES = {
     "short_circuit_repeated": (0, 7), "discharge_limit_enforced": (0, 7), "charge_limit_enforced": (1, 0),
     "discharge_limit_ignored": (2, 7), "voltage_limit_ignored": (2, 1), "charge_limit_ignored": (3, 0),
     "emergency_override": (3, 3),
-    "cell_low": (2, 2), "auto_shutdown": (0, 2),
+    "cell_low": (2, 2), "auto_shutdown": (0, 2), "cell_may_be_high": (0, 1), "cell_may_be_low": (0, 2),
+    "charge_trip_repeated": (1, 0), "discharge_trip_repeated": (0, 7),
+    "stack_doubtful": (3, 3),
 }  # fmt: skip
 NOT_TOLD = (
     "cell_spread", "heater_over_limit", "heater_no_warming", "heater_long_run", "contact_lost", "contactor_worn",
-    "temperature_spread",
+    "temperature_spread", "load_side_high", "load_side_live", "temperature_mismatch",
 )  # fmt: skip
 
 

@@ -21,6 +21,7 @@ def f(a: int | None = None) -> int | None:
 '''
 
 
+@pytest.mark.slow
 def test_every_explained_change_can_still_be_made() -> None:
     """A line that is gone or written anew needs no explanation, or another one."""
     there = {mutant.key for module in mutants.modules() for mutant in mutants.mutants(module)}

@@ -7,6 +7,7 @@ holds for every sequence of these inputs, of any length. Run it with `./run expl
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import product
@@ -20,7 +21,10 @@ from witness import Witness
 from bmsd.core import step as deciding
 from bmsd.core.state import Outputs, State, begin
 from bmsd.core.types import AfeReport, AfeState, ChipFault, Inputs, Levels, Measurement, Request
+from bmsd.tables.alarms import ALARMS, Release
 
+MENDING = ("mended", "alone")
+"""The first inputs of every model, as the lists of a graph keep where they lead."""
 FOLLOW = "follow"
 NONE = ChipFault.NONE
 
@@ -100,9 +104,15 @@ class Model:
     """What came in before the search begins."""
 
     @property
+    def alone(self) -> Say:
+        """Give the mending input without anybody who asks for something."""
+        return self.mend._replace(requests=())
+
+    @property
     def inputs(self) -> tuple[Say, ...]:
-        """Give every input, the mending one first."""
-        return (self.mend, *[say for say in self.says if say != self.mend])
+        """Give every input, the mending one first, then the same with nobody there."""
+        first = (self.mend, self.alone)
+        return (*first, *[say for say in self.says if say not in first])
 
 
 class BrokenRuleError(AssertionError):
@@ -120,9 +130,21 @@ class Found:
     complete: bool = True
     back: int = 0
     """Cycles that mending takes from the worst state."""
+    alone: int = 0
+    """Cycles that it takes where nobody asks for anything, from the worst state that needs nobody (S15)."""
+    waits: dict[str, int] = field(default_factory=dict)
+    """What the other states wait for, with the number of states: alarms that latch, switches that are off."""
     seconds: float = 0.0
     """Processor time that the search took."""
     seen: set[str] = field(default_factory=set)
+
+
+class Step(NamedTuple):
+    """Where an input leads, whether all is well there, and for which word of a person it waits."""
+
+    to: int
+    is_well: bool
+    waits: frozenset[str]
 
 
 class _Graph:
@@ -132,8 +154,8 @@ class _Graph:
         self.number: dict[tuple[Any, ...], int] = {}
         self.keys: list[tuple[Any, ...]] = []
         self.come_by: list[tuple[int, int]] = []
-        self.mended: list[int] = []
-        self.is_well: list[bool] = []
+        self.mended: list[Step] = []
+        self.alone: list[Step] = []
 
     def meet(self, key: tuple[Any, ...], before: int, say: int) -> int:
         """Give the number of a state, a new one where it is new."""
@@ -189,7 +211,8 @@ def explore(model: Model, most_states: int = 5_000_000) -> Found:
         _leave(model, graph, at, inputs, found)
         at += 1
     found.states, found.transitions = len(graph.keys), at * len(inputs)
-    found.back = _longest_way_back(model, graph, at)
+    found.back, _ = _longest_way_back(model, graph, graph.mended, 0)
+    found.alone, found.waits = _longest_way_back(model, graph, graph.alone, 1)
     found.seconds = time.process_time() - began
     return found
 
@@ -205,9 +228,9 @@ def _leave(model: Model, graph: _Graph, at: int, inputs: tuple[Say, ...], found:
         except AssertionError as objection:
             raise BrokenRuleError(_tell(model, graph, at, n, str(objection))) from None
         known = graph.meet(fold(frame, after, witness, ledger, now_ms), at, n)
-        if n == 0:
-            graph.mended.append(known)
-            graph.is_well.append(_is_well(out))
+        if n < len(MENDING):
+            waits = _waits(after) if n else frozenset()
+            getattr(graph, MENDING[n]).append(Step(known, _is_well(out), waits))
 
 
 def _is_well(out: Outputs) -> bool:
@@ -215,22 +238,40 @@ def _is_well(out: Outputs) -> bool:
     return both and out.charge_allowed and out.discharge_allowed
 
 
-def _longest_way_back(model: Model, graph: _Graph, left: int) -> int:
-    """Follow the mending input from every state that was left; raise `BrokenRuleError` where it never gets well."""
-    cycles: dict[int, int] = {n: 1 for n in range(left) if graph.is_well[n]}
-    for start in range(left):
+def _waits(state: State) -> frozenset[str]:
+    """Name what only a person ends: alarms that latch, switches that somebody put off."""
+    latched = {
+        a.name for a, s in zip(ALARMS, state.alarms, strict=True) if s.active and a.ends is Release.OPERATOR
+    }
+    consent = state.consent
+    off = {name for name in ("charge", "discharge") if not getattr(consent, name)}
+    return frozenset(latched | off)
+
+
+def _longest_way_back(model: Model, graph: _Graph, steps: list[Step], say: int) -> tuple[int, dict[str, int]]:
+    """Follow a mending input from every state; raise `BrokenRuleError` where nothing ever gets well for no reason.
+
+    The longest of the ways that end well, and what the others wait for. No fairness is asked for: the input is the
+    same in every cycle, and the core decides alone.
+    """
+    cycles: dict[int, int | frozenset[str]] = {n: 1 for n, step in enumerate(steps) if step.is_well}
+    for start in range(len(steps)):
         way, at = [], start
-        while at not in cycles and at < left:
+        while at not in cycles and at < len(steps):
             way.append(at)
             cycles[at] = -1
-            at = graph.mended[at]
-        if cycles.get(at) == -1:
-            raise BrokenRuleError(
-                _tell(model, graph, at, 0, "nothing closes again though everything is good")
-            )
+            at = steps[at].to
+        end = cycles.get(at, 0)
+        if end == -1:
+            end = steps[at].waits
+            if not end:
+                raise BrokenRuleError(
+                    _tell(model, graph, at, say, "nothing closes again though everything is good")
+                )
         for n in reversed(way):
-            cycles[n] = cycles.get(graph.mended[n], 0) + 1
-    return max(cycles.values(), default=0)
+            cycles[n] = end = end if isinstance(end, frozenset) else end + 1
+    waits = Counter(name for end in cycles.values() if isinstance(end, frozenset) for name in end)
+    return max([end for end in cycles.values() if isinstance(end, int)], default=0), dict(waits)
 
 
 def _tell(model: Model, graph: _Graph, at: int, say: int, objection: str) -> str:

@@ -15,8 +15,9 @@ from explored_models import models  # noqa: E402
 
 DOCUMENT = HERE.parents[1] / "docs" / "exploration.md"
 HEAD = (
-    "| Model | Rules | Inputs per cycle | States | Transitions | Farthest state | Way back | CPU time |\n"
-    "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |\n"
+    "| Model | Rules | Inputs per cycle | States | Transitions | Farthest state | Way back | Alone |"
+    " States that wait for a person | CPU time |\n"
+    "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | --- | ---: |\n"
 )
 
 
@@ -35,7 +36,7 @@ def line(model: Model, found: Found) -> str:
     end = f"{found.longest} cycles" if found.complete else f"{found.longest} cycles, then ended"
     return (
         f"| {model.name} | {model.rules} | {len(model.inputs)} | {found.states:,} | {found.transitions:,} |"
-        f" {end} | {found.back} cycles | {found.seconds:.0f} s |"
+        f" {end} | {found.back} cycles | {found.alone} cycles | {_waits(found)} | {found.seconds:.0f} s |"
     )
 
 
@@ -59,7 +60,11 @@ def _name(row: str) -> str:
 
 def _sum(rows: list[str]) -> str:
     columns = [[int(row.split("|")[n].replace(",", "")) for row in rows] for n in (4, 5)]
-    return f"| **all** | | | **{sum(columns[0]):,}** | **{sum(columns[1]):,}** | | | |"
+    return f"| **all** | | | **{sum(columns[0]):,}** | **{sum(columns[1]):,}** | | | | | |"
+
+
+def _waits(found: Found) -> str:
+    return ", ".join(f"{count:,} for {name}" for name, count in sorted(found.waits.items())) or "none"
 
 
 def main() -> None:

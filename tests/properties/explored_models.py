@@ -37,7 +37,8 @@ BRISK = {
     "charge_ocp_delay_ms": 2000, "charge_ocp_release_ms": 2000, "charge_ocp2_delay_ms": 500,
     "discharge_ocp_delay_ms": 2000, "discharge_ocp_release_ms": 2000, "discharge_ocp2_delay_ms": 500,
     "short_circuit_release_ms": 2000, "heater_min_off_ms": 1000, "contact_proof_ms": 1000, "weld_current_ma": 50_000,
-    "short_circuit_releases_per_hour": 20, "shutdown_after_ms": 86_400_000, "limit_hold_ms": 0,
+    "short_circuit_releases_per_hour": 20, "over_current_releases_per_hour": 0,
+    "shutdown_after_ms": 86_400_000, "limit_hold_ms": 0,
     "limit_rise_permille": 10_000,
 }  # fmt: skip
 WIRED = frozenset({"charge", "discharge", "precharge", "heater"})

@@ -20,31 +20,38 @@ from bmsd.core.emergency import Override
 from bmsd.core.heater_watch import WatchState
 from bmsd.core.limits import LimitState
 from bmsd.core.opening import Opening
+from bmsd.core.overloads import NONE, Overloads
 from bmsd.core.plausible import Held, Kept
 from bmsd.core.settings import Settings
 from bmsd.core.sleep import SleepState, older_ms
 from bmsd.core.slope import Slope, from_zero
 from bmsd.core.soc import SocState
 from bmsd.core.state import State
+from bmsd.core.supply import SupplyState
 from bmsd.core.switching import SwitchState
 from bmsd.core.types import Commands
 
 NOW_MS = START_MS + 10**9
 """The time at which every unfolded state stands."""
 HOUR_MS = 3_600_000
-AGAIN_MS, BLIND_MS, SCAN_MS, STUCK_MS, HALF_HOUR_MS = 300_000, 2000, 1000, 3000, 1_800_000
+AGAIN_MS, BLIND_MS, SCAN_MS, STUCK_MS, LAGS_MS, HALF_HOUR_MS = 300_000, 2000, 1000, 3000, 2000, 1_800_000
 """Times that the core knows besides its parameters, typed out again."""
 KEPT = {"alarms", "consent", "held", "good_cycles", "started", "charge", "discharge", "precharge", "heater", "watch",
-        "commands", "resets", "opening", "shorts", "sleep", "override", "asked_for", "astray"}  # fmt: skip
+        "commands", "resets", "opening", "shorts", "overloads", "sleep", "override", "asked_for", "astray"}  # fmt: skip
 DROPPED = {
     "soc": "decides only when the inverter is asked to charge by force, which no rule here is about",
     "physics": "counts nothing where no voltage jumps and no current is large for the capacity, as in these models",
     "told": "is asked only where an inverter is held to its limits, which these models leave out",
     "word": "decides only whether an event is written",
     "force_charge": "is a request to the inverter",
+    "reserve": "stands behind that request, and moves what the inverter is told and no switch",
     "main": "belongs to the topology with a common contactor, which these models leave out",
     "common": "belongs to that topology",
+    "unseen": "belongs to that topology",
+    "refusals": "belong to that topology",
+    "bus": "raises a warning that blocks nothing",
     "diodes": "belong to the topology of the chip's own FETs, which these models leave out",
+    "supply": "a charger of these models stands far above the pack, or its side, that was read alive before, is dead",
     "limiting": "moves what the inverter is told and no switch; currents recover within one cycle in these models",
     "full_charge": "is a request to the inverter",
 }
@@ -109,10 +116,10 @@ def _fold_state(frame: Frame, state: State, aged: Aged, now_ms: int) -> tuple[An
         tuple(_fold_kept(kept, now_ms, oldest_ms) for kept in (held.cells, held.sensors, held.singles)),
         len(held.reference_mv),
         state.good_cycles if not state.started else -1,
-        _fold_switch(frame, state.charge, aged, on_ms if state.charge.on else off_ms, now_ms),
+        _fold_switch(frame, state.charge, aged, on_ms if state.charge.on else max(off_ms, LAGS_MS), now_ms),
         _fold_switch(frame, state.discharge, aged, on_ms if state.discharge.on else off_ms, now_ms),
         _fold_switch(frame, state.precharge.relay, aged, relay_ms, now_ms),
-        min(state.precharge.tries, p.precharge_tries),
+        (min(state.precharge.tries, p.precharge_tries), state.precharge.held),
         _fold_switch(frame, state.heater, aged, 0 if state.heater.on else p.heater_min_off_ms, now_ms),
         # Every cycle is watched: the last one is now. How long it heated stays exact.
         (watch.heated_ms, watch.reference_decic, watch.run_ms) if frame.counts_heating else (0, None, 0),
@@ -123,6 +130,11 @@ def _fold_state(frame: Frame, state: State, aged: Aged, now_ms: int) -> tuple[An
         min(state.resets, 1),
         (aged(state.opening.charge_ms, waits_ms), aged(state.opening.discharge_ms, waits_ms)),
         tuple(now_ms - t for t in state.shorts) if frame.counts_hour else (),
+        # How many there were makes the pause; where the hour is not counted none of them ends.
+        tuple(
+            tuple((now_ms - t) * frame.counts_hour for t in times)
+            for times in (state.overloads.charge, state.overloads.discharge)
+        ),
         (
             aged(sleep.idle_since_ms, AGAIN_MS), sleep.asleep, aged(sleep.fresh_ms, BLIND_MS) if sleep.asleep else 0,
             sleep.waking, sleep.charger_side_seen,
@@ -196,6 +208,10 @@ def _fold_watchers(
         ),
         _younger(frame, ledger.moved_ms, {}.get, p.contactor_settle_ms, now_ms),
         tuple(now_ms - t for t in ledger.shorts_ms) if frame.counts_hour else (),
+        tuple(
+            (n, tuple((now_ms - t) * frame.counts_hour for t in times))
+            for n, times in sorted(ledger.overloads_ms.items())
+        ),
         min(ledger.resets, 1),
         aged(witness.emergency_ms, HALF_HOUR_MS),
         tuple((name, aged(t, p.contact_proof_ms)) for name, t in sorted(ledger.astray_ms.items())),
@@ -213,7 +229,7 @@ def _younger(
 def unfold(frame: Frame, key: tuple[Any, ...], seen: set[str]) -> tuple[State, Witness, Ledger]:
     """Give the state that stands for a key, and those who watch it, as of `NOW_MS`."""
     (noted, consent, kept, cells, good, charge, discharge, relay, tries, heater, watch, stuck, commands, resets,
-     opening, shorts, sleep, override, asked_for, astray), watchers = key  # fmt: skip
+     opening, shorts, overloads, sleep, override, asked_for, astray), watchers = key  # fmt: skip
     alarms = list(ALL_QUIET)
     for n, active, bad_age, good_age in noted:
         alarms[n] = AlarmState(active, 0, _back(bad_age), _back(good_age))
@@ -228,20 +244,26 @@ def unfold(frame: Frame, key: tuple[Any, ...], seen: set[str]) -> tuple[State, W
         started=good < 0,
         charge=_switch(charge),
         discharge=_switch(discharge),
-        precharge=PrechargeState(_switch(relay), tries),
+        precharge=PrechargeState(_switch(relay), *tries),
         heater=_switch(heater),
         watch=WatchState(NOW_MS, heated_ms, reference, run_ms, _back(stuck[0]), stuck[1]),
         commands=Commands(*commands),
         resets=resets,
         opening=Opening(_back(opening[0]), _back(opening[1])),
         shorts=tuple(NOW_MS - age for age in shorts),
+        overloads=_overloads(*[tuple(NOW_MS - age for age in ages) for ages in overloads]),
         sleep=_sleep(sleep),
         override=None if override is None else Override(NOW_MS - override[0], override[1]),
         asked_for=asked_for,
         astray=tuple((name, NOW_MS - age) for name, age in astray),
         limiting=_risen(frame),
+        supply=SupplyState(side_seen=True),
     )
     return state, *_watchers(frame, watchers, state, seen)
+
+
+def _overloads(charge: tuple[int, ...], discharge: tuple[int, ...]) -> Overloads:
+    return Overloads(charge, discharge) if charge or discharge else NONE
 
 
 def _risen(frame: Frame) -> LimitState:
@@ -276,9 +298,21 @@ def _sleep(folded: tuple[Any, ...] | None) -> SleepState:
 
 
 def _watchers(frame: Frame, folded: tuple[Any, ...], state: State, seen: set[str]) -> tuple[Witness, Ledger]:
-    last, good, opened, closings, heater_since, refused, entries, moved, shorts, resets, emergency, astray = (
-        folded
-    )
+    (
+        last,
+        good,
+        opened,
+        closings,
+        heater_since,
+        refused,
+        entries,
+        moved,
+        shorts,
+        overloads,
+        resets,
+        emergency,
+        astray,
+    ) = folded
     witness = Witness(
         frame.settings,
         last={name: (value, NOW_MS - age) for name, value, age in last},
@@ -295,6 +329,7 @@ def _watchers(frame: Frame, folded: tuple[Any, ...], state: State, seen: set[str
     ledger.entries = {name: Entry(_back(bad), active, _back(good)) for name, active, bad, good in entries}
     ledger.moved_ms = {name: NOW_MS - age for name, age in moved}
     ledger.shorts_ms = tuple(NOW_MS - age for age in shorts)
+    ledger.overloads_ms = {name: tuple(NOW_MS - age for age in ages) for name, ages in overloads}
     ledger.resets = resets
     ledger.astray_ms = {name: NOW_MS - age for name, age in astray}
     return witness, ledger

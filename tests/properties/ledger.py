@@ -14,7 +14,7 @@ from witness import Witness
 from bmsd.core.settings import Settings
 from bmsd.core.state import State
 from bmsd.core.types import AfeState, ChipFault, Commands, Inputs
-from bmsd.tables.alarms import ALARMS
+from bmsd.tables.alarms import ALARMS, Block
 
 HOUR_MS = 3_600_000
 NEVER_MS = -HOUR_MS
@@ -32,8 +32,26 @@ TRIPS = {
     | ChipFault.DISCHARGE_TEMPERATURE | BOARD,
     "chip_fault": ChipFault.PERMANENT_FAILURE | ChipFault.OTHER,
 }  # fmt: skip
+SAYS_THE_SAME = (
+    # A trip of the chip, the contactors that it holds, and the alarms that hold each of them as well.
+    (ChipFault.CELL_OVER_VOLTAGE, {"charge": ("cell_ovp",)}),
+    (ChipFault.CHARGE_TEMPERATURE, {"charge": ("charge_utp", "charge_otp")}),
+    (ChipFault.CHARGE_OVER_CURRENT, {"charge": ("charge_ocp", "charge_ocp2")}),
+    (ChipFault.CELL_UNDER_VOLTAGE, {"discharge": ("cell_uvp", "cell_shutdown", "cell_floor")}),
+    (ChipFault.DISCHARGE_TEMPERATURE, {"discharge": ("discharge_utp", "discharge_otp")}),
+    (ChipFault.DISCHARGE_OVER_CURRENT, {"discharge": ("discharge_ocp", "discharge_ocp2")}),
+    (ChipFault.BOARD_TEMPERATURE, {"charge": ("switch_otp",), "discharge": ("switch_otp",)}),
+)
+LIFTABLE = {"cell_ovp": Block.CHARGE} | dict.fromkeys(
+    ("cell_uvp", "cell_shutdown", "discharge_utp"), Block.DISCHARGE
+)
+OVERLOADS = {
+    "charge": ("charge_ocp2", "chip_charge_trip"), "discharge": ("discharge_ocp2", "chip_discharge_trip"),
+}  # fmt: skip
+REPEATED = {"charge": "charge_trip_repeated", "discharge": "discharge_trip_repeated"}
 CONDITIONS = {
-    *LOST, *TRIPS, "short_circuit_repeated", "afe_lost", "afe_reset", "afe_refused", "output_fault", "contact_lost",
+    *LOST, *TRIPS, "short_circuit_repeated", *REPEATED.values(),
+    "afe_lost", "afe_not_set", "afe_reset", "afe_refused", "output_fault", "contact_lost",
     "charge_contactor_open", "charge_contactor_welded", "discharge_contactor_open", "discharge_contactor_welded",
     "charge_past_contactor", "discharge_past_contactor",
 }  # fmt: skip
@@ -85,6 +103,7 @@ class Ledger:
         self.moved_ms: dict[str, int] = {}
         self.astray_ms: dict[str, int] = {}
         self.shorts_ms: tuple[int, ...] = ()
+        self.overloads_ms: dict[str, tuple[int, ...]] = dict.fromkeys(OVERLOADS, ())
         self.resets = 0
 
     def __call__(self, before: State, inputs: Inputs, after: State) -> None:
@@ -92,8 +111,13 @@ class Ledger:
         asked = {request.name for request in inputs.requests if request.kind == "reset"}
         if "short_circuit_repeated" in asked:
             self.shorts_ms = ()
+        for direction, latch in REPEATED.items():
+            if latch in asked:
+                self.overloads_ms[direction] = ()
         measured = self._measured(inputs.now_ms)
-        causes = self._conditions(measured, before.commands, inputs)
+        known, confirmed = self._says_the_same(measured, before, inputs)
+        causes = self._conditions(measured, before.commands, inputs, known)
+        was_over = {direction: self._any(names) for direction, names in OVERLOADS.items()}
         was_short = self.entries.get("short_circuit", Entry()).active
         for name, line in self.lines.items():
             if line.value:
@@ -102,10 +126,16 @@ class Ledger:
                 bad = causes.get(name, False)
                 back = bad is False
             if bad is not False or name in self.entries:
-                self._advance(name, line, bad, back, name in asked, inputs.now_ms)
+                back = back and name not in confirmed
+                self._advance(name, self._paused(name, line), bad, back, name in asked, inputs.now_ms)
         self.shorts_ms = tuple(t for t in self.shorts_ms if inputs.now_ms - t < HOUR_MS)
         if not was_short and self.entries.get("short_circuit", Entry()).active:
             self.shorts_ms += (inputs.now_ms,)
+        for direction, names in OVERLOADS.items():
+            times = tuple(t for t in self.overloads_ms[direction] if inputs.now_ms - t < HOUR_MS)
+            is_new = self._any(names) and not was_over[direction]
+            most = self.settings.parameters.over_current_releases_per_hour + 1
+            self.overloads_ms[direction] = ((*times, inputs.now_ms) if is_new else times)[-most:]
         self._note_moves(before.commands, after.commands, inputs.now_ms)
         self.resets = max(self.resets, inputs.afe.resets)
         self._compare(after)
@@ -113,6 +143,45 @@ class Ledger:
     def active(self) -> set[str]:
         """Name what must be on record now."""
         return {name for name, entry in self.entries.items() if entry.active}
+
+    def _any(self, names: tuple[str, ...]) -> bool:
+        return any(self.entries.get(name, Entry()).active for name in names)
+
+    def _paused(self, name: str, line: Line) -> Line:
+        """Let a pause double with each overload of the last hour."""
+        for direction, names in OVERLOADS.items():
+            count = len(self.overloads_ms[direction])
+            if name in names and count > 1:
+                return line._replace(release_ms=min(line.release_ms * 2 ** (count - 1), HOUR_MS))
+        return line
+
+    def _says_the_same(
+        self, measured: dict[str, list[int | None]], before: State, inputs: Inputs
+    ) -> tuple[ChipFault, set[str]]:
+        """Find the trips behind an open contactor that an alarm explains, active or with its value beyond the limit."""
+        m, known, confirmed = inputs.afe.measurement, ChipFault.NONE, set[str]()
+        if m is None:
+            return known, confirmed
+        lifts = Block.NONE if before.override is None else before.override.lifts
+        for fault, contactors in SAYS_THE_SAME:
+            if not m.faults & fault or any(getattr(before.commands, name) for name in contactors):
+                continue
+            said = {
+                contactor: {
+                    name
+                    for name in names
+                    if not LIFTABLE.get(name, Block.NONE) & lifts and self._holds(name, measured)
+                }
+                for contactor, names in contactors.items()
+            }
+            if all(said.values()):
+                known |= fault
+                confirmed |= set().union(*said.values())
+        return known, confirmed
+
+    def _holds(self, name: str, measured: dict[str, list[int | None]]) -> bool:
+        line = self.lines[name]
+        return self._any((name,)) or _compared(line, tuple(measured[line.value]))[0] is True
 
     def _compare(self, after: State) -> None:
         core = {a.name for a, s in zip(ALARMS, after.alarms, strict=True) if s.active} & COVERED
@@ -159,7 +228,11 @@ class Ledger:
         }  # fmt: skip
 
     def _conditions(
-        self, measured: dict[str, list[int | None]], commands: Commands, inputs: Inputs
+        self,
+        measured: dict[str, list[int | None]],
+        commands: Commands,
+        inputs: Inputs,
+        known: ChipFault = ChipFault.NONE,
     ) -> dict[str, bool | None]:
         """Name what is bad now (True) or cannot be seen (None)."""
         found: dict[str, bool | None] = {
@@ -169,15 +242,19 @@ class Ledger:
         m = afe.measurement if afe.state is AfeState.READY else None
         if m is None:
             found |= dict.fromkeys((*TRIPS, "afe_reset", "afe_refused"), None)
-            found["afe_lost"] = True
+            watched = afe.state is AfeState.WATCHING and afe.measurement is not None
+            found |= {"afe_not_set": True} if watched else {"afe_not_set": None, "afe_lost": True}
         else:
-            found |= {name: True for name, trips in TRIPS.items() if m.faults & trips}
+            found |= {name: True for name, trips in TRIPS.items() if m.faults & ~known & trips}
         if afe.state is AfeState.REFUSED:
             found["afe_refused"] = True
         if afe.resets > self.resets or (afe.state is AfeState.CONFIGURING and afe.resets):
             found["afe_reset"] = True
         if len(self.shorts_ms) > self.settings.parameters.short_circuit_releases_per_hour:
             found["short_circuit_repeated"] = True
+        for direction, times in self.overloads_ms.items():
+            if len(times) > self.settings.parameters.over_current_releases_per_hour:
+                found[REPEATED[direction]] = True
         if any(getattr(inputs.lines, name) is not getattr(commands, name) for name in self.settings.wired):
             found["output_fault"] = True
         for name in ("charge", "discharge"):

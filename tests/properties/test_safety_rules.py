@@ -6,6 +6,7 @@ import copy
 import random
 from dataclasses import replace
 
+import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 from random_worlds import (
@@ -28,11 +29,19 @@ from bmsd.core.step import step
 from bmsd.core.types import Event, Request
 from bmsd.tables.alarms import ALARMS, BOTH, Block
 from bmsd.tables.remote import SWITCHES
+from tests.support.effort import examples
 
 NOT_HERE = {"configuration_fault", "contactor_worn", "main_contactor_welded", "main_contactor_open"}
 NOT_HERE |= {"charge_not_stopped", "discharge_not_stopped"}
-"""Alarms of a start, of a contactor's life, and of the other topology (test_common_rules)."""
-thorough = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+NOT_HERE |= {
+    "cell_may_be_high",
+    "load_side_high",
+    "load_side_live",
+}
+NOT_HERE |= {"charge_trip_repeated", "discharge_trip_repeated"}
+"""Alarms of a start, of a contactor's life, and of the other topology (test_common_rules). Those that take steps of
+current in turn, readings that come and go, a bus that stays alive, a guard or an hour of trips have their own tests."""
+thorough = settings(max_examples=examples(100), deadline=None, suppress_health_check=list(HealthCheck))
 LATER_MS = 12_345_678_901
 
 
@@ -126,9 +135,14 @@ def test_a_switch_request_only_narrows(beginning, life, consent) -> None:
     play(beginning, life, look)
 
 
+@pytest.mark.slow
 def test_the_random_lives_reach_what_they_are_about() -> None:
     """A property over states that are never reached proves nothing."""
-    dice, seen = random.Random(7), set()
+    dice, seen = random.Random(7), set[str]()
+    wanted = {"CHARGE on", "DISCHARGE on", "heater on", "precharge on", "balance on"}
+    wanted |= {"CHARGE waits", "DISCHARGE waits"}
+    wanted |= {alarm.name for alarm in ALARMS} - NOT_HERE
+    wanted |= {"CHARGE lifted", "DISCHARGE lifted", "emergency ended"}
     for _ in range(500):
         life = [
             Chapter(dice.choice(HAPPENINGS), dice.choice(STEPS_MS), dice.choice((1, 2, 5, 12, 36)))
@@ -137,12 +151,10 @@ def test_the_random_lives_reach_what_they_are_about() -> None:
         witness = Witness(SETTINGS)
         play(dice.choice(BEGINNINGS), life, witness)
         seen |= witness.seen
-    wanted = {"CHARGE on", "DISCHARGE on", "heater on", "precharge on", "balance on"}
-    wanted |= {"CHARGE waits", "DISCHARGE waits"}
-    wanted |= {alarm.name for alarm in ALARMS} - NOT_HERE
-    wanted |= {"CHARGE lifted", "DISCHARGE lifted", "emergency ended"}
-    assert wanted <= seen, wanted - seen
-    assert len([name for name in seen if name.startswith("cleared ")]) >= 25
+        cleared = [name for name in seen if name.startswith("cleared ")]
+        if wanted <= seen and len(cleared) >= 25:
+            return
+    pytest.fail(f"never met: {wanted - seen}; cleared: {cleared}")
 
 
 def test_the_witness_objects_when_a_rule_is_broken() -> None:

@@ -217,7 +217,11 @@ class Witness:
         for group, value in known.items():
             wrong = cleared & names[group] if value is None else set()
             assert not wrong, f"S2: {wrong} cleared while unknown"
-        if inputs.afe.measurement is None or inputs.afe.state is not AfeState.READY:
+        measured = inputs.afe.measurement is not None
+        if not measured or inputs.afe.state is not AfeState.READY:
+            # One that is measured without being set up is not lost; of everything else it says nothing.
+            watched = measured and inputs.afe.state is AfeState.WATCHING
+            cleared = cleared - {"afe_lost"} if watched else cleared
             assert not cleared & OF_CHIP, f"S2: {cleared & OF_CHIP} cleared without a poll"
 
         for name in ("charge", "discharge"):

@@ -6,6 +6,7 @@ import pytest
 from limits_day import IMAGES, INVERTERS, PACKS, PAGE, Seen, live, turns
 
 from bmsd.core import limits
+from tests.support.effort import slow_but
 
 OBEDIENT = [name for name, kind in INVERTERS.items() if kind.obedient]
 MOST_TURNS = 4
@@ -40,19 +41,23 @@ def check(seen: Seen, most_mv: int) -> None:
     assert seen.rows["charge_phase"][-1] == "rest"
 
 
-@pytest.mark.parametrize("pack", PACKS)
-@pytest.mark.parametrize("inverter", QUICK)
+@pytest.mark.parametrize(
+    ("inverter", "pack"),
+    slow_but([("fast", "healthy"), ("slow", "runaway")], [(one, pack) for one in QUICK for pack in PACKS]),
+)
 def test_an_obedient_inverter_completes_the_charge_without_a_trip(inverter, pack) -> None:
     """S1, fault class 10: with a cell far ahead, too; no alarm at all, so the contactor never opened."""
     check(charge(inverter, pack), {"fast": 3460, "slow": 3500, "very-slow": 3530}[inverter])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pack", PACKS)
 def test_an_inverter_of_coarse_steps_completes_the_charge(pack) -> None:
     """It gives its whole current and none in turn, so that the current alone never looks like the end of a charge."""
     check(charge("coarse", pack), 3470)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error_v", [-0.3, 0.4])
 def test_an_inverter_that_measures_wrong_does_not_carry_a_cell_into_over_voltage(error_v) -> None:
     """The charge voltage alone does not end a charge where it is exceeded: the current has to, before the contactor."""
@@ -63,7 +68,7 @@ def test_an_inverter_that_measures_wrong_does_not_carry_a_cell_into_over_voltage
     assert seen.rows["charge_phase"][-1] == "rest"
 
 
-@pytest.mark.parametrize("inverter", ["greedy", "deaf"])
+@pytest.mark.parametrize("inverter", slow_but(["deaf"], ["greedy", "deaf"]))
 def test_an_inverter_that_takes_more_current_is_still_held_by_the_voltage(inverter) -> None:
     """Fault class 10: it may be warned about, but the cell that is ahead stays below over-voltage."""
     seen = charge(inverter, "runaway")
@@ -72,6 +77,7 @@ def test_an_inverter_that_takes_more_current_is_still_held_by_the_voltage(invert
     assert seen.full_at_h is not None
 
 
+@pytest.mark.slow
 def test_without_the_lowering_of_the_charge_voltage_the_cell_would_reach_over_voltage(monkeypatch) -> None:
     """The test above can fail: with the charge voltage of the pack as a whole alone the deaf inverter trips it."""
     monkeypatch.setattr(limits, "_charge_mv", lambda _settings, _values, target_mv: target_mv)

@@ -15,6 +15,7 @@ from house import WATCHED, Home, House
 
 from bmsd.sim import replay
 from bmsd.sim.recording import Recording
+from tests.support.effort import slow_but
 
 RECORDINGS = Path(__file__).resolve().parents[1] / "recordings"
 HOURS = float(os.environ.get("BMSD_HOURS", "0.25"))
@@ -34,10 +35,11 @@ HOMES = (
     Home("a slow inverter and a noisy board", lag_s=4.0, noise_mv=5.0, offset_ma=-500, seed=13),
     Home("compressors", pause_s=(1, 6), lag_s=0.1, share=0.5, seed=14),
 )
+EVERYDAY = [home for home in HOMES if home.name in {"a house", "a cold shed", "li-ion"}]
 
 
 @pytest.mark.fault_class(1, "alone")
-@pytest.mark.parametrize("home", HOMES, ids=lambda home: home.name)
+@pytest.mark.parametrize("home", slow_but(EVERYDAY, HOMES), ids=lambda home: home.name)
 def test_hours_of_normal_life_raise_nothing(home) -> None:
     """Fault class 1: a house that goes dark for nothing is as bad as a fault that is missed."""
     house = House(home)
@@ -48,6 +50,7 @@ def test_hours_of_normal_life_raise_nothing(home) -> None:
     assert not moved or house.jumps >= 8 * HOURS, "a life without a jump of the cells proves little"
 
 
+@pytest.mark.slow
 def test_a_rest_of_hours_in_exact_readings_raises_nothing() -> None:
     """Fault class 1: closed contactors, a converter without noise, a shunt with an offset, nothing moves."""
     house = House(Home("rest", noise_mv=0.0, offset_ma=300))
@@ -59,6 +62,7 @@ def test_a_rest_of_hours_in_exact_readings_raises_nothing() -> None:
 ROWS = None if "BMSD_HOURS" in os.environ else 1000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "ah"), [("p25C", 2.053), ("p05C", 2.051), ("m15C", 2.062)])
 def test_the_shipped_recordings_of_real_cells_raise_nothing(bench_config, tmp_path, name, ah) -> None:
     """Fault class 1: urban driving with a cell that is stiff, and one that is cold; whole with BMSD_HOURS."""

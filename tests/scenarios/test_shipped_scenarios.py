@@ -2,48 +2,32 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
 from bmsd.sim import scenario
-from bmsd.sim.main import main
+from tests.support.effort import slow_but
+from tests.support.shipped import Run, shipped
 
 ROOT = Path(__file__).resolve().parents[2]
 COLD = "cold-morning"
 
 
-class Run(NamedTuple):
-    text: str
-    rows: list[dict[str, float | None]]
-
-
-def number(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None
+EVERYDAY = ("afe-reset", "sensor-lost")
 
 
 @pytest.fixture(scope="module")
-def cold(tmp_path_factory) -> Run:
-    """Run a cold morning once, and keep everything the program prints and writes."""
-    folder = tmp_path_factory.mktemp("cold")
-    with pytest.MonkeyPatch.context() as patch:
-        lines: list[str] = []
-        patch.setattr("builtins.print", lambda *words, **_: lines.append(" ".join(map(str, words))))
-        assert main(["run", COLD, "--csv", str(folder / "cold.csv")]) == 0
-    with (folder / "cold.csv").open() as file:
-        rows = [{key: number(value) for key, value in row.items()} for row in csv.DictReader(file)]
-    return Run("\n".join(lines), rows)
+def cold() -> Run:
+    """Give a cold morning: everything the program prints and writes."""
+    return shipped(COLD)
 
 
-@pytest.mark.parametrize("name", [name for name in scenario.names() if name != COLD])
-def test_a_shipped_scenario_meets_its_expectations(name, capsys) -> None:
-    assert main(["run", name, "--quiet"]) == 0, capsys.readouterr().err
+@pytest.mark.parametrize("name", slow_but(EVERYDAY, scenario.names()))
+def test_a_shipped_scenario_meets_its_expectations(name) -> None:
+    done = shipped(name)
+    assert done.code == 0, done.errors
 
 
 def test_every_shipped_scenario_expects_something(bench_config) -> None:
@@ -54,6 +38,7 @@ def test_every_shipped_scenario_expects_something(bench_config) -> None:
         assert found.description
 
 
+@pytest.mark.slow
 def test_cold_morning_follows_s3(cold) -> None:
     """S3: charge is cut, then the heater goes on; the heater goes off, then charge returns."""
     told = [
@@ -71,11 +56,13 @@ def test_cold_morning_follows_s3(cold) -> None:
     assert places == sorted(places)
 
 
+@pytest.mark.slow
 def test_cold_morning_never_heats_and_charges_at_once(cold) -> None:
     """S3: not in a single row are both on."""
     assert all(not (row["switches.charge"] and row["switches.heater"]) for row in cold.rows)
 
 
+@pytest.mark.slow
 def test_cold_morning_keeps_the_heater_inside_its_limits(cold) -> None:
     """S4: below 3 A and 200 W, and only while the pack is below the recovery limit."""
     heated = [row for row in cold.rows if row["switches.heater"]]
@@ -87,6 +74,7 @@ def test_cold_morning_keeps_the_heater_inside_its_limits(cold) -> None:
         assert row["temperatures.battery_c.2"] < 5.0
 
 
+@pytest.mark.slow
 def test_cold_morning_does_not_charge_below_zero(cold) -> None:
     """S1, S3: no charging current below the limit, but for the moment the alarm takes to trip."""
     cold_rows = [row for row in cold.rows if (row["temperatures.battery_c.1"] or 0) < 0]
@@ -95,6 +83,7 @@ def test_cold_morning_does_not_charge_below_zero(cold) -> None:
     assert all(row["limits.charge_current_a"] == 0 for row in cold_rows[1:])
 
 
+@pytest.mark.slow
 def test_cold_morning_warms_and_charges_again(cold) -> None:
     last = cold.rows[-1]
     assert last["switches.charge"] == 1

@@ -269,3 +269,95 @@ def test_an_inverter_without_limits_does_as_it_is_set():
     plant.command("charge", True)
     plant.advance(1000)
     assert plant.current_a == pytest.approx(40.0)
+
+
+@pytest.mark.parametrize("kind", ["common", "own_fets"])
+def test_pre_charge_raises_a_bus_above_a_charger_that_is_set_too_low(kind):
+    """A charger gives and takes nothing back: it keeps the bus from falling, never from rising."""
+    plant = plant_with(**{kind: True})
+    plant.set("charger_a", 40)
+    plant.set("charger_v", plant.cells.pack_v - 2)
+    plant.advance(100)
+    assert plant.circuit.load_v == pytest.approx(plant.cells.pack_v - 2)
+    plant.command("precharge", True)
+    plant.advance(6000)
+    assert plant.circuit.load_v == pytest.approx(plant.cells.pack_v, rel=0.002)
+    plant.command("precharge", False)
+    plant.advance(60_000)
+    assert plant.circuit.load_v == pytest.approx(plant.cells.pack_v - 2, abs=0.01)
+
+
+def test_an_idle_inverter_takes_its_own_whatever_it_is_told_and_nothing_while_it_is_cut_off():
+    plant = precharged()
+    plant.set("inverter_idle_w", 40)
+    plant.limits(55.2, 0.0, 0.0)
+    plant.set("inverter_lag_s", 0)
+    plant.set("load_w", 1000)
+    plant.advance(5000)
+    assert -plant.current_a * plant.cells.pack_v == pytest.approx(40, rel=0.01)
+    plant.command("discharge", False)
+    plant.advance(1000)
+    assert plant.current_a == 0.0
+
+
+def test_an_inverter_that_exports_takes_the_pack_down_to_the_charge_voltage_and_no_further():
+    plant = precharged()
+    plant.fault("inverter_exports", True)
+    plant.set("inverter_lag_s", 0)
+    told_v = plant.cells.pack_v - 0.1
+    plant.limits(told_v, 0.0, 0.0)
+    plant.advance(2000)
+    assert plant.current_a < -5.0
+    assert plant.cells.pack_v == pytest.approx(told_v, abs=0.002)
+    plant.limits(told_v + 0.2, 0.0, 0.0)
+    plant.advance(2000)
+    assert plant.current_a == 0.0
+    plant.limits(10.0, 0.0, 0.0)
+    plant.advance(2000)
+    assert plant.current_a == pytest.approx(-100.0), "its largest current"
+
+
+@pytest.mark.parametrize("share", [0.7, 1.2])
+def test_an_inrush_flows_either_way(share):
+    plant = plant_with()
+    plant.circuit.load_v = share * plant.cells.pack_v
+    plant.command("discharge", True)
+    plant.advance(20)
+    apart_v = abs(share - 1.0) * plant.cells.pack_v
+    assert plant.circuit.inrush_a == pytest.approx(apart_v / (plant.cells.source()[1] + 0.002), rel=0.05)
+    assert plant.circuit.hard_closings == 1
+
+
+def test_a_tenth_above_is_a_soft_closing():
+    plant = plant_with()
+    plant.circuit.load_v = 1.09 * plant.cells.pack_v
+    plant.command("discharge", True)
+    plant.advance(20)
+    assert plant.circuit.hard_closings == 0
+
+
+def test_a_bus_without_its_pack_stands_where_its_inverter_was_told():
+    plant = plant_with(common=True)
+    plant.set("charger_a", 20)
+    plant.set("charger_v", 57.6)
+    plant.limits(53.0, 0.0, 0.0)
+    plant.advance(20_000)
+    assert plant.circuit.load_v == pytest.approx(53.0, abs=0.01)
+    plant.fault("inverter_ignores_limits", True)
+    plant.advance(1000)
+    assert plant.circuit.load_v == pytest.approx(57.6)
+
+
+def test_a_charger_that_is_set_too_low_pulls_no_bus_down_behind_a_discharge_fet():
+    """The pack holds the bus through the FET that is on and the diode of the one that is off."""
+    plant = plant_with(own_fets=True)
+    plant.set("charger_a", 40)
+    plant.set("charger_v", plant.cells.pack_v - 4)
+    plant.command("precharge", True)
+    plant.advance(6000)
+    plant.command("discharge", True)
+    plant.command("precharge", False)
+    plant.advance(60_000)
+    assert not plant.circuit.charge.closed
+    assert plant.circuit.load_v == pytest.approx(plant.cells.pack_v, rel=0.001)
+    assert plant.charger_v == pytest.approx(plant.cells.pack_v, rel=0.001)

@@ -157,7 +157,7 @@ def test_a_cold_pack_is_not_charged_feeds_the_house_heats_and_charges_again(tmp_
 
 
 def test_an_empty_pack_is_charged_through_the_same_contactor(tmp_path) -> None:
-    """S1: discharge ends, charge is possible, and then discharge returns."""
+    """S1: discharge ends, charge is possible, and discharge returns with the energy that is kept for the night."""
     rig = Rig(tmp_path, initial_soc=0.08).started()
     rig.plant.set("load_w", 3000)
     rig.run(20)
@@ -168,12 +168,15 @@ def test_an_empty_pack_is_charged_through_the_same_contactor(tmp_path) -> None:
     assert abs(rig.plant.current_a) < 3
     rig.plant.set("charger_a", 40)
     rig.until(lambda: not rig.active("cell_uvp"), 7200)
+    assert rig.control.out.limits.discharge_reason == "reserve"
+    rig.until(lambda: rig.control.out.limits.discharge_ma > 0, 7200)
     rig.plant.set("charger_a", 0)
     rig.run(30)
     assert rig.plant.current_a < -10
     assert rig.plant.circuit.main.operations == 1
 
 
+@pytest.mark.slow
 def test_a_pack_below_shutdown_opens_and_closes_for_a_charger_alone(tmp_path) -> None:
     """S1: an inverter that idles does not empty it, and a charger finds the way in."""
     rig = Rig(tmp_path, initial_soc=0.05).started()

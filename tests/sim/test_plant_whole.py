@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from bmsd.errors import PeerError
 from bmsd.sim.faults import CELL_SETTABLES, FAULTS, SETTABLES
 from bmsd.sim.plant import SWITCHES, Plant, PlantSettings
+from tests.support.effort import examples
 
 
 def story(seed: int, dt_ms: int = 250) -> list[object]:
@@ -216,7 +217,7 @@ ACTIONS = st.one_of(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.lists(ACTIONS, max_size=40))
 def test_whatever_is_done_to_it_the_plant_gives_numbers(actions):
     plant = Plant(PlantSettings(cells=4))

@@ -60,6 +60,7 @@ def run(path: Path, chemistry: str, capacity_ah: float, percent: float) -> repla
         return replay.replay(pack, rows, start, lambda _at_ms, _what: None)
 
 
+@pytest.mark.slow
 @pytest.mark.needs_shared
 @pytest.mark.timeout(600)  # a day of recording takes 15 s on an idle machine, and more beside other tests
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])

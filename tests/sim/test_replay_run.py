@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from bmsd.sim.main import main
+from tests.support.effort import slow_but
 
 RECORDINGS = Path(__file__).resolve().parents[1] / "recordings"
 WARM = RECORDINGS / "lfp_a123_dyn_p25C.csv"
@@ -58,7 +59,7 @@ def steady(volts: str, current_a: float, seconds: int, step: int = 1) -> str:
 
 @pytest.mark.parametrize(
     ("name", "capacity_ah", "rms", "most"),
-    [("p25C", 2.053, 0.15, 0.3), ("p05C", 2.051, 0.15, 0.3), ("m15C", 2.062, 0.15, 0.3)],
+    slow_but([], [("p25C", 2.053, 0.15, 0.3), ("p05C", 2.051, 0.15, 0.3), ("m15C", 2.062, 0.15, 0.3)]),
 )
 def test_real_cells_are_counted_closely(replay, name, capacity_ah, rms, most) -> None:
     """The cycler counts too, so that this is rounding and timing of chip and core: below 0.15 % RMS."""
@@ -149,6 +150,7 @@ def test_charge_is_counted_over_the_time_rows_stand_for(replay, recorded) -> Non
     assert float(rows[-1]["pack.soc_percent"]) == pytest.approx(60.0, abs=0.15)
 
 
+@pytest.mark.slow
 def test_a_long_gap_is_skipped_not_counted(replay, recorded) -> None:
     text = steady("3.3", 3.6, 100) + "\n" + "\n".join(f"{7300 + t},3.6,3.3" for t in range(10))
     rows, told = replay(recorded(text), "--capacity-ah", "10", "--initial-soc", "50")

@@ -11,7 +11,7 @@ import signal
 
 import pytest
 
-pytestmark = [pytest.mark.system, pytest.mark.xdist_group("system"), pytest.mark.timeout(120)]
+pytestmark = pytest.mark.system
 
 CONTACTOR_KEYS = ("charge = 17", "discharge = 27", "charge_feedback = 5", "discharge_feedback = 6")
 
@@ -55,7 +55,7 @@ def test_a_stopped_core_leaves_its_fets_off(fets, tools) -> None:
     fets.start()
     os.kill(fets.pid, signal.SIGSTOP)
     tools.eventually(fets.is_off)
-    assert fets.process.wait(30) == -signal.SIGKILL
+    assert fets.ended() == -signal.SIGKILL
 
 
 def test_a_wanted_end_switches_off_over_the_bus_and_needs_no_guard(fets, tools) -> None:

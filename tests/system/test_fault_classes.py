@@ -16,7 +16,11 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = [pytest.mark.system, pytest.mark.xdist_group("system"), pytest.mark.timeout(300)]
+from bmsd.bus import write_file
+from tests.patience import Lateness, allowed
+from tests.support.effort import slow_but
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
 
 ROOT = Path(__file__).resolve().parents[2]
 LINKS = """
@@ -124,16 +128,20 @@ def with_links(core, lines) -> None:
 
 
 def cut_in_time(core, tools) -> None:
-    """See that a cell that is too high is cut, and that no cycle was skipped without being told."""
-    before = core.points()
+    """See that a cell that is too high is cut, and that no cycle was skipped without being told.
+
+    Cycles that the core could not begin, because others had the processor, are not its own to answer for.
+    """
+    before, late = core.points(), Lateness(core.pid)
     core.ask(do="sim", cell=5, values={"offset_mv": 330})
     tools.eventually(lambda: "cell_ovp" in core.alarms() and not core.points()["charge_actual"])
     after = core.points()
-    due = (after["uptime_ms"] - before["uptime_ms"]) // after["period_ms"]
+    due = (after["uptime_ms"] - before["uptime_ms"] - round(1000 * late.seconds)) // after["period_ms"]
     done = after["sequence"] - before["sequence"]
     assert done + after["cycle_overruns"] - before["cycle_overruns"] >= due - 2
 
 
+@pytest.mark.deadline
 @pytest.mark.fault_class(12, "alone")
 def test_a_flooded_modbus_line_changes_nothing_and_costs_no_cycle(core, tools, lines) -> None:
     """S9, S14: nonsense, orders and polls without a pause; the link lives and answers when it is over."""
@@ -153,6 +161,7 @@ def test_a_flooded_modbus_line_changes_nothing_and_costs_no_cycle(core, tools, l
     assert core.points()["charge_allowed"] is False
 
 
+@pytest.mark.deadline
 @pytest.mark.fault_class(12, "alone")
 def test_a_modbus_port_that_goes_and_comes_costs_no_cycle(core, tools, lines, tmp_path) -> None:
     """S9: unplugged, gone for some cycles, back under the same name; protection acts in between."""
@@ -171,10 +180,11 @@ def test_a_modbus_port_that_goes_and_comes_costs_no_cycle(core, tools, lines, tm
         port.symlink_to(lines["modbus"][1])
         tools.eventually(lambda: state_of(core, "modbus")["state"] == "running")
         os.write(lines["modbus"][0], checksum(bytes.fromhex("010300000001")))
-        assert select.select([lines["modbus"][0]], [], [], 5)[0]
+        assert select.select([lines["modbus"][0]], [], [], allowed(5))[0]
         assert links["modbus"].poll() is None
 
 
+@pytest.mark.deadline
 @pytest.mark.fault_class(11, "alone")
 def test_a_can_line_that_takes_nothing_is_told_and_costs_no_cycle(core, tools, lines) -> None:
     """S9: nobody takes a frame: the queue fills; the core goes on, and the adapter that comes back is used."""
@@ -186,6 +196,7 @@ def test_a_can_line_that_takes_nothing_is_told_and_costs_no_cycle(core, tools, l
         assert links["can"].poll() is None
 
 
+@pytest.mark.deadline
 @pytest.mark.fault_class(11, "second")
 @pytest.mark.fault_class(12, "second")
 def test_every_link_in_trouble_at_once_leaves_protection_alone(core, tools, lines) -> None:
@@ -244,7 +255,7 @@ def test_an_end_beside_a_latched_fault_ends_off_and_forgets_nothing(core, tools,
     tools.eventually(lambda: "charge_contactor_welded" in (core.state / "state.json").read_text())
     os.kill(core.pid, number)
     tools.eventually(core.is_off)
-    assert core.process.wait(30) == -signal.SIGKILL
+    assert core.ended() == -signal.SIGKILL
     core.start(cautious=True)
     core.cycles(5)
     assert "charge_contactor_welded" in core.alarms()
@@ -260,10 +271,10 @@ def test_a_wall_clock_that_jumps_by_years_changes_nothing(tmp_path, tools) -> No
     with tools.running(tmp_path, program=("-c", JUMPS)) as core:
         core.start()
         for jump in ("10", "-30", "0"):
-            years.write_text(jump)
+            write_file(years, jump)  # never half written: the core reads it at any time
             core.cycles(10)
             assert core.is_well()
-        years.write_text("-30")
+        write_file(years, "-30")
         core.kill(signal.SIGTERM)
         core.start()
         tools.eventually(core.is_well)
@@ -274,7 +285,7 @@ def test_a_wall_clock_that_jumps_by_years_changes_nothing(tmp_path, tools) -> No
 
 
 @pytest.mark.fault_class(16, "second")
-@pytest.mark.parametrize("kept", [0.0, 0.5, 0.9])
+@pytest.mark.parametrize("kept", slow_but([0.5], [0.0, 0.5, 0.9]))
 def test_a_file_cut_short_beside_a_lost_sensor_blocks_until_both_are_mended(core, tools, kept) -> None:
     """S13, S2: the power went while the state was written, and a sensor went with it."""
     core.start()
@@ -282,12 +293,12 @@ def test_a_file_cut_short_beside_a_lost_sensor_blocks_until_both_are_mended(core
     whole = (core.state / "state.json").read_bytes()
     (core.state / "state.json").write_bytes(whole[: int(len(whole) * kept)])
     (core.state / "state.json.new").write_bytes(whole[:10])
-    core.start(cautious=True)
+    core.start(closes=False)
     core.fault("ntc1_open", True)
     tools.eventually(lambda: {"configuration_fault", "temperature_lost"} <= core.alarms())
     core.fault("ntc1_open", False)
     tools.eventually(lambda: "temperature_lost" not in core.alarms())
-    core.cycles(100)
-    assert core.is_open()
+    core.cycles(30)
+    assert core.is_open(), "it closes after eight when nothing is against it"
     assert core.ctl("reset", "configuration_fault").returncode == 0
     tools.eventually(core.is_closed)

@@ -10,7 +10,9 @@ import socket
 
 import pytest
 
-pytestmark = [pytest.mark.system, pytest.mark.xdist_group("system"), pytest.mark.timeout(120)]
+from tests.patience import Lateness, allowed
+
+pytestmark = [pytest.mark.system, pytest.mark.deadline]
 
 GARBAGE = [
     b"\n", b"null\n", b"[]\n", b"{}\n", b'{"do": 5}\n', b'{"do": "fly"}\n', b"\xff\xfe\x00\n", b"{" * 4000 + b"\n",
@@ -27,7 +29,7 @@ GARBAGE = [
 
 def connect(core) -> socket.socket:
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    connection.settimeout(10)
+    connection.settimeout(allowed(10))
     connection.connect(str(core.runtime / "bmsd.sock"))
     return connection
 
@@ -61,7 +63,7 @@ def test_garbage_gets_an_error_and_changes_nothing(shared, line) -> None:
 def test_a_flood_of_connections_takes_no_cycle_away(shared) -> None:
     """S9: while hundreds come, go, stall and write noise, every cycle is still done, none is skipped."""
     draw = random.Random(7)
-    start = shared.points()
+    start, late = shared.points(), Lateness(shared.pid)
     held = []
     for _ in range(600):
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -82,13 +84,14 @@ def test_a_flood_of_connections_takes_no_cycle_away(shared) -> None:
     for connection in held:
         connection.close()
     end = shared.points()
-    elapsed_ms = end["uptime_ms"] - start["uptime_ms"]
+    # Without the time that others had the processor.
+    elapsed_ms = end["uptime_ms"] - start["uptime_ms"] - round(1000 * late.seconds)
     due = elapsed_ms // end["period_ms"]
     done = end["sequence"] - start["sequence"]
-    late = end["cycle_overruns"] - start["cycle_overruns"]
+    told = end["cycle_overruns"] - start["cycle_overruns"]
     # A late cycle moves the ones after it; whatever is missing must be told as late, not lost.
     assert done >= due // 2
-    assert done + late >= due - 2
+    assert done + told >= due - 2
     assert shared.is_well()
     assert shared.ctl("switch", "charge", "on").returncode == 0
 

@@ -8,7 +8,7 @@ import pytest
 
 from bmsd.errors import PeerError
 
-pytestmark = [pytest.mark.system, pytest.mark.xdist_group("system"), pytest.mark.timeout(120)]
+pytestmark = pytest.mark.system
 
 TELLS_WHAT_IT_LOADS_LATE = """
 import json, sys

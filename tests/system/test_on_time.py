@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
-pytestmark = [pytest.mark.system, pytest.mark.xdist_group("system"), pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.system, pytest.mark.deadline]
 
 
 def test_each_cycle_is_decided_for_the_time_it_was_due(shared, tools) -> None:
     """S1: however late it woke; only an overrun, which is counted, moves the grid."""
 
-    def steps() -> list[int] | None:
-        """Give the steps between decisions, in one stretch without an overrun."""
-        seen: dict[int, int] = {}
-        overruns = shared.points()["cycle_overruns"]
-        while len(seen) < 30:
-            document = shared.document()
-            if document["points"]["cycle_overruns"] != overruns:
-                return None
-            seen[document["points"]["sequence"]] = document["at_ms"]
-        first, last = min(seen), max(seen)
-        return [(at - seen[first]) - (n - first) * 100 for n, at in seen.items()] if last > first else None
+    seen: dict[int, tuple[int, int]] = {}
 
-    assert set(tools.eventually(steps)) == {0}
+    def moved() -> list[int] | None:
+        """Give how far decisions without an overrun between them are off the grid, of many of them."""
+        document = shared.document()
+        points = document["points"]
+        seen[points["sequence"]] = document["at_ms"], points["cycle_overruns"]
+        steps = pairwise(sorted(seen.items()))
+        found = [b[0] - a[0] - (m - n) * 100 for (n, a), (m, b) in steps if a[1] == b[1]]
+        return found if len(found) >= 30 else None
+
+    assert set(tools.eventually(moved)) == {0}

@@ -1,6 +1,6 @@
-"""A hundred restarts in a row: what must survive does, what must not grow does not (S12, S13).
+"""Restarts in a row: what must survive does, what must not grow does not (S12, S13).
 
-BMSD_RESTARTS makes it shorter or longer.
+Ten of them show what one restart loses or leaves; BMSD_RESTARTS=100 also what only many would wear out.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = [pytest.mark.system, pytest.mark.xdist_group("system"), pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(1800)]
 
-RESTARTS = int(os.environ.get("BMSD_RESTARTS", "100"))
+RESTARTS = int(os.environ.get("BMSD_RESTARTS", "10"))
 MOST_PER_HOUR = 30
 LATCHED = "charge_contactor_open"
 
@@ -39,7 +39,7 @@ def resting(core) -> bool:
 
 
 @pytest.mark.fault_class(16, "second")
-def test_a_hundred_restarts_forget_nothing_wear_nothing_out_and_leave_nothing(core, tools) -> None:
+def test_many_restarts_forget_nothing_wear_nothing_out_and_leave_nothing(core, tools) -> None:
     """S13, S12, S5: by kill -9 and by SIGTERM in turn, with a latched fault."""
     core.start()
     core.fault("charge_stuck_open", True)

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-pytestmark = [pytest.mark.system, pytest.mark.xdist_group("system"), pytest.mark.timeout(120)]
+pytestmark = pytest.mark.system
 
 CHARGE_OFF, CHARGE_ON = ("charge", "off"), ("charge", "on")
 HEATER_ON, HEATER_OFF = ("heater", "on"), ("heater", "off")

@@ -8,7 +8,9 @@ import signal
 
 import pytest
 
-pytestmark = [pytest.mark.system, pytest.mark.xdist_group("system"), pytest.mark.timeout(120)]
+from tests.running import ended
+
+pytestmark = pytest.mark.system
 
 STALE = 69
 FAILS = """
@@ -79,7 +81,7 @@ def test_a_stopped_core_is_ended_and_switched_off_by_its_guard(core, tools) -> N
     core.start()
     os.kill(core.pid, signal.SIGSTOP)
     tools.eventually(core.is_off)
-    assert core.process.wait(30) == -signal.SIGKILL
+    assert core.ended() == -signal.SIGKILL
     tools.eventually(lambda: "hung" in core.stderr())
 
 
@@ -90,7 +92,7 @@ def test_a_core_that_hangs_in_a_cycle_is_ended_too(tmp_path, tools) -> None:
         core.start()
         with pytest.raises(Exception, match="bmsd"):
             core.ask(do="switch", name="balance", on=True)
-        assert core.process.wait(30) == -signal.SIGKILL
+        assert core.ended() == -signal.SIGKILL
         tools.eventually(core.is_off)
 
 
@@ -101,7 +103,7 @@ def test_an_exception_in_a_cycle_switches_off_and_shows_where(tmp_path, tools) -
         core.start()
         with pytest.raises(Exception, match="bmsd"):
             core.ask(do="switch", name="balance", on=True)
-        assert core.process.wait(30) == 1
+        assert core.ended() == 1
         assert core.is_off()
         assert "a fault nobody thought of" in core.stderr()
 
@@ -133,7 +135,7 @@ def test_a_guard_outlives_the_signals_that_end_a_core(core, tools) -> None:
 def test_a_second_core_is_refused_and_the_first_one_undisturbed(shared) -> None:
     """S5: two owners of one pack would each switch what the other opened."""
     second = shared.another()
-    assert second.wait(30) == STALE
+    assert ended(second) == STALE
     assert "another bmsd runs" in shared.stderr()
     shared.cycles(5)
     assert shared.is_well()

@@ -6,11 +6,12 @@ import json
 import os
 import shutil
 import signal
-import time
 
 import pytest
 
-pytestmark = [pytest.mark.system, pytest.mark.xdist_group("system"), pytest.mark.timeout(120)]
+from tests.support.effort import slow_but
+
+pytestmark = pytest.mark.system
 
 FAULT = "configuration_fault"
 
@@ -45,6 +46,7 @@ def test_kill_takes_away_neither_charge_nor_consent_nor_alarm_nor_parameter(core
     assert again["soc"]["charge_mams"] == pytest.approx(stored["soc"]["charge_mams"], rel=0.001)
 
 
+@pytest.mark.slow
 def test_after_a_factory_reset_a_restart_closes_nothing_that_nobody_asked_for(core, tools) -> None:
     """S13, S14: it allows every switch again, so each direction waits for a word, whatever restarts between."""
     core.start()
@@ -54,19 +56,22 @@ def test_after_a_factory_reset_a_restart_closes_nothing_that_nobody_asked_for(co
     core.ask(do="factory-reset")
     tools.eventually(lambda: json.loads((core.state / "state.json").read_text())["body"]["asked_for"] == [])
     core.kill(signal.SIGKILL)
-    core.start(cautious=True)
+    core.start(closes=False)
     tools.eventually(
         lambda: "starting" not in [reason["because"] for reason in core.document()["why"]["charge"]]
     )
-    time.sleep(2)
+    core.cycles(20)
     assert core.is_open()
     assert "not asked for" in [reason["because"] for reason in core.document()["why"]["charge"]]
     core.ask(do="switch", name="charge", on=True)
     tools.eventually(lambda: core.points()["charge_actual"])
 
 
+BROKEN = [b"", b"{", b'{"schema": 1}', b"\xff\xfe\x00", "half", "flipped", "list"]
+
+
 @pytest.mark.fault_class(16, "alone")
-@pytest.mark.parametrize("broken", [b"", b"{", b'{"schema": 1}', b"\xff\xfe\x00", "half", "flipped", "list"])
+@pytest.mark.parametrize("broken", slow_but(["half"], BROKEN))
 def test_a_broken_state_file_blocks_until_somebody_has_looked(core, tools, broken) -> None:
     """S13, S2: what cannot be read is not guessed; charge and discharge wait for an operator."""
     core.state.mkdir()

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from bmsd.errors import ParameterError
 from bmsd.tables import parameters
 from bmsd.tables.parameters import BY_NAME, ORDERS, ROWS
+from tests.support.effort import examples
 
 CURRENTS = {"charge_ocp_ma": 100_000, "discharge_ocp_ma": 150_000}
 COLUMNS = (
@@ -143,7 +144,7 @@ def test_a_value_at_the_end_of_its_range_is_in_range_and_one_step_beyond_is_not(
         assert "allowed" in parameters.problems({**base, row.name: end + step}, 16)[row.name]
 
 
-@hypothesis_settings(deadline=None, max_examples=50)
+@hypothesis_settings(deadline=None, max_examples=examples(50))
 @given(st.sampled_from(ROWS), st.integers(-5_000_000, 5_000_000))
 def test_a_refused_write_changes_nothing(row, value) -> None:
     """S8: all or nothing."""

@@ -1,0 +1,82 @@
+"""Heat in one cycle: is charge cut, what feeds the heater, and what is asked of the inverter for it (S3, S4)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import NamedTuple
+
+from bmsd.core import alarms, cut, heater, soc, supply
+from bmsd.core.judge import Judged
+from bmsd.core.settings import Settings
+from bmsd.core.state import State
+from bmsd.core.supply import SupplyState
+from bmsd.core.switching import SwitchState
+from bmsd.core.types import Because, Inputs, Reason
+from bmsd.tables.alarms import Block
+
+_NOT_ASKED = Reason(Because.NOT_ASKED, "charge")
+
+
+class Heated(NamedTuple):
+    """Where the heater goes, and what it waits for."""
+
+    heater: SwitchState
+    supply: SupplyState
+    demanded: bool
+    """The pack is too cold to charge."""
+    wait: Reason | None
+    asked_ma: int
+    """What the inverter is asked for, for the heater alone."""
+    waits_for_payer: bool
+    """A charger that pays is all that an empty pack's heater lacks."""
+
+
+def advance(
+    settings: Settings,
+    state: State,
+    judged: Judged,
+    unknown: tuple[Reason, ...],
+    inputs: Inputs,
+    *,
+    started: bool,
+) -> Heated:
+    """Decide the heater of one cycle; what feeds it is learned in every cycle."""
+    demanded = settings.heater_mohm is not None and alarms.is_active(judged.alarms, "charge_utp")
+    not_cut = cut.against_heat(settings, state, judged.values, inputs)
+    at = heater.Situation(
+        judged.values,
+        demanded,
+        started,
+        unknown if judged.asked_for & Block.CHARGE else (*unknown, _NOT_ASKED),
+        judged.block,
+        not_cut is None,
+        0 if judged.soc is None else soc.permille(settings, judged.soc),
+        inputs.now_ms,
+        not_cut or cut.CHARGE_FIRST,
+        state.supply,
+        heater.is_empty(judged.alarms),
+        settings.limits_told
+        and (state.main.on if settings.common else settings.own_fets and state.discharge.on),
+    )
+    if settings.heater_mohm is not None:
+        at = _learned(settings, state, at, inputs)
+    switch, wait = heater.decide(settings, state.heater, at)
+    asked_ma = heater.asked_ma(settings, at, switch.on)
+    return Heated(switch, at.supply, demanded, wait, asked_ma, heater.waits_for_payer(settings, at))
+
+
+def _learned(settings: Settings, state: State, at: heater.Situation, inputs: Inputs) -> heater.Situation:
+    """Learn of the heater's supply from this cycle."""
+    seen = supply.Seen(
+        at.values,
+        state.heater.on,
+        state.heater.changed_ms,
+        inputs.heater_ma,
+        heater.on_trial(settings, at),
+        not (state.charge_path or state.diodes.charge.spared),
+        state.main.on if settings.common else state.discharge.on,
+        state.charge.on or (state.main.on and not state.common.refused & Block.CHARGE),
+        inputs.now_ms,
+    )
+    known = supply.advance(settings, state.supply, seen)
+    return at if known is state.supply else replace(at, supply=known)
