@@ -17,6 +17,8 @@ from bmsd.core import (
     flow,
     heater,
     heater_watch,
+    joints,
+    loose,
     obedience,
     overloads,
     physics,
@@ -34,6 +36,8 @@ from bmsd.core.bus import BusState
 from bmsd.core.contactors import PrechargeState
 from bmsd.core.emergency import Override
 from bmsd.core.heater_watch import WatchState
+from bmsd.core.joints import JointState
+from bmsd.core.loose import LooseState
 from bmsd.core.overloads import Overloads
 from bmsd.core.physics import PhysicsState
 from bmsd.core.plausible import Held, Values, believe
@@ -62,6 +66,8 @@ class Judged(NamedTuple):
     bus: BusState
     events: tuple[Event, ...]
     physics: PhysicsState
+    joints: JointState
+    loose: LooseState
     shorts: Shorts
     overloads: Overloads
     override: Override | None
@@ -81,8 +87,7 @@ def judge(settings: Settings, state: State, inputs: Inputs) -> Judged:
     astray, of_contacts = contacts.watch(settings, state, values, now_ms)
     load_side, of_load_side = _load_side(settings, state, values, precharge, now_ms)
     p = settings.parameters
-    step_mv = p.physics_step_mv
-    seen = physics.watch(state.physics, values, settings.cells, settings.capacity_mah, step_mv, now_ms)
+    seen, joint, wires, odd = _compared(settings, state, values, held, now_ms)
     of_chip = checks.chip(inputs.afe, state.resets, known)
     findings = {
         **checks.lost_values(settings, values),
@@ -92,7 +97,7 @@ def judge(settings: Settings, state: State, inputs: Inputs) -> Judged:
         **wear.findings(settings, state),
         **checks.heater(verdict, _heater_over_limit(settings, state, values)),
         **seen.findings,
-        **checks.doubt(settings, state.alarms, values),
+        **(odd | checks.doubt(settings, state.alarms, values)),
         **_flow(settings, state, values, now_ms),
         **shorts.number(short, of_chip, p.short_circuit_releases_per_hour),
         **overloads.findings(overload, p.over_current_releases_per_hour),
@@ -121,6 +126,8 @@ def judge(settings: Settings, state: State, inputs: Inputs) -> Judged:
         bus=load_side,
         events=wish.events + emergency.announced(raised, override) + anchored,
         physics=seen.state,
+        joints=joint,
+        loose=wires,
         shorts=shorts.count(short, raised, now_ms),
         overloads=overloads.count(overload, state.alarms, raised, p.over_current_releases_per_hour, now_ms),
         override=override,
@@ -137,6 +144,17 @@ def _believe(settings: Settings, state: State, inputs: Inputs) -> tuple[Values, 
         switch_sensor=settings.switch_sensor,
         older_ms=sleep.older_ms(state.sleep),
     )
+
+
+def _compared(
+    settings: Settings, state: State, values: Values, held: Held, now_ms: int
+) -> tuple[physics.Seen, JointState, LooseState, dict[str, Finding]]:
+    """Compare current and voltages, each cell's step with the others', and a reading with its last ones."""
+    step_mv = settings.parameters.physics_step_mv
+    seen = physics.watch(state.physics, values, settings.cells, settings.capacity_mah, step_mv, now_ms)
+    joint, odd = joints.watch(state.joints, seen.state, values.cell_mv, step_mv)
+    wires, odd = loose.watch(state.loose, held, values.frozen, odd, now_ms)
+    return seen, joint, wires, odd
 
 
 def _load_side(

@@ -12,7 +12,9 @@ from bmsd.core.contactors import PrechargeState
 from bmsd.core.diode import Diodes
 from bmsd.core.emergency import Override
 from bmsd.core.heater_watch import WatchState
+from bmsd.core.joints import JointState
 from bmsd.core.limits import Limits, LimitState
+from bmsd.core.loose import LooseState
 from bmsd.core.obedience import Told
 from bmsd.core.opening import Opening
 from bmsd.core.overloads import NONE, Overloads
@@ -104,6 +106,8 @@ class State:
     resets: int = 0
     word: str = "starting"
     physics: PhysicsState = PhysicsState()
+    joints: JointState = JointState()
+    loose: LooseState = LooseState()
     told: Told = Told()
     shorts: Shorts = ()
     overloads: Overloads = NONE

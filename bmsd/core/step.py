@@ -268,6 +268,8 @@ def _after(
         resets=max(state.resets, inputs.afe.resets),
         word=_word(judged, permits, commands),
         physics=judged.physics,
+        joints=judged.joints,
+        loose=judged.loose,
         told=told,
         shorts=judged.shorts,
         overloads=judged.overloads,

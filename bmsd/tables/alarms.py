@@ -351,6 +351,12 @@ ALARMS: tuple[Alarm, ...] = (
     Alarm("stack_doubtful", 70, W, Block.NONE, "Sum of cells and stack voltage differ by more than the chip errs",
           "Measure the cells by hand. If they are right, the stack reading is off: raise stack_error_v.",
           delay="cell_spread_delay_ms", release_delay="recovery_ms", unit=VOLT),
+    Alarm("cell_loose", 71, W, Block.NONE, "A cell's reading comes and goes",
+          "Look for a loose sense wire or plug, at this cell and the next one.", release_delay="recovery_ms"),
+    Alarm("reading_loose", 72, W, Block.NONE, "A reading of temperature, current or stack comes and goes",
+          "Look for a loose sensor, shunt or supply wire.", release_delay="recovery_ms"),
+    Alarm("cell_step", 73, W, Block.NONE, "A cell does not step with the others when the current does",
+          "Look for a bad joint or a loose sense wire at this cell, or a weak cell.", release_delay="recovery_ms"),
     Alarm("charge_trip_repeated", 81, F, Block.CHARGE, "Charging tripped again and again",
           "The fast over-current limit or the chip ended charging too often within an hour. Look for a charger out of"
           " control, then 'bmsctl reset charge_trip_repeated'.",

@@ -69,3 +69,37 @@ def test_an_error_within_what_the_chip_may_err_by_is_no_alarm() -> None:
     pack.cell(7, offset_mv=-150)
     pack.run(120)
     assert not {"stack_doubtful", "cell_may_be_high"} & set(pack.active)
+
+
+def test_a_wire_that_is_off_for_a_moment_every_ten_seconds_is_told() -> None:
+    """S2: and nothing opens for it."""
+    pack = Pack().started()
+    for _ in range(3):
+        pack.fault("cell_open_wire", True, 5)
+        pack.cycle()
+        pack.fault("cell_open_wire", False, 5)
+        pack.run(10)
+    assert pack.active == {"cell_loose": 5}
+    assert pack.carries == (True, True)
+
+
+def test_a_bad_joint_is_told_by_the_loads_that_come_and_go() -> None:
+    pack = Pack().started()
+    pack.cell(9, resistance_percent=600)
+    for turn in range(12):
+        pack.set(load_w=(6000, 300)[turn % 2])
+        pack.run(15)
+    assert pack.active.get("cell_step") == 9
+
+
+def test_healthy_cells_of_different_age_are_not_told() -> None:
+    pack = Pack(plant={"initial_soc": 0.2}).started()
+    for cell in range(1, 17):
+        pack.cell(cell, resistance_percent=60 + 10 * cell)
+    pack.set(noise_mv=3)
+    for turn in range(40):
+        pack.set(load_w=(6000, 300)[turn % 2])
+        pack.run(15)
+    assert not {"cell_step", "cell_loose", "reading_loose", "stack_doubtful"} & {
+        name for _, name in pack.raised
+    }

@@ -41,6 +41,8 @@ KEPT = {"alarms", "consent", "held", "good_cycles", "started", "charge", "discha
 DROPPED = {
     "soc": "decides only when the inverter is asked to charge by force, which no rule here is about",
     "physics": "counts nothing where no voltage jumps and no current is large for the capacity, as in these models",
+    "joints": "counts nothing where cells do not step, as in these models, and blocks nothing",
+    "loose": "warns and blocks nothing",
     "told": "is asked only where an inverter is held to its limits, which these models leave out",
     "word": "decides only whether an event is written",
     "force_charge": "is a request to the inverter",
@@ -56,6 +58,8 @@ DROPPED = {
     "full_charge": "is a request to the inverter",
 }
 """Every field of the state is in one of the two, or a test fails."""
+TOLD_ONLY = {"cell_loose", "reading_loose", "cell_step"}
+"""Warnings that follow from dropped fields."""
 
 
 class Frame(NamedTuple):
@@ -159,7 +163,7 @@ def _fold_alarms(frame: Frame, states: tuple[AlarmState, ...], aged: Aged) -> tu
             aged(state.good_since_ms, table[n].release_ms),
         )
         for n, state in enumerate(states)
-        if state is not QUIET and state != QUIET
+        if state is not QUIET and state != QUIET and table[n].name not in TOLD_ONLY
     ])  # fmt: skip
 
 

@@ -35,6 +35,8 @@ NOT_HERE = {"configuration_fault", "contactor_worn", "main_contactor_welded", "m
 NOT_HERE |= {"charge_not_stopped", "discharge_not_stopped"}
 NOT_HERE |= {
     "cell_may_be_high",
+    "cell_step",
+    "reading_loose",
     "load_side_high",
     "load_side_live",
 }
