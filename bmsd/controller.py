@@ -5,6 +5,7 @@ The daemon runs it in real time, the bench in virtual time; neither the chip nor
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -12,6 +13,7 @@ from typing import TypeVar
 
 from bmsd.afe.chips import CHIPS
 from bmsd.afe.session import AfeSession
+from bmsd.afe.silence import WatchedPort
 from bmsd.afe.switching import OwnFets
 from bmsd.afe.transfers import BusCounter, Port, Procedure, run
 from bmsd.backstop import HOST_WATCHDOG_S, afe_settings
@@ -20,7 +22,7 @@ from bmsd.core import sleep
 from bmsd.core.settings import Settings
 from bmsd.core.state import Outputs, State
 from bmsd.core.step import step
-from bmsd.core.types import AfeReport, AfeState, Inputs, Levels, Request
+from bmsd.core.types import ALL_OFF, AfeReport, AfeState, Inputs, Levels, Request
 from bmsd.hardware import outputs
 from bmsd.hardware.outputs import Lines
 from bmsd.tables.configuration import OWN_FETS
@@ -31,7 +33,7 @@ T = TypeVar("T")
 BALANCE_REFRESH_MS = 5000
 """The chip stops balancing by itself after 20 s unless it is told again."""
 LATE_MS = 1000 * (HOST_WATCHDOG_S - 1)
-"""After a longer silence the chip's watchdog may have switched its FETs off, and any word switches them on again."""
+"""After a longer silence the chip's watchdog may have taken its permits back, and any word gives them again."""
 
 
 @dataclass(slots=True)
@@ -42,6 +44,8 @@ class Board:
     lines: Lines
     sleep_ms: Callable[[int], None]
     heater_ma: Callable[[], int | None] = field(default=lambda: None)
+    clock_ms: Callable[[], int] | None = None
+    """The monotonic clock; None: time stands still within a cycle, as on the bench."""
 
 
 class Controller:
@@ -57,7 +61,11 @@ class Controller:
         self._permitted: bool | None = None
         self._resting = False
         self._beat = False
-        self._cycle_ms: int | None = None
+        self._cycle_ms = 0
+        self._silent = False
+        self._port = WatchedPort(
+            board.port, board.clock_ms or (lambda: self._cycle_ms), LATE_MS, self._all_off_first
+        )
         self._fets = OwnFets() if config.topology == OWN_FETS else None
         self.parameters = parameters
         self.settings: Settings = config.settings(parameters)
@@ -98,7 +106,7 @@ class Controller:
 
     def cycle(self, now_ms: int, requests: tuple[Request, ...] = ()) -> Outputs:
         """Run one complete cycle."""
-        self._forbid_after_silence(now_ms)
+        self._begin(now_ms)
         is_open = self._contactors_open(self._contacts())
         if self.backstop_is_old and is_open:
             self._programmed = self._wanted
@@ -108,6 +116,9 @@ class Controller:
         report = self._run(self._session.cycle(now_ms, is_open))
         if self._fets is not None:
             self._fets.take(report)
+        if self._silent and self._board.clock_ms is not None:
+            # Rests count from when everything went off, not from when this cycle was due.
+            now_ms = max(now_ms, self._board.clock_ms())
         self.inputs = Inputs(
             now_ms,
             report,
@@ -116,11 +127,15 @@ class Controller:
             self._board.heater_ma(),
             requests,
             outputs.is_pressed(self._board.lines),
+            self._silent,
         )
+        self._silent = False
         self.state, self.out = step(self.settings, self.state, self.inputs)
         self._rest_chip(report, is_open)
-        self.levels = outputs.apply(self._board.lines, self.out.commands)
-        if self._fets is not None:
+        self._look()
+        # What was decided before a silence is too old to close anything: the next cycle begins anew.
+        self.levels = outputs.apply(self._board.lines, ALL_OFF if self._silent else self.out.commands)
+        if self._fets is not None and not self._silent:
             self._run(self._fets.follow(self._session, self.out.commands))
         self._tell_chip(now_ms, report)
         if report.measurement is not None and report.state is AfeState.READY:
@@ -153,12 +168,29 @@ class Controller:
         levels = self._fets.levels
         return replace(contacts, charge=levels.charge, discharge=levels.discharge)
 
-    def _forbid_after_silence(self, now_ms: int) -> None:
-        """Forbid the chip's own FETs before anything else is said to a chip whose watchdog may have acted."""
-        is_late = self._cycle_ms is not None and now_ms - self._cycle_ms >= LATE_MS
+    def _begin(self, now_ms: int) -> None:
+        """Begin a cycle; after a silence everything goes off first."""
         self._cycle_ms = now_ms
-        if self._fets is not None and is_late:
-            self._run(self._fets.switch_off(self._session))
+        self._port.begin_cycle()
+        self._look()
+
+    def _look(self) -> None:
+        """Let everything go off after a silence, though nothing is to be said to the chip now."""
+        with contextlib.suppress(OSError):  # told by the transfer that fails for it
+            self._port.look()
+
+    def _all_off_first(self, is_new: bool) -> bool:
+        """Switch all lines off, then forbid the chip its switches; tell whether it may hear other words now (S13)."""
+        if is_new:
+            self._silent = True
+            self._permitted = None
+            self._balance = (0, 0)
+            self.levels = outputs.all_off(self._board.lines)
+        if self._session.state is not AfeState.READY:
+            return True  # the first word of who brings a chip up is the same
+        if self._fets is not None:
+            return self._run(self._fets.switch_off(self._session))
+        return self._run(self._session.permit(False))
 
     def _contactors_open(self, contacts: Levels) -> bool:
         """Tell whether contactors and pre-charge are commanded off and nothing reads otherwise."""
@@ -205,7 +237,7 @@ class Controller:
     def _run(self, procedure: Procedure[T]) -> T:
         return run(
             procedure,
-            self._board.port,
+            self._port,
             self._config.afe.address,
             self._board.sleep_ms,
             counter=self._counter,

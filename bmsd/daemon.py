@@ -98,7 +98,7 @@ class Daemon:
 
         port = I2cPort(self._config.afe.bus, self._config.afe.timeout_ms)
         port.claim()
-        return Board(port, open_lines(self._config.outputs), sleep_ms)
+        return Board(port, open_lines(self._config.outputs), sleep_ms, clock_ms=monotonic_ms)
 
     def _open_desk(self, stored: store.Stored) -> tuple[Desk, dict[str, tuple[int | None, int | None]]]:
         """Take the stored parameter changes; unusable ones block until an operator has looked."""
@@ -136,7 +136,11 @@ class Daemon:
         due_ms = monotonic_ms()
         while not self._stop:
             # Decided for the time it was due, not when it woke: counted from a cycle that woke a millisecond
-            # late, a protection's delay would end a millisecond after a cycle, and cost another period.
+            # late, a protection's delay would end a millisecond after a cycle, and cost another period. Later
+            # than a period that is no longer true: rests and silences end by what the time is.
+            if monotonic_ms() - due_ms >= self._controller.period_ms:
+                due_ms = monotonic_ms()
+                self._overruns += 1
             self._cycle(due_ms)
             pause_ms = self._start_pause_ms()
             if pause_ms is not None:

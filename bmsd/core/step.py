@@ -23,6 +23,7 @@ from bmsd.core import (
     permissions,
     reserve,
     signals,
+    silence,
     sleep,
     soc,
     unseen,
@@ -72,6 +73,8 @@ class _Moved(NamedTuple):
 
 def step(settings: Settings, state: State, inputs: Inputs) -> tuple[State, Outputs]:
     """Decide one cycle."""
+    if inputs.silent:
+        state = silence.begun_anew(state, inputs.now_ms)
     judged = judge(settings, state, inputs)
     state, judged = counted_anew(state, judged, inputs.now_ms)
     permits = _permit(settings, state, judged, inputs)
@@ -209,6 +212,8 @@ def _conclude(
     told = obedience.tell(state.told, given, react_ms, inputs.now_ms)
     after = _after(settings, state, judged, permits, moved, commands, told, limiting, inputs)
     events = judged.events + _changes(state, after, inputs.now_ms)
+    if inputs.silent:
+        events = (silence.told(inputs.now_ms), *events)
     return after, _outputs(
         settings, judged, permits, moved, after, given, wait_balance, events, inputs.now_ms
     )

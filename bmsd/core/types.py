@@ -143,6 +143,8 @@ class Inputs:
     requests: tuple[Request, ...] = ()
     pressed: bool = False
     """Somebody presses the button that wakes the pack."""
+    silent: bool = False
+    """The core was silent for so long that the chip may have acted: everything was switched off before this cycle."""
 
 
 @dataclass(frozen=True, slots=True)

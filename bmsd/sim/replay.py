@@ -142,7 +142,8 @@ class RecordedPack:
 
     def board(self, sleep_ms: Callable[[int], None]) -> Board:
         """Give the doors that hardware has."""
-        return Board(self._chip, self._lines, sleep_ms)
+        # What a recording leaves out is no silence of the daemon.
+        return Board(self._chip, self._lines, sleep_ms, clock_ms=lambda: 0)
 
     def command(self, switch_name: str, on: bool) -> None:
         """Move a switch, at once."""

@@ -60,6 +60,16 @@ KINDS: tuple[Kind, ...] = (
          "Cycles run at their usual period, and the contactors close where the rules allow it.",
          "Nothing. If it wakes for a fault, 'bmsctl alarms' names it.",
          "It is a report."),
+    Kind("state", "silent", "c4a5d0b7e6f94d0c9a5b7d21f86e3a90", WARNING,
+         "bmsd was silent for too long: everything off, and a new start",
+         "bmsd said nothing to the front-end chip for 4 s or more: everything was switched off, and a start begins",
+         "The core did not run, or its bus did not answer, for so long that the chip's own watchdog may have opened"
+         " the contactors.",
+         "Everything is switched off before anything else is said to the chip. Then contactors close as after a start:"
+         " after good cycles, the load side behind its pre-charge.",
+         "Why the machine stood still: 'journalctl -k' for the card and the supply, 'bmsctl status' for overruns and"
+         " bus errors.",
+         "It is a report; 'Start complete' follows."),
     Kind("soc", "anchored", "eedbf80883e94918b28c04889f5e2ff5", INFORMATION,
          "State of charge corrected: the cells are @BMSD_NAME@", "",
          "The cells showed that the pack is @BMSD_NAME@.",

@@ -180,6 +180,7 @@ def test_a_charger_that_comes_back_gets_in_for_one_cycle_and_not_again_for_secon
     assert not rig.active("charge_past_contactor")
 
 
+@pytest.mark.slow
 def test_under_voltage_opens_the_discharge_fet_alone_and_charging_goes_on(tmp_path) -> None:
     """S1: the other way round, and the load side is dead."""
     rig = Rig(tmp_path, initial_soc=0.08).started()
@@ -290,9 +291,12 @@ def test_a_core_that_slept_through_the_watchdog_forbids_before_it_asks(rig) -> N
     assert not rig.chip.switches.chg
     rig.frames.clear()
     rig.cycle(after_ms=6000)
+    out = rig.control.out
     assert rig.frames[0][:2] == b"\x3e" + ALL_FETS_OFF
     assert rig.fets == (False, False)
-    assert rig.active("output_fault")
+    assert ("core", "silent") in [(event.name, event.state) for event in out.events]
+    assert not rig.active("output_fault")
+    assert out.word == "starting"
     rig.until(lambda: rig.fets == (True, True), 60)
 
 
