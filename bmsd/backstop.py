@@ -6,8 +6,11 @@ are one place, here; what the chip's steps make of them is the driver's business
 
 from __future__ import annotations
 
-from bmsd.config import Config
+from collections.abc import Mapping
+from typing import NamedTuple, Protocol
+
 from bmsd.core.types import AfeSettings
+from bmsd.hardware.board import AfeConfig
 from bmsd.tables.configuration import OWN_FETS
 from bmsd.tables.parameters import Parameters
 
@@ -27,9 +30,49 @@ LONGEST_CELL_DELAY_MS = 6700
 """2047 steps of 3.3 ms."""
 LOWEST_CELL_MV = 1012
 """The lowest under-voltage limit of the chip."""
+MADE_FROM: Mapping[str, tuple[str, ...]] = {
+    "cell_over_mv": ("cell_ovp_mv",),
+    "cell_over_delay_ms": ("cell_ovp_delay_ms",),
+    "cell_under_mv": ("cell_shutdown_mv", "cell_floor_mv"),
+    "cell_under_delay_ms": ("cell_uvp_delay_ms", "cell_shutdown_delay_ms"),
+    "charge_over_ma": ("charge_ocp2_ma", "charge_ocp_ma"),
+    "discharge_over_ma": ("discharge_ocp2_ma", "discharge_ocp_ma"),
+    "short_circuit_ma": ("short_circuit_ma", "discharge_ocp_ma"),
+    "short_circuit_delay_us": ("short_circuit_delay_us",),
+    "charge_over_decic": ("charge_otp_decic", "discharge_otp_decic"),
+    "charge_under_decic": ("charge_utp_decic", "discharge_utp_decic"),
+    "discharge_over_decic": ("discharge_otp_decic", "charge_otp_decic"),
+    "discharge_under_decic": ("discharge_utp_decic", "charge_utp_decic"),
+    "switch_over_decic": ("switch_otp_decic",),
+}
+"""The parameters that each setting of the chip follows, or follows where they are not written themselves."""
 
 
-def afe_settings(config: Config, p: Parameters) -> AfeSettings:
+class Wired(Protocol):
+    """What of a configuration the chip's settings need."""
+
+    @property
+    def cells(self) -> int:
+        """Count the cells in series."""
+
+    @property
+    def topology(self) -> str:
+        """Say what switches the pack."""
+
+    @property
+    def afe(self) -> AfeConfig:
+        """Give the chip and its bus."""
+
+
+class Chip(NamedTuple):
+    """The same of a configuration that is still being checked."""
+
+    cells: int
+    topology: str
+    afe: AfeConfig
+
+
+def afe_settings(config: Wired, p: Parameters) -> AfeSettings:
     """Work out the chip's settings for a configuration and a set of parameters.
 
     A common contactor has both permits in series, so a trip for one direction ends the other, too. There the chip's

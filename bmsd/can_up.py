@@ -83,7 +83,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--config", type=Path, default=DEFAULT_PATH, help="default %(default)s")
     options = parser.parse_args(arguments)
     try:
-        print(bring_up(load(options.config), options.interface))
+        print(bring_up(load(options.config, dangers=False), options.interface))
     except ConfigError as error:
         print("\n".join(error.problems), file=sys.stderr)
         return EXIT_CONFIG

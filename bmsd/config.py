@@ -12,16 +12,20 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bmsd import config_checks as checks
+from bmsd.backstop import Chip
 from bmsd.config_can import CanConfig, buses, check_buses
 from bmsd.config_files import Files, read
+from bmsd.config_lines import check_header, check_lines
 from bmsd.config_links import check_meters, check_modbus, tcp_address
+from bmsd.config_parameters import afe_of, check_parameters, written_parameters
+from bmsd.config_trial import Trial
 from bmsd.core.settings import Settings, settings
 from bmsd.errors import ConfigError
-from bmsd.hardware.board import FetsConfig, OutputsConfig
+from bmsd.hardware.board import AfeConfig, FetsConfig, OutputsConfig
 from bmsd.hardware.outputs import SWITCHED
 from bmsd.inverters import protocols
 from bmsd.inverters.protocols import row_of
-from bmsd.tables import parameters
+from bmsd.tables import envelopes, parameters
 from bmsd.tables.chemistries import CHEMISTRIES
 from bmsd.tables.configuration import FILE, OWN_FETS, link_of
 from bmsd.tables.parameters import Parameters
@@ -72,20 +76,6 @@ class MeterConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class AfeConfig:
-    """The front-end chip and its bus."""
-
-    chip: str
-    bus: int
-    address: int
-    crc: bool
-    shunt_uohm: int
-    battery_sensors: int
-    switch_sensor: bool
-    timeout_ms: int
-
-
-@dataclass(frozen=True, slots=True)
 class Config:
     """A complete, consistent configuration."""
 
@@ -107,6 +97,8 @@ class Config:
     chosen: Mapping[str, int]
     """The parameters the installer wrote himself, by inside name."""
     topology: str = "split"
+    i_know: frozenset[str] = frozenset()
+    """Parameters that go beyond what is usual for the chemistry on purpose, by public name."""
     named: Mapping[str, CanConfig | ModbusConfig | MeterConfig] = field(default_factory=dict)
     """Further sections by the names of their links: [modbus.garage] is modbus@garage."""
     meter: MeterConfig | None = None
@@ -151,6 +143,18 @@ class Config:
             return None
         return FetsConfig(self.afe.chip, self.afe.bus, self.afe.address, self.afe.timeout_ms)
 
+    @property
+    def trial(self) -> Trial:
+        """Give what a changed set of parameters of this pack is held to (S8)."""
+        values = {row.name: self.parameters.get(row.name) for row in parameters.ROWS}
+        return Trial(
+            envelopes.Pack(self.chemistry, self.preset, self.cells, self.capacity_mah, self.i_know),
+            lambda changes: {**values, **changes},
+            Chip(self.cells, self.topology, self.afe),
+            self.heater_mohm,
+            for_good=False,
+        )
+
     def settings(self, changed: Parameters | None = None) -> Settings:
         """Give the core's settings, with the configured parameters or a changed set."""
         return settings(
@@ -180,29 +184,39 @@ class Checked(NamedTuple):
     merged: Mapping[str, int | None] | None
 
 
-def load(path: Path) -> Config:
-    """Read and check a configuration file with its drop-ins; raise ConfigError with every problem."""
+def load(path: Path, *, dangers: bool = True, on_chip: bool = False) -> Config:
+    """Read and check a configuration file with its drop-ins; raise ConfigError with every problem.
+
+    Whoever switches nothing on may read one that is complete but dangerous: safe-off has to. Who is about to program
+    the chip tries the parameters on it, too.
+    """
     problems: list[str] = []
     given = read(path, problems)
-    values, chosen, merged = check(path, given, problems)
-    if problems or merged is None:
+    values, chosen, merged = check(path, given, problems, dangers=dangers, on_chip=on_chip)
+    afe = afe_of(values)
+    if problems or merged is None or afe is None:
         raise ConfigError(problems)
-    return _build(path, given, values, merged, chosen)
+    return _build(path, given, values, merged, chosen, afe)
 
 
-def check(path: Path, given: Files, problems: list[str]) -> Checked:
+def check(
+    path: Path, given: Files, problems: list[str], *, dangers: bool = True, on_chip: bool = True
+) -> Checked:
     """Check everything that is written; what is wrong is added to the problems."""
     values = checks.check_keys(path, given, problems)
-    chosen = checks.chosen_parameters(given.get("parameters", {}), problems)
+    written = written_parameters(given.get("parameters", {}), problems)
     checks.check_chip(given, values, problems)
-    merged = checks.check_parameters(path, given, values, chosen, problems)
-    checks.check_heater(given, values, merged, problems)
-    checks.check_lines(given, values, problems)
+    checks.check_i_know(given, values, problems)
+    merged = check_parameters(path, given, values, written, problems, dangers=dangers, on_chip=on_chip)
+    checks.check_heater(path, given, values, merged, problems)
+    check_lines(given, values, problems)
+    if dangers:
+        check_header(given, values, problems)
     checks.check_topology(path, given, values, problems)
     check_buses(given, values, merged, problems)
     check_modbus(given, values, problems)
     check_meters(given, values, problems)
-    return Checked(values, chosen, merged)
+    return Checked(values, written.chosen, merged)
 
 
 def _build(
@@ -211,6 +225,7 @@ def _build(
     values: Mapping[str, Any],
     merged: Mapping[str, int | None],
     chosen: Mapping[str, int],
+    afe: AfeConfig,
 ) -> Config:
     ohm, found = values.get("heater.resistance_ohm"), buses(given, values)
     return Config(
@@ -219,7 +234,7 @@ def _build(
         preset=values["pack.preset"],
         cells=values["pack.cells"],
         capacity_mah=round(values["pack.capacity_ah"] * 1000),
-        afe=_afe(values),
+        afe=afe,
         outputs=_outputs(values),
         heater_mohm=None if ohm is None else round(ohm * 1000),
         heater_from_pack=values.get("heater.supply") == "pack",
@@ -231,20 +246,8 @@ def _build(
         closes_by_itself=values["switches.close_after_restart"] == "automatic",
         chosen=dict(chosen),
         topology=values["switches.topology"],
+        i_know=frozenset(values["pack.i_know"]),
         named={**found, **_named(given, values)},
-    )
-
-
-def _afe(values: Mapping[str, Any]) -> AfeConfig:
-    return AfeConfig(
-        chip=values["afe.chip"],
-        bus=values["afe.bus"],
-        address=values["afe.address"],
-        crc=values["afe.crc"],
-        shunt_uohm=round(values["afe.shunt_mohm"] * 1000),
-        battery_sensors=values["afe.battery_sensors"],
-        switch_sensor=values["afe.switch_sensor"],
-        timeout_ms=values["afe.timeout_ms"],
     )
 
 

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bmsd.config_files import Files, Place
+from bmsd.config_files import Files, alike
 from bmsd.config_links import named_sections
 from bmsd.inverters import protocols
 from bmsd.tables import configuration
 from bmsd.tables.configuration import link_of
+from bmsd.tables.parameters import BY_NAME
 
 _FIRST, _NETWORK = "can", "socketcan"
 _NEEDED = {
@@ -81,16 +82,29 @@ def _check(section: str, given: Files, values: Mapping[str, Any], problems: list
     found = [("battery_name", text) for text in protocols.name_problems(called or "")]
     if name is not None:
         key = "bitrate" if name in protocols.NAMES else "protocol"
-        found += [(key, text) for text in protocols.problems(name, bitrate)]
-        found += [("fallback", text) for text in protocols.fallback_problems(name, fallback or "")]
+        found += [(key, f"{text}{_meant(name)}") for text in protocols.problems(name, bitrate)]
+        texts = protocols.fallback_problems(name, fallback or "")
+        meant = _meant(fallback or "") if name == protocols.AUTO else ""
+        found += [("fallback", f"{text}{meant}") for text in texts]
     interface = values.get(f"{section}.interface")
     if reason := _REFUSED.get(interface or ""):
-        found.append(("interface", f"can.interface {interface!r} is not allowed: {reason}"))
+        found.append(("interface", f'can.interface {interface!r} is not allowed: {reason}. Take "socketcan"'))
     for needed in _NEEDED.get(interface or "", ()):
         if needed not in given[section]:
             found.append(("interface", f"can.interface {interface!r} needs {needed} = ... as well"))
     for key, text in found:
         problems.append(f"{_place(given, section, key)}{text.replace('can.', f'{section}.', 1)}")
+
+
+def _carried_by(charge_mv: int) -> str:
+    """Name the protocols that carry a charge voltage."""
+    names = [name for name in protocols.PROTOCOLS if not protocols.voltage_problems(name, charge_mv)]
+    return f"; it is carried by {', '.join(names)}" if names else ""
+
+
+def _meant(name: str) -> str:
+    """Suggest a protocol for a name that is none."""
+    return "" if name in protocols.NAMES else alike(name, protocols.NAMES)
 
 
 def _check_voltage(
@@ -102,11 +116,15 @@ def _check_voltage(
 ) -> None:
     """Refuse a pack whose charge voltage the protocol cannot carry: clamped, it would be another."""
     cell_mv, cells = (merged or {}).get("cell_charge_mv"), values.get("pack.cells")
+    row = BY_NAME["cell_charge_mv"]
+    if cell_mv is None or cells is None or not row.low <= cell_mv <= row.high:
+        return
     for key in ("protocol", "fallback"):
         name = values.get(f"{section}.{key}")
-        if name in protocols.NAMES and cell_mv is not None and cells is not None:
+        if name in protocols.NAMES:
             for text in protocols.voltage_problems(name, cell_mv * cells):
                 told = text.replace("can.protocol", f"{section}.{key}", 1)
+                told += _carried_by(cell_mv * cells)
                 problems.append(f"{_place(given, section, key)}{told}")
 
 
@@ -144,10 +162,7 @@ def _lines(given: Files, values: Mapping[str, Any]) -> dict[str, str]:
 
 def _place(given: Files, section: str, key: str = "") -> str:
     """Say where a key stands, or else the section; nothing where neither was written."""
-    written = given.get(section, {})
-    found: Place | None = written[key].place if key in written else None
-    if found is None and written:
-        found = min((value.place for value in written.values()), key=lambda place: place.line)
+    found = given.place(section, key)
     return f"{found}: " if found else ""
 
 

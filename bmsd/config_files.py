@@ -1,19 +1,21 @@
 """Read the configuration files, and keep for every value where it stands.
 
-The main file and its drop-ins are merged key by key, later files win. What cannot be read is a problem text.
+The main file and its drop-ins are merged key by key, later files win.
 """
 
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from bmsd import config_toml
+from bmsd.errors import ConfigError
 from bmsd.tables import configuration
 
 _HEADER = re.compile(r"\s*\[\s*([A-Za-z0-9_.-]+)\s*\]")
+_BEGIN = ". Copy the example etc/bmsd.toml and adapt it, or run 'bmsctl setup'"
 _ASSIGNMENT = re.compile(r"\s*(?:([A-Za-z0-9_-]+)\s*\.\s*)?([A-Za-z0-9_-]+)\s*=")
 
 
@@ -34,30 +36,36 @@ class Given(NamedTuple):
     place: Place
 
 
-Files = dict[str, dict[str, Given]]
-"""Section, key, value as written."""
+class Files(dict[str, dict[str, Given]]):
+    """Section, key, value as written; and where each section begins."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.headers: dict[str, Place] = {}
+
+    def place(self, section: str, key: str = "") -> Place | None:
+        """Say where a key stands, or else its section; None where neither is written."""
+        written = self.get(section, {}).get(key)
+        return written.place if written else self.headers.get(section)
 
 
 def read(path: Path, problems: list[str]) -> Files:
-    """Read a configuration file and its drop-ins; every trouble is added to `problems`."""
-    merged: Files = {}
+    """Read a configuration file and its drop-ins; raise ConfigError where one cannot be read.
+
+    What is missing then is not known, so nothing else is said of the others.
+    """
+    merged, unreadable = Files(), list[str]()
     for file in (path, *sorted((path.parent / "conf.d").glob("*.toml"))):
         try:
-            text = file.read_text()
-            document = tomllib.loads(text)
-        except FileNotFoundError:
-            problems.append(f"{file}: there is no such file. Copy the example etc/bmsd.toml and adapt it")
-            continue
-        except (OSError, UnicodeDecodeError, RecursionError) as error:
-            problems.append(f"{file}: cannot be read: {error}")
-            continue
-        except tomllib.TOMLDecodeError as error:
-            problems.append(f"{file}: is not valid TOML: {error}. Texts need quotes, tables need [brackets]")
-            continue
-        except ValueError as error:
-            problems.append(f"{file}: cannot be read: {error}")
+            text, document = config_toml.read(file, _BEGIN)
+        except ConfigError as error:
+            unreadable += error.problems
             continue
         _merge(file, document, _lines(text), merged, problems)
+    if unreadable:
+        raise ConfigError(unreadable)
+    if not merged and not problems:
+        raise ConfigError([f"{path}: nothing is written in it{_BEGIN}"])
     return merged
 
 
@@ -92,6 +100,7 @@ def _merge(
         else:
             for full, keys in _apart(section, table).items():
                 header = lines.get((full, ""), place.line)
+                merged.headers[full] = Place(str(file), header)
                 target = merged.setdefault(full, {})
                 for name, value in keys.items():
                     target[name] = Given(value, Place(str(file), lines.get((full, name), header)))
@@ -114,8 +123,9 @@ def nearest(word: str, known: Iterable[str], otherwise: str = "") -> str:
 
 
 def alike(word: str, known: Iterable[str], likeness: float = 0.6) -> str:
-    """Suggest what may have been meant, if something looks like it."""
+    """Suggest what may have been meant, if something looks like it; capitals do not count."""
     from difflib import get_close_matches  # memory of every process, for what is hardly ever wrong
 
-    near = get_close_matches(word, list(known), 1, likeness)
-    return f"; did you mean {near[0]}?" if near else ""
+    small = {name.lower(): name for name in known}
+    near = get_close_matches(word.lower(), list(small), 1, likeness)
+    return f"; did you mean {small[near[0]]}?" if near else ""

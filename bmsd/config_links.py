@@ -69,7 +69,8 @@ def check_meters(given: Files, values: Mapping[str, Any], problems: list[str]) -
     for section in named_sections(given, "meter"):
         found = [*_port_problems(section, given, values), *_device_problems(section, values)]
         if "devices" not in given[section]:
-            found.append(("devices", f"{section}.devices is missing: what is read, by unit id, and its kind"))
+            text = f'{section}.devices is missing: write what is read, by unit id, as {{ 1 = "sdm120" }}'
+            found.append(("devices", text))
         if values.get(f"{section}.port") in ours:
             found.append(
                 ("port", f"{section}.port is a port of [modbus] already: only one can be the master there")
@@ -79,9 +80,9 @@ def check_meters(given: Files, values: Mapping[str, Any], problems: list[str]) -
 
 
 def _at(given: Files, section: str, key: str) -> str:
-    """Say where a key is written; nothing where it is not."""
-    written = given[section].get(key)
-    return f"{written.place}: " if written else ""
+    """Say where a key is written, or else its section; nothing where neither is."""
+    place = given.place(section, key)
+    return f"{place}: " if place else ""
 
 
 def _device_problems(section: str, values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -114,7 +115,10 @@ def _port_problems(section: str, given: Files, values: Mapping[str, Any]) -> Ite
     port, tcp = values.get(f"{section}.port"), values.get(f"{section}.tcp")
     if tcp is None:
         if port is None and "port" not in given[section]:
-            yield "port", f"{section}.port is missing: Serial port. Write a text, or {section}.tcp"
+            yield (
+                "port",
+                f'{section}.port is missing: write a serial port, such as "/dev/ttyUSB0", or {section}.tcp',
+            )
         return
     if tcp_address(tcp) is None:
         yield "tcp", f'{section}.tcp is {tcp!r}; write an address and a port, such as "127.0.0.1:1502"'
@@ -148,6 +152,6 @@ def _unit_problems(section: str, values: Mapping[str, Any]) -> Iterator[tuple[st
         if not _UNIT.fullmatch(unit) or int(unit) > _LAST_UNIT:
             yield "more_units", f"{what} is no unit id; allowed is 1 to {_LAST_UNIT}"
         elif int(unit) == values.get(f"{section}.unit"):
-            yield "more_units", f"{what} is {section}.unit already"
+            yield "more_units", f"{what} is {section}.unit already: take another, or leave it out"
         if not isinstance(named, list) or not named or not all(name in MAPS for name in named):
             yield "more_units", f"{what} needs a list of its maps; known are {', '.join(MAPS)}"

@@ -31,7 +31,7 @@ from bmsd.errors import BmsdError, ConfigError, OutputError, ParameterError
 from bmsd.events import Ring
 from bmsd.hardware.service import Service
 from bmsd.process import Guard, keep_in_memory, lock, may_ask
-from bmsd.requests import Desk, afe_settings_fit
+from bmsd.requests import Desk
 from bmsd.tables.alarms import Block
 
 if TYPE_CHECKING:
@@ -328,13 +328,8 @@ def complain(text: str) -> None:
 
 
 def checked_config(path: Path) -> Config:
-    """Load the configuration and try it on the chip's driver; raise ConfigError with every problem."""
-    config = load(path)
-    try:
-        afe_settings_fit(config, config.parameters)
-    except ValueError as error:
-        raise ConfigError([f"{path}: [parameters] do not fit {config.afe.chip}: {error}"]) from None
-    return config
+    """Load the configuration; raise ConfigError with every problem, what the chip cannot do among them."""
+    return load(path, on_chip=True)
 
 
 def main(arguments: list[str] | None = None) -> int:

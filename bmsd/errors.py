@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 
 class BmsdError(Exception):
     """Base of all errors that bmsd itself raises."""
@@ -29,6 +31,26 @@ class HardwareError(BmsdError):
 
 class AfeError(HardwareError):
     """The front-end chip cannot be read or set."""
+
+
+class Unfit(NamedTuple):
+    """One setting that a front-end chip cannot do, in the unit that its field's name ends in."""
+
+    field: str
+    what: str
+    value: int
+    low: int
+    high: int
+    text: str
+    """All of it in the chip's own words."""
+
+
+class UnfitError(AfeError, ValueError):
+    """The front-end chip cannot be set like this; `unfit` lists every setting that it cannot do."""
+
+    def __init__(self, unfit: list[Unfit]) -> None:
+        super().__init__("; ".join(one.text for one in unfit))
+        self.unfit = unfit
 
 
 class BusError(AfeError):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from bmsd.afe.chips import CHIPS
@@ -15,8 +16,7 @@ from bmsd.asking import Asked
 from bmsd.backstop import afe_settings
 from bmsd.bus import monotonic_ms
 from bmsd.config import Config
-from bmsd.core.heater import misfit
-from bmsd.core.settings import heater_max_mw
+from bmsd.config_advice import told
 from bmsd.core.types import Event, Request
 from bmsd.errors import ParameterError, PeerError
 from bmsd.tables import alarms, parameters, remote
@@ -199,16 +199,12 @@ class Desk:
 
     def _checked(self, changes: Mapping[str, int]) -> Parameters:
         """Make a complete set that the rows, the heater and the front-end chip allow (S4, S6, S8)."""
-        config = self._config
-        wanted = parameters.changed(config.parameters, changes, config.cells)
-        problem = heater_problem(config, wanted)
-        if problem:
-            raise ParameterError([problem])
-        try:
-            afe_settings_fit(config, wanted)
-        except ValueError as error:
-            raise ParameterError([str(error)]) from None
-        return wanted
+        unknown = [name for name in changes if name not in parameters.BY_NAME]
+        if unknown:
+            raise ParameterError([f"no parameter is called {name}" for name in unknown])
+        if found := told(self._config.trial, changes):
+            raise ParameterError([text for _, text in found])
+        return replace(self._config.parameters, **dict(changes))
 
     def _differences(self, old: Parameters, new: Parameters, who: str, now_ms: int) -> list[Event]:
         return [
@@ -244,15 +240,6 @@ def who_asks(asked: Asked) -> str:
 def afe_settings_fit(config: Config, wanted: Parameters) -> None:
     """Raise ValueError when the front-end chip cannot be programmed with these parameters."""
     CHIPS[config.afe.chip].driver(afe_settings(config, wanted))
-
-
-def heater_problem(config: Config, wanted: Parameters) -> str:
-    """Say why the heater does not fit a set of parameters; empty when it does (S4)."""
-    if config.heater_mohm is None:
-        return ""
-    max_mw = heater_max_mw(config.cells, wanted.heater_max_mw)
-    text = misfit(config.heater_mohm, wanted.cell_ovp_mv * config.cells, wanted.heater_max_ma, max_mw)
-    return f"the heater of {config.heater_mohm / 1000:g} ohm: {text}" if text else ""
 
 
 def _integers(values: object) -> dict[str, int]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 
 from bmsd import backstop
 from bmsd.afe.bq769x2 import Bq769x2
 from bmsd.backstop import afe_settings
+from bmsd.tables.parameters import ROWS
 from tests.configured import loaded, pack_text
 
 KINDS = [(c, p) for c in ("lifepo4", "li-ion", "lto") for p in ("default", "jk-compatible")]
@@ -79,6 +80,17 @@ def test_every_parameter_of_the_backstop_moves_it(config) -> None:
         "cell_ovp_delay_ms": 100, "short_circuit_delay_us": 15,
     }.items():  # fmt: skip
         assert afe_settings(config, replace(p, **{name: p.get(name) + by})) != before, name
+
+
+def test_every_setting_says_which_parameters_it_follows(config) -> None:
+    """S6: a refusal of the chip is told at the parameter that asks for it."""
+    p, before = config.parameters, asdict(afe_settings(config, config.parameters))
+    for row in ROWS:
+        value = p.get(row.name)
+        for by in (-100, -1, 1, 100):
+            after = asdict(afe_settings(config, replace(p, **{row.name: value + by})))
+            moved = [field for field in before if before[field] != after[field]]
+            assert all(row.name in backstop.MADE_FROM[field] for field in moved), (row.name, moved)
 
 
 @pytest.fixture

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from bmsd.afe.chips import CHIPS
 from bmsd.config import load
+from bmsd.tables.configuration import keys_of
 from tests.configured import GOOD, problems, written
 
 
@@ -35,17 +37,17 @@ def test_the_example_is_good(tmp_path) -> None:
 
 # Line of the example, what stands there instead, and words that the one problem must carry.
 WRONG = (
-    ("cells = 16", "cells = 2", ("pack.cells", "2", "3 to 32")),
-    ("cells = 16", "cells = 33", ("pack.cells", "33", "3 to 32")),
-    ("cells = 16", "cells = true", ("pack.cells", "True", "3 to 32")),
-    ("cells = 16", "cells = 16.5", ("pack.cells", "16.5", "3 to 32")),
-    ("cells = 16", 'cells = "16"', ("pack.cells", "'16'", "3 to 32")),
-    ("cells = 16", "cells = [16]", ("pack.cells", "[16]", "3 to 32")),
-    ("cells = 16", "cells = {a = 1}", ("pack.cells", "3 to 32")),
-    ("cells = 16", "cells = -16", ("pack.cells", "-16", "3 to 32")),
-    ("cells = 16", "cells = nan", ("pack.cells", "nan", "3 to 32")),
-    ("cells = 16", "cells = inf", ("pack.cells", "inf", "3 to 32")),
-    ("cells = 16", "cells = 1979-05-27", ("pack.cells", "3 to 32")),
+    ("cells = 16", "cells = 2", ("pack.cells", "2", "3 to 16")),
+    ("cells = 16", "cells = 33", ("pack.cells", "33", "3 to 16")),
+    ("cells = 16", "cells = true", ("pack.cells", "True", "3 to 16")),
+    ("cells = 16", "cells = 16.5", ("pack.cells", "16.5", "3 to 16")),
+    ("cells = 16", 'cells = "16"', ("pack.cells", "'16'", "3 to 16")),
+    ("cells = 16", "cells = [16]", ("pack.cells", "[16]", "3 to 16")),
+    ("cells = 16", "cells = {a = 1}", ("pack.cells", "3 to 16")),
+    ("cells = 16", "cells = -16", ("pack.cells", "-16", "3 to 16")),
+    ("cells = 16", "cells = nan", ("pack.cells", "nan", "3 to 16")),
+    ("cells = 16", "cells = inf", ("pack.cells", "inf", "3 to 16")),
+    ("cells = 16", "cells = 1979-05-27", ("pack.cells", "3 to 16")),
     ("capacity_ah = 280", "capacity_ah = nan", ("pack.capacity_ah", "nan", "1 to 5000")),
     ("capacity_ah = 280", "capacity_ah = -inf", ("pack.capacity_ah", "-inf", "1 to 5000")),
     ("capacity_ah = 280", "capacity_ah = 0", ("pack.capacity_ah", "0", "1 to 5000")),
@@ -86,11 +88,19 @@ def test_a_wrong_value_is_told_with_line_value_range_and_next_step(tmp_path, old
     assert found[0].startswith(f"{path}, line {lines.index(last) + 1}: ")
 
 
-def test_more_cells_than_the_chip_measures_are_refused_at_the_chip(tmp_path) -> None:
-    path = changed(tmp_path, ("cells = 16", "cells = 17"))
-    (found,) = problems(path)
-    chip = line_of(path, 'chip = "bq76952"')
-    assert found == f"{chip}: bq76952 measures 3 to 16 cells, pack.cells is 17"
+@pytest.mark.parametrize("name", CHIPS)
+def test_more_cells_than_the_chip_measures_are_refused_with_what_it_measures(tmp_path, name) -> None:
+    """The table's range is that of the chip that measures most."""
+    chip = CHIPS[name]
+    cells = f"cells = {chip.max_cells + 1}"
+    path = changed(tmp_path, ("cells = 16", cells), ('chip = "bq76952"', f'chip = "{name}"'))
+    found = problems(path)
+    assert found[0].startswith(
+        f"{line_of(path, cells)}: pack.cells is {chip.max_cells + 1}, allowed is 3 to {chip.max_cells}. "
+    )
+    others = [other for other, row in CHIPS.items() if row.max_cells > chip.max_cells]
+    assert all(other in "".join(found[1:]) for other in others)
+    assert keys_of("pack")["cells"].high == max(row.max_cells for row in CHIPS.values())
 
 
 def test_all_errors_are_told_at_once(tmp_path) -> None:

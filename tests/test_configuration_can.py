@@ -111,6 +111,18 @@ def test_a_further_bus_has_the_keys_defaults_and_checks_of_the_first(tmp_path) -
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("name", [*PROTOCOLS, "auto"])
+def test_the_core_knows_whether_its_inverter_discharges_down_to_the_charge_voltage(tmp_path, name) -> None:
+    exports = name in {"deye", "sunsynk", "solark", "solark-10mv", "victron", "byd", "sma", "auto"}
+    assert loaded(tmp_path, f'protocol = "{name}"').settings().exports is exports
+
+
+def test_one_of_several_buses_with_such_an_inverter_is_enough(tmp_path) -> None:
+    further = "[can.grid]", 'protocol = "sma"', 'channel = "can1"', "share_percent = 40"
+    made = loaded(tmp_path, 'protocol = "pylontech"', "share_percent = 60", *further)
+    assert made.settings().exports
+
+
 def test_a_display_needs_no_share(tmp_path) -> None:
     lines = ('protocol = "pylontech"', "[can.display]", 'protocol = "jk"', 'channel = "can1"')
     assert loaded(tmp_path, *lines).buses["can@display"].share_percent == 100
@@ -216,11 +228,16 @@ def test_a_serial_adapter_needs_its_port(tmp_path, interface) -> None:
     assert loaded(tmp_path, f'interface = "{interface}"', 'channel = "/dev/ttyACM0"').can
 
 
-@pytest.mark.parametrize(("cells", "fits"), [(4, False), (8, False), (12, True), (16, True), (24, False)])
+@pytest.mark.parametrize(
+    ("cells", "fits"),
+    [(4, False), (8, False), (12, True), (16, True), ("16\nchemistry = 'li-ion'", False)],
+)
 @pytest.mark.parametrize("lines", [('protocol = "sma"',), ('protocol = "auto"', 'fallback = "sma"')])
 def test_a_pack_that_the_protocol_cannot_charge_is_refused(tmp_path, monkeypatch, cells, fits, lines) -> None:
     """Kept inside its range, the charge voltage of a 12 V pack would be told as 41 V."""
     monkeypatch.setattr(f"{__name__}.GOOD", GOOD.replace("cells = 16", f"cells = {cells}"))
+    if "li-ion" in str(cells):
+        monkeypatch.setattr(f"{__name__}.GOOD", GOOD.replace('chemistry = "lifepo4"\n', ""))
     if fits:
         assert loaded(tmp_path, *lines).cells == cells
     else:

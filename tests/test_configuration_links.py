@@ -150,7 +150,7 @@ def test_the_journal_link_runs_whatever_the_configuration_says(monkeypatch, writ
     assert served == ["journal"]
 
 
-def test_further_links_are_shown_after_the_first_ones(tmp_path) -> None:
+def test_further_links_are_shown_after_the_first_ones(tmp_path, clock) -> None:
     publisher, now_ms = Publisher(tmp_path), monotonic_ms()
     publisher.publish("snapshot.json", {"cells": 16, "points": {}, "alarms": []}, now_ms)
     publisher.publish("link-modbus@garage.json", {"state": "running", "detail": "unit 9"}, now_ms)

@@ -19,6 +19,7 @@ from bmsd.afe.bq769x2_fixed import (
 )
 from bmsd.afe.bq769x2_registers import BLOCK, Row
 from bmsd.core.types import AfeSettings
+from bmsd.errors import Unfit, UnfitError
 
 SCD_MV = (10, 20, 40, 60, 80, 100, 125, 150, 175, 200, 250, 300, 350, 400, 450, 500)
 """Short-circuit thresholds across the shunt by index (data-sheet section on SCD)."""
@@ -69,12 +70,12 @@ def data_memory(settings: AfeSettings, inputs: tuple[int, ...]) -> tuple[Setting
     """List every row this driver sets, in order of address.
 
     `inputs` are the chip's cell inputs with a cell on them, counted from 0.
-    Raises ValueError naming every value that the chip cannot express.
+    Raises UnfitError naming every value that the chip cannot express.
     """
     switches = OWN_FET_ROWS if settings.own_fets else CONTACTOR_ROWS
     rows = [Setting(row, value) for row, value in (*FIXED, *switches)]
     rows += [*_thermistors(settings), *_acquisition(settings, inputs)]
-    problems: list[str] = []
+    unfit: list[Unfit] = []
     for group in (
         _over_voltage,
         _under_voltage,
@@ -87,10 +88,10 @@ def data_memory(settings: AfeSettings, inputs: tuple[int, ...]) -> tuple[Setting
     ):
         try:
             rows += group(settings)
-        except ValueError as error:
-            problems.append(str(error))
-    if problems:
-        raise ValueError("; ".join(problems))
+        except UnfitError as error:
+            unfit += error.unfit
+    if unfit:
+        raise UnfitError(unfit)
     return tuple(sorted(rows, key=lambda setting: setting.row.address))
 
 
@@ -146,7 +147,7 @@ def _acquisition(settings: AfeSettings, inputs: tuple[int, ...]) -> list[Setting
 def _over_voltage(settings: AfeSettings) -> list[Setting]:
     """Set cell over-voltage: 50.6 mV steps, delays of 3.3·(n+2) ms."""
     over = -(-settings.cell_over_mv * 10 // 506)
-    _check("cell over-voltage", settings.cell_over_mv, "mV", over, (20, 1012), (110, 5566))
+    _check("cell_over_mv", "cell over-voltage", settings.cell_over_mv, "mV", over, (20, 1012), (110, 5566))
     return [
         Setting(reg.COV_THRESHOLD, over, "cell_over_mv", over * 506 // 10),
         _delay(reg.COV_DELAY, "cell_over_delay_ms", settings.cell_over_delay_ms, 2047),
@@ -156,7 +157,7 @@ def _over_voltage(settings: AfeSettings) -> list[Setting]:
 def _under_voltage(settings: AfeSettings) -> list[Setting]:
     """Set cell under-voltage, in the same steps."""
     under = settings.cell_under_mv * 10 // 506
-    _check("cell under-voltage", settings.cell_under_mv, "mV", under, (20, 1012), (90, 4554))
+    _check("cell_under_mv", "cell under-voltage", settings.cell_under_mv, "mV", under, (20, 1012), (90, 4554))
     return [
         Setting(reg.CUV_THRESHOLD, under, "cell_under_mv", under * 506 // 10),
         _delay(reg.CUV_DELAY, "cell_under_delay_ms", settings.cell_under_delay_ms, 2047),
@@ -165,7 +166,7 @@ def _under_voltage(settings: AfeSettings) -> list[Setting]:
 
 def _charge_current(settings: AfeSettings) -> list[Setting]:
     """Set charge over-current: 2 mV steps across the shunt."""
-    steps = _current_steps("charge over-current", settings.charge_over_ma, settings, 62)
+    steps = _current_steps("charge_over_ma", "charge over-current", settings.charge_over_ma, settings, 62)
     return [
         Setting(reg.OCC_THRESHOLD, steps, "charge_over_ma", _current_ma(2 * steps, settings)),
         _delay(reg.OCC_DELAY, "charge_over_delay_ms", settings.charge_over_delay_ms, 127),
@@ -174,13 +175,15 @@ def _charge_current(settings: AfeSettings) -> list[Setting]:
 
 def _discharge_current(settings: AfeSettings) -> list[Setting]:
     """Set discharge over-current. OCD2 doubles OCD1, two comparators for one."""
-    steps = _current_steps("discharge over-current", settings.discharge_over_ma, settings, 100)
+    steps = _current_steps(
+        "discharge_over_ma", "discharge over-current", settings.discharge_over_ma, settings, 100
+    )
     delay_ms = settings.discharge_over_delay_ms
     return [
         Setting(reg.OCD1_THRESHOLD, steps, "discharge_over_ma", _current_ma(2 * steps, settings)),
         _delay(reg.OCD1_DELAY, "discharge_over_delay_ms", delay_ms, 127),
         Setting(reg.OCD2_THRESHOLD, steps),
-        Setting(reg.OCD2_DELAY, _delay(reg.OCD2_DELAY, "", delay_ms, 127).value),
+        Setting(reg.OCD2_DELAY, _delay(reg.OCD2_DELAY, "discharge_over_delay_ms", delay_ms, 127).value),
     ]
 
 
@@ -194,13 +197,15 @@ def _short_circuit(settings: AfeSettings) -> list[Setting]:
     ]
     lowest_ma, highest_ma = _current_ma(SCD_MV[0], settings), _current_ma(SCD_MV[-1], settings)
     if not reachable or wanted_ma < lowest_ma:
-        raise ValueError(
+        text = (
             f"short circuit {wanted_ma} mA: with a {settings.shunt_uohm} µΩ shunt the chip can do "
             f"{lowest_ma} to {highest_ma} mA; change the limit or the shunt"
         )
+        raise UnfitError([Unfit("short_circuit_ma", "short circuit", wanted_ma, lowest_ma, highest_ma, text)])
     steps = -(-delay_us // 15) + 1
     if delay_us < 0 or steps > 31:
-        raise ValueError(f"short-circuit delay {delay_us} µs: the chip can do 0 to 450 µs")
+        text = f"short-circuit delay {delay_us} µs: the chip can do 0 to 450 µs"
+        raise UnfitError([Unfit("short_circuit_delay_us", "short-circuit delay", delay_us, 0, 450, text)])
     index = reachable[0]
     return [
         Setting(reg.SCD_THRESHOLD, index, "short_circuit_ma", _current_ma(SCD_MV[index], settings)),
@@ -221,7 +226,7 @@ def _temperatures(settings: AfeSettings) -> list[Setting]:
     rows: list[Setting] = []
     for field, limit_c, recovery_c, threshold, delay, recovery in table:
         wanted_decic: int = getattr(settings, field)
-        _check(threshold.name, wanted_decic, "0.1 °C", limit_c, (-40, -400), (120, 1200))
+        _check(field, threshold.name, wanted_decic, "0.1 °C", limit_c, (-40, -400), (120, 1200))
         rows.append(Setting(threshold, limit_c, field, limit_c * 10))
         rows.append(Setting(delay, 2))
         rows.append(Setting(recovery, min(120, max(-40, limit_c + recovery_c))))
@@ -231,7 +236,15 @@ def _temperatures(settings: AfeSettings) -> list[Setting]:
 def _switch_temperature(settings: AfeSettings) -> list[Setting]:
     """Set the switch board's limit in whole degrees, recovery 10 °C below."""
     limit_c = -(-settings.switch_over_decic // 10)
-    _check("OTF Threshold", settings.switch_over_decic, "0.1 °C", limit_c, (10, 100), (150, 1500))
+    _check(
+        "switch_over_decic",
+        "OTF Threshold",
+        settings.switch_over_decic,
+        "0.1 °C",
+        limit_c,
+        (10, 100),
+        (150, 1500),
+    )
     return [
         Setting(reg.OTF_THRESHOLD, limit_c, "switch_over_decic", limit_c * 10),
         Setting(reg.OTF_RECOVERY, limit_c - 10),
@@ -241,7 +254,7 @@ def _switch_temperature(settings: AfeSettings) -> list[Setting]:
 def _watchdog(settings: AfeSettings) -> list[Setting]:
     """Set the host watchdog; 0 would switch it off, and with it the answer to a dead daemon (S5)."""
     seconds = settings.host_watchdog_s
-    _check("host watchdog", seconds, "s", seconds, (1, 1), (65535, 65535))
+    _check("host_watchdog_s", "host watchdog", seconds, "s", seconds, (1, 1), (65535, 65535))
     return [Setting(reg.HWD_DELAY, seconds, "host_watchdog_s", seconds)]
 
 
@@ -249,28 +262,25 @@ def _current_ma(shunt_mv: int, settings: AfeSettings) -> int:
     return shunt_mv * 1_000_000 // settings.shunt_uohm
 
 
-def _current_steps(what: str, value_ma: int, settings: AfeSettings, highest: int) -> int:
+def _current_steps(field: str, what: str, value_ma: int, settings: AfeSettings, highest: int) -> int:
     steps = -(-value_ma * settings.shunt_uohm // 2_000_000)
     limits = (2, _current_ma(4, settings)), (highest, _current_ma(2 * highest, settings))
-    _check(f"{what} with a {settings.shunt_uohm} µΩ shunt", value_ma, "mA", steps, *limits)
+    _check(field, f"{what} with a {settings.shunt_uohm} µΩ shunt", value_ma, "mA", steps, *limits)
     return steps
 
 
 def _delay(row: Row, field: str, value_ms: int, highest: int) -> Setting:
     """Round a delay up to 3.3·(n+2) ms; n is at least 1 because 0 switches the protection off."""
     steps = max(1, -(-value_ms * 10 // 33) - 2) if value_ms >= 0 else 0
-    _check(row.name, value_ms, "ms", steps, (1, 10), (highest, 33 * (highest + 2) // 10))
+    _check(field, row.name, value_ms, "ms", steps, (1, 10), (highest, 33 * (highest + 2) // 10))
     return Setting(row, steps, field, 33 * (steps + 2) // 10)
 
 
-def _check(what: str, value: int, unit: str, steps: int, low: tuple[int, int], high: tuple[int, int]) -> None:
-    if steps < low[0]:
-        raise ValueError(
-            f"{what} {value} {unit}: the chip can do {low[1]} to {high[1]} {unit}; "
-            f"set at least {low[1]} {unit}"
-        )
-    if steps > high[0]:
-        raise ValueError(
-            f"{what} {value} {unit}: the chip can do {low[1]} to {high[1]} {unit}; "
-            f"set at most {high[1]} {unit}"
-        )
+def _check(
+    field: str, what: str, value: int, unit: str, steps: int, low: tuple[int, int], high: tuple[int, int]
+) -> None:
+    if low[0] <= steps <= high[0]:
+        return
+    most, limit = ("at least", low[1]) if steps < low[0] else ("at most", high[1])
+    text = f"{what} {value} {unit}: the chip can do {low[1]} to {high[1]} {unit}; set {most} {limit} {unit}"
+    raise UnfitError([Unfit(field, what, value, low[1], high[1], text)])

@@ -24,7 +24,6 @@ from bmsd.cli.doctor_pins import Case
 from bmsd.cli.show import print_json
 from bmsd.config import Config, load
 from bmsd.errors import ConfigError
-from bmsd.requests import afe_settings_fit
 
 
 class Check(NamedTuple):
@@ -45,7 +44,7 @@ class Group(NamedTuple):
 
 def configuration(case: Case) -> Finding:
     """Say whether the configuration is there and good."""
-    if case.config:
+    if case.config and not case.problems:
         c = case.config
         return good(f"{case.path}: {c.cells} cells {c.chemistry}, {c.afe.chip}")
     if not case.readable:
@@ -138,8 +137,8 @@ def case_of(machine: Machine, path: Path, directory: Path) -> Case:
     readable = True
     try:
         _must_be_readable(where)
-        config = load(where)
-        afe_settings_fit(config, config.parameters)
+        config = load(where, dangers=False)
+        load(where, on_chip=True)
     except PermissionError:
         readable = False
     except ConfigError as error:

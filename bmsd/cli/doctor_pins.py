@@ -9,12 +9,11 @@ from pathlib import Path
 from bmsd.cli.doctor_boot import Boot
 from bmsd.cli.doctor_machine import Finding, GpioChip, Machine, bad, good, skipped, unknown, warn
 from bmsd.config import Config
-from bmsd.hardware.outputs_gpiod import HEADER_LABELS
+from bmsd.tables import header
 from bmsd.tables.configuration import CONTACTOR_LINES
 from bmsd.texts import listed
 
-PULLED_DOWN = range(9, 28)
-"""Header lines that a Raspberry Pi pulls down at power-up; 0 to 8 it pulls up."""
+PULLED_DOWN = range(header.PULLED_UP.stop, 28)
 HEADER = range(28)
 _HOLDERS = {"gpiod": "bmsd", "gpiozero": "lg"}
 _TEST = "Test it without coil supply: kill -9 the daemon, and see every line go off."
@@ -68,7 +67,7 @@ def power_up(case: Case) -> Finding:
     outputs = case.config.outputs
     if not outputs.lines:
         return skipped("no output has a line")
-    if outputs.gpio_chip and outputs.gpio_chip not in HEADER_LABELS:
+    if outputs.gpio_chip and outputs.gpio_chip not in header.LABELS:
         return unknown(f"the lines are on {outputs.gpio_chip}, not on the header")
     strange = {name: line for name, line in outputs.lines.items() if line not in HEADER}
     if strange:
@@ -168,7 +167,7 @@ def chip(case: Case) -> Finding:
         return unknown("the GPIO chips may not be asked by you", "Run it again as root: sudo bmsctl doctor.")
     wanted = case.config.outputs.gpio_chip if case.config else ""
     found = [
-        one for one in chips if one.path == wanted or one.label in ((wanted,) if wanted else HEADER_LABELS)
+        one for one in chips if one.path == wanted or one.label in ((wanted,) if wanted else header.LABELS)
     ]
     if not found:
         present = listed(f"{one.path} ({one.label})" for one in chips) or "none"

@@ -176,7 +176,7 @@ _MARK = "answer: "
 
 def _as_files(answers: Answers) -> Files:
     """Put the answers in the form of files read."""
-    files: Files = {}
+    files = Files()
     for key, value in answers.items():
         section, _, name = key.partition(".")
         if value is not None:

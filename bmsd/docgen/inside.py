@@ -8,11 +8,12 @@ from itertools import groupby
 from bmsd.afe.chips import CHIPS
 from bmsd.docgen.markdown import code, codes, figure, page, table
 from bmsd.inverters.protocols import NAMES
-from bmsd.tables import alarms, configuration, parameters, points
+from bmsd.tables import alarms, configuration, envelopes, parameters, points
 from bmsd.tables.alarms import Alarm, Release
 from bmsd.tables.chemistries import CHEMISTRIES
 from bmsd.tables.configuration import Key, Required
 from bmsd.tables.devices import DEVICES
+from bmsd.tables.envelopes import Share, Trap, Window
 from bmsd.tables.parameters import Order, Row
 from bmsd.tables.points import Kind, Point
 from bmsd.texts import DOING
@@ -42,8 +43,48 @@ def parameters_page() -> str:
         "A set that breaks one of these is refused as a whole, whether it comes from a file or from"
         " `bmsctl params set` (rule S8).",
         "\n".join(f"- {order_text(order)}" for order in parameters.ORDERS),
+        "## What the cells bear",
+        "Beyond these a set is refused, too, unless the name stands in `pack.i_know`, because the data sheet of the"
+        " cells says so; then up to the figure behind it. What the preset named in `pack.preset` says itself is good.",
+        table(
+            ("Name", "Unit", *(c.title for c in CHEMISTRIES.values()), "Why"), map(_window, envelopes.WINDOWS)
+        ),
+        "## Shares and traps",
+        "A set that breaks one of these is refused as well: nobody has a reason for it.",
+        "\n".join(map(_share, envelopes.SHARES)),
+        "\n".join(map(_trap, envelopes.TRAPS)),
     ]
     return page("Parameters", "`bmsd/tables/parameters.py`", *parts)
+
+
+def _window(window: Window) -> list[str]:
+    """Give how far a parameter may go: usual, and with i_know."""
+    row = parameters.BY_NAME[window.name]
+    side = "at most" if window.side > 0 else "at least"
+    per_cell = " per cell" if row.per_cell else ""
+    bounds = [
+        f"{side} {figure(row.unit, usual)}{per_cell}, *{figure(row.unit, last)}*"
+        for usual, last in (window.bounds[chemistry] for chemistry in CHEMISTRIES)
+    ]
+    return [code(row.public_name), row.unit.symbol, *bounds, window.harm]
+
+
+def _share(share: Share) -> str:
+    row, base = parameters.BY_NAME[share.name], parameters.BY_NAME[share.of]
+    parts = [f"{share.permille / 10:g} % of {code(base.public_name)}"]
+    parts += [f"or {row.unit.text(share.least)}"] if share.least else []
+    parts += (
+        [f"and {envelopes.CAP_PERMILLE / 10:g} % of the capacity per hour"]
+        if share.name in envelopes.CAPPED
+        else []
+    )
+    return f"- {code(row.public_name)} at most {', '.join(parts)}: {share.why}"
+
+
+def _trap(trap: Trap) -> str:
+    low, high = parameters.BY_NAME[trap.lower], parameters.BY_NAME[trap.higher]
+    gap = f" by {low.unit.text(trap.gap)} per cell" if trap.gap else " or equal to it"
+    return f"- {code(low.public_name)} below {code(high.public_name)}{gap}, else {trap.stuck}"
 
 
 def parameter(row: Row) -> list[str]:

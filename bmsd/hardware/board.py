@@ -36,6 +36,20 @@ class OutputsConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class AfeConfig:
+    """The front-end chip and its bus."""
+
+    chip: str
+    bus: int
+    address: int
+    crc: bool
+    shunt_uohm: int
+    battery_sensors: int
+    switch_sensor: bool
+    timeout_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class FetsConfig:
     """Where the front-end chip is whose own FETs switch the pack."""
 

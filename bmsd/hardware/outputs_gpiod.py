@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from bmsd.errors import OutputError
+from bmsd.tables import header
 
-HEADER_LABELS = ("pinctrl-rp1", "pinctrl-bcm2711", "pinctrl-bcm2835")
-"""The chip behind the 40-pin header, by Raspberry Pi model; its number differs between kernels."""
 CONSUMER = "bmsd"
 
 
@@ -77,7 +76,7 @@ def find_chip(wanted: str, label: Any) -> str:
     """Find a GPIO chip by path or label; without a name, the one behind the Raspberry Pi's header."""
     if wanted.startswith("/"):
         return wanted
-    labels = (wanted,) if wanted else HEADER_LABELS
+    labels = (wanted,) if wanted else header.LABELS
     seen = {str(path): label(str(path)) for path in sorted(Path("/dev").glob("gpiochip*"))}
     for path, name in seen.items():
         if name in labels:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import math
 import re
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bmsd import config_toml
 from bmsd.config_files import nearest
 from bmsd.errors import ConfigError, PeerError
 
@@ -92,13 +92,7 @@ class Problems:
 def read(path: Path, known: Mapping[str, bool], problems: Problems) -> dict[str, list[Table]]:
     """Read a file; `known` names its tables and whether there may be several of each."""
     tables: dict[str, list[Table]] = {name: [] for name in known}
-    try:
-        text = path.read_text(encoding="utf-8")
-        document = tomllib.loads(text)
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError([f"{path}: cannot be read: {error}"]) from None
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError([f"{path}: is not valid TOML: {error}. Texts need quotes"]) from None
+    text, document = config_toml.read(path)
     lines = _lines(text)
     for name, content in document.items():
         line = lines.get((name, 0, ""), lines.get(("", 0, name), 0))

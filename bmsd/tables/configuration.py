@@ -37,9 +37,11 @@ class Key:
     def allowed(self) -> str:
         """Say what may stand here."""
         if self.choices:
-            return "one of " + ", ".join(f'"{choice}"' for choice in self.choices)
-        if self.low is not None:
-            return f"{self.low:g} to {self.high:g}"
+            several = "a list of " if self.type is list else "one of "
+            return several + ", ".join(f'"{choice}"' for choice in self.choices)
+        if self.low is not None and self.high is not None:
+            low, high = (f"{end:.10g}" for end in (self.low, self.high))
+            return low if low == high else f"{low} to {high}"
         plain = {bool: "true or false", str: "a text", list: "a list of texts", dict: "a table"}
         return plain.get(self.type, "a number")
 
@@ -67,9 +69,11 @@ NAMED_SECTIONS = ("can", "modbus", "meter")
 # fmt: off
 KEYS: tuple[Key, ...] = (
     Key("pack", "chemistry", str, "Cell chemistry.", required=MUST, choices=tuple(CHEMISTRIES)),
-    Key("pack", "cells", int, "Cells in series.", required=MUST, low=3, high=32),
+    Key("pack", "cells", int, "Cells in series.", required=MUST, low=3, high=16),
     Key("pack", "capacity_ah", float, "Rated capacity.", required=MUST, low=1, high=5000),
     Key("pack", "preset", str, "Where parameters that are not given come from.", "default", choices=PRESETS),
+    Key("pack", "i_know", list, "Parameters, by name, that go beyond what is usual for the chemistry because the data"
+        " sheet of the cells says so; docs/generated/parameters.md lists how far.", ()),
     Key("afe", "chip", str, "Front-end chip.", required=MUST),
     Key("afe", "bus", int, "Number of the I2C bus: 1 is /dev/i2c-1.", 1, low=0, high=255),
     Key("afe", "address", int, "7-bit I2C address.", 0x08, low=0x03, high=0x77),
@@ -91,6 +95,8 @@ KEYS: tuple[Key, ...] = (
         " starting, dark not running.", low=0, high=1000),
     Key("outputs", "button", int, "Input of a push button that wakes a pack that sleeps; pressed gives a high level.",
         low=0, high=1000),
+    Key("outputs", "i_know", list, "Keys of this section whose line is free and off at power-up although it usually is"
+        " not, such as [\"heater\"].", ()),
     Key("outputs", "active_low", bool, "A low level switches on (only with the gpiod backend).", False),
     Key("outputs", "charge_feedback", int, "Input of the charge contactor's auxiliary contact.", low=0, high=1000),
     Key("outputs", "discharge_feedback", int, "Input of the discharge contactor's auxiliary contact.",

@@ -7,11 +7,12 @@ the safer value where they differ; comments say which rows JK does not have.
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from bmsd.errors import ParameterError
+from bmsd.tables.faults import Fault, by_name
 from bmsd.tables.rows import (
     AMPERE,
     CELSIUS,
@@ -760,41 +761,41 @@ def problems(
 
     A crossing of two limits goes to the one in `written`, which somebody chose; else to the lower.
     """
-    found: dict[str, str] = {}
+    return by_name(faults(values, cells), written)
+
+
+def faults(values: Mapping[str, int | None], cells: int) -> Iterator[Fault]:
+    """Give every broken rule of range and order."""
     for row in ROWS:
-        text = range_problem(row, values[row.name], cells)
-        if text:
-            found[row.name] = text
+        if text := range_problem(row, values[row.name], cells):
+            yield Fault("range", (row.name,), text)
     for order in ORDERS:
-        text = _order_problem(order, values)
-        if text:
-            only_higher = order.higher in written and order.lower not in written
-            name = order.higher if only_higher else order.lower
-            found[name] = f"{found[name]}; {text}" if name in found else text
-    return found
+        yield from _order_fault(order, values)
 
 
 def range_problem(row: Row, value: int | None, cells: int) -> str:
     """Say what is wrong with one value by itself; empty when it is good."""
     low, high = row.bounds(cells)
+    if value is not None and low <= value <= high:
+        return ""
     allowed = f"{row.unit.text(low)} to {row.unit.text(high)}"
     if value is None:
         # A share that is missing follows from a base that is missing, which is told there.
         return "" if row.share_of else f"{row.public_name} is missing: choose {allowed}. {row.help}"
-    if low <= value <= high:
-        return ""
     return f"{row.public_name} is {row.unit.text(value)}, allowed {allowed}"
 
 
-def _order_problem(order: Order, values: Mapping[str, int | None]) -> str:
+def _order_fault(order: Order, values: Mapping[str, int | None]) -> Iterator[Fault]:
     lower, higher = values[order.lower], values[order.higher]
     if lower is None or higher is None or lower + order.gap <= higher:
-        return ""
+        return
     low, high = BY_NAME[order.lower], BY_NAME[order.higher]
     rule = f"must be at least {low.unit.text(order.gap)} below" if order.gap else "must not be above"
-    return (
-        f"{low.public_name} ({low.unit.text(lower)}) {rule}"
-        f" {high.public_name} ({high.unit.text(higher)}): lower the first or raise the second"
+    yield Fault(
+        "order",
+        (order.lower, order.higher),
+        f"{low.public_name} ({low.unit.text(lower)}) {rule} {high.public_name} ({high.unit.text(higher)})",
+        ": lower the first or raise the second",
     )
 
 
