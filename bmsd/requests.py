@@ -17,6 +17,7 @@ from bmsd.backstop import afe_settings
 from bmsd.bus import monotonic_ms
 from bmsd.config import Config
 from bmsd.config_advice import told
+from bmsd.core import ordered
 from bmsd.core.types import Event, Request
 from bmsd.errors import ParameterError, PeerError
 from bmsd.tables import alarms, parameters, remote
@@ -24,7 +25,19 @@ from bmsd.tables.chemistries import PRESETS
 from bmsd.tables.parameters import Parameters
 
 CONSENTS = ("charge", "discharge", "balance")
-KNOWN = ("switch", "reset", "wake", "emergency", "factory-reset", "set", "preset", "unset", "writes", "sim")
+KNOWN = (
+    "switch",
+    "reset",
+    "wake",
+    "emergency",
+    "charge",
+    "factory-reset",
+    "set",
+    "preset",
+    "unset",
+    "writes",
+    "sim",
+)
 REMOTE_KNOWN = ("switch", "set")
 LONGEST_UNLOCK_S = 3600
 LARGEST = 10**12
@@ -100,6 +113,11 @@ class Desk:
             if not isinstance(request.get("on"), bool):
                 raise PeerError("emergency needs on true or false")
             return Request("emergency", "override", request["on"], who)
+        if request["do"] == "charge":
+            name, on = request.get("name"), request.get("on")
+            if not isinstance(name, str) or name not in ordered.LASTS_MS or not isinstance(on, bool):
+                raise PeerError(f"charge needs a name ({', '.join(ordered.LASTS_MS)}) and on true or false")
+            return Request(ordered.KIND, name, on, who)
         if request["do"] == "wake":
             return Request("wake", "pack", None, who)
         return None

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from bmsd.core import ordered
 from bmsd.status import place_kind
 from bmsd.tables import alarms, events, parameters
 from bmsd.tables.alarms import Alarm
@@ -61,6 +62,11 @@ def duration_text(ms: int) -> str:
     if hours < 24:
         return f"{hours} h {minutes} min"
     return f"{hours // 24} d {hours % 24} h"
+
+
+def hours_text(name: str) -> str:
+    """Write how long a charge is asked for by an operator."""
+    return f"{ordered.LASTS_MS[name] // 3_600_000} hours"
 
 
 def since_text(ms: int) -> str:
@@ -173,12 +179,27 @@ def _state(event: Mapping[str, Any]) -> str | None:
     return None
 
 
+_CHARGES = {
+    f"{name} charge": {
+        "on": f"{{who}} asked {asked}",
+        "off": f"{{who}} asks for no {called} any more",
+        "ended": f"The {called} that was asked for has ended: the pack is full, or {hours_text(name)} are over",
+    }
+    for name, asked, called in (
+        (ordered.FORCE, "the charger to charge by force", "forced charge"),
+        (ordered.FULL, "for a full charge", "full charge"),
+    )
+}
+
+
 def _request(event: Mapping[str, Any]) -> str:
     who, name, state = who_text(event.get("who")), event["name"], event["state"]
     if state == "factory":
         return f"{who} asked for the factory reset: all switches are allowed again, and wait to be asked for"
     if name == "override":
         return f"{who} asked for the emergency override {state}, which it was already"
+    if words := _CHARGES.get(name, {}).get(state):
+        return words.format(who=who)
     if state in {"on", "off"}:
         return f"{who} asked to switch {name} {state}"
     return f"{who} asked for {state} {name}".rstrip()

@@ -21,6 +21,11 @@ NONSENSE: tuple[dict[str, Any], ...] = (
     {"do": ""},
     {"do": "emergency"},
     {"do": "emergency", "on": 1},
+    {"do": "charge"},
+    {"do": "charge", "name": "force"},
+    {"do": "charge", "name": "full", "on": 1},
+    {"do": "charge", "name": "fast", "on": True},
+    {"do": "charge", "name": ["full"], "on": True},
     {"do": "factory-reset"},
     {"do": "switch"},
     {"do": "switch", "name": "charge"},
@@ -119,6 +124,13 @@ def test_a_factory_reset_goes_back_to_the_configuration_with_contactors_open_onl
         ("cell_ovp_mv", 3600, "uid 7")
     ]
     assert desk.changed == {}
+
+
+@pytest.mark.parametrize("name", ["force", "full"])
+@pytest.mark.parametrize("on", [True, False])
+def test_a_charge_is_asked_of_the_core(name, on) -> None:
+    request = handled(Desk(CONFIG, {}), {"do": "charge", "name": name, "on": on}, "uid 7")
+    assert (request.kind, request.name, request.on, request.who) == ("charge", name, on, "uid 7")
 
 
 def test_the_override_is_asked_of_the_core() -> None:

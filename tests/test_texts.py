@@ -45,6 +45,13 @@ def event(kind: str, name: str, state: str, **more) -> dict:
         (event("soc", "full", "anchored", value=1000, limit=973),
          "State of charge set to 100.0 %: the cells say full (counted: 97.3 %)"),
         (event("soc", "empty", "anchored", value=0), "State of charge set to 0.0 %: the cells say empty"),
+        (event("request", "force charge", "on", who="uid 0"), "root asked the charger to charge by force"),
+        (event("request", "full charge", "off", who="uid 0"), "root asks for no full charge any more"),
+        (
+            event("request", "full charge", "ended"),
+            "The full charge that was asked for has ended: the pack is full, or 24 hours are over",
+        ),
+        (event("request", "full charge", "deferred", who="it"), "it asked for deferred full charge"),
         (event("request", "charge", "off", who="uid 0"), "root asked to switch charge off"),
         (event("request", "cell_floor", "reset", who="uid 3999999999"), "uid 3999999999 asked for reset cell_floor"),
         (event("parameter", "cell_ovp_mv", "set", value=3550, limit=3600, who="uid 0"),

@@ -16,8 +16,9 @@ from bmsd.asking import ask
 from bmsd.cli import reading
 from bmsd.cli.console import Console, wrapped
 from bmsd.cli.params import UsageError, assignments
+from bmsd.core import ordered
 from bmsd.tables import alarms
-from bmsd.texts import DOING
+from bmsd.texts import DOING, hours_text
 
 
 def switch(directory: Path, options: Namespace, console: Console) -> int:
@@ -41,6 +42,31 @@ def reset(directory: Path, options: Namespace, console: Console) -> int:
     active = any(entry["name"] == options.alarm for entry in reading.now(directory).document["alarms"])
     ask(directory, {"do": "reset", "alarm": options.alarm})
     console.say(f"{options.alarm} {'is reset' if active else 'was not active'}")
+    return 0
+
+
+_CHARGE = {
+    ordered.FORCE: (
+        "Inverters that read the force bits are asked to charge, from the grid too, until the pack is full,"
+        f" {hours_text(ordered.FORCE)} at most. No limit changes by it. A restart of bmsd ends it, and so does"
+        " 'bmsctl charge force off'."
+    ),
+    ordered.FULL: (
+        "A full charge is asked for: absorption instead of rest or float, and the full-charge bit, until the pack is"
+        f" full, {hours_text(ordered.FULL)} at most. No limit changes by it. A restart of bmsd ends it, and so does"
+        " 'bmsctl charge full off'."
+    ),
+}
+
+
+def charge(directory: Path, options: Namespace, console: Console) -> int:
+    """Ask the charger to charge by force, or for a full charge; or no more."""
+    on = options.position == "on"
+    ask(directory, {"do": "charge", "name": options.name, "on": on})
+    told = _CHARGE[options.name] if on else f"The {options.name} charge is asked for no more by an operator."
+    if on and not reading.now(directory).document["permissions"]["charge"]:
+        told += " Charging is not allowed now, and nothing is asked until it is: 'bmsctl why charge' tells the reason."
+    console.paragraph(told)
     return 0
 
 

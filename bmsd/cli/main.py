@@ -61,6 +61,11 @@ def _switch(parser: argparse.ArgumentParser) -> None:
     _position(parser)
 
 
+def _charge(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", choices=("full", "force"))
+    _position(parser)
+
+
 def _position(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("position", choices=("on", "off"), metavar="on|off")
 
@@ -210,6 +215,7 @@ COMMANDS = (
     Command("watch", "watch.watch", "the state as a live screen"),
     Command("can", "can.can", "what goes over the inverter's bus, decoded, and why nothing happens", _can),
     Command("switch", "asks.switch", "let charging, discharging or balancing happen, or forbid it", _switch),
+    Command("charge", "asks.charge", "ask the inverter for a full charge, or to charge by force", _charge),
     Command("reset", "asks.reset", "reset a latched alarm", _alarm),
     Command("emergency", "asks.emergency", "for 30 minutes, use an empty pack all the same", _position),
     Command(

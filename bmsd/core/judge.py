@@ -38,6 +38,7 @@ from bmsd.core.emergency import Override
 from bmsd.core.heater_watch import WatchState
 from bmsd.core.joints import JointState
 from bmsd.core.loose import LooseState
+from bmsd.core.ordered import Ordered
 from bmsd.core.overloads import Overloads
 from bmsd.core.physics import PhysicsState
 from bmsd.core.plausible import Held, Values, believe
@@ -71,6 +72,7 @@ class Judged(NamedTuple):
     shorts: Shorts
     overloads: Overloads
     override: Override | None
+    ordered: Ordered
     asked_for: Block
 
 
@@ -131,6 +133,7 @@ def judge(settings: Settings, state: State, inputs: Inputs) -> Judged:
         shorts=shorts.count(short, raised, now_ms),
         overloads=overloads.count(overload, state.alarms, raised, p.over_current_releases_per_hour, now_ms),
         override=override,
+        ordered=wish.ordered,
         asked_for=wish.asked_for,
     )
 

@@ -17,6 +17,7 @@ from bmsd.core.limits import Limits, LimitState
 from bmsd.core.loose import LooseState
 from bmsd.core.obedience import Told
 from bmsd.core.opening import Opening
+from bmsd.core.ordered import NOTHING_ORDERED, Ordered
 from bmsd.core.overloads import NONE, Overloads
 from bmsd.core.physics import PhysicsState
 from bmsd.core.plausible import Held, Values
@@ -133,6 +134,18 @@ class State:
     refusals: Refusals = NOTHING_REFUSED
     full_charge: bool = False
     """The pack was not full for long, and asks for it, whether or not it may be charged now."""
+    ordered: Ordered = NOTHING_ORDERED
+    """What an operator asks the charger for."""
+
+    @property
+    def asks_force(self) -> bool:
+        """Tell whether the pack, or an operator, asks to be charged now."""
+        return self.force_charge or self.ordered.force is not None
+
+    @property
+    def asks_full(self) -> bool:
+        """Tell whether the pack, or an operator, asks for a full charge."""
+        return self.full_charge or self.ordered.full is not None
 
     @property
     def charge_path(self) -> bool:

@@ -229,7 +229,7 @@ def _limits(
         contactors.may_ask_charge,
         contactors.may_ask_discharge,
         state.charge_path,
-        state.force_charge or state.full_charge,
+        state.asks_force or state.asks_full,
         state.reserve.held,
     )
     limiting, given = limits.advance(settings, state.limiting, asked, now_ms)
@@ -292,6 +292,7 @@ def _after(
         asked_for=judged.asked_for,
         limiting=limiting,
         refusals=_refusals(settings, state, judged, moved.contactors, inputs.now_ms),
+        ordered=judged.ordered,
         full_charge=judged.soc is not None and soc.long_not_full(settings.parameters, judged.soc),
     )
 

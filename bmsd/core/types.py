@@ -122,7 +122,7 @@ class Request:
 
     kind: str
     """`switch` (name charge, discharge or balance; on), `remote` (the same from afar, which narrows further), `reset`
-    (name of an alarm), `wake`, `emergency` (on) or `factory`."""
+    (name of an alarm), `wake`, `emergency` (on), `charge` (name force or full; on) or `factory`."""
     name: str
     on: bool | None = None
     who: str = ""

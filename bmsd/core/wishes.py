@@ -1,12 +1,13 @@
-"""What operators ask of the core: switches that narrow, resets, the emergency override, factory values (S10, S14)."""
+"""What operators ask of the core: switches that narrow, resets, the override, a charge, factory values (S10, S14)."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import NamedTuple
 
-from bmsd.core import emergency
+from bmsd.core import emergency, ordered
 from bmsd.core.emergency import Override
+from bmsd.core.ordered import Ordered
 from bmsd.core.state import Consent, State
 from bmsd.core.types import Event, Inputs, Request
 from bmsd.tables.alarms import BOTH, Block
@@ -22,6 +23,7 @@ class Wishes(NamedTuple):
     consent: Consent
     asked_for: Block
     override: Override | None
+    ordered: Ordered
     resets: frozenset[str]
     events: tuple[Event, ...]
 
@@ -45,7 +47,8 @@ def take(state: State, inputs: Inputs) -> Wishes:
             consent, asked_for = Consent(), Block.NONE
     resets = frozenset(r.name for r in inputs.requests if r.kind == "reset")
     events = tuple(_recorded(r, inputs.now_ms) for r in inputs.requests if r.kind != emergency.KIND)
-    return Wishes(consent, asked_for, override, resets, events + told)
+    orders, over = ordered.advance(state.ordered, inputs.requests, state.soc, inputs.now_ms)
+    return Wishes(consent, asked_for, override, orders, resets, events + told + over)
 
 
 def _switched(consent: Consent, request: Request) -> Consent:
@@ -56,4 +59,5 @@ def _switched(consent: Consent, request: Request) -> Consent:
 
 def _recorded(request: Request, now_ms: int) -> Event:
     word = request.kind if request.on is None else ("on" if request.on else "off")
-    return Event(now_ms, "request", request.name, word, who=request.who)
+    name = f"{request.name} charge" if request.kind == ordered.KIND else request.name
+    return Event(now_ms, "request", name, word, who=request.who)

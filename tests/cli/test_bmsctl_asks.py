@@ -98,6 +98,8 @@ def test_wake_says_whether_there_was_anybody_to_wake(runtime, answering, state, 
 REQUESTS = [
     (["switch", "charge", "off"], {"do": "switch", "name": "charge", "on": False}),
     (["switch", "balance", "on"], {"do": "switch", "name": "balance", "on": True}),
+    (["charge", "full", "on"], {"do": "charge", "name": "full", "on": True}),
+    (["charge", "force", "off"], {"do": "charge", "name": "force", "on": False}),
     (["reset", "cell_floor"], {"do": "reset", "alarm": "cell_floor"}),
     (["emergency", "on"], {"do": "emergency", "on": True}),
     (["emergency", "off"], {"do": "emergency", "on": False}),
@@ -137,7 +139,8 @@ def test_without_a_daemon_it_is_69(runtime, words) -> None:
 
 @pytest.mark.parametrize(
     "words",
-    [["switch", "heater", "on"], ["switch", "charge"], ["switch", "charge", "maybe"], ["reset"], ["reset", "cell_opv"],
+    [["switch", "heater", "on"], ["switch", "charge"], ["switch", "charge", "maybe"], ["charge"], ["charge", "full"],
+     ["charge", "fast", "on"], ["reset"], ["reset", "cell_opv"],
      ["emergency"], ["emergency", "maybe"], ["factory-reset"],
      ["sim"], ["sim", "set"], ["sim", "set", "ambient_c"], ["sim", "cell", "x", "offset_mv=1"],
      ["sim", "fault", "afe_nack"], ["params", "preset", "mine"]],
@@ -145,6 +148,14 @@ def test_without_a_daemon_it_is_69(runtime, words) -> None:
 def test_wrong_usage_asks_nothing(runtime, answering, words) -> None:
     assert runtime.run(*words)[0] == 2
     assert answering.asked == []
+
+
+@pytest.mark.parametrize(("allowed", "told"), [(True, False), (False, True)])
+def test_a_charge_that_is_not_allowed_says_so(runtime, answering, allowed, told) -> None:
+    runtime.publish(charge_allowed=allowed)
+    _, out, _ = runtime.run("charge", "force", "on")
+    assert "12 hours at most" in " ".join(out.split())
+    assert ("'bmsctl why charge' tells the reason" in " ".join(out.split())) is told
 
 
 def test_reset_tells_whether_there_was_anything(runtime, answering) -> None:

@@ -8,6 +8,7 @@ import pytest
 from bench_inputs import START_MS, Pack
 
 from bmsd.core import wishes
+from bmsd.core.ordered import NOTHING_ORDERED
 from bmsd.core.state import Consent, State, begin
 from bmsd.core.types import Event, Request
 from bmsd.core.wishes import Wishes
@@ -58,7 +59,9 @@ def test_only_a_reset_resets() -> None:
 
 def test_without_requests_everything_stays_as_it_was() -> None:
     state = replace(begin(START_MS, asked_for=Block.CHARGE), consent=Consent(charge=False))
-    assert asked(state=state) == Wishes(Consent(charge=False), Block.CHARGE, None, frozenset(), ())
+    assert asked(state=state) == Wishes(
+        Consent(charge=False), Block.CHARGE, None, NOTHING_ORDERED, frozenset(), ()
+    )
 
 
 @pytest.mark.parametrize(("name", "direction"), [("charge", Block.CHARGE), ("discharge", Block.DISCHARGE)])

@@ -56,6 +56,7 @@ DROPPED = {
     "supply": "a charger of these models stands far above the pack, or its side, that was read alive before, is dead",
     "limiting": "moves what the inverter is told and no switch; currents recover within one cycle in these models",
     "full_charge": "is a request to the inverter",
+    "ordered": "is a request to the inverter",
 }
 """Every field of the state is in one of the two, or a test fails."""
 TOLD_ONLY = {"cell_loose", "reading_loose", "cell_step"}

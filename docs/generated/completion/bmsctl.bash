@@ -23,6 +23,7 @@ _bmsctl() {
             "bmsctl watch") at="$at $word" place=0 ;;
             "bmsctl can") at="$at $word" place=0 ;;
             "bmsctl switch") at="$at $word" place=0 ;;
+            "bmsctl charge") at="$at $word" place=0 ;;
             "bmsctl reset") at="$at $word" place=0 ;;
             "bmsctl emergency") at="$at $word" place=0 ;;
             "bmsctl factory-reset") at="$at $word" place=0 ;;
@@ -65,6 +66,7 @@ _bmsctl() {
         "bmsctl can --bus") :; return ;;
         "bmsctl can --dump") compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         "bmsctl switch --runtime-dir") compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur"); return ;;
+        "bmsctl charge --runtime-dir") compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur"); return ;;
         "bmsctl reset --runtime-dir") compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur"); return ;;
         "bmsctl emergency --runtime-dir") compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur"); return ;;
         "bmsctl factory-reset --runtime-dir") compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur"); return ;;
@@ -107,6 +109,7 @@ _bmsctl() {
             "bmsctl watch") mapfile -t COMPREPLY < <(compgen -W '-h --help --runtime-dir' -- "$cur") ;;
             "bmsctl can") mapfile -t COMPREPLY < <(compgen -W '-h --help --runtime-dir --bus --once --dump --json' -- "$cur") ;;
             "bmsctl switch") mapfile -t COMPREPLY < <(compgen -W '-h --help --runtime-dir' -- "$cur") ;;
+            "bmsctl charge") mapfile -t COMPREPLY < <(compgen -W '-h --help --runtime-dir' -- "$cur") ;;
             "bmsctl reset") mapfile -t COMPREPLY < <(compgen -W '-h --help --runtime-dir' -- "$cur") ;;
             "bmsctl emergency") mapfile -t COMPREPLY < <(compgen -W '-h --help --runtime-dir' -- "$cur") ;;
             "bmsctl factory-reset") mapfile -t COMPREPLY < <(compgen -W '-h --help --runtime-dir --yes' -- "$cur") ;;
@@ -129,7 +132,7 @@ _bmsctl() {
     fi
     [[ ${COMP_WORDS[COMP_CWORD]} == = || ${COMP_WORDS[COMP_CWORD-1]} == = ]] && return
     case "$at:$place" in
-        "bmsctl:0") mapfile -t COMPREPLY < <(compgen -W 'status cells alarms why params events watch can switch reset emergency factory-reset wake setup doctor devices modbus sim' -- "$cur") ;;
+        "bmsctl:0") mapfile -t COMPREPLY < <(compgen -W 'status cells alarms why params events watch can switch charge reset emergency factory-reset wake setup doctor devices modbus sim' -- "$cur") ;;
         "bmsctl why:0") mapfile -t COMPREPLY < <(compgen -W 'charge discharge heater balance' -- "$cur") ;;
         "bmsctl params:0") mapfile -t COMPREPLY < <(compgen -W 'list get set preset reset' -- "$cur") ;;
         "bmsctl params get:0") mapfile -t COMPREPLY < <(compgen -W 'cell_ovp_v cell_ovpr_v cell_ovp_delay_s cell_uvp_v cell_uvpr_v cell_uvp_delay_s cell_shutdown_v cell_shutdown_delay_s cell_floor_v emergency_over_v cell_spread_v cell_spread_release_v cell_spread_delay_s cell_frozen_move_v pack_ovp_v pack_ovpr_v pack_uvp_v pack_uvpr_v pack_voltage_delay_s stack_mismatch_v stack_error_v charge_ocp_a charge_ocp_delay_s charge_ocp_release_s charge_ocp2_a charge_ocp2_delay_s discharge_ocp_a discharge_ocp_delay_s discharge_ocp_release_s discharge_ocp2_a discharge_ocp2_delay_s short_circuit_a short_circuit_delay_us short_circuit_release_s short_circuit_releases_per_hour over_current_releases_per_hour physics_step_v charge_otp_c charge_otpr_c charge_utp_c charge_utpr_c discharge_otp_c discharge_otpr_c discharge_utp_c discharge_utpr_c switch_otp_c switch_otpr_c temperature_delay_s temperature_spread_k temperature_spread_release_k temperature_spread_delay_s balance_start_v balance_trigger_v heater_max_a heater_max_w heater_max_run_s heater_rest_s heater_min_off_s heater_min_soc_percent heater_watch_s heater_watch_rise_k charger_detect_v contactor_min_off_s contactor_operations_per_hour contactor_settle_s precharge_percent precharge_timeout_s precharge_tries precharge_rest_s opening_wait_s opening_current_a weld_current_a contact_proof_s bus_hold_s contactor_life_closings forbidden_charge_a forbidden_discharge_a forbidden_flow_s forbidden_flow_release_s cell_charge_v cell_discharge_v charge_max_a discharge_max_a charge_taper_v discharge_taper_v charge_cold_taper_k charge_hot_taper_k discharge_cold_taper_k discharge_hot_taper_k charge_soc_taper_percent discharge_soc_taper_percent taper_least_percent limit_hold_s limit_hold_voltage_s limit_rise_percent limit_rise_v absorption_least_s absorption_most_s float_charge float_below_v rest_percent recharge_percent recharge_below_v full_charge_percent full_charge_after_h limit_tolerance_a limit_tolerance_v limit_react_s limit_ignored_delay_s charge_enforce_delay_s discharge_enforce_delay_s limit_enforce_release_s soc_full_v soc_full_tail_percent soc_full_time_s soc_empty_v soc_empty_time_s buzzer period_s value_max_age_s unknown_grace_s start_good_cycles recovery_s cell_low_margin_v force_charge_percent force_charge_end_percent force_charge_least_s force_charge_least_percent inverter_idle_w reserve_h shutdown_after_s sleep_after_h sleep_current_a sleep_contactors sleep_period_s' -- "$cur") ;;
@@ -137,6 +140,8 @@ _bmsctl() {
         "bmsctl params preset:0") mapfile -t COMPREPLY < <(compgen -W 'default jk-compatible' -- "$cur") ;;
         "bmsctl switch:0") mapfile -t COMPREPLY < <(compgen -W 'charge discharge balance' -- "$cur") ;;
         "bmsctl switch:1") mapfile -t COMPREPLY < <(compgen -W 'on off' -- "$cur") ;;
+        "bmsctl charge:0") mapfile -t COMPREPLY < <(compgen -W 'full force' -- "$cur") ;;
+        "bmsctl charge:1") mapfile -t COMPREPLY < <(compgen -W 'on off' -- "$cur") ;;
         "bmsctl reset:0") mapfile -t COMPREPLY < <(compgen -W 'cell_floor chip_fault precharge_failed charge_contactor_welded charge_contactor_open discharge_contactor_welded discharge_contactor_open heater_no_warming heater_stuck_on main_contactor_welded main_contactor_open configuration_fault current_implausible current_reversed short_circuit_repeated charge_trip_repeated discharge_trip_repeated' -- "$cur") ;;
         "bmsctl emergency:0") mapfile -t COMPREPLY < <(compgen -W 'on off' -- "$cur") ;;
         "bmsctl modbus:0") mapfile -t COMPREPLY < <(compgen -W 'show unlock lock pin' -- "$cur") ;;

@@ -1,0 +1,60 @@
+"""What an operator asks the charger for: charge by force, or a full charge. Neither widens a limit (S14).
+
+Each ends by itself: when the pack is full, or after a time. Neither is stored, so every restart ends it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from bmsd.core.soc import SocState
+from bmsd.core.types import Event, Request
+
+KIND = "charge"
+"""The kind of its requests."""
+FORCE, FULL = "force", "full"
+LASTS_MS = {FORCE: 12 * 3_600_000, FULL: 24 * 3_600_000}
+"""Within a night; and within a day that has some sun."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ordered:
+    """Until when each is asked for; None: it is not."""
+
+    force: int | None = None
+    full: int | None = None
+    fulls: int | None = None
+    """How often the pack had been full when the first of them was asked for; None while that is unknown."""
+
+
+NOTHING_ORDERED = Ordered()
+
+
+def advance(
+    before: Ordered, requests: Iterable[Request], soc: SocState | None, now_ms: int
+) -> tuple[Ordered, tuple[Event, ...]]:
+    """End what is over, then take the requests of this cycle."""
+    after, events = _ended(before, soc, now_ms)
+    for request in requests:
+        if request.kind == KIND:
+            until_ms = now_ms + LASTS_MS[request.name] if request.on else None
+            after = replace(after, **{request.name: until_ms})
+            if after.fulls is None and soc is not None:
+                after = replace(after, fulls=soc.full_charges)
+    return (after if after.force or after.full else NOTHING_ORDERED), events
+
+
+def _ended(before: Ordered, soc: SocState | None, now_ms: int) -> tuple[Ordered, tuple[Event, ...]]:
+    if before is NOTHING_ORDERED:
+        return before, ()
+    if before.fulls is None and soc is not None:
+        before = replace(before, fulls=soc.full_charges)
+    is_full = soc is not None and before.fulls is not None and soc.full_charges > before.fulls
+    over = [
+        name
+        for name, until_ms in ((FORCE, before.force), (FULL, before.full))
+        if until_ms is not None and (is_full or now_ms >= until_ms)
+    ]
+    events = tuple(Event(now_ms, "request", f"{name} charge", "ended") for name in over)
+    return replace(before, **dict.fromkeys(over)), events
