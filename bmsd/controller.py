@@ -73,6 +73,8 @@ class Controller:
         self.levels: Levels = outputs.all_off(board.lines)
         self.inputs: Inputs | None = None
         self.out: Outputs | None = None
+        self.guarded: bool | None = True
+        """Whether the guard process listens; None is not known, and a bench needs none."""
 
     @property
     def backstop_is_old(self) -> bool:
@@ -128,6 +130,7 @@ class Controller:
             requests,
             outputs.is_pressed(self._board.lines),
             self._silent,
+            self.guarded,
         )
         self._silent = False
         self.state, self.out = step(self.settings, self.state, self.inputs)

@@ -175,7 +175,7 @@ class Daemon:
         self._sequence += 1
         self._publish(now_ms)
         self._save(now_ms)
-        self._guard.beat()
+        self._controller.guarded = self._guard.beat(now_ms)
         self._tell_systemd(now_ms)
         self._last_us = (time.perf_counter_ns() - began) // 1000
         self._worst_us = max(self._worst_us, self._last_us)

@@ -229,6 +229,11 @@ def doubt(settings: Settings, states: tuple[AlarmState, ...], values: Values) ->
 _OF_DOUBT = ("stack_doubtful", "cell_may_be_high", "cell_may_be_low")
 
 
+def guard(listens: bool | None) -> dict[str, Finding]:
+    """Miss the process that switches off when this one dies (S5); None: it is starting."""
+    return {} if listens else {"guard_lost": NOT_SEEN if listens is None else BAD}
+
+
 def heater(verdict: Verdict, over_limit: bool) -> dict[str, Finding]:
     """Turn the watcher's verdict and the present limit check into alarm causes (S4)."""
     found: dict[str, Finding] = {}

@@ -103,7 +103,7 @@ def judge(settings: Settings, state: State, inputs: Inputs) -> Judged:
         **_flow(settings, state, values, now_ms),
         **shorts.number(short, of_chip, p.short_circuit_releases_per_hour),
         **overloads.findings(overload, p.over_current_releases_per_hour),
-        **checks.override(override is not None),
+        **(checks.override(override is not None) | checks.guard(inputs.guarded)),
         **reserve.findings(settings.parameters, state.alarms, values),
         **spread.findings(settings, values, alarms.is_active(state.alarms, "temperature_mismatch")),
     }

@@ -145,6 +145,8 @@ class Inputs:
     """Somebody presses the button that wakes the pack."""
     silent: bool = False
     """The core was silent for so long that the chip may have acted: everything was switched off before this cycle."""
+    guarded: bool | None = True
+    """The process that switches off when the core dies is there and listens; None: it is starting."""
 
 
 @dataclass(frozen=True, slots=True)

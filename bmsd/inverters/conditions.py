@@ -50,7 +50,7 @@ MEASURING = (
     "cell_lost", "cell_frozen", "temperature_lost", "switch_temperature_lost", *CURRENT_SENSE,
     "stack_lost", "stack_mismatch", "afe_lost", "afe_reset", "afe_refused", "afe_not_set", "cells_frozen", DATA_LOST,
 )  # fmt: skip
-INTERNAL_WARNING = ("stack_doubtful", "cell_loose", "reading_loose", "cell_step")
+INTERNAL_WARNING = ("stack_doubtful", "cell_loose", "reading_loose", "cell_step", "guard_lost")
 CHIP = ("chip_charge_trip", "chip_discharge_trip", "chip_fault")
 CHARGE_SWITCH = ("charge_contactor_welded", "charge_contactor_open", "charge_past_contactor")
 DISCHARGE_SWITCH = (

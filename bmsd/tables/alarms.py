@@ -357,6 +357,10 @@ ALARMS: tuple[Alarm, ...] = (
           "Look for a loose sensor, shunt or supply wire.", release_delay="recovery_ms"),
     Alarm("cell_step", 73, W, Block.NONE, "A cell does not step with the others when the current does",
           "Look for a bad joint or a loose sense wire at this cell, or a weak cell.", release_delay="recovery_ms"),
+    # The daemon itself.
+    Alarm("guard_lost", 74, W, Block.NONE, "The guard process is gone",
+          "bmsd starts it again by itself; until then only systemd and the chip switch off if bmsd dies. If it repeats,"
+          " 'journalctl -k' tells of lack of memory."),
     Alarm("charge_trip_repeated", 81, F, Block.CHARGE, "Charging tripped again and again",
           "The fast over-current limit or the chip ended charging too often within an hour. Look for a charger out of"
           " control, then 'bmsctl reset charge_trip_repeated'.",

@@ -116,6 +116,7 @@ ELSEWHERE = {
     "cell_loose": "test_loose_wires",
     "reading_loose": "test_loose_wires",
     "cell_step": "test_cells_that_step",
+    "guard_lost": "test_guard_is_missed",
     "load_side_high": "test_precharge",
     "load_side_live": "test_a_live_load_side",
     "charge_trip_repeated": "test_overloads",

@@ -189,7 +189,7 @@ PLACES = {
     "emergency_override": (3, 3),
     "cell_low": (2, 2), "auto_shutdown": (0, 2), "cell_may_be_high": (0, 1), "cell_may_be_low": (0, 2),
     "charge_trip_repeated": (1, 0), "discharge_trip_repeated": (0, 7),
-    **dict.fromkeys(("stack_doubtful", "cell_loose", "reading_loose", "cell_step"), (3, 3)),
+    **dict.fromkeys(("stack_doubtful", "cell_loose", "reading_loose", "cell_step", "guard_lost"), (3, 3)),
 }  # fmt: skip
 NOT_TOLD = (
     "cell_spread", "heater_over_limit", "heater_no_warming", "heater_long_run", "contact_lost", "contactor_worn",

@@ -39,6 +39,7 @@ NOT_HERE |= {
     "reading_loose",
     "load_side_high",
     "load_side_live",
+    "guard_lost",
 }
 NOT_HERE |= {"charge_trip_repeated", "discharge_trip_repeated"}
 """Alarms of a start, of a contactor's life, and of the other topology (test_common_rules). Those that take steps of

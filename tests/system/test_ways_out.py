@@ -120,6 +120,24 @@ def test_a_guard_that_is_gone_stops_nothing(core, tools) -> None:
     assert core.is_off()
 
 
+def test_a_guard_that_died_is_told_and_the_next_one_switches_off(core, tools) -> None:
+    """S5: it could die unnoticed; then nobody but systemd and the chip was left when the core died as well."""
+    core.start()
+    first = core.guard
+    overruns = core.points()["cycle_overruns"]
+    os.kill(first, signal.SIGKILL)
+    tools.eventually(lambda: ("guard_lost", "raised") in core.events("alarm"))
+    tools.eventually(lambda: ("guard_lost", "cleared") in core.events("alarm"))
+    assert core.is_closed(), "nothing opens for it"
+    assert core.points()["cycle_overruns"] <= overruns + 1
+    second = core.guard
+    core._guards.append(second)
+    assert second != first
+    core.kill(signal.SIGKILL)
+    tools.eventually(core.is_off)
+    tools.eventually(lambda: not tools.lives(second))
+
+
 def test_a_guard_outlives_the_signals_that_end_a_core(core, tools) -> None:
     """S5: Ctrl-C and a stop of the whole group reach the guard, too, and must not end it first."""
     core.start()
