@@ -35,6 +35,15 @@ class Asked:
     who: str
     _connection: socket.socket
 
+    def dropped(self) -> bool:
+        """Drop it if who asked has hung up: he took it for refused, and it must not be done any more."""
+        poll = select.poll()
+        poll.register(self._connection, 0)  # an end that only sends no more is not reported
+        if not any(event & select.POLLHUP for _, event in poll.poll(0)):
+            return False
+        self._connection.close()
+        return True
+
     def answer(self, reply: Mapping[str, Any]) -> None:
         """Send the answer and hang up; a peer that does not read loses it."""
         with contextlib.suppress(OSError):
@@ -133,7 +142,7 @@ class RequestServer:
         except PeerError as error:
             asked.answer({"ok": False, "error": str(error)})
             return None
-        return asked
+        return None if asked.dropped() else asked
 
     def _drop_idle(self) -> None:
         now = time.monotonic()

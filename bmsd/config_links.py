@@ -13,6 +13,7 @@ from bmsd.tables.configuration import JK_4E57, MAPS, NAMED_SECTIONS
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,15}")
 _UNIT = re.compile(r"[1-9][0-9]{0,2}")
 _LAST_UNIT = 247
+_ZERO = ', and 0 for a "jk-pb" on a serial line'
 _SERIAL = ("baudrate", "parity", "stopbits", "mode", "direction")
 _PORT = re.compile(r"[1-9][0-9]{0,4}")
 _LAST_PORT = 65_535
@@ -92,8 +93,14 @@ def _device_problems(section: str, values: Mapping[str, Any]) -> Iterator[tuple[
     if devices is not None and not devices:
         yield "devices", f"{section}.devices names no device; known are {', '.join(DEVICES)}"
     for unit, kind in (devices or {}).items():
+        row, tcp = DEVICES.get(str(kind)), values.get(f"{section}.tcp")
+        if unit == "0" and row and row.as_unit_0 and tcp is None:
+            continue  # the first board of a parallel set
         if not _UNIT.fullmatch(unit) or int(unit) > _LAST_UNIT:
-            yield "devices", f"{section}.devices: unit {unit} is no unit id; allowed is 1 to {_LAST_UNIT}"
+            yield (
+                "devices",
+                f"{section}.devices: unit {unit} is no unit id; allowed is 1 to {_LAST_UNIT}{_ZERO}",
+            )
         if not isinstance(kind, str) or kind not in DEVICES:
             yield "devices", f"{section}.devices: {kind!r} is not known; known are {', '.join(DEVICES)}"
 
@@ -147,6 +154,10 @@ def _unit_problems(section: str, values: Mapping[str, Any]) -> Iterator[tuple[st
     rtu = values.get(f"{section}.mode") != JK_4E57
     if rtu and values.get(f"{section}.writes") and not any("bmsd" in (named or ()) for named in served):
         yield "writes", f'{section}.writes needs the map "bmsd" on this line: what can be written is there'
+    for unit, named in {values.get(f"{section}.unit"): maps, **(more or {})}.items():
+        if twice := _twice(named):
+            key = "maps" if named is maps else "more_units"
+            yield key, f"{section}.{key}: unit {unit} has the map {twice!r} twice; name each map once"
     for unit, named in (more or {}).items():
         what = f"{section}.more_units: unit {unit}"
         if not _UNIT.fullmatch(unit) or int(unit) > _LAST_UNIT:
@@ -155,3 +166,9 @@ def _unit_problems(section: str, values: Mapping[str, Any]) -> Iterator[tuple[st
             yield "more_units", f"{what} is {section}.unit already: take another, or leave it out"
         if not isinstance(named, list) or not named or not all(name in MAPS for name in named):
             yield "more_units", f"{what} needs a list of its maps; known are {', '.join(MAPS)}"
+
+
+def _twice(named: object) -> str | None:
+    """Find a map that is named twice."""
+    listed = [one for one in named if isinstance(one, str)] if isinstance(named, list | tuple) else []
+    return next((one for place, one in enumerate(listed) if one in listed[:place]), None)

@@ -165,6 +165,7 @@ class Daemon:
         began = time.perf_counter_ns()
         if self._bench is not None:
             self._bench.advance(now_ms)
+        self._waiting = [(request, asked) for request, asked in self._waiting if not asked.dropped()]
         requests = tuple(request for request, _ in self._waiting)
         out = self._controller.cycle(now_ms, requests)
         if self._bench is not None:

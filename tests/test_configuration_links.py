@@ -90,6 +90,8 @@ WRONG = (
     ("[modbus.garage]", "[modbus.a-name-that-is-too-long]", ("no good name",)),
     ("unit = 9", "maps = []", ("modbus.garage.maps", "no map")),
     ("unit = 9", 'maps = ["bmsd", "sunspek"]', ("modbus.garage.maps", "sunspek")),
+    ("unit = 9", 'maps = ["bmsd", "sunspec", "bmsd"]', ("modbus.garage.maps: unit", "'bmsd' twice")),
+    ("unit = 9", 'more_units = { 5 = ["jk", "jk"] }', ("modbus.garage.more_units: unit 5", "'jk' twice")),
     ("unit = 9", 'maps = ["sunspec"]\nwrites = true', ("modbus.garage.writes", 'the map "bmsd"')),
     ("unit = 9", 'mode = "jk-4e57"\nwrites = true', ("modbus.garage.writes", "no Modbus")),
     ("unit = 9", "writes = 1", ("modbus.garage.writes", "true or false")),
@@ -210,12 +212,25 @@ def test_a_line_of_meters_is_a_link_of_its_own(written) -> None:
     assert list(config.modbus_ports) == ["modbus"]
 
 
+def test_a_jk_board_at_address_0_can_be_read(written) -> None:
+    """The first board of a parallel set answers under it."""
+    config = load(written(GOOD, METER.replace("2 =", "0 =")))
+    assert config.meter is not None
+    assert dict(config.meter.devices) == {1: "sdm120", 0: "jk-pb"}
+
+
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
         ("sdm120", "sdm999", ("'sdm999' is not known", "jk-pb")),
         ("{ 1", "{ 0", ("unit 0 is no unit id",)),
         ("{ 1", "{ 300", ("unit 300 is no unit id",)),
+        ("2 = ", "00 = ", ("unit 00 is no unit id",)),
+        (
+            METER,
+            '[meter]\ntcp = "192.0.2.7:502"\ndevices = { 0 = "jk-pb" }',
+            ("unit 0 is no unit id", "serial line"),
+        ),
         ('{ 1 = "sdm120", 2 = "jk-pb" }', "{}", ("names no device",)),
         ('{ 1 = "sdm120", 2 = "jk-pb" }', "{ 1 = 2 }", ("2 is not known",)),
         ("devices", "period_s = 1\n#", ("meter.devices is missing",)),

@@ -272,3 +272,19 @@ def test_asking_a_server_that_hangs_up_is_told(tmp_path) -> None:
     desk.close()
     with pytest.raises(StaleError):
         ask(tmp_path, {"do": "reset"}, timeout_s=0.5)
+
+
+def test_who_has_hung_up_is_known_before_anything_is_done(desk) -> None:
+    """S8: a link that took it for refused has told its master so."""
+    line = b'{"do": "wake"}\n'
+    peers = [desk.connect(line) for _ in range(3)]
+    waiting, half, gone = peers
+    half.shutdown(socket.SHUT_WR)
+    gone.close()
+    assert [asked.dropped() for asked in desk.wait()] == [False, False], "one hung up before it was read"
+    late = desk.connect(line)
+    (asked,) = desk.wait()
+    assert not asked.dropped()
+    late.close()
+    assert asked.dropped()
+    assert waiting.fileno() >= 0

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import PurePosixPath
 from typing import Any
 
+from bmsd.cli.doctor_lines import misheard
 from bmsd.cli.doctor_machine import Finding, bad, good, skipped, unknown, warn, worst
 from bmsd.cli.doctor_pins import Case
 from bmsd.config import MeterConfig, ModbusConfig
@@ -198,8 +199,8 @@ def _port(case: Case, section: str, row: SerialLine) -> Finding:
             f"Write {section}.port in {case.path}.",
         )
     name = case.machine.target(port)
-    taken = _occupied(case, name, row.parity)
-    return taken or good(port if name == PurePosixPath(port).name else f"{port} is {name}")
+    trouble = _occupied(case, name, row.parity) or misheard(case, section)
+    return trouble or good(port if name == PurePosixPath(port).name else f"{port} is {name}")
 
 
 def _occupied(case: Case, name: str, parity: str) -> Finding | None:

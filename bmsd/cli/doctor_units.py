@@ -130,11 +130,13 @@ def _stays_here(host: str) -> bool:
 
 
 def meter_library(case: Case) -> Finding:
-    """Find the library that reads meters and other packs."""
+    """Find the library that reads meters and other packs over a network."""
     if case.config is None:
         return case.no_config()
     if not case.config.meters:
         return skipped("no [meter] in the configuration")
+    if all(row.tcp is None for row in case.config.meters.values()):
+        return good("a serial line needs no library")
     found = case.machine.library("pymodbus")
     if found is None:
         return bad("no pymodbus for this Python", "Install it: sudo apt-get install python3-pymodbus.")

@@ -167,6 +167,17 @@ def _span(text: str) -> int:
 _SPANS = {"s": 1, "m": 60, "h": 3600}
 
 
+def _line(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--link", metavar="LINK", default="modbus", help="such as modbus@garage; default %(default)s"
+    )
+    parser.add_argument(
+        "--seconds", type=float, metavar="S", default=3.0, help="listen so long at each speed; default 3"
+    )
+    _config(parser)
+    _json(parser)
+
+
 def _pin(parser: argparse.ArgumentParser) -> None:
     _config(parser)
     parser.add_argument("--remove", action="store_true", help="no PIN: writes are unlocked at the pack alone")
@@ -186,6 +197,9 @@ MODBUS = (
     Command("unlock", "modbus.unlock", "let masters write for a time", _unlock),
     Command("lock", "modbus.lock", "take no writes any more", _one_link),
     Command("pin", "modbus.set_pin", "choose the PIN that unlocks writes over the line", _pin),
+    Command(
+        "test", "modbus_line.test", "what is heard on a serial line, and at which speed it would fit", _line
+    ),
 )
 SIM = (
     Command("set", "asks.sim_set", "set quantities, e.g. ambient_c=-12 charger_a=40", _assignments),

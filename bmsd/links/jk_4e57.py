@@ -1,12 +1,14 @@
 """The 4E57 protocol of older JK boards without input and output: bytes and times in, answers out.
 
-The line is its own: this is not Modbus. A frame is judged when the line has been silent; what stands before it is
-skipped. Reading is answered; a password, a write and whatever does not check is met with silence, as is every
-request while the core's data is old or a measurement unknown: the protocol has no word for no.
+The line is its own: this is not Modbus. A frame is judged when the line has been silent, by the length that it says
+itself; what stands beside it is skipped. Reading is answered; a password, a write and whatever does not check is met
+with silence, as is every request while the core's data is old or a measurement unknown: the protocol has no word for
+no.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -29,11 +31,13 @@ class Station(Listener):
     def __init__(self, values: Callable[[], dict[str, Any]], baudrate: int) -> None:
         super().__init__(baudrate, most=_LONGEST)
         self.answered = self.refused = 0
+        self.heard: Counter[int] = Counter()
+        """Nobody has a number here."""
         self._values = values
 
     def take(self, now_us: int) -> bytes | None:
         """Answer the request that ended before this silence; None where silence is the answer."""
-        request = self._ended(now_us, _last_frame)
+        request = self._ended(now_us, last_frame)
         if request is None:
             return None
         if request[_TRANSFER] != _REQUEST:
@@ -63,15 +67,15 @@ class Station(Listener):
         return None if row is None else row.encode(self._values())
 
 
-def _last_frame(buffer: bytes) -> bytes | None:
-    """Find a whole frame at the end of what has arrived."""
-    at = buffer.find(START)
+def last_frame(buffer: bytes) -> bytes | None:
+    """Find the last whole frame in what has arrived, each as long as it says itself."""
+    found, at = None, buffer.find(START)
     while at >= 0:
-        frame = buffer[at:]
-        if len(frame) >= _SHORTEST and is_good(frame):
-            return frame
-        at = buffer.find(START, at + 1)
-    return None
+        frame = buffer[at : at + 2 + int.from_bytes(buffer[at + 2 : at + 4], "big")]
+        is_whole = len(frame) >= _SHORTEST and is_good(frame)
+        found = frame if is_whole else found
+        at = buffer.find(START, at + (len(frame) if is_whole else 1))
+    return found
 
 
 def is_good(frame: bytes) -> bool:

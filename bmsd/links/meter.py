@@ -13,7 +13,8 @@ from bmsd.bus import monotonic_ms
 from bmsd.config import MeterConfig
 from bmsd.errors import PeerError
 from bmsd.links.link import WARNING, Backoff, Link, Lost
-from bmsd.links.modbus_client import Client, LineError, client_of
+from bmsd.links.modbus_client import Client, LineError, tcp_client
+from bmsd.links.modbus_master import SerialClient
 from bmsd.tables.devices import DEVICES
 from bmsd.tables.devices.rows import Device
 
@@ -29,7 +30,7 @@ class Reader:
         self._values: dict[str, float | None] = {}
         self._read_ms: int | None = None
 
-    def read(self, client: Client) -> None:
+    def read(self, client: Client | SerialClient) -> None:
         """Ask it everything once; LineError: nobody can be asked."""
         try:
             answers = self._answers(client)
@@ -43,7 +44,7 @@ class Reader:
         self._read_ms, self.error = monotonic_ms(), ""
         self._lost.back()
 
-    def _answers(self, client: Client) -> Sequence[list[int]]:
+    def _answers(self, client: Client | SerialClient) -> Sequence[list[int]]:
         found = []
         for ask in self.device.asks:
             found.append(client.read(self.unit, ask))
@@ -68,7 +69,7 @@ def run(link: Link) -> None:
     where = settings.port if settings.tcp is None else f"{settings.tcp[0]} port {settings.tcp[1]}"
     lost, patience = Lost(link, where), Backoff()
     link.report("waiting", f"{where}: not read yet", period_ms=settings.period_ms)
-    client: Client | None = None
+    client: Client | SerialClient | None = None
     while not link.stopping:
         begun_ms = monotonic_ms()
         try:
@@ -86,7 +87,12 @@ def run(link: Link) -> None:
         client.close()
 
 
-def _round(link: Link, where: str, readers: Sequence[Reader], client: Client) -> None:
+def client_of(settings: MeterConfig) -> Client | SerialClient:
+    """Make the master of a section. LineError: what it needs is not there."""
+    return SerialClient(settings) if settings.tcp is None else tcp_client(settings)
+
+
+def _round(link: Link, where: str, readers: Sequence[Reader], client: Client | SerialClient) -> None:
     """Read everyone once; LineError: nobody can be asked."""
     for reader in readers:
         if link.stopping:

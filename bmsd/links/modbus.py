@@ -18,6 +18,7 @@ from bmsd.config import ModbusConfig
 from bmsd.links import jk_4e57, modbus_tcp
 from bmsd.links.line import PortForbiddenError, PortLostError, opened
 from bmsd.links.link import Backoff, Link, Lost
+from bmsd.links.modbus_identity import objects_of
 from bmsd.links.modbus_jk import Board, JkMap
 from bmsd.links.modbus_map import OwnMap
 from bmsd.links.modbus_pack import Pack
@@ -69,7 +70,11 @@ def _station(settings: ModbusConfig, pack: Pack) -> Station | jk_4e57.Station:
 
 
 def _units(settings: ModbusConfig, pack: Pack) -> dict[int, Unit]:
-    return {unit: Unit([MAPS[name](pack, unit) for name in maps]) for unit, maps in settings.units.items()}
+    identity = objects_of(pack.config)
+    return {
+        unit: Unit([MAPS[name](pack, unit) for name in maps], identity)
+        for unit, maps in settings.units.items()
+    }
 
 
 class Slave:
@@ -88,7 +93,7 @@ class Slave:
         """Answer until the link ends or the port is lost."""
         self._port.back()
         descriptor = port.fileno()
-        next_report_us = 0
+        next_report_us = quiet_us = 0
         while not self._link.stopping:
             now_us = time.monotonic_ns() // 1000
             if now_us >= next_report_us:
@@ -97,9 +102,12 @@ class Slave:
             due_us = self._station.due_us()
             until_us = next_report_us if due_us is None else min(due_us, next_report_us)
             if self._link.wait((until_us - now_us) / 1e6, descriptor):
-                self._station.feed(_read(descriptor), time.monotonic_ns() // 1000)
+                begun_us = time.monotonic_ns() // 1000
+                self._station.feed(_read(descriptor), time.monotonic_ns() // 1000, quiet_us, begun_us)
                 patience.worked()
-            elif reply := self._station.take(time.monotonic_ns() // 1000):
+                continue
+            quiet_us = until_us  # nothing had arrived by then, however late we are told
+            if reply := self._station.take(time.monotonic_ns() // 1000):
                 self._write(port, reply)
 
     def port_lost(self, reason: str, wait_s: float) -> None:
@@ -134,6 +142,7 @@ class Slave:
             "unsent": self._unsent,
             "foreign_frames": self._station.foreign,
             "garbage_bytes": self._station.garbage,
+            "units_heard": sorted(self._station.heard),
             "port_failures": self._failures,
         }
 

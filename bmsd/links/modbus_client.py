@@ -1,4 +1,4 @@
-"""The one place that uses pymodbus: a master that reads registers, on a serial line or over TCP.
+"""The one place that uses pymodbus: a master that reads registers over TCP. On a serial line it is `modbus_master`.
 
 pymodbus renames much from version to version. What differs is found by looking, not by its version: the word for the
 unit was `slave` in 3.0 and is `device_id` today.
@@ -77,23 +77,13 @@ def word_for_unit(method: Callable[..., Any]) -> str:
     return next((word for word in _WORDS_FOR_UNIT if word in known), "slave")
 
 
-def client_of(settings: MeterConfig) -> Client:
-    """Make the client of a section. LineError: pymodbus is not there."""
+def tcp_client(settings: MeterConfig) -> Client:
+    """Make the client of a section with an address. LineError: pymodbus is not there."""
+    assert settings.tcp is not None
     try:
         from pymodbus import client
     except ImportError as error:
         raise LineError(f"pymodbus is missing (python3-pymodbus): {error}") from None
     logging.getLogger("pymodbus").setLevel(logging.CRITICAL)  # what it has to say comes as an error, too
-    if settings.tcp is not None:
-        host, port = settings.tcp
-        return Client(lambda: client.ModbusTcpClient(host, port=port, timeout=TIMEOUT_S, retries=0))
-    return Client(
-        lambda: client.ModbusSerialClient(
-            settings.port,
-            baudrate=settings.baudrate,
-            parity=settings.parity,
-            stopbits=settings.stopbits,
-            timeout=TIMEOUT_S,
-            retries=0,
-        )
-    )
+    host, port = settings.tcp
+    return Client(lambda: client.ModbusTcpClient(host, port=port, timeout=TIMEOUT_S, retries=0))

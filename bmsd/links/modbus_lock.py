@@ -5,16 +5,17 @@ One per line: whoever fails on it locks out everybody on it, and somebody at the
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import IntEnum
+
+from bmsd.links.limit import HOUR_MS, MINUTE_MS, Limit, Limits
 
 WINDOW_MS = 5 * 60_000
 """How long a PIN opens: enough to set a pack up, too short to be forgotten open."""
 TRIES, LOCKED_OUT_MS = 5, 15 * 60_000
 """With 900,000 PINs of six digits, 20 tries an hour find one in two and a half years on average."""
-MINUTE_MS, WRITES_PER_MINUTE = 60_000, 10
+WRITES_PER_MINUTE, WRITES_PER_HOUR = 10, 60
 """Each write is a line in the journal and a file on the card; a person or a PLC that is well needs few."""
 
 
@@ -41,23 +42,6 @@ class Why(IntEnum):
     NO_CORE = 9
 
 
-@dataclass(slots=True)
-class Limit:
-    """So many things in a minute."""
-
-    most: int
-    _times_ms: deque[int] = field(default_factory=deque)
-
-    def spent(self, now_ms: int) -> bool:
-        """Count one thing; tell whether it is one too many."""
-        while self._times_ms and self._times_ms[0] <= now_ms - MINUTE_MS:
-            self._times_ms.popleft()
-        if len(self._times_ms) >= self.most:
-            return True
-        self._times_ms.append(now_ms)
-        return False
-
-
 @dataclass(frozen=True, slots=True)
 class Door:
     """What somebody at the pack said last: open until then, or, with 0, closed."""
@@ -77,7 +61,19 @@ class Lock:
     _closed_ms: int = -1
     """When the line itself closed it last, by an order or a wrong PIN."""
     _out_until_ms: int = 0
-    _writes: Limit = field(default_factory=lambda: Limit(WRITES_PER_MINUTE))
+    _writes: Limits = field(
+        default_factory=lambda: Limits(Limit(WRITES_PER_MINUTE, MINUTE_MS), Limit(WRITES_PER_HOUR, HOUR_MS))
+    )
+
+    def remembered(self, failures: int, out_until_ms: int, now_ms: int) -> None:
+        """Take up what an earlier run of this link knew of wrong PINs; nothing is ever open by that."""
+        self.failures = min(max(failures, 0), TRIES - 1)
+        self._out_until_ms = min(max(out_until_ms, 0), now_ms + LOCKED_OUT_MS)
+
+    @property
+    def memory(self) -> dict[str, int]:
+        """Give what has to outlive this run of the link."""
+        return {"failures": self.failures, "out_until_ms": self._out_until_ms}
 
     def hear(self, door: Door) -> None:
         """Take the word of somebody at the pack; it replaces everything that was before."""
@@ -86,6 +82,7 @@ class Lock:
         self._door, self._pin_until_ms = door, 0
         if door.until_ms:
             self.failures = self._out_until_ms = 0
+            self._writes.clear()
 
     def doing(self, now_ms: int) -> Doing:
         """Tell what it does now."""
@@ -103,7 +100,7 @@ class Lock:
         return max(self._out_until_ms - now_ms, 0)
 
     def too_many(self, now_ms: int) -> bool:
-        """Count one write or PIN; tell whether it is one too many for a minute."""
+        """Count one write or PIN; tell whether it is one too many."""
         return self._writes.spent(now_ms)
 
     def unlock(self, is_right: Callable[[], bool | None], now_ms: int) -> Why:

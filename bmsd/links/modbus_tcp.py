@@ -27,7 +27,9 @@ from bmsd.links.modbus_unit import Unit
 
 MOST_PEERS = 8
 IDLE_S = 60.0
-"""Who is silent for this long makes room for another when all places are taken."""
+"""Who has sent no whole request for this long makes room for another when all places are taken."""
+THIS_DEVICE = (0, 255)
+"""Unit ids that mean whoever has the address, by the guide to Modbus over TCP."""
 ROUND_S = 0.001
 """Rest between two rounds while somebody has more to ask: a flood leaves the processor to others."""
 UNREAD_BYTES = 8192
@@ -73,7 +75,8 @@ class Peer:
     def __init__(self, connection: socket.socket, name: str) -> None:
         self.connection, self.name = connection, name
         self.stream = Stream()
-        self.heard_s = time.monotonic()
+        self.asked_s = time.monotonic()
+        """When it sent a whole request last: single bytes keep no place."""
         self.reading = True
         """It is read from: not while whole requests of it wait."""
 
@@ -83,7 +86,8 @@ class Server:
 
     def __init__(self, listener: socket.socket, units: Mapping[int, Unit], pack: Pack) -> None:
         self.refused = self.turned_away = self.dropped = 0
-        self._units, self.pack = units, pack
+        self._units = {**dict.fromkeys(THIS_DEVICE, next(iter(units.values()))), **units}
+        self.pack = pack
         self._peers: dict[int, Peer] = {}
         self._listener = listener
         self._poll = select.epoll()
@@ -130,8 +134,8 @@ class Server:
         self._poll.register(connection.fileno(), select.EPOLLIN)
 
     def _make_room(self) -> bool:
-        oldest = min(self._peers.values(), key=lambda peer: peer.heard_s)
-        if time.monotonic() - oldest.heard_s < IDLE_S:
+        oldest = min(self._peers.values(), key=lambda peer: peer.asked_s)
+        if time.monotonic() - oldest.asked_s < IDLE_S:
             return False
         self._drop(oldest)
         return True
@@ -146,7 +150,6 @@ class Server:
         if not data:
             self._drop(peer)
             return
-        peer.heard_s = time.monotonic()
         peer.stream.feed(data)
 
     def _answer(self, peer: Peer) -> bool:
@@ -154,6 +157,7 @@ class Server:
         try:
             taken = peer.stream.take()
             if taken is not None:
+                peer.asked_s = time.monotonic()
                 self._send(peer, *taken)
         except (PeerError, OSError):  # an answer that does not go at once is a client that does not read
             self.dropped += 1

@@ -11,6 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from bmsd.links import modbus_identity
 from bmsd.links.modbus_pack import Pack
 from bmsd.links.modbus_rtu import (
     READS,
@@ -47,8 +48,8 @@ class Map(Protocol):
 class Unit:
     """The maps under one unit id."""
 
-    def __init__(self, maps: Sequence[Map]) -> None:
-        self._maps = maps
+    def __init__(self, maps: Sequence[Map], identity: Mapping[int, bytes] | None = None) -> None:
+        self._maps, self._identity = maps, identity
 
     def answer(self, request: Request) -> bytes | None:
         """Make the complete answer on a serial line; None where silence is the right one."""
@@ -63,6 +64,9 @@ class Unit:
     def _reply(self, request: Request) -> tuple[bytes, bytes] | None:
         """Give what is said before the answer, and the answer."""
         try:
+            if request.function == modbus_identity.FUNCTION and self._identity is not None:
+                told = modbus_identity.answer(self._identity, request.body)
+                return b"", bytes((request.unit, request.function)) + told
             maps = [one for one in self._maps if request.function in one.functions]
             if not maps:
                 raise RefusedError(Refusal.FUNCTION)
@@ -101,6 +105,7 @@ class Station:
         self._units, self._pack = units, pack
         self._framer = Framer(units, baudrate)
         self.feed, self.due_us = self._framer.feed, self._framer.due_us
+        self.heard = self._framer.heard
 
     @property
     def answered(self) -> int:
@@ -120,11 +125,17 @@ class Station:
     def take(self, now_us: int) -> bytes | None:
         """Answer the request that ended before this silence; None where silence is the answer."""
         request = self._framer.take(now_us)
+        if self._framer.came_back is not None:
+            self._echo.given_back(sure=self._framer.came_back)
+            self._framer.came_back = None
         if request and self._echo.is_one(request, now_us):
             return None
         reply = self._units[request.unit].answer(request) if request else None
         if request and reply is not None:
-            self._echo.answered(request, time.monotonic_ns() // 1000)  # a write may have taken its time
             self._pack.requests += 1
-            self.refused += len(reply) == _REFUSAL_BYTES and bool(reply[1] & 0x80)
+            self._framer.said = reply
+            if len(reply) == _REFUSAL_BYTES and reply[1] & 0x80:
+                self.refused += 1
+            else:  # a write may have taken its time
+                self._echo.answered(request, time.monotonic_ns() // 1000, reply)
         return reply

@@ -6,6 +6,7 @@ whole (S8) and lets nothing from afar allow more than what was set at the pack (
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,10 +15,11 @@ from typing import Any
 
 from bmsd import pin
 from bmsd.asking import ask
-from bmsd.bus import DOOR, PARAMETERS, SNAPSHOT, monotonic_ms
+from bmsd.bus import DOOR, PARAMETERS, SNAPSHOT, Publisher, monotonic_ms
 from bmsd.errors import PeerError, StaleError
+from bmsd.links.limit import HOUR_MS, MINUTE_MS, Limit, Limits
 from bmsd.links.link import NOTICE, WARNING, Link
-from bmsd.links.modbus_lock import WRITES_PER_MINUTE, Door, Limit, Lock, Why
+from bmsd.links.modbus_lock import WRITES_PER_HOUR, WRITES_PER_MINUTE, Door, Lock, Why
 from bmsd.links.modbus_rtu import Order, Refusal, RefusedError
 from bmsd.links.snapshots import SharedFile
 from bmsd.tables import registers, remote
@@ -36,7 +38,7 @@ _WORDS = {
     Why.LOCKED: "writes are locked",
     Why.WRONG_PIN: "wrong PIN",
     Why.LOCKED_OUT: "locked out after wrong PINs",
-    Why.TOO_MANY: f"more than {WRITES_PER_MINUTE} in a minute",
+    Why.TOO_MANY: f"more than {WRITES_PER_MINUTE} in a minute or {WRITES_PER_HOUR} in an hour",
     Why.NO_PIN: "no PIN is set: 'bmsctl modbus pin'",
     Why.ADDRESS: "no such register to write",
     Why.VALUE: "no such value",
@@ -66,7 +68,10 @@ class Writes:
         self._link = link
         self._ask = ask_core
         self._lock = Lock()
-        self._told = Limit(2 * WRITES_PER_MINUTE)
+        self._publisher = Publisher(link.runtime_dir)
+        self._memory = f"lock-{link.name}.json"
+        self._remember()
+        self._told = Limits(Limit(2 * WRITES_PER_MINUTE, MINUTE_MS), Limit(WRITES_PER_HOUR, HOUR_MS))
         self._door = SharedFile(link.runtime_dir / DOOR)
         self._shared = {name: SharedFile(link.runtime_dir / name) for name in (PARAMETERS, SNAPSHOT)}
         self._pin = pin.path_beside(link.config.path)
@@ -100,16 +105,32 @@ class Writes:
             "writes_refused": self._refused,
         }
 
+    def _remember(self) -> None:
+        """Know what an earlier run of this boot knew: a link that starts anew gives nobody new tries."""
+        known = SharedFile(self._link.runtime_dir / self._memory).last() or {}
+        with contextlib.suppress(KeyError, TypeError, ValueError):
+            self._lock.remembered(int(known["failures"]), int(known["out_until_ms"]), monotonic_ms())
+        self._known = self._lock.memory
+
+    def _keep(self) -> None:
+        """Write down what an own next run has to know, when it changed."""
+        if self._lock.memory != self._known:
+            self._known = self._lock.memory
+            self._publisher.publish(self._memory, self._known, monotonic_ms())
+
     def _hear(self) -> None:
         document = self._door.last() or {}
         told = document.get("door") or {}
         if told.get("link") in ("", self._link.name):
             self._lock.hear(Door(int(told["at_ms"]), int(told["until_ms"])))
+            self._keep()
 
     def _one(self, order: Order, who: str, now_ms: int) -> None:
         if order.address == registers.LOCK_AT and order.values == (1,):
+            was_open = self._lock.open_ms(now_ms)
             self._lock.close(now_ms)
-            self._link.say(NOTICE, f"writes locked by {who}")
+            if was_open:
+                self._link.say(NOTICE, f"writes locked by {who}")
             return
         if order.address == registers.PIN_AT and order.count == S32.words:
             self._unlock(order, who, now_ms)
@@ -143,6 +164,7 @@ class Writes:
             raise _NotTakenError(Why.TOO_MANY)
         number = order.values[0] << 16 | order.values[1]
         why = self._lock.unlock(lambda: pin.matches(self._pin, number), now_ms)
+        self._keep()
         if why is not Why.NONE:
             raise _NotTakenError(why)
         self._link.say(NOTICE, f"writes unlocked by PIN for {self._lock.open_ms(now_ms) // 1000} s, by {who}")

@@ -192,3 +192,8 @@ def frame(block: Block, values: Mapping[str, Any]) -> bytes:
     head = FRAME_HEAD + bytes((block.frame_type, 0))
     body = (head + block_bytes(block, values, "little")).ljust(FRAME_BYTES - 1, b"\0")
     return body + bytes((sum(body) & 0xFF,))
+
+
+def is_frame(data: bytes) -> bool:
+    """Tell whether these bytes are one whole frame, of whatever board."""
+    return len(data) == FRAME_BYTES and data.startswith(FRAME_HEAD) and sum(data[:-1]) & 0xFF == data[-1]

@@ -43,6 +43,7 @@ LAYERS = (
 NEIGHBOURS = {
     ("daemon", "sim"): "--simulate puts the bench in place of chip and lines",
     ("demo", "cli"): "the demo shows what bmsctl watch shows",
+    ("cli", "links"): "bmsctl modbus test listens with the link's own codec, while no link does",
     ("docgen", "links"): "the register and journal documents derive from the links' maps",
     ("docgen", "cli"): "the command reference derives from the parsers",
     ("docgen", "sim"): "the command reference derives from the parsers",

@@ -202,6 +202,9 @@ THROTTLED = "sys/devices/platform/soc/soc:firmware/get_throttled"
 BUS_3 = on.config("shunt_mohm", "bus = 3\nshunt_mohm")
 
 
+BY_TCP = on.config('port = "/dev/ttyUSB0"', 'tcp = "192.0.2.7:502"')
+
+
 def no_can(rig: Rig) -> None:
     (rig.root / "sys/class/net/can0").rename(rig.root / "sys/class/net/can1")
 
@@ -354,9 +357,10 @@ PLANTED: list[tuple[str, Callable[[Rig], None], Verdict, str, str]] = [
      WARN, "modbus.lan", "127.0.0.1"),
     ("modbus_writes", both(WRITES, pin(0, 990, 0o644)), BAD, "by everybody", "modbus pin"),
     ("modbus_writes", both(WRITES, pin(0, 0, 0o640)), BAD, "no PIN is right", "modbus pin"),
-    ("meter_library", on.put("client/serial.py", "from serial_asyncio import create_serial_connection"),
+    ("meter_library", both(BY_TCP, on.put("client/serial.py", "from serial_asyncio import create_serial_connection")),
      BAD, "only recommends", "python3-serial-asyncio"),
-    ("meter_library", lambda r: r.machine.libraries.pop("pymodbus") and None, BAD, "pymodbus", "python3-pymodbus"),
+    ("meter_library", both(BY_TCP, lambda r: r.machine.libraries.pop("pymodbus") and None),
+     BAD, "pymodbus", "python3-pymodbus"),
     ("service", program("bmsd.service", None), UNKNOWN, "does not tell", ""),
     ("service", program("bmsd.service", "LoadState=masked\n"), BAD, "masked", "unmask"),
     ("service", program("bmsd.service", "LoadState=not-found\n"), BAD, "no bmsd.service", "package"),
@@ -422,6 +426,34 @@ def test_a_pi_5_has_its_debug_plug_as_serial0(tmp_path) -> None:
     finding = rig.look()["modbus"]
     assert finding.verdict is BAD
     assert "debug plug" in finding.text
+
+
+@pytest.mark.parametrize("link", ["modbus", "modbus@garage"])
+@pytest.mark.parametrize(
+    ("figures", "verdict"),
+    [
+        ({"garbage_bytes": 16}, BAD), ({"garbage_bytes": 15}, GOOD), ({"garbage_bytes": 999, "requests": 1}, GOOD),
+        ({"garbage_bytes": 999, "foreign_frames": 1}, GOOD), ({}, GOOD), ({"garbage_bytes": 999, "boot": "b"}, GOOD),
+    ],
+)  # fmt: skip
+def test_a_line_that_brings_bytes_and_no_good_frame_is_found(rig, link, figures, verdict) -> None:
+    rig.put("dev/ttyUSB5", "")
+    rig.config("[modbus.lan]", '[modbus.garage]\nport = "/dev/ttyUSB5"\n[modbus.lan]')
+    rig.machine.owners["/dev/ttyUSB5"] = (0, 20, 0o660)
+    told = {
+        "schema": 1,
+        "boot": bus.boot_id(),
+        "at_ms": 1,
+        "requests": 0,
+        "foreign_frames": 0,
+        "garbage_bytes": 0,
+    }
+    rig.put(f"run/bmsd/link-{link}.json", json.dumps({**told, "detail": "unit 1 on /dev/x", **figures}))
+    found = rig.look()["modbus"]
+    assert found.verdict is verdict
+    if verdict is BAD:
+        assert "bytes are heard but no good frame" in found.text
+        assert f"bmsctl modbus test --link {link}" in found.step
 
 
 def test_other_kinds_of_links_are_left_alone(rig) -> None:

@@ -504,3 +504,29 @@ def test_after_ten_thousand_random_buffers_the_next_good_request_is_answered(ben
     now_us += 30_000
     station.feed(READ_ALL, now_us)
     assert station.take(now_us + 5000) is not None
+
+
+@pytest.mark.parametrize("after", [b"\0", b"\0\0", b"\xff", b"NW", b"NW\x00\x13", bytes(40)])
+def test_bytes_after_a_whole_request_of_the_older_protocol_never_spoil_it(bench, after) -> None:
+    bench.publish()
+    assert asked(bench.station(), READ_ALL + after) is not None
+    assert asked(bench.station(), READ_ALL, after) is not None
+
+
+def test_the_end_of_a_request_of_the_older_protocol_may_come_late(bench) -> None:
+    bench.publish()
+    station, now_us = bench.station(), 1_000_000
+    for at in range(0, len(READ_ALL), 5):
+        station.feed(READ_ALL[at : at + 5], now_us)
+        now_us += 16_000
+        found = station.take(now_us - 10_000)
+    assert found is not None
+
+
+def test_our_own_story_given_back_before_the_next_request_is_passed_over(bench) -> None:
+    bench.publish()
+    station = bench.station()
+    said = asked(station, READ_ALL)
+    assert said is not None
+    station.feed(said + READ_ALL, 2_000_000)
+    assert station.take(2_010_000) == said

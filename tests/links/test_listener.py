@@ -33,3 +33,24 @@ def test_of_more_than_the_most_the_last_bytes_are_kept() -> None:
     assert station.garbage == 5
     assert station.take(1750) == FRAME
     assert station.garbage == 5
+
+
+def test_a_reader_that_is_late_parts_no_frame() -> None:
+    """What arrived while nobody looked may have come at once; only a look that saw nothing tells of a silence."""
+    for quiet_us, found in ((0, FRAME), (20_000, FRAME), (20_001, None)):
+        station = Station(115_200, 512)
+        station.feed(FRAME[:3], 0)
+        station.feed(FRAME[3:], 500_000, quiet_us)
+        assert station.take(600_000) == found
+
+
+def test_what_stays_a_piece_is_given_up_when_its_time_is_over() -> None:
+    station = Station(115_200, 512)
+    station.feed(FRAME[:3], 0)
+    assert station.due_us() == 1750
+    assert station.take(1750) is None
+    assert station.due_us() == 20_001
+    assert station.take(20_000) is None
+    assert station.garbage == 0
+    assert station.take(20_001) is None
+    assert (station.garbage, station.due_us()) == (3, None)

@@ -13,8 +13,8 @@ from bmsd.bus import Publisher, monotonic_ms
 from bmsd.cli.main import main
 from bmsd.config import MeterConfig
 from bmsd.errors import PeerError
-from bmsd.links.meter import Reader
-from bmsd.links.modbus_client import Client, LineError, client_of, word_for_unit
+from bmsd.links.meter import Reader, client_of
+from bmsd.links.modbus_client import Client, LineError, word_for_unit
 from bmsd.tables import jk, points, registers
 from bmsd.tables.devices import DEVICES
 from bmsd.tables.devices.rows import F32, S16, U16, Ask, Value

@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 
 from bmsd.links.modbus_lock import (
+    HOUR_MS,
     LOCKED_OUT_MS,
     MINUTE_MS,
     TRIES,
     WINDOW_MS,
+    WRITES_PER_HOUR,
     WRITES_PER_MINUTE,
     Doing,
     Door,
@@ -118,3 +120,14 @@ def test_more_than_so_many_in_a_minute_is_too_many_and_the_refused_ones_do_not_c
     ] * 50
     assert not lock.too_many(MINUTE_MS)
     assert lock.too_many(MINUTE_MS)
+
+
+def test_more_than_so_many_in_an_hour_is_too_many_until_somebody_at_the_pack_opens_it() -> None:
+    """S9: ten a minute for days would be a file on the card every six seconds."""
+    lock = Lock()
+    times_ms = [n * MINUTE_MS // WRITES_PER_MINUTE for n in range(WRITES_PER_HOUR + 20)]
+    assert [lock.too_many(time_ms) for time_ms in times_ms] == [False] * WRITES_PER_HOUR + [True] * 20
+    assert lock.too_many(HOUR_MS - 1)
+    assert not lock.too_many(HOUR_MS)
+    lock.hear(Door(HOUR_MS + 1, 2 * HOUR_MS))
+    assert [lock.too_many(HOUR_MS + 1 + n) for n in range(WRITES_PER_MINUTE)] == [False] * WRITES_PER_MINUTE

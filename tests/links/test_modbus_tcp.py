@@ -118,7 +118,27 @@ def test_each_request_has_its_answer(net, pdu, answer) -> None:
     assert said(net, client, asked(READ)) == ANSWER
 
 
-@pytest.mark.parametrize("unit", [0, 2, 255])
+@pytest.mark.parametrize("unit", [0, 255])
+def test_units_0_and_255_are_this_device(net, unit) -> None:
+    """As the guide to Modbus over TCP has it: they mean whoever has the address, not everybody."""
+    client = net.client()
+    answer = bytes((unit,)) + ANSWER[7:]
+    assert said(net, client, asked(READ, unit=unit)) == ANSWER[:6] + answer
+    wrote = bytes.fromhex("0600640005")
+    assert said(net, client, asked(wrote, unit=unit)) == struct.pack(">HHHB", 7, 0, 6, unit) + wrote
+    assert net.map.written == [(100, (5,))]
+
+
+def test_of_several_units_the_first_is_this_device(net) -> None:
+    second = Registers()
+    second.read = lambda _address, count: [2] * count  # type: ignore[method-assign]
+    net.server._units |= Server(net.listener, {1: Unit([net.map]), 2: Unit([second])}, net.pack)._units
+    client = net.client()
+    assert said(net, client, asked(READ, unit=0))[6:] == b"\0" + ANSWER[7:]
+    assert said(net, client, asked(READ, unit=2))[9:] == bytes.fromhex("0002 0002")
+
+
+@pytest.mark.parametrize("unit", [2, 247, 248, 254])
 def test_a_unit_that_is_not_here_is_told_and_nothing_is_done(net, unit) -> None:
     """S14: there are no broadcasts over TCP."""
     client = net.client()
@@ -181,6 +201,17 @@ def test_more_clients_than_places_are_turned_away_until_one_is_silent_for_long(n
     assert said(net, net.client(), asked(READ)) == ANSWER
     assert said(net, clients[3], asked(READ)) == ANSWER, "who speaks keeps his place"
     assert net.server.peers == MOST_PEERS
+
+
+def test_single_bytes_keep_no_place(net, monkeypatch) -> None:
+    """S9: whole requests count."""
+    clients = [net.client() for _ in range(MOST_PEERS)]
+    now_s, request = time.monotonic(), asked(READ)
+    for n in range(1, len(request)):
+        monkeypatch.setattr(modbus_tcp.time, "monotonic", lambda n=n: now_s + 10 * n)
+        for client in clients:
+            said(net, client, request[n - 1 : n], rounds=2)
+    assert said(net, net.client(), asked(READ)) == ANSWER
 
 
 def test_a_client_that_never_reads_is_dropped_and_the_others_are_answered(net) -> None:

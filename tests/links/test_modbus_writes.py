@@ -15,7 +15,7 @@ from bmsd.config import load
 from bmsd.errors import PeerError, StaleError
 from bmsd.links import modbus_writes
 from bmsd.links.link import Link
-from bmsd.links.modbus_lock import WRITES_PER_MINUTE, Why
+from bmsd.links.modbus_lock import WRITES_PER_HOUR, WRITES_PER_MINUTE, Why
 from bmsd.links.modbus_map import OwnMap
 from bmsd.links.modbus_pack import Pack
 from bmsd.links.modbus_rtu import Echo, Framer, Refusal, Request, crc_is_good, with_crc
@@ -262,6 +262,42 @@ def test_the_fifth_wrong_pin_locks_out_and_then_the_right_one_does_not_help(with
     assert with_pin.read(600) == [2], "somebody at the pack"
 
 
+def test_a_link_that_starts_anew_gives_nobody_new_tries(with_pin, clock) -> None:
+    """S14."""
+    for _ in range(4):
+        assert with_pin.try_pin(RIGHT + 1) == refused(16, Refusal.VALUE)
+        with_pin.begin()
+    assert with_pin.try_pin(RIGHT + 1) == refused(16, Refusal.ADDRESS)
+    with_pin.begin()
+    assert with_pin.read(600) == [3]
+    assert with_pin.try_pin(RIGHT) == refused(16, Refusal.ADDRESS)
+    clock.sleep(800)
+    with_pin.begin()
+    assert 90 <= with_pin.read(602)[0] <= 100, "no longer than it was"
+    with_pin.publish(seconds_open=SECONDS_OPEN)
+    assert with_pin.read(600) == [2]
+    with_pin.publish()
+    with_pin.begin()
+    assert with_pin.read(600) == [1], "somebody at the pack ended it"
+
+
+def test_a_link_that_starts_anew_is_locked(with_pin) -> None:
+    """S14."""
+    assert with_pin.try_pin(RIGHT) == done(registers.PIN_AT, 2)
+    with_pin.begin()
+    assert with_pin.read(600) == [1]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", '{"schema": 1, "failures": null}', '{"failures": "x", "out_until_ms": []}']
+)
+def test_a_memory_that_cannot_be_read_is_none(with_pin, text) -> None:
+    (with_pin.folder / "lock-modbus.json").write_text(text)
+    with_pin.begin()
+    assert with_pin.read(600) == [1]
+    assert with_pin.try_pin(RIGHT) == done(registers.PIN_AT, 2)
+
+
 @pytest.mark.parametrize("number", [0, 1234, 123_456, 0xFFFF_FFFF])
 def test_without_a_pin_nothing_unlocks(line, number) -> None:
     """S14: there is no default, and those of JK boards are not taken."""
@@ -286,6 +322,40 @@ def test_a_flood_of_writes_is_busy_and_ends_in_few_lines(opened) -> None:
     assert set(answers[WRITES_PER_MINUTE:]) == {refused(6, Refusal.BUSY)}
     assert len(opened.asked) == WRITES_PER_MINUTE
     assert len(opened.said) <= 3 * WRITES_PER_MINUTE
+
+
+ANYTHING = {
+    "lock": (registers.LOCK_AT, 1), "wrong lock": (registers.LOCK_AT, 2), "pin": (registers.PIN_AT, 1, 2),
+    "switch on": (registers.SWITCHES_AT, 1), "switch off": (registers.SWITCHES_AT, 0), "parameter": (OVP, 0, 3550),
+    "nowhere": (5, 5), "half": (OVP, 1), "beyond": (registers.PARAMETERS_AT - 2, 0, 0),
+}  # fmt: skip
+
+
+@pytest.mark.fault_class(12, "alone")
+@pytest.mark.parametrize("state", ["locked", "unlocked", "pin"])
+@pytest.mark.parametrize("written", [*ANYTHING.values(), None], ids=[*ANYTHING, "all of them in turn"])
+def test_whatever_is_written_for_hours_ends_in_a_bounded_number_of_lines_and_requests(
+    line, tmp_path, clock, state, written
+) -> None:
+    """S9: neither journal nor card is filled from the line."""
+    if state == "pin":
+        pin.write(pin.path_beside(tmp_path / "bmsd.toml"), RIGHT)
+    if state == "unlocked":
+        line.publish(seconds_open=24 * 3600)
+    for hour in range(2):
+        for n in range(150):
+            line.write(*(written or list(ANYTHING.values())[n % len(ANYTHING)]))
+            if state == "pin" and n % 50 == 0:
+                line.try_pin(RIGHT)
+            clock.sleep(24)
+        assert len(line.said) <= 3 * WRITES_PER_HOUR * (hour + 2)
+        assert len(line.asked) <= WRITES_PER_HOUR * (hour + 2)
+
+
+def test_the_lock_order_is_told_when_it_locks_something(opened) -> None:
+    answers = {opened.write_one(registers.LOCK_AT, 1) for _ in range(5000)}
+    assert answers == {struct.pack(">BHH", 6, registers.LOCK_AT, 1)}
+    assert opened.said == ["writes locked by modbus unit 1"]
 
 
 def test_a_door_of_another_link_or_of_another_boot_opens_nothing(line, tmp_path, monkeypatch) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import time
 
 import pytest
 
@@ -28,6 +31,11 @@ def line(core, wire):
 
 def parameter(core, name: str) -> int:
     return bus.read_document(core.runtime / bus.PARAMETERS)["values"][name]
+
+
+def cycles(core) -> int:
+    """Count the core's cycles, of whatever age its snapshot is."""
+    return bus.read_document(core.runtime / bus.SNAPSHOT)["points"]["sequence"]
 
 
 def two_writers(core) -> list[str] | None:
@@ -94,4 +102,31 @@ def test_a_core_that_is_gone_is_a_device_failure(core, line) -> None:
     assert client.connect()
     core.kill()
     assert client.write_register(SWITCHES, 0).exception_code == 4
+    client.close()
+
+
+@pytest.mark.parametrize("what", ["switch", "parameter"])
+def test_a_write_that_was_answered_with_04_is_not_carried_out_later(core, line, tools, what) -> None:
+    """S8: a core that stood still meanwhile finds nobody who waits for it."""
+    client_module = pytest.importorskip("pymodbus.client")
+    assert core.ctl("modbus", "unlock", "1m").returncode == 0
+    client = client_module.ModbusSerialClient(line[1], baudrate=115200, timeout=allowed(4), retries=0)
+    assert client.connect()
+    before = parameter(core, "cell_ovp_mv")
+    for stopped in (core.guard, core.pid):
+        os.kill(stopped, signal.SIGSTOP)
+    if what == "switch":
+        answer = client.write_register(SWITCHES, 0)
+    else:
+        answer = client.write_registers(OVP, [0, before - 50])
+    for stopped in (core.pid, core.guard):
+        os.kill(stopped, signal.SIGCONT)
+    assert answer.exception_code == 4
+    sequence = cycles(core)
+    tools.eventually(lambda: cycles(core) > sequence + 5)
+    assert core.document()["remote_off"] == []
+    assert parameter(core, "cell_ovp_mv") == before
+    assert core.ctl("modbus", "unlock", "1m").returncode == 0
+    time.sleep(0.05)
+    assert not client.write_register(SWITCHES, 0).isError()
     client.close()

@@ -37,5 +37,5 @@ def _rows() -> list[Value]:
 
 
 DEVICES = (
-    Device("jk-pb", "JK board, PB series", _ASKS, tuple(_rows()), "bmsd/tables/jk.py", pause_ms=120),
+    Device("jk-pb", "JK board, PB series", _ASKS, tuple(_rows()), "bmsd/tables/jk.py", pause_ms=120, as_unit_0=True),
 )

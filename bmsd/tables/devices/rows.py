@@ -74,6 +74,8 @@ class Device:
     source: str
     pause_ms: int = 50
     """Silence that it wants between two requests."""
+    as_unit_0: bool = False
+    """It answers under unit id 0, too, which elsewhere is everybody and is answered by nobody."""
 
 
 def of_inside(name: str, unit: Unit) -> tuple[str, str]:

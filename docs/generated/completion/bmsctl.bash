@@ -36,12 +36,13 @@ _bmsctl() {
             "bmsctl modbus unlock") at="$at $word" place=0 ;;
             "bmsctl modbus lock") at="$at $word" place=0 ;;
             "bmsctl modbus pin") at="$at $word" place=0 ;;
+            "bmsctl modbus test") at="$at $word" place=0 ;;
             "bmsctl sim") at="$at $word" place=0 ;;
             "bmsctl sim set") at="$at $word" place=0 ;;
             "bmsctl sim cell") at="$at $word" place=0 ;;
             "bmsctl sim fault") at="$at $word" place=0 ;;
             "bmsctl sim list") at="$at $word" place=0 ;;
-            *" --bus" | *" --cell" | *" --config" | *" --dump" | *" --link" | *" --runtime-dir" | *" --set" | *" -n") [[ ${COMP_WORDS[i+1]} == = ]] && i=$((i + 1)); i=$((i + 1)) ;;
+            *" --bus" | *" --cell" | *" --config" | *" --dump" | *" --link" | *" --runtime-dir" | *" --seconds" | *" --set" | *" -n") [[ ${COMP_WORDS[i+1]} == = ]] && i=$((i + 1)); i=$((i + 1)) ;;
             *" "-* | *" =") ;;
             *) place=$((place + 1)) ;;
         esac
@@ -85,6 +86,10 @@ _bmsctl() {
         "bmsctl modbus lock --link") :; return ;;
         "bmsctl modbus pin --runtime-dir") compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur"); return ;;
         "bmsctl modbus pin --config") compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        "bmsctl modbus test --runtime-dir") compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur"); return ;;
+        "bmsctl modbus test --link") :; return ;;
+        "bmsctl modbus test --seconds") :; return ;;
+        "bmsctl modbus test --config") compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         "bmsctl sim --runtime-dir") compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur"); return ;;
         "bmsctl sim set --runtime-dir") compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur"); return ;;
         "bmsctl sim cell --runtime-dir") compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur"); return ;;
@@ -122,6 +127,7 @@ _bmsctl() {
             "bmsctl modbus unlock") mapfile -t COMPREPLY < <(compgen -W '-h --help --runtime-dir --link' -- "$cur") ;;
             "bmsctl modbus lock") mapfile -t COMPREPLY < <(compgen -W '-h --help --runtime-dir --link' -- "$cur") ;;
             "bmsctl modbus pin") mapfile -t COMPREPLY < <(compgen -W '-h --help --runtime-dir --config --remove' -- "$cur") ;;
+            "bmsctl modbus test") mapfile -t COMPREPLY < <(compgen -W '-h --help --runtime-dir --link --seconds --config --json' -- "$cur") ;;
             "bmsctl sim") mapfile -t COMPREPLY < <(compgen -W '-h --help --runtime-dir' -- "$cur") ;;
             "bmsctl sim set") mapfile -t COMPREPLY < <(compgen -W '-h --help --runtime-dir' -- "$cur") ;;
             "bmsctl sim cell") mapfile -t COMPREPLY < <(compgen -W '-h --help --runtime-dir' -- "$cur") ;;
@@ -144,7 +150,7 @@ _bmsctl() {
         "bmsctl charge:1") mapfile -t COMPREPLY < <(compgen -W 'on off' -- "$cur") ;;
         "bmsctl reset:0") mapfile -t COMPREPLY < <(compgen -W 'cell_floor chip_fault precharge_failed charge_contactor_welded charge_contactor_open discharge_contactor_welded discharge_contactor_open heater_no_warming heater_stuck_on main_contactor_welded main_contactor_open configuration_fault current_implausible current_reversed short_circuit_repeated charge_trip_repeated discharge_trip_repeated' -- "$cur") ;;
         "bmsctl emergency:0") mapfile -t COMPREPLY < <(compgen -W 'on off' -- "$cur") ;;
-        "bmsctl modbus:0") mapfile -t COMPREPLY < <(compgen -W 'show unlock lock pin' -- "$cur") ;;
+        "bmsctl modbus:0") mapfile -t COMPREPLY < <(compgen -W 'show unlock lock pin test' -- "$cur") ;;
         "bmsctl modbus unlock:0") : ;;
         "bmsctl sim:0") mapfile -t COMPREPLY < <(compgen -W 'set cell fault list' -- "$cur") ;;
         "bmsctl sim set:"*) mapfile -t COMPREPLY < <(compgen -W 'ambient_c= pack_c= board_c= soc_percent= charger_a= charger_v= load_w= inverter_idle_w= inverter_lag_s= inverter_step_a= inverter_step_v= inverter_error_v= inverter_over_percent= ua_w_per_k= heater_ohm= precharge_ohm= capacitance_mf= current_offset_ma= current_gain_percent= noise_mv= ts1_offset_k= ts2_offset_k= button=' -- "$cur") ;;
