@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bmsd.links.listener import Listener
-from bmsd.links.modbus_rtu import RefusedError
+from bmsd.links.modbus_rtu import Refusal, RefusedError
 from bmsd.tables import jk_4e57
 
 START = b"\x4e\x57"
@@ -58,13 +58,20 @@ class Station(Listener):
 
     def _asked(self, command: int, identifier: int) -> bytes | None:
         if command == READ_ALL or (command == READ and identifier == 0):
-            return jk_4e57.everything(self._values())
+            return jk_4e57.everything(self._told())
         if command != READ:
             return None
         if identifier == jk_4e57.CELLS_ID:
-            return jk_4e57.cells(self._values())
+            return jk_4e57.cells(self._told())
         row = jk_4e57.BY_ID.get(identifier)
-        return None if row is None else row.encode(self._values())
+        return None if row is None else row.encode(self._told())
+
+    def _told(self) -> dict[str, Any]:
+        """Give the values of the board. RefusedError: one is lost, and the protocol has no word for that."""
+        values = self._values()
+        if None in (values["switch_word"], values["battery_1_word"], values["battery_2_word"]):
+            raise RefusedError(Refusal.DEVICE)
+        return values
 
 
 def last_frame(buffer: bytes) -> bytes | None:

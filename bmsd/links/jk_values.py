@@ -27,6 +27,9 @@ _MEASURED = (
 )  # fmt: skip
 _COUNTED = ("cycles_milli", "discharged_mah", "runtime_ms", "uptime_ms", "emergency_remaining_ms")
 """Values that are told as 0 while they are unknown; nobody decides by them."""
+STAGES = {"bulk": 0, "absorption": 1, "float": 2, "rest": 2}
+"""The stage of a charge as JK counts it; rest is its float without a current."""
+_HEATING_BIT, _FLOAT_BIT = 0, 9
 _INSIDE = groups.CHIP + groups.STOPPED
 ALARM_BITS: tuple[tuple[int, tuple[str, ...]], ...] = (
     (1, groups.SWITCH_HOT), (3, groups.CURRENT_SENSE), (4, groups.CELL_HIGH), (5, groups.PACK_HIGH),
@@ -67,22 +70,31 @@ def fixed(config: Config, unit: int) -> dict[str, Any]:
         "battery_sensors": config.battery_sensors,
         "rated_mah": config.capacity_mah,
         "balance_max_ma": 0,
-        "heater_fitted": int(config.heater_mohm is not None),
         "chemistry_code": {"lifepo4": 0, "li-ion": 1, "lto": 2}[config.chemistry],
     }
 
 
-def present(snapshot: Snapshot, rated_mah: int) -> dict[str, Any]:
+def in_force(parameters: Mapping[str, int], config: Config) -> dict[str, Any]:
+    """Give the settings that JK has in a form of its own, from the parameters in force."""
+    heater_fitted = config.heater_mohm is not None
+    return {
+        **parameters,
+        "cell_float_mv": parameters["cell_charge_mv"] - parameters["float_below_mv"],
+        "control_bits": heater_fitted << _HEATING_BIT | bool(parameters["float_charge"]) << _FLOAT_BIT,
+    }
+
+
+def present(snapshot: Snapshot, config: Config) -> dict[str, Any]:
     """Give what a present snapshot says. RefusedError: a measurement that a client needs is unknown."""
     points = snapshot.points
-    if any(_is_unknown(points.get(name)) for name in _MEASURED):
+    if any(_is_unknown(points.get(name)) for name in _MEASURED) or "alarms" not in snapshot.document:
         raise RefusedError(Refusal.DEVICE)
-    active = {str(alarm["name"]) for alarm in snapshot.document.get("alarms", ())}
+    active = {str(alarm["name"]) for alarm in snapshot.document["alarms"]}
     current_ma, pack_mv = points["current_ma"], points["pack_mv"]
     return {
         **points,
         **{name: points.get(name) or 0 for name in (*_COUNTED, "heater_ma", "balance_ma")},
-        **_temperatures(points),
+        **_temperatures(points["battery_decic"], points.get("switch_decic"), config.afe.switch_sensor),
         **_switches(points),
         "wire_mohm": [mohm or 0 for mohm in points.get("wire_mohm") or ()],
         "cells_present": (1 << min(len(points["cell_mv"]), MOST_CELLS)) - 1,
@@ -90,11 +102,12 @@ def present(snapshot: Snapshot, rated_mah: int) -> dict[str, Any]:
         "min_place": points["min_cell"] - 1,
         "magnitude_mw": abs(pack_mv * current_ma) // 1000,
         # Until it was learned the counter works with the rated capacity, and this says so.
-        "soh_permille": 1000 * points["capacity_mah"] // rated_mah,
+        "soh_permille": 1000 * points["capacity_mah"] // config.capacity_mah,
         "alarm_bits": _bits(ALARM_BITS, active),
         "warning_bits": _bits(WARNING_BITS, active),
         "current_word": min(abs(current_ma) // 10, 0x7FFF) | (current_ma > 0) << 15,
         "charging": int(current_ma > 0),
+        "charge_stage": STAGES.get(str(points.get("charge_phase")), 0),
         "clock_s": max(int(snapshot.document.get("time") or 0) - _YEAR_2020_S, 0),
     }
 
@@ -103,14 +116,17 @@ def _is_unknown(value: Any) -> bool:
     return value is None or (isinstance(value, list) and (not value or None in value))
 
 
-def _temperatures(points: Mapping[str, Any]) -> dict[str, int]:
-    """Give the sensors in the forms of both protocols; one that is not there reads as none."""
-    sensors: list[int | None] = [*points["battery_decic"], None]
-    named = {"switch": points.get("switch_decic"), "battery_1": sensors[0], "battery_2": sensors[1]}
+def _temperatures(battery: list[int], switch: int | None, switch_sensor: bool) -> dict[str, int | None]:
+    """Give the sensors in the forms of both protocols, and what stands where none is fitted."""
+    second = battery[1] if len(battery) > 1 else None
+    named = {"switch": switch, "battery_1": battery[0], "battery_2": second}
+    # The older protocol has no word for a place without a sensor, and its clients take the coldest of all that they
+    # read: a fitted one is told again, for the switch board the warmest. For a lost one nothing stands in.
+    words = {"switch_word": max(battery) if switch is None and not switch_sensor else switch,
+             "battery_1_word": battery[0], "battery_2_word": battery[0] if second is None else second}  # fmt: skip
     return {
         **{f"{name}_decic": NO_SENSOR_DECIC if decic is None else decic for name, decic in named.items()},
-        # The older protocol has no word for a missing sensor either; a client asks how many there are.
-        **{f"{name}_word": _degrees(0 if decic is None else decic) for name, decic in named.items()},
+        **{name: None if decic is None else _degrees(decic) for name, decic in words.items()},
         "sensor_bits": sum((decic is not None) << place for place, decic in enumerate(named.values())),
     }
 

@@ -9,6 +9,7 @@ import struct
 from collections.abc import Sequence
 from typing import Any
 
+from bmsd.bus import monotonic_ms
 from bmsd.links import jk_values
 from bmsd.links.modbus_pack import Pack
 from bmsd.links.modbus_rtu import READ_HOLDING, WRITE_REGISTERS, Refusal, RefusedError
@@ -50,9 +51,19 @@ class Board:
     def __init__(self, pack: Pack, unit: int) -> None:
         self._pack = pack
         self._fixed = jk_values.fixed(pack.config, unit)
+        self._stage: tuple[int, int] | None = None
+        """The stage of the charge that was told last, and since when."""
 
     def values(self) -> dict[str, Any]:
         """Give them; RefusedError: the core's data is old, or a measurement is unknown."""
         snapshot = self._pack.present()
-        told = jk_values.present(snapshot, self._pack.config.capacity_mah)
-        return {**self._pack.parameters(), **told, **self._fixed}
+        told = jk_values.present(snapshot, self._pack.config)
+        settings = jk_values.in_force(self._pack.parameters(), self._pack.config)
+        return {**settings, **told, **self._fixed, "charge_stage_ms": self._staying_ms(told["charge_stage"])}
+
+    def _staying_ms(self, stage: int) -> int:
+        """Tell how long the charge has been seen at this stage."""
+        now_ms = monotonic_ms()
+        if self._stage is None or self._stage[0] != stage:
+            self._stage = (stage, now_ms)
+        return now_ms - self._stage[1]

@@ -147,16 +147,22 @@ def _string(points: Mapping[str, Any], active: Collection[str]) -> dict[str, int
         "string_status": (0 if faults else 1) | (bool(charge and discharge) << 1) if known else None,
         "connection_failure": PRECHARGE_FAILURE if "precharge_failed" in active else failure,
         "disabled_reason": int(any(row.blocks for row in rows)),
-        "bank_state": _bank_state(points, active, bool(charge or discharge)),
+        "bank_state": _bank_state(points, active),
     }
 
 
-def _bank_state(points: Mapping[str, Any], active: Collection[str], closed: bool) -> int | None:
-    word = points.get("state")
-    if word is None:
-        return None
+def _is_closed(points: Mapping[str, Any]) -> bool | None:
+    """Tell whether a way into the pack is closed; unknown while one is that could be."""
+    ways = [is_on(points, name) for name in ("charge", "discharge")]
+    return True if any(ways) else None if None in ways else False
+
+
+def _bank_state(points: Mapping[str, Any], active: Collection[str]) -> int | None:
+    word, closed = points.get("state"), _is_closed(points)
     if word in {"starting", "fault"}:
         return INITIALIZING if word == "starting" else FAULT
+    if word is None or closed is None:
+        return None
     if closed:
         return STANDBY if word == "sleeping" else CONNECTED
     limits = groups.CELL_HIGH + groups.PACK_HIGH + groups.CELL_EMPTY + groups.PACK_EMPTY
@@ -164,16 +170,20 @@ def _bank_state(points: Mapping[str, Any], active: Collection[str], closed: bool
 
 
 def _charge_status(points: Mapping[str, Any]) -> int | None:
-    current_ma, soc_permille = points.get("current_ma"), points.get("soc_permille")
+    current_ma, soc_permille, closed = (
+        points.get("current_ma"),
+        points.get("soc_permille"),
+        _is_closed(points),
+    )
     if current_ma is None:
         return None
     if abs(current_ma) >= FLOW_MA:
         return CHARGING if current_ma > 0 else DISCHARGING
-    if not (is_on(points, "charge") or is_on(points, "discharge")):
-        return OFF
+    if not closed:
+        return None if closed is None else OFF
     if soc_permille in {0, 1000}:
         return FULL if soc_permille else EMPTY
-    return HOLDING
+    return None if soc_permille is None else HOLDING
 
 
 def _events(active: Collection[str]) -> dict[str, int]:

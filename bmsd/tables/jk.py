@@ -91,7 +91,7 @@ SETTINGS = Block("settings", 0x1000, 1, 0x161E, (
     Field(0x18, "soc_full_mv", U32),
     Field(0x1C, "soc_empty_mv", U32),
     Field(0x20, "cell_charge_mv", U32),
-    Field(0x24, "cell_charge_mv", U32),
+    Field(0x24, "cell_float_mv", U32),
     Field(0x28, "cell_shutdown_mv", U32),
     # A client charges with what stands here: the limit that is asked for, not the one that trips.
     Field(0x2C, "charge_max_ma", U32),
@@ -119,7 +119,7 @@ SETTINGS = Block("settings", 0x1000, 1, 0x161E, (
     Field(0x84, "balance_start_mv", U32),
     Field(0x108, "unit", U32),
     Field(0x10C, "precharge_timeout_ms", U32, 1000),
-    Field(0x114, "heater_fitted", U16),
+    Field(0x114, "control_bits", U16),
     # Heating begins and ends at these, in whole degrees.
     Field(0x116, "charge_utp_decic", I8, 10),
     Field(0x117, "charge_utpr_decic", I8, 10),
@@ -163,6 +163,8 @@ LIVE = Block("live", 0x1200, 2, 0x1620, (
     Field(0xFA, NO_SENSOR_DECIC, I16),
     Field(0xFC, NO_SENSOR_DECIC, I16),
     Field(0x100, "clock_s", U32),
+    Field(0x110, "charge_stage_ms", U16, 1000),
+    Field(0x112, "charge_stage", U8),
 ))
 ABOUT = Block("about", 0x1400, 3, 0x161C, (
     Field(0x00, "model", TEXT, count=16),

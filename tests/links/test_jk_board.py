@@ -281,6 +281,44 @@ def test_the_settings_frame_has_the_parameters_in_force(bench) -> None:
     assert found["heating_start_C_or_battery_alarm"] in (-10, -11)
 
 
+@pytest.mark.parametrize(
+    ("phase", "stage"), [("bulk", 0), ("absorption", 1), ("float", 2), ("rest", 2), (None, 0)]
+)
+def test_the_stage_of_the_charge_is_told_and_how_long_it_was_seen(bench, clock, phase, stage) -> None:
+    """Where esphome-jk-bms and aiobmsble read it: byte 280 of the frame, seconds at 278."""
+    bench.publish(charge_phase="none of these").live()
+    clock.sleep(3)
+    for seconds in (0, 90):
+        clock.sleep(seconds)
+        bench.publish(charge_phase=phase)
+        data = bench.frame(0x1620)
+        assert data[280] == stage
+        assert bench.map.read(0x1312, 1) == [stage << 8]
+        expected = seconds + 3 * (stage == 0)
+        assert int.from_bytes(data[278:280], "little") == bench.map.read(0x1310, 1)[0] == expected
+
+
+def test_the_seconds_of_a_stage_end_at_what_fits(bench, clock) -> None:
+    for seconds in (0, 65_535, 1, 100_000):
+        clock.sleep(seconds)
+        bench.publish().frame(0x1620)
+    assert bench.map.read(0x1310, 1) == [0xFFFF]
+
+
+@pytest.mark.parametrize(("float_charge", "heater"), [(0, False), (0, True), (1, False), (1, True)])
+def test_the_float_voltage_and_the_float_mode_are_told(bench, float_charge, heater) -> None:
+    """RFV at 0x1024, the mode in bit 9 of 0x1114, beside that of the heater."""
+    bench.publish()
+    object.__setattr__(bench.pack.config, "heater_mohm", 24_000 if heater else None)
+    rows = {name: bench.pack.config.parameters.get(name) for name in bench.pack.parameters()}
+    rows |= {"float_charge": float_charge, "cell_charge_mv": 3450, "float_below_mv": 75}
+    bench.publisher.publish("parameters.json", {"values": rows}, 0)
+    found = client.frame(bench.frame(0x161E))
+    assert (found["request_charge_V"], found["request_float_V"]) == (3.45, 3.375)
+    assert bench.map.read(0x1024, 2) == [0, 3375]
+    assert bench.map.read(0x1114, 1) == [float_charge << 9 | heater]
+
+
 def test_a_client_is_told_the_current_that_is_asked_for_and_not_the_one_that_trips(bench) -> None:
     """S14: such a client charges with what stands there."""
     bench.publish()
@@ -343,6 +381,59 @@ def test_a_missing_switch_sensor_reads_as_none(bench) -> None:
     assert found["temperature_sensor_present_bitmask"] == "0x06"
     found = bench.publish(battery_decic=[210]).live()
     assert (found["temperature_2_C"], found["temperature_sensor_present_bitmask"]) == (-200, "0x03")
+
+
+@pytest.mark.parametrize("battery", [-85, 0, 210, 400])
+def test_the_story_tells_a_fitted_sensor_where_none_is_fitted(tmp_path, battery) -> None:
+    """A client takes the coldest of all it reads for the pack, and would stop charging at a stand-in of 0 °C."""
+    one = Bench(tmp_path, battery_sensors=1, switch_sensor="false")
+    found = one.publish(battery_decic=[battery], switch_decic=None).story()
+    degrees = round(battery / 10)
+    assert [found[name] for name in ("mosfet_C", "sensor1_C", "sensor2_C")] == [degrees] * 3
+    assert found["fields"][0x86] == 1
+    assert one.live()["temperature_sensor_present_bitmask"] == "0x02"
+
+
+def test_the_story_tells_the_warmest_battery_sensor_for_a_switch_board_without_one(tmp_path) -> None:
+    found = Bench(tmp_path, switch_sensor="false").publish(switch_decic=None).story()
+    assert [found[name] for name in ("mosfet_C", "sensor1_C", "sensor2_C")] == [21, -8, 21]
+
+
+@pytest.mark.parametrize("identifier", [0, 0x79, 0x80, 0x81, 0x85])
+def test_the_story_is_silent_when_a_fitted_sensor_is_lost(bench, identifier) -> None:
+    """S2: nothing stands in for what was lost."""
+    assert asked(bench.publish(switch_decic=None).station(), command(3, identifier)) is None
+    assert asked(bench.publish().station(), command(3, identifier)) is not None
+
+
+STAND_INS = {
+    "cycles_milli": "a count of its life", "discharged_mah": "a count of its life",
+    "runtime_ms": "a count of its life", "uptime_ms": "a count of its life",
+    "emergency_remaining_ms": "the switches are told as they are", "soh_permille": "the capacity is told, of the rated",
+    "heater_ma": "shown beside the relay", "balance_ma": "shown beside the balancer", "wire_mohm": "shown",
+    "cell_min_mv": "the cells are told", "cell_max_mv": "the cells are told",
+    "power_mw": "voltage and current are told",
+    "sequence": "not told", "state": "not told",
+    "charge_phase": "shown", "switch_decic": "tested above: this protocol has a word for it",
+    "balancing": "the switch is told", "balance_commanded": "unknown is off",
+    **{f"{way}_{what}": "unknown is off" for way in ("charge", "discharge", "precharge", "heater")
+       for what in ("allowed", "commanded", "actual")},
+}  # fmt: skip
+"""What a JK board may tell as a number while it is unknown, and why nobody is misled."""
+
+
+@pytest.mark.parametrize("name", POINTS)
+def test_each_value_that_is_unknown_is_a_failed_board_or_a_stand_in_with_a_reason(bench, name) -> None:
+    """S2."""
+    bench.publish(**{name: None})
+    reply = bench.unit.answer(Request(5, 3, struct.pack(">HH", 0x1290, 2)))
+    assert (reply[1] == 3) == (name in STAND_INS)
+
+
+def test_a_snapshot_that_says_nothing_of_alarms_is_a_failed_board(bench) -> None:
+    """S2: no list of alarms is not an empty one."""
+    bench.publisher.publish("snapshot.json", {"cells": 16, "points": POINTS}, monotonic_ms())
+    assert refusal(struct.pack(">HH", 0x12A0, 2), bench, 3) == Refusal.DEVICE
 
 
 @pytest.mark.parametrize("alarm", alarms.ALARMS, ids=lambda alarm: alarm.name)

@@ -286,6 +286,28 @@ def test_states_are_told_in_sunspecs_words(bench, active, changed, state, status
     assert (base["State"], base["ChaSt"]) == (state, status)
 
 
+@pytest.mark.parametrize(
+    ("changed", "state", "status"),
+    [
+        ({"charge": None, "discharge": None}, None, None),
+        ({"charge": None, "discharge": False}, None, None),
+        ({"charge": True, "discharge": None}, 3, 6),
+        ({"charge": None, "discharge": True}, 3, 6),
+        ({"charge": False, "discharge": False}, 1, 1),
+    ],
+)
+def test_contactors_that_are_unknown_are_not_told_as_open(bench, changed, state, status) -> None:
+    """S2."""
+    points = {f"{way}_{what}": on for way, on in changed.items() for what in ("actual", "commanded")}
+    base = bench.publish(state="idle", current_ma=0, **points).models()[802]
+    assert (base["State"], base["ChaSt"]) == (state, status)
+
+
+def test_a_state_of_charge_that_is_unknown_is_neither_full_nor_empty_nor_held(bench) -> None:
+    """S2."""
+    assert bench.publish(state="idle", current_ma=0, soc_permille=None).models()[802]["ChaSt"] is None
+
+
 def test_a_contactor_that_does_not_follow_is_told(bench) -> None:
     string = bench.publish("charge_contactor_welded", charge_actual=None, charge_commanded=False).models()[
         804
