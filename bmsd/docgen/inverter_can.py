@@ -8,10 +8,10 @@ from bmsd.docgen.markdown import code, codes, page, table
 from bmsd.inverters.frames import Bit, Coding, Frame, Signal, Text
 from bmsd.inverters.heard import Heard
 from bmsd.inverters.protocols import NAME, PROTOCOLS, Protocol, unexpressed
-from bmsd.inverters.view import Voltages, view
+from bmsd.inverters.view import Configured, view
 from bmsd.tables.rows import AMPERE
 
-_TOLD = view(None, Voltages(0, 0)).values
+_TOLD = view(None, Configured(0, 0)).values
 """What a view tells besides alarms."""
 _CODINGS = {
     Coding.PAIR: "1 raised, 2 fine, 0 nothing",

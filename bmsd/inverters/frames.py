@@ -41,6 +41,8 @@ class Signal:
     rounding: Rounding = Rounding.NEAREST
     unknown: int | None = None
     """Inside value sent in place of an unknown one."""
+    configured: str = ""
+    """Name of a configured value that comes before it."""
     absent: int | None = None
     """Highest content of the field, if it means unknown; without this and `unknown` there is no frame."""
     offset: int = 0
@@ -147,7 +149,8 @@ def encode(frame: Frame, view: Mapping[str, Value]) -> bytes | None:
     """Fill a frame from a view; None when it would need a value that is unknown."""
     data = bytearray(frame.length)
     for signal in frame.signals:
-        content = _content(signal, view.get(signal.name))
+        value = view.get(signal.name)
+        content = _content(signal, view.get(signal.configured) if value is None else value)
         if content is None:
             return None
         place = slice(signal.byte, signal.byte + signal.size)

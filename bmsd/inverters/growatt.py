@@ -84,10 +84,12 @@ CAPACITY = Frame(0x314, 8, (
 CELLS = Frame(0x319, 8, (
     # 0 LiFePO4, 1 Li-ion, 2 LTO.
     Signal("chemistry_code", 0, 1, bits=2),
-    Signal("cell_max_mv", 1, 2, big=True),
-    Signal("cell_min_mv", 3, 2, big=True),
-    Signal("max_cell", 5, 1),
-    Signal("min_cell", 6, 1),
+    # The frame carries the permissions: while the data is lost it goes out with no cells rather than not at all,
+    # or its last "allowed" would stand.
+    Signal("cell_max_mv", 1, 2, big=True, unknown=0),
+    Signal("cell_min_mv", 3, 2, big=True, unknown=0),
+    Signal("max_cell", 5, 1, unknown=0),
+    Signal("min_cell", 6, 1, unknown=0),
     Signal("protected_pack", 7, 1, unknown=0),
 ), bits=(
     Bit("charge_enable", 0, 7),

@@ -20,10 +20,10 @@ MEASUREMENTS = Frame(0x356, 8, (
     Signal("temperature_max_decic", 4, 2, signed=True),
     Signal("temperature_min_decic", 6, 2, signed=True),
 ))
-# These two carry alarms and permissions: they are sent without capacity and cycles rather than not at all.
+# These two carry alarms and permissions: they are sent without cycles rather than not at all.
 ALARMS = Frame(0x359, 7, bits=pylontech.ALARM_BITS, signals=(
     Signal("modules", 4, 1, unknown=1),
-    Signal("capacity_mah", 5, 2, 1, 1000, rounding=Rounding.DOWN, unknown=0),
+    Signal("capacity_mah", 5, 2, 1, 1000, rounding=Rounding.DOWN, unknown=0, configured="configured_mah"),
 ))
 REQUESTS = Frame(0x35C, 4, bits=pylontech.REQUEST_BITS, signals=(
     Signal("cycles_milli", 2, 2, 1, 1000, rounding=Rounding.DOWN, unknown=0),

@@ -1,14 +1,15 @@
 """What an inverter may be told at this moment, the same for every protocol.
 
 Rule S7 lives here: a view is either good, made of one present snapshot with every measurement known, or it
-says that the data is lost: no current either way, the alarm `data_lost`, and not one measured value.
+says that the data is lost: no current either way, the alarm `data_lost`, and not one measured value. Of what was told
+before only bounds are kept: lost data raises no charge voltage and lowers no discharge voltage.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from bmsd.inverters.frames import Value
 
@@ -39,12 +40,27 @@ _MEASURED = ("pack_mv", "current_ma", "cell_min_mv", "cell_max_mv")
 
 
 @dataclass(frozen=True, slots=True)
-class Voltages:
-    """The configured voltages of the pack: told while the core's own are not to be had."""
+class Configured:
+    """What is known of the pack without measuring it: told while the core's own values are not to be had."""
 
     charge_mv: int
     discharge_mv: int
     chemistry: str = "lifepo4"
+    capacity_mah: int | None = None
+
+
+class Bounds(NamedTuple):
+    """What was told last: while the data is lost nobody is told more. None: no bound is known."""
+
+    charge_mv: int | None = None
+    """Charge voltage told."""
+    stop_mv: int | None = None
+    """Charge voltage that would have said stop when the pack's own was last known."""
+    discharge_mv: int | None = None
+    """Lowest voltage told."""
+
+
+UNBOUND = Bounds()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +78,22 @@ class View:
         return (self.good, *(bool(current) for current in currents))
 
 
-def view(document: Mapping[str, Any] | None, configured: Voltages, above_pack_mv: int = 0) -> View:
+def view(
+    document: Mapping[str, Any] | None,
+    configured: Configured,
+    above_pack_mv: int = 0,
+    bounds: Bounds = UNBOUND,
+) -> View:
     """Turn a present snapshot into what to tell; None stands for a missing or stale one.
 
-    While charging is forbidden the charge voltage stays `above_pack_mv` above the pack's own.
+    While charging is forbidden the charge voltage stays `above_pack_mv` above the pack's own. `bounds` are those of
+    the view before.
     """
     points: Mapping[str, Any] = document["points"] if document else {}
     active = frozenset(_name(alarm) for alarm in document.get("alarms", ())) if document else frozenset()
     temperature_decic = _average(points.get("battery_decic"))
     if temperature_decic is None or any(points.get(name) is None for name in _MEASURED):
-        return _lost(active, configured)
+        return _lost(active, configured, _narrowed(bounds, points, configured))
     heat_ma = points.get("heat_ma") or 0
     # A charger is asked for what the heater on the pack takes, and for nothing that would go into the cells (S3).
     allowed = points.get("charge_allowed") is True
@@ -102,19 +124,50 @@ def _name(alarm: Mapping[str, Any]) -> str:
     return f"{alarm['name']}{LIFTED}" if alarm.get("lifted") else str(alarm["name"])
 
 
-def _lost(active: frozenset[str], configured: Voltages) -> View:
-    """Allow nothing. The voltages are the configured ones: told 0 V, some inverters discharge down to it."""
+def remember(told: View, before: Bounds, configured: Configured, above_pack_mv: int) -> Bounds:
+    """Keep what binds the next view, should its data be lost; nothing measured goes into a frame from here (S7)."""
+    stop_mv = before.stop_mv
+    if told.good:
+        # Not below the pack's lowest: some inverters discharge down to it.
+        stop_mv = max(_mv(told, "pack_mv") + above_pack_mv, configured.discharge_mv)
+    return Bounds(_mv(told, "charge_limit_mv"), stop_mv, _mv(told, "discharge_limit_mv"))
+
+
+def _mv(told: View, name: str) -> int:
+    """Give a voltage that no view is without, or no good one."""
+    value = told.values[name]
+    assert isinstance(value, int)
+    return value
+
+
+def _narrowed(bounds: Bounds, points: Mapping[str, Any], configured: Configured) -> Bounds:
+    """Narrow what was told last by what the core asks now, as far as it is known."""
+    charge = _known(bounds.charge_mv, points.get("charge_limit_mv"), configured.charge_mv)
+    discharge = _known(bounds.discharge_mv, points.get("discharge_limit_mv"), configured.discharge_mv)
+    return Bounds(min(charge), bounds.stop_mv, max(discharge))
+
+
+def _known(*values: int | None) -> list[int]:
+    return [value for value in values if value is not None]
+
+
+def _lost(active: frozenset[str], configured: Configured, bounds: Bounds) -> View:
+    """Allow nothing; the charge voltage is at most the one asked last, and says stop as far as the pack's was known.
+
+    Never 0 V, to which some inverters discharge.
+    """
     values: dict[str, Value] = {
         **_permissions(configured, may_charge=False, may_discharge=False),
-        "charge_limit_mv": configured.charge_mv,
+        "charge_limit_mv": min(_known(bounds.charge_mv, bounds.stop_mv)),
         "charge_limit_ma": 0,
         "discharge_limit_ma": 0,
-        "discharge_limit_mv": configured.discharge_mv,
+        "discharge_limit_mv": bounds.discharge_mv,
+        "configured_mah": configured.capacity_mah,
     }
     return View(values, active | {DATA_LOST}, good=False)
 
 
-def _permissions(configured: Voltages, may_charge: bool, may_discharge: bool) -> dict[str, Value]:
+def _permissions(configured: Configured, may_charge: bool, may_discharge: bool) -> dict[str, Value]:
     """Give what follows from the permissions, and what is always so."""
     return {
         "charge_enable": may_charge,
@@ -182,7 +235,7 @@ def _cells(voltages_mv: Sequence[int | None]) -> dict[str, Value]:
 
 
 def _charge_limit_mv(
-    points: Mapping[str, Any], configured: Voltages, may_charge: bool, above_pack_mv: int
+    points: Mapping[str, Any], configured: Configured, may_charge: bool, above_pack_mv: int
 ) -> int:
     """Give the charge voltage; where charging is forbidden hardly above the pack's own voltage.
 

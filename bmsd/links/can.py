@@ -7,6 +7,7 @@ it goes on when we hang. Lost data takes the limits to zero at once and the fram
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,12 +18,12 @@ from bmsd.config_can import CanConfig
 from bmsd.errors import ConfigError
 from bmsd.inverters.frames import Frame
 from bmsd.inverters.protocols import AUTO, Protocol, messages, named, problems, row_of
-from bmsd.inverters.view import View, Voltages, view
+from bmsd.inverters.view import Bounds, Configured, View, remember, view
 from bmsd.links.adapters import BusLostError, interface_problem, is_off, opened, received, send
 from bmsd.links.choosing import Chooser
 from bmsd.links.hearing import Ears
 from bmsd.links.link import Backoff, Link, Lost
-from bmsd.links.snapshots import Snapshots
+from bmsd.links.snapshots import SharedFile, Snapshots
 from bmsd.links.traffic import Traffic
 
 TICK_S = 0.1
@@ -86,6 +87,8 @@ class Inverter:
         self._told_ms: int | None = None
         self._dropped_ms: int | None = None
         self._urgent: tuple[bool, ...] = ()
+        # Nothing asked yet: at the pack's lowest voltage no charger gives current.
+        self._bounds = _told_before(link) or Bounds(self._configured().discharge_mv)
 
     def serve(self, bus: can.BusABC, patience: Backoff) -> None:
         """Tell and listen until the link ends, the bus is lost, or it is to be opened anew."""
@@ -117,7 +120,7 @@ class Inverter:
     def goodbye(self, bus: can.BusABC) -> None:
         """Take back what was allowed; an inverter that already hears nothing goes on hearing nothing."""
         if not self._is_silent(monotonic_ms()):
-            self._send_all(bus, list(messages(self._protocol, view(None, self._configured()))))
+            self._send_all(bus, list(messages(self._protocol, self._view(None))))
 
     def bus_lost(self, reason: str, wait_s: float) -> None:
         """Wait for the next attempt to open the bus, and go on telling how the link is."""
@@ -129,9 +132,8 @@ class Inverter:
 
     def _look(self, now_ms: int) -> View:
         snapshot = self._snapshots.fresh(now_ms)
-        whole = view(
-            snapshot.document if snapshot else None, self._configured(), self._protocol.above_pack_mv
-        )
+        whole = self._view(snapshot.document if snapshot else None)
+        self._bounds = remember(whole, self._bounds, self._configured(), self._protocol.above_pack_mv)
         told = _shared(whole, self._settings.share_percent)
         self._good = told.good
         if snapshot and told.good:
@@ -141,6 +143,9 @@ class Inverter:
             self._core.since(self._core_text())
         return told
 
+    def _view(self, document: Mapping[str, Any] | None) -> View:
+        return view(document, self._configured(), self._protocol.above_pack_mv, self._bounds)
+
     def _is_silent(self, now_ms: int) -> bool:
         return not self._good and now_ms - self._good_ms >= self._silence_ms
 
@@ -149,10 +154,14 @@ class Inverter:
         since_ms = max(self._ears.any_ms or began_ms, began_ms)
         return self._chooser is not None and self._chooser.listening and now_ms - since_ms >= DEAF_MS
 
-    def _configured(self) -> Voltages:
-        parameters, cells = self._link.config.parameters, self._link.config.cells
-        chemistry = self._link.config.chemistry
-        return Voltages(parameters.cell_charge_mv * cells, parameters.cell_discharge_mv * cells, chemistry)
+    def _configured(self) -> Configured:
+        config, parameters = self._link.config, self._link.config.parameters
+        return Configured(
+            parameters.cell_charge_mv * config.cells,
+            parameters.cell_discharge_mv * config.cells,
+            config.chemistry,
+            config.capacity_mah,
+        )
 
     def _tell(self, bus: can.BusABC, told: View, now_ms: int) -> None:
         """Send every frame that is due; all of them when there is something an inverter should hear at once."""
@@ -267,8 +276,16 @@ class Inverter:
             "dropped_age_ms": None if self._dropped_ms is None else now_ms - self._dropped_ms,
             "bad_received": c.bad_received,
             "bus_failures": c.bus_failures,
+            **{f"told_{name}": value for name, value in self._bounds._asdict().items()},
             **self._ears.figures(now_ms),
         }
+
+
+def _told_before(link: Link) -> Bounds | None:
+    """Give what the last run of this link told: a restart without data raises no charge voltage either."""
+    said = SharedFile(link.runtime_dir / f"link-{link.name}.json").last() or {}
+    found = Bounds(*(said.get(f"told_{name}") for name in Bounds._fields))
+    return found if isinstance(found.charge_mv, int) else None
 
 
 def _shared(told: View, percent: int) -> View:

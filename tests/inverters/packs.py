@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from bmsd.inverters.frames import decode
 from bmsd.inverters.protocols import PROTOCOLS, Protocol, messages
-from bmsd.inverters.view import Voltages, view
+from bmsd.inverters.view import Configured, view
 
-CONFIGURED = Voltages(charge_mv=55_200, discharge_mv=46_400)
+CONFIGURED = Configured(charge_mv=55_200, discharge_mv=46_400, capacity_mah=280_000)
 CELLS = [3330, 3320, *[3325] * 14]
 POINTS = {
     "pack_mv": 53_200, "current_ma": -12_300, "battery_decic": [210, 250], "switch_decic": 300,

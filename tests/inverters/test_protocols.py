@@ -20,7 +20,7 @@ from bmsd.inverters.protocols import (
     row_of,
     unexpressed,
 )
-from bmsd.inverters.view import DATA_LOST, LIFTED, Voltages, view
+from bmsd.inverters.view import DATA_LOST, LIFTED, Configured, view
 from bmsd.tables.alarms import ALARMS, BY_NAME
 
 EVERY = pytest.mark.parametrize("name", PROTOCOLS)
@@ -195,8 +195,9 @@ def test_lost_data_allows_nothing_and_tells_nothing_measured(name, lost) -> None
     assert 46_400 <= values["charge_limit_mv"] <= 55_200
     assert not values.get("charge_enable")
     assert not values.get("discharge_enable")
-    assert MEASURED & values.keys() <= {"charge_on"}  # Growatt's flag, which is off then
-    assert not values.get("charge_on")
+    # Growatt's flag, which is off then, and the cells of the frame that carries its permissions, which are none.
+    assert MEASURED & values.keys() <= {"charge_on", "cell_min_mv", "cell_max_mv"}
+    assert not any(values.get(shown) for shown in MEASURED)
     assert alarm_bits(name, snapshot)
 
 
@@ -405,7 +406,7 @@ def test_a_name_that_does_not_fit_is_refused() -> None:
 def test_growatt_is_told_the_chemistry() -> None:
     row = PROTOCOLS["growatt"]
     for chemistry, code in (("lifepo4", 0), ("li-ion", 1), ("lto", 2)):
-        snapshot = view(document(), Voltages(55_200, 46_400, chemistry))
+        snapshot = view(document(), Configured(55_200, 46_400, chemistry))
         sent = {frame.id: data for frame, data in messages(row, snapshot)}
         assert sent[0x319][0] == 0xC0 | code
 

@@ -8,12 +8,12 @@ from bmsd.errors import PeerError
 from bmsd.inverters import pylontech
 from bmsd.inverters.frames import Frame, Signal, decode, encode, raised
 from bmsd.inverters.protocols import PROTOCOLS, messages, problems, unexpressed
-from bmsd.inverters.view import DATA_LOST, LIFTED, Voltages, view
+from bmsd.inverters.view import DATA_LOST, LIFTED, Configured, view
 from bmsd.tables.alarms import ALARMS
 
 PYLONTECH = PROTOCOLS["pylontech"]
 BY_ID = {f"{frame.id:03X}": frame for frame in pylontech.FRAMES}
-CONFIGURED = Voltages(charge_mv=55_200, discharge_mv=46_400)
+CONFIGURED = Configured(charge_mv=55_200, discharge_mv=46_400)
 POINTS = {
     "pack_mv": 53_200, "current_ma": -12_300, "battery_decic": [210, 260], "soc_permille": 605,
     "soh_permille": 990, "cell_min_mv": 3320, "cell_max_mv": 3330, "charge_allowed": True,

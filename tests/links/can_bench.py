@@ -66,6 +66,7 @@ class Bench:
             parameters=parameters,
             cells=16,
             chemistry="lifepo4",
+            capacity_mah=280_000,
             path=folder / "bmsd.toml",
             buses={"can": None},
         )

@@ -86,6 +86,7 @@ def running(folder: Path, bus: dict, protocol: str = "pylontech"):
         parameters=parameters,
         cells=16,
         chemistry="lifepo4",
+        capacity_mah=280_000,
         path=folder / "bmsd.toml",
         buses={"can": settings},
     )

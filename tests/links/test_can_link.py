@@ -112,6 +112,63 @@ def test_the_goodbye_allows_nothing(bench) -> None:
     assert bench.sent(0x351)[2:6] == bytes(4)
 
 
+def charge_mv(bench: Bench) -> int:
+    return int.from_bytes(bench.sent(0x351)[:2], "little") * 100
+
+
+@pytest.mark.parametrize("lost", ["cell_min_mv", "pack_mv", "current_ma"])
+@pytest.mark.parametrize("asked_mv", [52_800, 54_100])
+def test_a_broken_wire_does_not_raise_the_charge_voltage(bench, lost, asked_mv) -> None:
+    """S7: never above what was asked last, whatever the core asks then; nor in the goodbye."""
+    bench.publish(charge_limit_mv=asked_mv)
+    bench.cycle()
+    assert charge_mv(bench) == asked_mv
+    bench.publish(**{lost: None})
+    bench.cycle()
+    assert charge_mv(bench) <= asked_mv
+    bench.bus.sent.clear()
+    bench.inverter.goodbye(bench.bus)
+    assert charge_mv(bench) <= asked_mv
+
+
+@pytest.mark.parametrize("lost", [True, False], ids=["a wire broken", "no core"])
+def test_a_link_that_starts_anew_tells_no_more_than_the_one_before(bench, monkeypatch, lost) -> None:
+    """S7: what was told survives the link, for a restart beside lost data."""
+    bench.publish(charge_limit_mv=52_800, discharge_limit_mv=47_000)
+    bench.cycle()
+    bench.state()
+    again = Bench(bench.folder, monkeypatch)
+    again.now_ms = bench.now_ms + (0 if lost else 5000)
+    if lost:
+        again.publish(cell_min_mv=None)
+    again.cycle()
+    assert charge_mv(again) == 52_800
+    assert again.sent(0x351)[6:] == (470).to_bytes(2, "little")
+
+
+@pytest.mark.parametrize("lost", [True, False], ids=["a wire broken", "no core"])
+def test_where_nothing_was_asked_yet_the_charge_voltage_is_the_packs_lowest(
+    tmp_path, monkeypatch, lost
+) -> None:
+    """S7: a first start beside a broken wire offers no charge."""
+    bench = Bench(tmp_path, monkeypatch)
+    if lost:
+        bench.publish(cell_max_mv=None)
+    bench.cycle()
+    assert charge_mv(bench) == 46_400
+    bench.publish()
+    bench.cycle()
+    assert charge_mv(bench) == 55_200
+
+
+@pytest.mark.parametrize("damage", ["{}", "[1]", '{"told_charge_mv": "x"}', "\xff"])
+def test_a_damaged_report_of_the_link_before_is_none(tmp_path, monkeypatch, damage) -> None:
+    (tmp_path / "link-can.json").write_text(damage)
+    bench = Bench(tmp_path, monkeypatch)
+    bench.cycle()
+    assert charge_mv(bench) == 46_400
+
+
 @pytest.mark.fault_class(11, "alone")
 @pytest.mark.parametrize(
     "error",

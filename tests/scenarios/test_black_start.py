@@ -16,7 +16,7 @@ from bmsd.core.state import begin
 from bmsd.core.types import Request
 from bmsd.inverters.frames import encode
 from bmsd.inverters.pylontech import REQUESTS
-from bmsd.inverters.view import Voltages, view
+from bmsd.inverters.view import Configured, view
 from bmsd.sim.bench import Bench
 from bmsd.sim.commands import BENCH_CONFIG
 from bmsd.sim.plant import PlantSettings
@@ -78,7 +78,7 @@ class House:
     def requests(self) -> int:
         """Give byte 0 of 0x35C: what the inverter is told."""
         document = {"points": self.virtual.points(), "alarms": [{"name": name} for name in self.active]}
-        return (encode(REQUESTS, view(document, Voltages(55_200, 48_000)).values) or b"\0")[0]
+        return (encode(REQUESTS, view(document, Configured(55_200, 48_000)).values) or b"\0")[0]
 
 
 @pytest.fixture
