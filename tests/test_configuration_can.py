@@ -232,7 +232,9 @@ def test_a_serial_adapter_needs_its_port(tmp_path, interface) -> None:
     ("cells", "fits"),
     [(4, False), (8, False), (12, True), (16, True), ("16\nchemistry = 'li-ion'", False)],
 )
-@pytest.mark.parametrize("lines", [('protocol = "sma"',), ('protocol = "auto"', 'fallback = "sma"')])
+@pytest.mark.parametrize(
+    "lines", [('protocol = "sma"',), ('protocol = "auto"', 'fallback = "sma"'), ('protocol = "growatt"',)]
+)
 def test_a_pack_that_the_protocol_cannot_charge_is_refused(tmp_path, monkeypatch, cells, fits, lines) -> None:
     """Kept inside its range, the charge voltage of a 12 V pack would be told as 41 V."""
     monkeypatch.setattr(f"{__name__}.GOOD", GOOD.replace("cells = 16", f"cells = {cells}"))

@@ -9,7 +9,7 @@ from bmsd.cli.can_words import Seen
 from bmsd.cli.console import Console, wrapped
 from bmsd.errors import PeerError
 from bmsd.inverters import heard
-from bmsd.inverters.frames import Frame, Value, decode
+from bmsd.inverters.frames import Frame, Value, beyond, decode
 
 SCHEMA = 1
 _UNITS = {
@@ -17,6 +17,11 @@ _UNITS = {
     "_mah": ("_ah", 1000, "Ah"), "_ms": ("_s", 1000, "s"), "_wh": ("_kwh", 1000, "kWh"), "_milli": ("", 1000, ""),
 }  # fmt: skip
 """Ending of an inside name: that of people's units, the factor, and the sign."""
+_LIMITS = {
+    "charge_limit_mv": "CVL", "charge_limit_ma": "CCL", "discharge_limit_ma": "DCL", "discharge_limit_mv": "DVL",
+}  # fmt: skip
+"""The field's names of what would else be told twice by one word."""
+_POSSIBLE_DECIC = (-600, 1500)
 _INDENT = " " * 8
 _LATE = 3
 """Periods without a frame after which it is called late."""
@@ -136,9 +141,20 @@ def _decoded(row: Mapping[str, Any], seen: Seen) -> tuple[dict[str, Value], str]
             return {}, ""
         if known:
             return heard.read(known, data), ""
-        return (decode(frame, data), "") if frame else ({}, "")
+        if not frame:
+            return {}, ""
+        values = decode(frame, data)
+        return values, "" if row["sent"] else _impossible(frame, data, values)
     except PeerError as error:
         return {}, str(error)
+
+
+def _impossible(frame: Frame, data: bytes, values: Mapping[str, Value]) -> str:
+    """Say what no battery can mean: another sender's bytes may be laid out otherwise."""
+    cold, hot = _POSSIBLE_DECIC
+    names = [name for name in values if name.endswith("_decic") and not cold <= int(values[name] or 0) <= hot]
+    told = [_worded(name, values[name]) for name in (*beyond(frame, data), *names)]
+    return f"impossible: {', '.join(told)}" if told else ""
 
 
 def _in_units(name: str, value: Value) -> tuple[str, Value | float]:
@@ -159,7 +175,7 @@ def _times(public: Mapping[str, Any]) -> str:
 def _said(public: Mapping[str, Any], row: Mapping[str, Any], seen: Seen) -> str:
     """Say what a frame says: numbers with units, and the flags that are set."""
     if public["problem"]:
-        return f"nonsense: {public['problem']}"
+        return "; ".join(filter(None, [public["title"], f"nonsense: {public['problem']}"]))
     values, _ = _decoded(row, seen)
     frame, known = _frame(row, seen), _heard(row, seen)
     flags = {bit.name for bit in (known.frame if known else frame).bits} if known or frame else set()  # type: ignore[union-attr]
@@ -173,5 +189,5 @@ def _worded(name: str, value: Value) -> str:
     for ending, (_, factor, unit) in _UNITS.items():
         if name.endswith(ending):
             number = "unknown" if value is None else f"{int(value) / factor:g} {unit}".rstrip()
-            return f"{name.removesuffix(ending)} {number}"
+            return f"{_LIMITS.get(name) or name.removesuffix(ending)} {number}"
     return f"{name} {'unknown' if value is None else value}"

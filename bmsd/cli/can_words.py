@@ -74,12 +74,33 @@ def _others(seen: Seen) -> list[str]:
 
 def _bus_trouble(seen: Seen) -> str:
     errors = list(seen.link.get("bus_errors") or ())
-    dropped_ms = seen.link.get("dropped_age_ms")
+    told = f" (reported: {', '.join(errors)})" if errors else ""
+    dropped_ms, heard_ms = seen.link.get("dropped_age_ms"), _heard_age_ms(seen)
     if dropped_ms is not None and dropped_ms <= RECENT_MS:
-        told = f" (reported: {', '.join(errors)})" if errors else ""
-        why = f"which is so when nobody acknowledges them{told}"
-        return f"Frames cannot be sent, {why}: is the inverter on? Else {_WIRES}."
-    return f"The bus has errors: {', '.join(errors)}: {_WIRES}." if errors else ""
+        what = f"Frames could not be sent {dropped_ms / 1000:.1f} s ago{told}"
+        if heard_ms is None:
+            return (
+                f"Frames cannot be sent, which is so when nobody acknowledges them{told}: is the inverter on?"
+                f" Else {_WIRES}."
+            )
+    elif errors:
+        what = f"The bus has errors: {', '.join(errors)}"
+        if heard_ms is None:
+            return f"{what}: {_WIRES}."
+    else:
+        return ""
+    # Who is heard acknowledges: to say that nobody does would send an installer to the wrong end.
+    return (
+        f"{what}, though frames of others arrive ({heard_ms / 1000:.1f} s ago): the bus is too busy, was away for a"
+        f" moment, or is disturbed. If it goes on, {_WIRES}, and for a second sender."
+    )
+
+
+def _heard_age_ms(seen: Seen) -> int | None:
+    """Give how long ago anybody was heard; None when nobody was lately."""
+    ages = [seen.now_ms - row["at_ms"] for row in seen.frames.get("frames") or () if not row["sent"]]
+    least_ms = min(ages, default=RECENT_MS + 1)
+    return max(least_ms, 0) if least_ms <= RECENT_MS else None
 
 
 def _unheard(seen: Seen) -> str:

@@ -1,7 +1,8 @@
 """Inverter protocols as DBC files, so that other programs can decode what bmsd sends.
 
 Values are in the inside units of the tables, told by the ending of the name: `_mv`, `_ma`, `_decic`, `_permille`.
-A text is one number of as many bytes. A flag that says nothing, fine or raised names its values.
+The format knows no texts: they are no signals, and a comment says where they stand. A number that means that there is
+nothing to tell, and a flag that says nothing, fine or raised, name these values.
 """
 
 from __future__ import annotations
@@ -31,10 +32,13 @@ def dbc(protocol: Protocol) -> str:
         lines += [f" SG_ {field}" for field in _fields(frame)]
         lines.append("")
     lines.append(f'CM_ "{protocol.title}, {protocol.bitrate} bit/s; made from the tables of bmsd.";')
+    lines += [f'CM_ BO_ {_number(frame)} "{_texts(frame)}";' for frame in protocol.frames if frame.texts]
     lines += ['BA_DEF_ BO_ "GenMsgCycleTime" INT 0 65535;', 'BA_DEF_DEF_ "GenMsgCycleTime" 0;']
     for frame in protocol.frames:
         lines.append(f'BA_ "GenMsgCycleTime" BO_ {_number(frame)} {protocol.period_of(frame)};')
     for frame in protocol.frames:
+        gaps = (signal for signal in frame.signals if signal.absent is not None)
+        lines += [f'VAL_ {_number(frame)} {gap.name} {gap.absent} "absent" ;' for gap in gaps]
         named = (bit for bit in frame.bits if _WORDS[bit.coding])
         lines += [f"VAL_ {_number(frame)} {bit.name} {_WORDS[bit.coding]} ;" for bit in named]
     return "\n".join(lines) + "\n"
@@ -51,7 +55,6 @@ def _title(frame: Frame) -> str:
 def _fields(frame: Frame) -> Iterator[str]:
     yield from map(_signal, frame.signals)
     yield from map(_bit, frame.bits)
-    yield from map(_text, frame.texts)
 
 
 def _signal(signal: Signal) -> str:
@@ -75,6 +78,11 @@ def _bit(bit: Bit) -> str:
     return f'{bit.name} : {8 * bit.byte + bit.bit}|{bit.width}@1+ (1,0) [0|{(1 << bit.width) - 1}] "" Vector__XXX'
 
 
+def _texts(frame: Frame) -> str:
+    return "; ".join(map(_text, frame.texts))
+
+
 def _text(text: Text) -> str:
-    width = 8 * text.size
-    return f'{text.name} : {8 * text.byte}|{width}@1+ (1,0) [0|{(1 << width) - 1}] "" Vector__XXX'
+    first, last = text.byte, text.byte + text.size - 1
+    where = f"byte {first}" if first == last else f"bytes {first} to {last}"
+    return f"{where}: {text.name}, ASCII"

@@ -186,6 +186,16 @@ def decode(frame: Frame, data: bytes) -> dict[str, Value]:
     return view
 
 
+def beyond(frame: Frame, data: bytes) -> tuple[str, ...]:
+    """Name the numbers of a whole frame that are outside their rows' bounds: nobody who is well sends them."""
+    names = []
+    for signal in frame.signals:
+        steps, (low, high) = _steps(signal, data), signal.range
+        if steps is not None and not low <= steps + signal.offset <= high:
+            names.append(signal.name)
+    return tuple(names)
+
+
 def raised(frames: Iterable[Frame], alarms: frozenset[str], known: bool = True) -> dict[str, Value]:
     """Give the flags of all bits that stand for alarms.
 
@@ -218,13 +228,18 @@ def _content(signal: Signal, value: Value) -> int | None:
 
 
 def _value(signal: Signal, data: bytes) -> int | None:
+    steps = _steps(signal, data)
+    return None if steps is None else _rounded(steps * signal.denominator, signal.numerator, Rounding.NEAREST)
+
+
+def _steps(signal: Signal, data: bytes) -> int | None:
+    """Give the steps that a field stands for, without its offset; None for absent and for one that is cut off."""
     field = data[signal.byte : signal.byte + signal.size]
     content = int.from_bytes(field, signal.order) >> signal.bit & signal.mask
     if len(field) < signal.size or content == signal.absent:
         return None
     negative = signal.signed and content >> signal.width - 1
-    steps = content - (1 << signal.width) * negative - signal.offset
-    return _rounded(steps * signal.denominator, signal.numerator, Rounding.NEAREST)
+    return content - (1 << signal.width) * negative - signal.offset
 
 
 def _rounded(value: int, divisor: int, rounding: Rounding) -> int:

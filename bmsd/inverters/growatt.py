@@ -12,6 +12,8 @@ from bmsd.inverters.frames import Bit, Frame, Rounding, Signal, Text
 
 ALIVE_IDS = (0x301,)
 """11 22 33 44 55 66 77 88, once a second."""
+TAKES_MV = (41_000, 63_000)
+"""Its low-voltage inverters are for packs of 48 V."""
 
 _PROTECTED = (
     *c.DISCHARGE_CURRENT, *c.CHARGE_CURRENT, *c.SHORT, *c.CELL_HIGH, *c.PACK_HIGH, *c.CELL_EMPTY, *c.CELL_FLOOR,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bmsd.errors import PeerError
-from bmsd.inverters.frames import Bit, Frame, Signal, Text, Value, decode
+from bmsd.inverters.frames import Bit, Frame, Signal, Text, Value, beyond, decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,14 +102,6 @@ def read(row: Heard, data: bytes) -> dict[str, Value]:
     values = decode(row.frame, data)
     if row.fixed and data != row.fixed:
         raise PeerError(f"frame 0x{row.frame.id:03X} says {data.hex(' ')} instead of {row.fixed.hex(' ')}")
-    for signal in row.frame.signals:
-        low, high = signal.range
-        steps = _steps(signal, data)
-        if not low <= steps <= high:
-            raise PeerError(f"frame 0x{row.frame.id:03X} says {signal.name} = {values[signal.name]}")
+    for name in beyond(row.frame, data):
+        raise PeerError(f"frame 0x{row.frame.id:03X} says {name} = {values[name]}")
     return values
-
-
-def _steps(signal: Signal, data: bytes) -> int:
-    field = data[signal.byte : signal.byte + signal.size]
-    return int.from_bytes(field, signal.order, signed=signal.signed)

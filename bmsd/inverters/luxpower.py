@@ -31,5 +31,5 @@ REQUESTS = Frame(0x35C, 4, bits=pylontech.REQUEST_BITS, signals=(
 # fmt: on
 
 FRAMES = (
-    pylontech.LIMITS, CHARGE, MEASUREMENTS, ALARMS, REQUESTS, pylontech.NAME,
+    pylontech.LIMITS, CHARGE, MEASUREMENTS, ALARMS, REQUESTS, pylontech.NAME, pylontech.CAPACITY,
 )  # fmt: skip

@@ -4,8 +4,9 @@ Bytes 0 to 3 are alarms, bytes 4 to 7 the warnings of the same conditions. In a 
 00 says nothing; which conditions there are is found alike in seven sources.
 
 A raised alarm stops a Sunny Island altogether until the pair says fine, and a low-voltage alarm that stays was
-seen to keep a GX from charging. So an empty pack, which only charging can mend, is a warning here: its discharge
-limit is zero all the same. A pack too cold to charge still discharges, and is a warning, too.
+seen to keep a GX from charging. So an empty pack, which only charging can mend, is a warning here, and so is a full
+one, which only discharging can mend: the limit of the other direction is zero all the same. A pack too cold to charge
+still discharges, and is a warning, too.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ class _Condition(NamedTuple):
 _CONDITIONS = (
     # What is about the pack as a whole and has no pair of its own.
     _Condition(0, 0, "general", c.STOPPED, c.OVERRIDE + c.HEATER + c.TEMPERATURE_SPREAD),
-    _Condition(0, 2, "high_voltage", c.CELL_HIGH + c.PACK_HIGH, c.HIGH_WARNING),
+    _Condition(0, 2, "high_voltage", (), c.CELL_HIGH + c.PACK_HIGH + c.HIGH_WARNING),
     _Condition(0, 4, "low_voltage", c.CELL_FLOOR, c.CELL_EMPTY + c.PACK_EMPTY + c.LOW_WARNING),
     _Condition(0, 6, "high_temperature", c.DISCHARGE_HOT + c.SWITCH_HOT, ()),
     _Condition(1, 0, "low_temperature", c.DISCHARGE_COLD, c.COLD_LIFTED),

@@ -21,7 +21,7 @@ from bmsd.inverters import (
     studer,
     victron,
 )
-from bmsd.inverters.frames import Frame, Value, encode, raised
+from bmsd.inverters.frames import Frame, Signal, Value, encode, raised
 from bmsd.inverters.heard import Heard
 from bmsd.inverters.view import View
 from bmsd.tables.alarms import ALARMS
@@ -55,6 +55,8 @@ class Protocol:
     """A current limit below this is told as zero, for who works in coarse steps or misreads a little one."""
     obeys_ms: int = 0
     """How long an inverter is known to need until it keeps a new limit; 0: its maker says nothing."""
+    takes_mv: tuple[int, int] | None = None
+    """Charge voltages that the inverters work with, where the frame could carry others."""
     heard: tuple[Heard, ...] = heard.ALIVE_ONLY
     """What the inverter is known to say."""
 
@@ -90,7 +92,8 @@ _ROWS = (
              above_pack_mv=sma.ABOVE_PACK_MV, exports=True, least_ms=sma.LEAST_MS, obeys_ms=sma.OBEYS_MS,
              heard=heard.SMA),
     Protocol("goodwe", "GoodWe low voltage", goodwe.FRAMES, period_ms=goodwe.PERIOD_MS),
-    Protocol("growatt", "Growatt low voltage", growatt.FRAMES, growatt.ALIVE_IDS, heard=heard.GROWATT),
+    Protocol("growatt", "Growatt low voltage", growatt.FRAMES, growatt.ALIVE_IDS, takes_mv=growatt.TAKES_MV,
+             heard=heard.GROWATT),
     Protocol("sofar", "Sofar set to Pylontech", sofar.FRAMES, heard=heard.SOFAR),
     Protocol("luxpower", "LuxPower and EG4", luxpower.FRAMES, heard=heard.LUXPOWER),
     Protocol("studer", "Studer Xcom-CAN set to Pylontech", studer.FRAMES),
@@ -131,15 +134,21 @@ def problems(name: str, bitrate: int | None) -> list[str]:
 
 def voltage_problems(name: str, charge_mv: int) -> list[str]:
     """Say that a pack's charge voltage is outside what the inverter takes; it would be told the nearest it takes."""
-    signals = (s for frame in row_of(name).frames for s in frame.signals if s.name == "charge_limit_mv")
-    for signal in signals:
-        low_mv, high_mv = (steps * signal.denominator // signal.numerator for steps in signal.range)
-        if not low_mv <= charge_mv <= high_mv:
-            return [
-                f"can.protocol {name!r} carries charge voltages of {low_mv / 1000:g} to {high_mv / 1000:g} V, and this"
-                f" pack is charged to {charge_mv / 1000:g} V: pack.cells or the protocol is wrong"
-            ]
-    return []
+    row = row_of(name)
+    signals = [s for frame in row.frames for s in frame.signals if s.name == "charge_limit_mv"]
+    ranges = [row.takes_mv] if row.takes_mv else [_carried(signal) for signal in signals]
+    return [
+        f"can.protocol {name!r} carries charge voltages of {low_mv / 1000:g} to {high_mv / 1000:g} V, and this pack is"
+        f" charged to {charge_mv / 1000:g} V: pack.cells or the protocol is wrong"
+        for low_mv, high_mv in ranges
+        if not low_mv <= charge_mv <= high_mv
+    ]
+
+
+def _carried(signal: Signal) -> tuple[int, int]:
+    """Give the least and the greatest value that a field carries."""
+    low, high = (steps * signal.denominator // signal.numerator for steps in signal.range)
+    return low, high
 
 
 def fallback_problems(name: str, fallback: str) -> list[str]:
@@ -175,6 +184,7 @@ def named(protocol: Protocol, name: str) -> Protocol:
 def messages(protocol: Protocol, view: View) -> Iterator[tuple[Frame, bytes]]:
     """Yield every frame that can be told from a view, in sending order; others are left out."""
     told = {**view.values, **raised(protocol.frames, view.alarms, view.good), **_stopped(protocol, view)}
+    told |= _in_proportion(protocol, view)
     for frame in protocol.frames:
         if frame.only_raised and not any(told.get(bit.name) for bit in frame.bits):
             continue
@@ -187,6 +197,19 @@ def _stopped(protocol: Protocol, view: View) -> dict[str, Value]:
     """Tell zero in place of a current that this kind of inverter does not take for so little; never the other way."""
     currents = {name: view.values.get(name) for name in ("charge_limit_ma", "discharge_limit_ma")}
     return {name: 0 for name, ma in currents.items() if isinstance(ma, int) and ma < protocol.least_ma}
+
+
+def _in_proportion(protocol: Protocol, view: View) -> dict[str, Value]:
+    """Tell what remains as its share of the capacity, where the frame cannot hold so large a capacity."""
+    capacity_mah, remaining_mah = view.values.get("capacity_mah"), view.values.get("remaining_mah")
+    if not isinstance(capacity_mah, int) or not isinstance(remaining_mah, int):
+        return {}
+    for frame in protocol.frames:
+        signals = {signal.name: signal for signal in frame.signals}
+        if signals.keys() >= {"capacity_mah", "remaining_mah"}:
+            _, most_mah = _carried(signals["capacity_mah"])
+            return {"remaining_mah": remaining_mah * most_mah // max(capacity_mah, most_mah)}
+    return {}
 
 
 def unexpressed(protocol: Protocol) -> tuple[str, ...]:

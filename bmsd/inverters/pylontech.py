@@ -69,6 +69,8 @@ REQUEST_BITS = (
 )
 REQUESTS = Frame(0x35C, 2, bits=REQUEST_BITS)
 NAME = Frame(0x35E, 8, texts=(Text("manufacturer", 0, "PYLON", 8),))
+# Not in the document: inverters that read it show and reckon with this capacity, others with 50 Ah a module.
+CAPACITY = Frame(0x379, 8, (Signal("capacity_mah", 0, 2, 1, 1000, rounding=Rounding.DOWN),), least=2)
 # fmt: on
 
-FRAMES = (LIMITS, CHARGE, MEASUREMENTS, ALARMS, REQUESTS, NAME)
+FRAMES = (LIMITS, CHARGE, MEASUREMENTS, ALARMS, REQUESTS, NAME, CAPACITY)

@@ -30,14 +30,12 @@ def loaded(name: str):
 
 
 def expected_of(frame, data: bytes) -> dict:
-    """Give our reading of a frame as the file tells values: flags and texts as numbers, unknown left out."""
+    """Give our reading of a frame as the file tells values: flags as numbers, unknown and texts left out."""
     ours = decode(frame, data)
     values = {signal.name: ours[signal.name] for signal in frame.signals if ours[signal.name] is not None}
     for bit in frame.bits:
         codes = bit.coding.value[1] if bit.coding is not Coding.FLAG else {False: 0, True: 1}
         values[bit.name] = codes[ours[bit.name]]
-    for text in frame.texts:
-        values[text.name] = int.from_bytes(data[text.byte : text.byte + text.size], "little")
     return values
 
 
@@ -67,10 +65,24 @@ def test_the_file_has_every_frame_with_length_kind_and_period(name) -> None:
 
 def test_flags_of_more_than_a_bit_say_their_values() -> None:
     sent = {
-        f.id: data for f, data in messages(PROTOCOLS["victron"], view(document(["cell_ovp"]), CONFIGURED))
+        f.id: data for f, data in messages(PROTOCOLS["victron"], view(document(["switch_otp"]), CONFIGURED))
     }
     named = loaded("victron").get_message_by_frame_id(0x35A).decode(sent[0x35A])
-    assert str(named["alarm_high_voltage"]) == "raised"
+    assert str(named["alarm_high_temperature"]) == "raised"
     assert str(named["alarm_low_voltage"]) == "fine"
     sent = {f.id: data for f, data in messages(PROTOCOLS["jk"], view(document(["charge_utp"]), CONFIGURED))}
     assert str(loaded("jk").get_message_by_frame_id(0x7F4).decode(sent[0x7F4])["under_temperature"]) == "mild"
+
+
+def test_a_sensor_that_is_absent_reads_as_absent() -> None:
+    """As a number it was 205 °C."""
+    sent = {f.id: data for f, data in messages(PROTOCOLS["jk"], view(document(), CONFIGURED))}
+    seen = loaded("jk").get_message_by_frame_id(0x18F228F4).decode(sent[0x18F228F4])
+    assert str(seen["temperature_4_decic"]) == "absent"
+    assert seen["temperature_1_decic"] == 210
+
+
+def test_a_text_is_no_number_and_a_comment_says_where_it_stands() -> None:
+    message = loaded("pylontech").get_message_by_frame_id(0x35E)
+    assert [signal.name for signal in message.signals] == []
+    assert message.comment == "bytes 0 to 7: manufacturer, ASCII"

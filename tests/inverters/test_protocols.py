@@ -96,12 +96,12 @@ def test_the_override_is_announced(name) -> None:
 
 
 PAIRS = {
-    "cell_ovp": (0, 2), "pack_ovp": (0, 2), "cell_may_be_high": (0, 2),
     "cell_floor": (0, 4), "discharge_otp": (0, 6), "switch_otp": (0, 6),
     "discharge_utp": (1, 0), "charge_otp": (1, 2), "discharge_ocp": (1, 6), "charge_ocp2": (2, 0),
     "precharge_failed": (2, 2), "main_contactor_welded": (2, 2), "short_circuit": (2, 4), "afe_lost": (2, 6),
     "chip_fault": (2, 6), "heater_stuck_on": (0, 0), "configuration_fault": (0, 0),
-    # Warnings. An empty pack is one: an alarm would stop the inverter that has to charge it.
+    # Warnings. An empty pack is one: an alarm would stop the inverter that has to charge it; a full one likewise.
+    "cell_ovp": (4, 2), "pack_ovp": (4, 2), "cell_may_be_high": (4, 2),
     "cell_uvp": (4, 4), "pack_uvp": (4, 4), "cell_shutdown": (4, 4), "auto_shutdown": (4, 4), "cell_low": (4, 4),
     "charge_utp": (5, 4), "voltage_limit_ignored": (4, 2), "discharge_limit_ignored": (5, 6),
     "charge_limit_ignored": (6, 0), "contactor_worn": (6, 2), "cell_spread": (7, 0), "heater_long_run": (4, 0),

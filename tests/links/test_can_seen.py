@@ -16,6 +16,7 @@ from can_bench import POINTS, Bench, FakeBus
 from bmsd import bus
 from bmsd.bus import Publisher, monotonic_ms
 from bmsd.cli.can import frame
+from bmsd.cli.can_view import _worded
 from bmsd.cli.console import Console
 from bmsd.cli.main import main
 from bmsd.inverters.protocols import PROTOCOLS
@@ -57,7 +58,7 @@ def test_a_healthy_bus_shows_each_frame_decoded_and_what_is_allowed(bench, capsy
     assert code == 0
     assert "Inverter heard. It may charge with up to 50.0 A. It may discharge with up to 80.0 A." in text
     assert "sent 0x351 28 02 F4 01 20 03 D0 01 every 1.0 s" in text
-    assert "charge_limit 55.2 V, charge_limit 50 A, discharge_limit 80 A, discharge_limit 46.4 V" in text
+    assert "CVL 55.2 V, CCL 50 A, DCL 80 A, DVL 46.4 V" in text
     assert "sent 0x35C C0 00" in text
     assert "charge_enable, discharge_enable" in text
     assert "heard 0x305 00 00 00 00 00 00 00 00 every 1.0 s" in text
@@ -150,6 +151,58 @@ def test_errors_of_the_bus_are_told(bench, capsys) -> None:
     bench.hear(0x20, is_error_frame=True)
     _, text = shown(bench, capsys, "--once")
     assert "The bus has errors: nobody acknowledges our frames" in text
+
+
+@pytest.mark.parametrize("trouble", ["dropped", "errors"])
+def test_nobody_is_not_said_to_acknowledge_while_somebody_is_heard(bench, capsys, trouble) -> None:
+    """The inverter was heard 0.2 s before, and it is asked whether it is on."""
+    bench.hear(ALIVE)
+    if trouble == "dropped":
+        bench.bus.failure = can.CanOperationError("Transmit buffer full")
+    else:
+        bench.hear(0x20, is_error_frame=True)
+    _, text = shown(bench, capsys, "--once")
+    assert "is the inverter on?" not in text
+    assert "though frames of others arrive" in text
+    assert ("Frames could not be sent" if trouble == "dropped" else "The bus has errors") in text
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        ("28 02 F4 01 54 FC D0 01", "impossible: DCL -94 A"),
+        ("28 02 54 FC 20 03 D0 01", "impossible: CCL -94 A"),
+        ("28 02 F4 01 20 03 D0 01", "CVL 55.2 V, CCL 50 A, DCL 80 A, DVL 46.4 V"),
+    ],
+)
+def test_impossible_values_of_another_sender_are_marked(bench, capsys, data, said) -> None:
+    """A discharge limit of -94 A was shown as if it were one."""
+    bench.hear(0x351, bytes.fromhex(data))
+    _, text = shown(bench, capsys, "--once")
+    heard = text[text.index("heard 0x351") :]
+    assert "another sender, as if it were ours" in heard
+    assert said in heard
+
+
+@pytest.mark.parametrize(
+    ("number", "data", "said"),
+    [
+        (0x355, "C8 00 64 00", "impossible: soc 200 %"),
+        (0x356, "D4 14 00 00 FF 7F", "impossible: temperature 3276.7 °C"),
+        (0x356, "D4 14 00 00 00 80", "impossible: temperature -3276.8 °C"),
+    ],
+)
+def test_what_no_battery_can_mean_is_marked(bench, capsys, number, data, said) -> None:
+    bench.hear(number, bytes.fromhex(data))
+    _, text = shown(bench, capsys, "--once")
+    assert said in text[text.index(f"heard 0x{number:03X}") :]
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_no_two_numbers_of_a_frame_bear_one_name(protocol) -> None:
+    for row in PROTOCOLS[protocol].frames:
+        names = [_worded(signal.name, 1000).split()[0] for signal in row.signals]
+        assert len(set(names)) == len(names), names
 
 
 def test_a_limit_of_zero_is_told_with_its_reason(bench, capsys) -> None:
