@@ -7,6 +7,7 @@ from pathlib import Path
 
 from bmsd.docgen import (
     catalog,
+    clients,
     commandline,
     completion,
     dbc,
@@ -48,6 +49,7 @@ def documents(root: Path = ROOT) -> dict[str, str]:
         evidence.PAGE: evidence.tests_page(root),
         faults.PAGE: faults.faults_page(root),
         **{f"{FOLDER}/dbc/{row.name}.dbc": dbc.dbc(row) for row in PROTOCOLS.values()},
+        **{f"{FOLDER}/clients/{name}": text for name, text in clients.files().items()},
         **_manual(),
         SAFETY: safety(root),
     }
