@@ -30,7 +30,7 @@ from bmsd.core.types import AfeState, Event, Request
 from bmsd.errors import BmsdError, ConfigError, OutputError, ParameterError
 from bmsd.events import Ring
 from bmsd.hardware.service import Service
-from bmsd.process import Guard, keep_in_memory, lock, may_ask
+from bmsd.process import Guard, keep_in_memory, lock, may_ask, tell_terminal
 from bmsd.requests import Desk
 from bmsd.tables.alarms import Block
 
@@ -367,10 +367,14 @@ def _run(config: Config, options: argparse.Namespace) -> int:
         return EXIT_UNAVAILABLE
     try:
         with held:
-            Daemon(config, options.runtime_dir, options.state_dir, options.simulate).run()
+            daemon = Daemon(config, options.runtime_dir, options.state_dir, options.simulate)
+            tell_terminal(config, options.runtime_dir, simulated=options.simulate)
+            daemon.run()
     except (OutputError, BmsdError) as error:
         complain(str(error))
         return EXIT_UNAVAILABLE
+    if sys.stdout.isatty():
+        print("bmsd: ended; all outputs are off", flush=True)
     return EXIT_GOOD
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO
 
 from bmsd import guard
+from bmsd.config import Config
 
 ADMIN_GROUP = "bmsd-admin"
 _MCL_CURRENT, _MCL_FUTURE, _MCL_ONFAULT = 1, 2, 4
@@ -159,3 +160,24 @@ def keep_in_memory() -> bool:
         return False
     flags = _MCL_CURRENT | _MCL_FUTURE | _MCL_ONFAULT
     return bool(ctypes.CDLL(None, use_errno=True).mlockall(flags) == 0)
+
+
+def tell_terminal(config: Config, runtime_dir: Path, *, simulated: bool) -> None:
+    """Say to a person what runs here and how to look at it; systemd and pipes get nothing."""
+    if not sys.stdout.isatty():
+        return
+    kind = (
+        "a simulated pack; nothing real is switched" if simulated else "the real pack; contactors may close"
+    )
+    where = f"--runtime-dir {runtime_dir}"
+    lines = [
+        f"{config.cells} cells {config.chemistry} with {config.afe.chip}: {kind}",
+        f"look at it from another terminal: bmsctl {where} watch",
+        *([f"change it from there: bmsctl {where} sim list"] if simulated else []),
+        *(
+            f"a link is a program of its own: bmsd-link {name} --config {config.path} {where}"
+            for name in config.links
+        ),
+        "Ctrl-C ends it, with all outputs off",
+    ]
+    print("\n".join(f"bmsd: {line}" for line in lines), flush=True)

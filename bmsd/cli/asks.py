@@ -36,8 +36,10 @@ def switch(directory: Path, options: Namespace, console: Console) -> int:
 def reset(directory: Path, options: Namespace, console: Console) -> int:
     """Reset one latched alarm."""
     if options.alarm not in alarms.BY_NAME:
-        near = get_close_matches(options.alarm, alarms.BY_NAME, 3, 0.4)
-        hint = f"did you mean {' or '.join(near)}?" if near else "'bmsctl alarms' lists the active ones."
+        near = get_close_matches(options.alarm, alarms.BY_NAME, 3, 0.7)
+        hint = (
+            f"did you mean {' or '.join(near)}?" if near else "'bmsctl alarms' lists the active ones by name"
+        )
         raise UsageError(f"there is no alarm {options.alarm}; {hint}")
     active = any(entry["name"] == options.alarm for entry in reading.now(directory).document["alarms"])
     ask(directory, {"do": "reset", "alarm": options.alarm})
@@ -78,8 +80,11 @@ _EMERGENCY = (
 
 
 def emergency(directory: Path, options: Namespace, console: Console) -> int:
-    """Switch the emergency override on or off."""
+    """Switch the emergency override on, after asking, or off."""
     on = options.position == "on"
+    if on and not options.yes and not _agreed("emergency on", _LIFTED):
+        console.say("the emergency override stays off")
+        return 1
     ask(directory, {"do": "emergency", "on": on})
     console.paragraph(_EMERGENCY if on else "The emergency override is off; every protection acts again.")
     return 0
@@ -87,7 +92,7 @@ def emergency(directory: Path, options: Namespace, console: Console) -> int:
 
 def factory_reset(directory: Path, options: Namespace, console: Console) -> int:
     """Go back to the configuration's parameters, and to switches that wait to be asked for."""
-    if not options.yes and not _agreed():
+    if not options.yes and not _agreed("factory-reset", _FORGOTTEN):
         console.say("nothing was changed")
         return 1
     ask(directory, {"do": "factory-reset"})
@@ -98,11 +103,18 @@ def factory_reset(directory: Path, options: Namespace, console: Console) -> int:
     return 0
 
 
-def _agreed() -> bool:
+_FORGOTTEN = "All parameters changed at run time are lost."
+_LIFTED = (
+    "For 30 minutes under-voltage, over-voltage up to a margin and cold while discharging open no contactor."
+    " Cells may be damaged."
+)
+
+
+def _agreed(command: str, what: str) -> bool:
     """Ask a person; no keyboard, no agreement."""
     if not sys.stdin or not sys.stdin.isatty():
-        raise UsageError("factory-reset asks before it acts, and there is no keyboard: add --yes")
-    return input("All parameters changed at run time are lost. Go on? [y/N] ").strip().lower() in {"y", "yes"}
+        raise UsageError(f"{command} asks before it acts, and there is no keyboard: add --yes")
+    return input(f"{what} Go on? [y/N] ").strip().lower() in {"y", "yes"}
 
 
 def wake(directory: Path, options: Namespace, console: Console) -> int:

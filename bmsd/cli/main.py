@@ -74,6 +74,11 @@ def _factory(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--yes", action="store_true", help="do not ask")
 
 
+def _emergency(parser: argparse.ArgumentParser) -> None:
+    _position(parser)
+    parser.add_argument("--yes", action="store_true", help="do not ask")
+
+
 def _alarm(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("alarm", metavar="ALARM", help="its name, as 'bmsctl alarms' shows it in parentheses")
 
@@ -221,7 +226,7 @@ def _group(commands: tuple[Command, ...], default: str = "") -> Fill:
 
 COMMANDS = (
     Command("status", "show.show_status", "the whole state", _json),
-    Command("cells", "show.show_cells", "every cell, with a bar"),
+    Command("cells", "show.show_cells", "every cell, with a bar", _json),
     Command("alarms", "show.show_alarms", "what is wrong, and what to do about it", _json),
     Command("why", "show.show_why", "why something is not allowed, and what has to happen", _what),
     Command("params", "", "look at parameters and change them", _group(PARAMS, "params.show_list")),
@@ -231,7 +236,7 @@ COMMANDS = (
     Command("switch", "asks.switch", "let charging, discharging or balancing happen, or forbid it", _switch),
     Command("charge", "asks.charge", "ask the inverter for a full charge, or to charge by force", _charge),
     Command("reset", "asks.reset", "reset a latched alarm", _alarm),
-    Command("emergency", "asks.emergency", "for 30 minutes, use an empty pack all the same", _position),
+    Command("emergency", "asks.emergency", "for 30 minutes, use an empty pack all the same", _emergency),
     Command(
         "factory-reset", "asks.factory_reset", "go back to the configured parameters and switches", _factory
     ),

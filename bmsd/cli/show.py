@@ -40,6 +40,9 @@ def show_status(directory: Path, options: Namespace, console: Console) -> int:
 def show_cells(directory: Path, options: Namespace, console: Console) -> int:
     """Show every cell."""
     now = reading.now(directory)
+    if options.json:
+        print_json(console, now.document["cells"])
+        return 0
     for line in views.cell_lines(now, console):
         console.say(line)
     console.say()

@@ -39,7 +39,7 @@ def run_scenario(options: argparse.Namespace) -> int:
     print(f"{wanted.title} ({_pack_text(config)})")
     with _outputs(options, config, wanted.title) as (csv, trace):
         began = time.perf_counter()
-        summary, failures = run(config, wanted, _teller(options.quiet), csv, trace)
+        summary, failures = run(config, wanted, _teller(options.quiet), csv, trace, progress())
         took_s = time.perf_counter() - began
     _summarise(summary, took_s)
     count = len(wanted.expectations)
@@ -61,7 +61,9 @@ def replay_recording(options: argparse.Namespace) -> int:
         print(f"{OPEN_LOOP}.")
         with _outputs(options, pack, options.recording.name) as (csv, trace):
             began = time.perf_counter()
-            done = replay.replay(pack, recording, start, _teller(options.quiet), csv, trace, options.hold_s)
+            done = replay.replay(
+                pack, recording, start, _teller(options.quiet), csv, trace, options.hold_s, progress()
+            )
             took_s = time.perf_counter() - began
     _summarise(done.summary, took_s)
     print(f"rows: {done.rows}; gaps skipped: {done.gaps}, {done.gap_s:.0f} s; values held: {recording.held}")
@@ -82,7 +84,7 @@ def list_words(_options: argparse.Namespace) -> int:
     ):
         print(title)
         for name, row in rows.items():
-            print(f"  {name:24} {row.low:g} to {row.high:g} {row.unit}: {row.meaning}")
+            print(f"  {name:24} {row.low:.10g} to {row.high:.10g} {row.unit}: {row.meaning}")
     print("Faults (fault):")
     for name, fault in FAULTS.items():
         print(f"  {name:24} {fault.meaning}")
@@ -133,6 +135,32 @@ def _teller(quiet: bool) -> Callable[[int, Event | Happening], None]:
         print(f"{clock_text(at_ms)}  {text}")
 
     return (lambda _at_ms, _what: None) if quiet else tell
+
+
+PROGRESS_EVERY_S = 2.0
+
+
+def progress() -> Callable[[int, int], None]:
+    """Give what writes now and then how far a long run is, over itself, where somebody looks on."""
+    if not sys.stderr.isatty():
+        return lambda _at_ms, _of_ms: None
+    last_s = time.monotonic()
+
+    def tell(at_ms: int, of_ms: int) -> None:
+        nonlocal last_s
+        now_s = time.monotonic()
+        if now_s - last_s < PROGRESS_EVERY_S:
+            return
+        last_s = now_s
+        of = f" of {texts.duration_text(of_ms)}" if of_ms else ""
+        print(
+            f"\rbmsim: {texts.duration_text(at_ms)}{of} simulated \x1b[K\r",
+            end="",
+            file=sys.stderr,
+            flush=True,
+        )
+
+    return tell
 
 
 def clock_text(at_ms: int) -> str:

@@ -30,7 +30,13 @@ def main(arguments: list[str] | None = None) -> int:
         return EXIT_CONFIG
     except ParameterError as error:
         parser.error(f"--period-ms: {error}")
-    except (BmsdError, OSError) as error:
+    except FileNotFoundError as error:
+        commands.complain(f"{error.filename}: there is no such file or directory")
+        return EXIT_FAILED
+    except OSError as error:
+        commands.complain(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+        return EXIT_FAILED
+    except BmsdError as error:
         commands.complain(str(error))
         return EXIT_FAILED
     return code

@@ -25,7 +25,7 @@ from bmsd.requests import afe_settings_fit
 from bmsd.sim.bench import BenchLines, make_chip
 from bmsd.sim.recorder import CsvFile, Trace
 from bmsd.sim.recording import Recording, Row
-from bmsd.sim.runner import Summary, Tell, Virtual
+from bmsd.sim.runner import Progress, Summary, Tell, Virtual
 from bmsd.tables import parameters
 
 PERIOD_MS = 1000
@@ -224,11 +224,12 @@ def replay(
     csv: CsvFile | None = None,
     trace: Trace | None = None,
     hold_s: float = 60.0,
+    progress: Progress = lambda _at_ms, _of_ms: None,
 ) -> Replayed:
     """Replay a recording; each row of the CSV is as it was decided at that row's time."""
     if not hold_s > 0:
         raise BmsdError(f"--hold-s {hold_s:g}: must be above 0 s")
-    return _Replay(config, recording.first, start, tell, csv, trace, hold_s).run(recording)
+    return _Replay(config, recording.first, start, tell, csv, trace, hold_s).run(recording, progress)
 
 
 class _Replay:
@@ -255,7 +256,7 @@ class _Replay:
         self._last_ms = 0
         self._done = Replayed()
 
-    def run(self, recording: Recording) -> Replayed:
+    def run(self, recording: Recording, progress: Progress) -> Replayed:
         """Go through the rows."""
         for at_ms in range(0, START_MS, self._period_ms):
             self._cycle(at_ms)
@@ -267,6 +268,7 @@ class _Replay:
             if row is recording.first or row_ms - self._last_ms >= LEAST_MS:
                 self._cycle(row_ms)
             self._record(row)
+            progress(row_ms, 0)
         self._done.summary.simulated_ms = self._virtual.now_ms - START_MS
         return self._done
 

@@ -119,6 +119,8 @@ class Summary:
 
 
 Tell = Callable[[int, Event | Happening], None]
+Progress = Callable[[int, int], None]
+"""Hears the simulated time now, and that of the end."""
 
 
 def run(
@@ -127,8 +129,9 @@ def run(
     tell: Tell,
     csv: CsvFile | None = None,
     trace: Trace | None = None,
+    progress: Progress = lambda _at_ms, _of_ms: None,
 ) -> tuple[Summary, list[str]]:
-    """Run a scenario; give what it came to and what was not as expected."""
+    """Run a scenario; give what it came to and what was not as expected. `progress` hears how far it is."""
     bench = Bench(config, scenario.plant, happenings=scenario.happenings)
     virtual, checker, summary = Virtual(config, bench), Checker(scenario.expectations), Summary()
     pending = list(scenario.happenings)
@@ -150,6 +153,7 @@ def run(
             if is_sample:
                 _record(at_ms, points, csv, trace)
                 sample_ms += scenario.sample_ms
+                progress(at_ms, scenario.duration_ms)
         # Always a multiple of the period, so that samples keep their times; what was missed is not made up.
         due_ms = -(-max(due_ms + virtual.control.period_ms, virtual.now_ms) // period_ms) * period_ms
     summary.simulated_ms = virtual.now_ms

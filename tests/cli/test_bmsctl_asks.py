@@ -101,7 +101,7 @@ REQUESTS = [
     (["charge", "full", "on"], {"do": "charge", "name": "full", "on": True}),
     (["charge", "force", "off"], {"do": "charge", "name": "force", "on": False}),
     (["reset", "cell_floor"], {"do": "reset", "alarm": "cell_floor"}),
-    (["emergency", "on"], {"do": "emergency", "on": True}),
+    (["emergency", "on", "--yes"], {"do": "emergency", "on": True}),
     (["emergency", "off"], {"do": "emergency", "on": False}),
     (["factory-reset", "--yes"], {"do": "factory-reset"}),
     (["params", "set", "charge_utp_c=-5"], {"do": "set", "values": {"charge_utp_decic": -50}}),
@@ -186,3 +186,23 @@ def test_a_factory_reset_asks_a_person(runtime, answering, monkeypatch, typed, a
     code, out, _ = runtime.run("factory-reset")
     assert bool(answering.asked) is asks
     assert (code, "nothing was changed" in out) == ((0, False) if asks else (1, True))
+
+
+@pytest.mark.parametrize(("typed", "asks"), [("y", True), ("yes", True), ("", False), ("n", False)])
+def test_an_emergency_asks_a_person(runtime, answering, monkeypatch, typed, asks) -> None:
+    """S10: what it lifts is said before it is lifted."""
+    said: list[str] = []
+    monkeypatch.setattr("sys.stdin", type("Terminal", (), {"isatty": lambda self: True})())
+    monkeypatch.setattr("builtins.input", lambda question: said.append(question) or typed)
+    code, out, _ = runtime.run("emergency", "on")
+    assert bool(answering.asked) is asks
+    assert (code, "stays off" in out) == ((0, False) if asks else (1, True))
+    assert "under-voltage" in said[0]
+    assert "30 minutes" in said[0]
+
+
+def test_an_emergency_without_a_keyboard_needs_a_word(runtime, answering) -> None:
+    code, _, err = runtime.run("emergency", "on")
+    assert (code, answering.asked) == (2, [])
+    assert "--yes" in err
+    assert runtime.run("emergency", "off")[0] == 0, "the way back asks nobody"

@@ -294,3 +294,9 @@ def test_an_override_is_the_first_thing_seen(runtime) -> None:
     alarms = " ".join(runtime.run("alarms")[1].split())
     assert "Cell under-voltage; the emergency override allows discharging" in alarms
     assert "Emergency override in force" in alarms
+
+
+def test_cells_for_programs_are_those_of_the_status(runtime) -> None:
+    code, out, _ = runtime.run("cells", "--json")
+    assert code == 0
+    assert json.loads(out) == json.loads(runtime.run("status", "--json")[1])["cells"]

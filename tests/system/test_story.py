@@ -94,7 +94,7 @@ def test_the_override_is_announced_and_ends_when_asked(shared, tools) -> None:
     refused = shared.ctl("factory-reset", "--yes")
     assert refused.returncode == 1
     assert "a contactor is closed" in refused.stderr
-    assert shared.ctl("emergency", "on").returncode == 0
+    assert shared.ctl("emergency", "on", "--yes").returncode == 0
     tools.eventually(lambda: "emergency_override" in shared.alarms())
     assert 1_790_000 < shared.points()["emergency_remaining_ms"] <= 1_800_000
     assert "EMERGENCY OVERRIDE ON" in shared.ctl("status").stdout

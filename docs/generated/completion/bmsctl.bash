@@ -101,7 +101,7 @@ _bmsctl() {
         case $at in
             "bmsctl") mapfile -t COMPREPLY < <(compgen -W '-h --help --version --runtime-dir' -- "$cur") ;;
             "bmsctl status") mapfile -t COMPREPLY < <(compgen -W '-h --help --runtime-dir --json' -- "$cur") ;;
-            "bmsctl cells") mapfile -t COMPREPLY < <(compgen -W '-h --help --runtime-dir' -- "$cur") ;;
+            "bmsctl cells") mapfile -t COMPREPLY < <(compgen -W '-h --help --runtime-dir --json' -- "$cur") ;;
             "bmsctl alarms") mapfile -t COMPREPLY < <(compgen -W '-h --help --runtime-dir --json' -- "$cur") ;;
             "bmsctl why") mapfile -t COMPREPLY < <(compgen -W '-h --help --runtime-dir --json' -- "$cur") ;;
             "bmsctl params") mapfile -t COMPREPLY < <(compgen -W '-h --help --runtime-dir --json' -- "$cur") ;;
@@ -116,7 +116,7 @@ _bmsctl() {
             "bmsctl switch") mapfile -t COMPREPLY < <(compgen -W '-h --help --runtime-dir' -- "$cur") ;;
             "bmsctl charge") mapfile -t COMPREPLY < <(compgen -W '-h --help --runtime-dir' -- "$cur") ;;
             "bmsctl reset") mapfile -t COMPREPLY < <(compgen -W '-h --help --runtime-dir' -- "$cur") ;;
-            "bmsctl emergency") mapfile -t COMPREPLY < <(compgen -W '-h --help --runtime-dir' -- "$cur") ;;
+            "bmsctl emergency") mapfile -t COMPREPLY < <(compgen -W '-h --help --runtime-dir --yes' -- "$cur") ;;
             "bmsctl factory-reset") mapfile -t COMPREPLY < <(compgen -W '-h --help --runtime-dir --yes' -- "$cur") ;;
             "bmsctl wake") mapfile -t COMPREPLY < <(compgen -W '-h --help --runtime-dir' -- "$cur") ;;
             "bmsctl setup") mapfile -t COMPREPLY < <(compgen -W '-h --help --runtime-dir --config --set --yes --replace --dry-run' -- "$cur") ;;
