@@ -9,13 +9,23 @@ from typing import Any
 
 from bmsd.cli.console import Console
 from bmsd.cli.params import UsageError
-from bmsd.cli.setup_questions import BY_KEY, NONE, Answers, Question, asked, may_be_none, problems, row_of
+from bmsd.cli.setup_questions import (
+    BY_KEY,
+    NONE,
+    Answers,
+    Question,
+    asked,
+    free_of,
+    may_be_none,
+    offered,
+    problems,
+    row_of,
+)
 from bmsd.tables import parameters
 from bmsd.tables.configuration import KEYS, MUST, Key, Required
+from bmsd.tables.header import PULLED_UP
 
 BACK = "back"
-PULLED_UP = range(9)
-"""GPIO lines that a Raspberry Pi pulls up at power-up."""
 KNOWN = {f"{row.section}.{row.name}" for row in KEYS}
 _YES = {
     "yes": True,
@@ -107,7 +117,7 @@ def by_default(answers: Answers) -> tuple[dict[str, Any], list[str]]:
     """Answer what is left by its default; give what has none, too."""
     complete, missing = dict(answers), []
     while question := next(iter(asked(complete)), None):
-        row = _row(question)
+        row = offered(question, complete)
         complete[question.key] = None if question.gate else row.default
         if row.required is Required.YES and not question.gate:
             missing.append(question.key)
@@ -132,7 +142,7 @@ class Dialogue:
         answers, order = dict(given), list[str]()
         title = ""
         while question := next(iter(asked(answers)), None):
-            if (section := _row(question).section) != title:
+            if (section := question.key.partition(".")[0]) != title:
                 title = section
                 self._console.say(f"\n{self._console.paint(_TITLES[section], 'cyan')}")
             value = self._ask(question, answers)
@@ -149,13 +159,18 @@ class Dialogue:
         return self._line(f"{text} [no]: ").lower() in {"yes", "y"}
 
     def _ask(self, question: Question, answers: Answers) -> Any:
-        row = _row(question)
-        self._explain(question, row)
-        offer = _offer(question, row)
+        row = offered(question, answers)
+        free = free_of(question, answers)
+        self._explain(question, row, free)
+        offer, warned = _offer(question, row, answers, free), False
         while True:
             text = self._line(f"{question.key}{'' if offer is None else f' [{offer}]'}: ")
             if text == BACK:
                 return BACK
+            if question.lost and text in {"", NONE} and not (warned and text == NONE):
+                self._console.paragraph(self._console.paint(_what_is_lost(question, free), "yellow"), "  ")
+                warned = warned or text == NONE
+                continue
             if not text and offer is None:
                 self._console.paragraph(f"There is no default: write {row.allowed}.", "  ")
                 continue
@@ -169,13 +184,14 @@ class Dialogue:
             if not wrong:
                 self._mind(row, value)
                 return value
+            self._console.paragraph("Write another answer, or 'back' to change an earlier one.", "  ")
 
-    def _explain(self, question: Question, row: Key) -> None:
+    def _explain(self, question: Question, row: Key, free: int | None) -> None:
         allowed = "yes or no" if row.type is bool else row.allowed
         if may_be_none(question.key):
             allowed = f"{allowed}, or {NONE}"
-        if question.free is not None:
-            allowed = f"{allowed}; GPIO {question.free} is a good one on a Raspberry Pi"
+        if free is not None:
+            allowed = f"{allowed}; GPIO {free} is a good one on a Raspberry Pi"
         self._console.say()
         self._console.paragraph(f"{row.help} {question.more}".strip())
         self._console.paragraph(f"Allowed: {allowed}.", "  ")
@@ -197,23 +213,26 @@ class Dialogue:
         return line.strip()
 
 
-def _row(question: Question) -> Key:
-    row = row_of(question.key)
-    if row is None:
-        raise KeyError(question.key)
-    return row
+def _what_is_lost(question: Question, free: int | None) -> str:
+    """Say what a pack lacks without this, and how to go on."""
+    go_on = f"Write its line, such as {free}, or {NONE} once more to do without."
+    return f"Without {question.key} {question.lost}. {go_on}"
 
 
-def _offer(question: Question, row: Key) -> str | None:
-    """Say what Enter takes; None where something must be written."""
+def _offer(question: Question, row: Key, answers: Answers, free: int | None) -> str | None:
+    """Say what Enter takes; None where something must be written. Enter never takes what is refused."""
+    if question.lost or question.said:
+        return None
     if may_be_none(question.key):
         return NONE
     value = question.offer if row.required is MUST else row.default
+    if question.offer is not None and free is not None:
+        value = free
+    if value is None or problems({**answers, question.key: value}):
+        return row.choices[0] if len(row.choices) == 1 else None
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if question.key == "afe.address":
-        return f"{value:#04x}"
-    return None if value is None else str(value)
+    return f"{value:#04x}" if question.key == "afe.address" else str(value)
 
 
 def _before(answers: Answers, key: str) -> dict[str, Any]:

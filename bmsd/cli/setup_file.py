@@ -9,11 +9,13 @@ import os
 import shutil
 import tempfile
 from datetime import UTC, datetime
+from itertools import groupby
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 from bmsd import config
-from bmsd.cli.setup_questions import Answers, may_be_none, row_of
+from bmsd.cli.setup_questions import BY_KEY, Answers, may_be_none, row_of
 from bmsd.errors import ConfigError
 from bmsd.requests import afe_settings_fit
 from bmsd.tables import configuration
@@ -63,6 +65,11 @@ def _section(section: str, answers: Answers) -> str:
     body = [_with_help(f"{section}.{name}", line, column) for name, line in lines]
     if absent:
         body.append(f"# Not wired: {', '.join(absent)}.")
+    lost = {key: BY_KEY[key].lost for key in (f"{section}.{name}" for name in absent) if key in BY_KEY}
+    for what, keys in groupby(sorted(lost, key=lambda key: lost[key]), key=lambda key: lost[key]):
+        if what:
+            missing = " and ".join(key.partition(".")[2] for key in keys)
+            body += [f"# {line}" for line in wrap(f"Without {missing} {what}.", WIDEST - 2)]
     return "\n".join([f"[{section}]", f"# {_ABOUT[section]}", *body, ""])
 
 
@@ -92,7 +99,7 @@ def check(text: str, path: Path) -> list[str]:
         with contextlib.suppress(OSError):
             (trial.parent / "conf.d").symlink_to(path.parent.absolute() / "conf.d")
         try:
-            loaded = config.load(trial)
+            loaded = config.load(trial, on_chip=True)
             afe_settings_fit(loaded, loaded.parameters)
         except ConfigError as error:
             return [problem.replace(directory, str(path.parent)) for problem in error.problems]

@@ -12,6 +12,7 @@ from typing import Any
 from bmsd.afe.chips import CHIPS
 from bmsd.config import check
 from bmsd.config_files import Files, Given, Place
+from bmsd.config_lines import free_line
 from bmsd.inverters.protocols import NAMES
 from bmsd.tables import configuration, parameters
 from bmsd.tables.configuration import MUST, Key
@@ -21,12 +22,15 @@ Answers = Mapping[str, Any]
 
 NONE = "none"
 _TOLD = "The inverter is told to stay below it."
-_FEWEST, _MOST = (
-    min(chip.min_cells for chip in CHIPS.values()),
-    max(chip.max_cells for chip in CHIPS.values()),
+_THERMISTOR = (
+    f"On TS1 and TS2; each must be an {next(iter(CHIPS.values())).thermistor}. Another one shifts every temperature,"
+    " also that below which charging is forbidden: test each in ice water before the first charge."
 )
 _DRIVER = "Its driver must be off at a low level and have a pull-down."
-_CONTACT = "Without it a contactor that is welded shut is not seen. A closed contact must read high."
+_CONTACT = "A closed contact must read high."
+_NOT_SEEN = (
+    "a contactor that is welded shut, or does not close, is only found by current or voltage, later or never"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,10 @@ class Question:
     """A GPIO line to name: pulled down at power-up on a Raspberry Pi, free on the usual CAN and RS485 boards."""
     gate: bool = False
     """None is allowed here, and leaves the whole section out."""
+    lost: str = ""
+    """What is lost without it: then Enter does not leave it out, and who does is told and asked again."""
+    said: bool = False
+    """It must be said, whatever its default in a file: a wrong one is dangerous."""
     when: Callable[[Answers], bool] = lambda answers: True
 
 
@@ -56,21 +64,22 @@ def wired(topology: str) -> Callable[[Answers], bool]:
 
 
 QUESTIONS: tuple[Question, ...] = (
+    Question("afe.chip", "The part number on the chip itself, without its package letters."),
     Question("pack.chemistry", "A wrong one overcharges cells: look at their data sheet."),
-    Question("pack.cells", f"The front-end chips that bmsd knows measure {_FEWEST} to {_MOST}."),
+    Question("pack.cells", "Cells in parallel count as one."),
     Question("pack.capacity_ah", "In Ah: that of one cell, times the cells in parallel."),
     Question("pack.preset", "'default' is the safer one; 'jk-compatible' takes the limits of a JK board."),
-    Question("afe.chip", "The part number on the chip itself, without its package letters."),
     Question("afe.bus", "A Raspberry Pi's pins 3 and 5 are bus 1."),
     Question("afe.address", "The chips come with 0x08."),
     Question("afe.shunt_mohm", "A wrong one makes every current wrong: 0.25 gives 50 mV at 200 A."),
-    Question("afe.battery_sensors"),
-    Question("afe.switch_sensor"),
+    Question("afe.battery_sensors", _THERMISTOR),
+    Question("afe.switch_sensor", "On TS3, of the same kind."),
     Question(
         "switches.topology",
         "'split': every charger behind one contactor, every load behind the other. 'common': a hybrid inverter, or"
         " anything that charges and draws over the same cable. 'afe': the FETs of the front-end board, in series, and"
         " no contactor.",
+        said=True,
     ),
     Question("outputs.backend"),
     Question(
@@ -91,16 +100,20 @@ QUESTIONS: tuple[Question, ...] = (
         when=wired("common"),
     ),
     Question(
-        "outputs.precharge", "Without it a contactor closes onto empty capacitors and may weld.", free=22
+        "outputs.precharge",
+        free=22,
+        lost="a contactor closes onto the empty capacitors of an inverter, and may weld shut",
     ),
     Question("outputs.heater", f"{_DRIVER} The heater needs a thermostat in series.", free=23),
     Question("outputs.buzzer", free=16),
     Question(
-        "outputs.heartbeat", "Strongly advised: it opens the contactors when the machine hangs.", free=26
+        "outputs.heartbeat",
+        free=26,
+        lost="the contactors stay closed when the machine hangs: nothing but the front-end chip guards the pack then",
     ),
-    Question("outputs.charge_feedback", _CONTACT, free=12, when=wired("split")),
-    Question("outputs.discharge_feedback", _CONTACT, free=13, when=wired("split")),
-    Question("outputs.main_feedback", _CONTACT, free=12, when=wired("common")),
+    Question("outputs.charge_feedback", _CONTACT, free=12, lost=_NOT_SEEN, when=wired("split")),
+    Question("outputs.discharge_feedback", _CONTACT, free=13, lost=_NOT_SEEN, when=wired("split")),
+    Question("outputs.main_feedback", _CONTACT, free=12, lost=_NOT_SEEN, when=wired("common")),
     Question("heater.resistance_ohm", "In ohm, measured cold.", when=has("outputs.heater")),
     Question(
         "heater.supply",
@@ -145,6 +158,26 @@ def may_be_none(key: str) -> bool:
     row, question = row_of(key), BY_KEY.get(key)
     optional_line = row is not None and row.type is int and row.default is None and row.required is not MUST
     return optional_line or (question is not None and question.gate)
+
+
+def offered(question: Question, answers: Answers) -> Key:
+    """Give the row of a question with the choices and the range that the answers so far leave."""
+    row = row_of(question.key)
+    if row is None:
+        raise KeyError(question.key)
+    chip = CHIPS.get(str(answers.get("afe.chip")))
+    if question.key == "pack.cells" and chip is not None:
+        return replace(row, low=chip.min_cells, high=chip.max_cells)
+    left = tuple(choice for choice in row.choices if not problems({**answers, question.key: choice}))
+    return replace(row, choices=left or row.choices)
+
+
+def free_of(question: Question, answers: Answers) -> int | None:
+    """Name a GPIO line that nothing else uses: the question's own, or the next one; None where it asks for none."""
+    if question.free is None:
+        return None
+    good = not problems({**answers, question.key: question.free})
+    return question.free if good else free_line(_as_files(answers))
 
 
 def asked(answers: Answers) -> Iterable[Question]:

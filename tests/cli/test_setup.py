@@ -35,8 +35,8 @@ MUSTS = {
 }  # fmt: skip
 SETS = [word for key, value in MUSTS.items() for word in ("--set", f"{key}={value}")]
 TYPED = """
-lifepo4 40 16 280 _ bq76952 _ back _ _ 0,25 0.25 _ _ _ _
-17 17 _ 22 23 _ 12 back 12 _ _ 1 24 _
+bq76952 lifepo4 40 16 280 _ _ back _ _ 0,25 0.25 _ _ split _
+17 17 _ 22 23 _ 12 back 12 _ none none none none 1 24 _
 none /dev/serial0 _ 500 _ 100 150
 """
 DIALOGUE = "".join(f"{word.strip('_')}\n" for word in TYPED.split())
@@ -121,6 +121,97 @@ def test_a_whole_dialogue_gives_a_good_file(run, tmp_path) -> None:
     for text in ("pack.cells is 40, allowed is 3 to 16", "write a point", "outputs.charge", "at full pack voltage",
                  "modbus.unit is 500", "bmsctl doctor", "systemctl start bmsd", "systemctl disable bmsd"):  # fmt: skip
         assert text in out
+
+
+SAFE = {key: question.lost for question in QUESTIONS if (key := question.key) and question.lost}
+
+
+class ByPrompt:
+    """Answers a question by its key; whatever it does not know gets an empty line, a few times."""
+
+    def __init__(self, talk: StringIO, answers: dict[str, list[str]]) -> None:
+        self.talk, self.patience = talk, 200
+        self.answers = {key: [*typed] for key, typed in answers.items()}
+
+    def __call__(self) -> str:
+        self.patience -= 1
+        if self.patience < 0:
+            return ""
+        key = self.talk.getvalue().splitlines()[-1].split(" [")[0].rstrip(": ")
+        left = self.answers.get(key, [])
+        return f"{left.pop(0) if left else ''}\n"
+
+
+def asked_with(answers: dict[str, list[str]]) -> tuple[dict[str, object], str]:
+    talk = StringIO()
+    given = {key: [str(value)] for key, value in MUSTS.items() if not key.startswith("outputs.")}
+    read = ByPrompt(talk, {"switches.topology": ["split"], **given, **answers})
+    try:
+        return Dialogue(Console(talk), read).ask_all({}), talk.getvalue()
+    except EndOfAnswersError:
+        return {}, talk.getvalue()
+
+
+def test_enter_never_leaves_out_what_keeps_the_pack_safe() -> None:
+    """S5: an installer who only presses Enter is told what is lost and asked again, and gets no file."""
+    assert {"outputs.heartbeat", "outputs.precharge", "outputs.charge_feedback", "outputs.main_feedback"} <= {
+        *SAFE
+    }
+    answers, out = asked_with({})
+    assert answers == {}
+    assert "capacitors" in out
+    assert "none once more" in " ".join(out.split())
+
+
+@pytest.mark.parametrize("key", [key for key in SAFE if "main" not in key])
+def test_who_does_without_says_so_twice_and_has_read_what_is_lost(key) -> None:
+    lines = {"outputs.precharge": ["22"], "outputs.heartbeat": ["26"], "outputs.charge_feedback": ["12"],
+             "outputs.discharge_feedback": ["13"]}  # fmt: skip
+    once, out = asked_with({**lines, key: ["none"]})
+    assert once == {}, "asked again"
+    assert SAFE[key].split(":")[0] in " ".join(out.split())
+    twice, _ = asked_with({**lines, key: ["", "none", "none"]})
+    assert twice[key] is None
+    later, _ = asked_with({**lines, key: ["none", *lines[key]]})
+    assert later[key] == int(lines[key][0])
+
+
+@pytest.mark.parametrize("chip", CHIPS)
+@pytest.mark.parametrize("topology", CONTACTORS)
+def test_whatever_enter_takes_is_accepted_where_it_is_offered(chip, topology) -> None:
+    """No dead end: an offer that is refused would be offered again without end."""
+    answers, out = asked_with({
+        "afe.chip": [chip], "pack.cells": [str(CHIPS[chip].max_cells)], "switches.topology": [topology],
+        "outputs.heater": ["23"], "heater.resistance_ohm": ["60"], "can.protocol": ["victron"],
+        "modbus.port": ["/dev/ttyAMA0"], **{key: ["none", "none"] for key in SAFE},
+    })  # fmt: skip
+    assert answers, out[-400:]
+    assert answers["heater.supply"] == ("charger" if topology == "split" else "pack")
+    assert problems(answers) == []
+
+
+def test_the_cells_follow_the_chip() -> None:
+    answers, out = asked_with(
+        {"afe.chip": ["bq76942"], "pack.cells": ["12", "10"], **{k: ["none", "none"] for k in SAFE}}
+    )
+    assert answers["pack.cells"] == 10
+    assert "Allowed: 3 to 10." in out
+    assert "'back' to change an earlier one" in out
+
+
+def test_a_line_that_is_offered_is_used_by_nothing_else() -> None:
+    _, out = asked_with(
+        {"outputs.charge": ["22"], "outputs.discharge": ["26"], "outputs.precharge": ["none", "none"]}
+    )
+    assert "GPIO 22 is a good one" not in out.split("outputs.charge")[-1]
+
+
+def test_the_file_says_what_is_lost(run, tmp_path) -> None:
+    path = tmp_path / "bmsd.toml"
+    assert run("--config", str(path), "--yes", *SETS)[0] == 0
+    text = path.read_text().replace("\n# ", " ")
+    for lost in {lost for key, lost in SAFE.items() if "main" not in key}:
+        assert lost in text
 
 
 @pytest.mark.parametrize("answer", ["no", "", "y e s", "Yes please", "ja"])
@@ -233,7 +324,7 @@ def test_a_drop_in_beside_it_is_checked_with_it(run, tmp_path) -> None:
     code, _, err = run("--config", str(path), typed=DIALOGUE + "yes\n")
     assert code == 1
     assert f"{tmp_path}/conf.d/a.toml, line 2: pack.cells is 99" in err
-    assert "bmsctl setup --set pack.chemistry=lifepo4" in err, "the work of answering is not lost"
+    assert "bmsctl setup --set afe.chip=bq76952" in err, "the work of answering is not lost"
     assert not path.exists()
 
 
@@ -338,8 +429,10 @@ def test_the_chips_own_fets_are_asked_for_no_line(run, tmp_path) -> None:
 def test_given_answers_are_not_asked() -> None:
     _, said = talk("\n" * 30, by_default(MUSTS)[0])
     assert said == ""
-    some = {key: value for key, value in MUSTS.items() if key != "pack.cells"}
-    answers, said = talk("8\n" + "\n" * 30, some)
+    some = {
+        key: value for key, value in by_default(MUSTS)[0].items() if key not in {"pack.cells", "pack.preset"}
+    }
+    answers, said = talk("8\n\n", some)
     assert answers["pack.cells"] == 8
     assert "pack.chemistry" not in said
 
@@ -352,7 +445,7 @@ def test_a_line_that_is_pulled_up_is_warned_of() -> None:
     assert "up at power-up" not in talk("17\n", some)[1]
     some = {key: value for key, value in by_default(MUSTS)[0].items() if key != "outputs.charge_feedback"}
     assert "reads closed" in " ".join(talk("5\n", some)[1].split())
-    assert "Mind" not in talk("none\n", some)[1]
+    assert "Mind" not in talk("none\nnone\n", some)[1]
     some = {key: value for key, value in by_default(MUSTS)[0].items() if key not in {"pack.cells", "afe.bus"}}
     assert "Mind" not in talk("8\n1\n", some)[1], "what is no line"
 
