@@ -127,7 +127,7 @@ HAZARDS = (
         "Its limits lie beyond the daemon's, so that it never acts first.", "A second source for what must not fail.",
         (1, 10, 16, 19),
         ("scenarios/test_black_start.py", "core/test_reserve.py", "core/test_sleep.py", "core/test_emergency.py",
-         "properties/test_exploration.py"),
+         "campaign/test_campaign.py", "properties/test_exploration.py"),
     ),
 )  # fmt: skip
 PACK_MA = {"charge_ocp_ma": 100_000, "discharge_ocp_ma": 150_000}
