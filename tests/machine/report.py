@@ -13,6 +13,8 @@ from typing import Any
 
 ROWS = "rows.json"
 """What a run leaves in the folder of its Debian release."""
+COMPLETE = "complete"
+"""Beside it: what the run was complete and good for, as `extent.py` names it; empty when it was not."""
 
 HEAD = """# The machine test: what was expected, what was seen
 
@@ -23,9 +25,9 @@ with apt. The front-end chip is simulated at register level behind a real `/dev/
 GPIO chip (gpio-sim), recorded every 2 ms by a program that is not bmsd; `can0` and `can1` are vcan interfaces, heard
 with `candump`; `can2` is a CAN device of the kernel's slcan driver, with a bit rate, a state and a queue, at the other
 end of whose serial line the host plays the controller. RS485 lines are serial ports with `mbpoll` or a simulated meter
-at their other ends. Every case runs in the order of the table, on one machine, after the ones above it, so that each of
-them begins with a machine that has been through something; one that was run again, alone, had only the installation
-before it. Times are of an emulated machine that other work held up.
+at their other ends. The cases run after each other in the order of the table on two machines, which begin with the same
+installation, so that each of them begins with a machine that has been through something; one that was run again, alone,
+had only the installation before it. Times are of an emulated machine that other work held up.
 
 What is *not* real: the bus's timing; the Raspberry Pi's own GPIO driver (the simulated chip keeps the level of a line
 whose process is gone, or lets it fall, as that driver can be told); RS485 direction control; the FETs of the topology
@@ -35,15 +37,24 @@ controller takes nothing more from the driver, and it is off the bus because it 
 of USB adapters are not here, nor is the kernel's own restart after bus-off (`restart-ms`): slcan's driver has none.
 
 Run it as root on an x86-64 Debian: `.venv/bin/python tests/machine/run.py`; it says what it needs, and builds kernel,
-image and package itself. Case by case it is in `tests/machine/guest/`.
+image and package itself. Case by case it is in `tests/machine/guest/`. Continuous integration runs all cases on Debian
+13, and on Debian 12 those that show the whole (`--smoke`); all of them on both when what decides has changed
+(`tests/machine/extent.py` has the list).
 """
 TRACED = 14
 """Longer traces are cut."""
 
 
-def page(found: dict[str, list[dict[str, Any]]]) -> str:
+def gathered(folders: list[Path]) -> str:
+    """Write the page from what runs left, with what all of them were complete for."""
+    keys = {(folder / COMPLETE).read_text() for folder in folders}
+    rows = {folder.name: json.loads((folder / ROWS).read_text()) for folder in folders}
+    return page(rows, keys.pop() if len(keys) == 1 and len(folders) > 1 else "")
+
+
+def page(found: dict[str, list[dict[str, Any]]], complete: str = "") -> str:
     """Write the page for one or more Debian releases."""
-    parts = [HEAD]
+    parts = [HEAD, f"<!-- Both releases complete for {complete}. -->\n"] if complete else [HEAD]
     for suite, rows in found.items():
         good = sum(row["good"] for row in rows)
         parts.append(f"## Debian {suite}: {good} of {len(rows)} cases as expected\n")
@@ -90,5 +101,4 @@ def trace(row: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    folders = [Path(word) for word in sys.argv[1:]]
-    print(page({folder.name: json.loads((folder / ROWS).read_text()) for folder in folders}))
+    print(gathered([Path(word) for word in sys.argv[1:]]))

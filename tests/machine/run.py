@@ -1,10 +1,11 @@
 """Test the installed package on real kernel interfaces: Debian in user-mode Linux, built here.
 
-    .venv/bin/python tests/machine/run.py [--suite trixie] [--deb FILE] [--only WORD ...] [--report docs/machine.md]
+    .venv/bin/python tests/machine/run.py [--suite trixie] [--deb FILE] [--smoke | --only WORD ...] [--report FILE]
 
-Builds the kernel, the image and the package (each once; see build-kernel, build-image, tests/package/build), boots
-twice on one disk - first to install the package, then commissioned - and runs the cases of guest/ there. Exit 0 all
-good, 1 a case failed, 77 this machine cannot run it (the reason is said).
+Builds the kernel, the image and the package (each once; see build-kernel, build-image, tests/package/build), boots once
+to install the package and then two machines beside each other on copies of that disk, commissioned, and runs the cases
+of guest/ there: all of them, or with --smoke those that their tables mark. Exit 0 all good, 1 a case failed, 77 this
+machine cannot run it (the reason is said).
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 sys.path[:0] = [str(HERE), str(ROOT)]
 
+import extent  # noqa: E402
 import machine  # noqa: E402
 import report  # noqa: E402
 
@@ -33,6 +35,8 @@ CANNOT = 77
 TOOLS = ("gcc", "make", "flex", "bison", "bc", "xz", "mmdebstrap", "mke2fs", "mbpoll", "dpkg-deb")
 BOOT_S, CASES_S = 300, 2700
 TRIES = 2
+PARTS = ("1", "2")
+"""The machines that share the cases of the second boot; cases_second_boot.py has who gets which."""
 
 
 def obstacles() -> list[str]:
@@ -127,8 +131,35 @@ def copy(one: Path, other: Path) -> None:
         subprocess.run(["cp", "--sparse=always", str(one), str(other)], check=True)
 
 
-def run_suite(suite: str, package: Path, words: list[str], keep: Path) -> tuple[int, list[dict[str, Any]]]:
-    """Run both boots on one Debian; give the status and the rows of the report."""
+def second_boots(folder: Path, chosen: list[str], **where: Any) -> int:
+    """Boot the parts beside each other, each from a copy of the installed disk; give the worst status."""
+
+    def one(own: Path, part: str) -> None:
+        config = own / "share" / "pack.toml"
+        here = {**where, "disk": own / "disk", "config": config}
+        sys.exit(boot_surely(own, "cases_second_boot.py", [part, *chosen], CASES_S, **here))
+
+    running = []
+    for part in PARTS:
+        own = folder / part
+        shutil.copytree(folder / "share", own / "share")
+        copy(where["disk"], own / "disk")
+        running.append(multiprocessing.get_context("fork").Process(target=one, args=(own, part)))
+        running[-1].start()
+    for process in running:
+        process.join()
+    return max(abs(process.exitcode or 0) for process in running)
+
+
+def rows_of(share: Path, name: str) -> list[dict[str, Any]]:
+    results = share / "out" / name
+    return list(json.loads(results.read_text())) if results.exists() else []
+
+
+def run_suite(
+    suite: str, package: Path, smoke: list[str], words: list[str], keep: Path
+) -> tuple[int, list[dict[str, Any]]]:
+    """Run everything on one Debian; give the status and the rows of the report."""
     kernel, image = built(HERE / "build-kernel"), built(HERE / "build-image", "--suite", suite)
     folder = keep / suite
     shutil.rmtree(folder, ignore_errors=True)
@@ -136,19 +167,14 @@ def run_suite(suite: str, package: Path, words: list[str], keep: Path) -> tuple[
     share.mkdir(parents=True)
     fill(share, package)
     where = {"kernel": kernel, "image": image, "disk": folder / "disk", "config": share / "pack.toml"}
-    rows: list[dict[str, Any]] = []
-    worst = 0
-    for script, name, seconds, chosen in (
-        ("cases_install.py", "install.json", BOOT_S, []),
-        ("cases_second_boot.py", "running.json", CASES_S, words),
-    ):
-        status = boot_surely(folder, script, chosen, seconds, **where)
-        worst = max(worst, status)
-        results = share / "out" / name
-        rows += json.loads(results.read_text()) if results.exists() else []
-        if status == machine.NEVER_RAN:
-            break
+    worst = boot_surely(folder, "cases_install.py", smoke, BOOT_S, **where)
+    rows = rows_of(share, "install.json")
+    if worst != machine.NEVER_RAN:
+        worst = max(worst, second_boots(folder, smoke or words, **where))
+        rows += [row for part in PARTS for row in rows_of(folder / part / "share", "running.json")]
     (folder / report.ROWS).write_text(json.dumps(rows, indent=1))
+    complete = not (worst or smoke or words)
+    (folder / report.COMPLETE).write_text(extent.committed(ROOT) if complete else "")
     return int(bool(worst)), rows
 
 
@@ -159,9 +185,11 @@ def main() -> int:
     )
     parser.add_argument("--suite", action="append", choices=("trixie", "bookworm"))
     parser.add_argument("--deb", type=Path, help="the package to test; built when not given")
-    parser.add_argument(
-        "--only", action="append", default=[], metavar="WORD", help="cases of the second boot"
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument(
+        "--smoke", action="store_const", const=["--smoke"], default=[], help="the marked cases"
     )
+    which.add_argument("--only", action="append", default=[], metavar="WORD", help="cases of the second boot")
     parser.add_argument("--report", type=Path, help="write the table of cases here")
     parser.add_argument("--keep", type=Path, default=Path(tempfile.gettempdir()) / "bmsd-machine")
     options = parser.parse_args()
@@ -174,13 +202,17 @@ def main() -> int:
     found: dict[str, list[dict[str, Any]]] = {}
     worst = 0
     for suite in options.suite or ["trixie"]:
-        status, found[suite] = run_suite(suite, package, options.only, options.keep)
+        status, found[suite] = run_suite(suite, package, options.smoke, options.only, options.keep)
         worst = max(worst, status)
     if options.report:
-        options.report.write_text(report.page(found), encoding="utf-8")
+        options.report.write_text(
+            report.gathered([options.keep / suite for suite in found]), encoding="utf-8"
+        )
     for suite, rows in found.items():
         bad = [row["name"] for row in rows if not row["good"]]
         print(f"machine: {suite}: {len(rows)} cases, {len(bad)} bad {bad or ''}")
+        if options.smoke:
+            print(f"machine: {suite}: smoke cases only. All of them: tests/machine/run.py --suite {suite}")
     return worst
 
 

@@ -10,7 +10,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from kit import ask, case, journal, now, pid, said, sh, show, sim, start, status, untouched, wait
+from kit import ask, case, journal, linked, now, pid, said, sh, show, sim, start, status, untouched, wait
 
 CAN_LIMITS = "351"
 LINKS = ("can", "modbus", "journal")
@@ -22,10 +22,14 @@ def frames(seconds: float, channel: str = "can0") -> list[str]:
     return [line.split()[2] for line in done.stdout.splitlines() if len(line.split()) > 2]
 
 
-@case("CAN", "S7", "the one-shot unit brings can0 up; frames carry the pack's values")
+@case("CAN", "S7", "the one-shot unit brings can0 up; frames carry the pack's values", smoke=True)
 def can() -> str:
     start()
-    assert show("ActiveState", "bmsd-can@can0.service") == "active"
+    wait(
+        lambda: show("ActiveState", "bmsd-can@can0.service") == "active",
+        "the one-shot unit has done its work",
+    )
+    linked("can")
     heard = frames(3)
     kinds = sorted({frame.split("#")[0] for frame in heard})
     assert {"351", "355", "356", "359", "35C", "35E"} <= set(kinds), kinds
@@ -36,9 +40,12 @@ def can() -> str:
     return f"{len(heard)} frames in 3 s, identifiers {' '.join(kinds)}; CVL {cvl} V as in the status"
 
 
-@case("Modbus on a serial line", "S7", "mbpoll on the other end of the line reads the pack's cells")
+@case(
+    "Modbus on a serial line", "S7", "mbpoll on the other end of the line reads the pack's cells", smoke=True
+)
 def modbus() -> str:
     start()
+    linked("modbus")
     found = ask("mbpoll", words=["-a", "1", "-t", "4", "-0", "-r", "180", "-c", "16"])
     assert found["code"] == 0, found
     truth = ask("truth")["cell_mv"]
@@ -47,7 +54,7 @@ def modbus() -> str:
     return f"16 cells read at 9600 baud, largest difference {worst:.1f} mV"
 
 
-@case("journal", "", "an alarm has its fields and its MESSAGE_ID, and journalctl -x explains it")
+@case("journal", "", "an alarm has its fields and its MESSAGE_ID, and journalctl -x explains it", smoke=True)
 def fields() -> str:
     start()
     begun = now()

@@ -41,6 +41,7 @@ AT_ONCE_S = 6.0
     "S13",
     "the core starts by itself; nothing is on before READY; then both contactors close",
     vital=True,
+    smoke=True,
 )
 def boot() -> str:
     wait(both_on, "both contactors close after boot")
@@ -88,7 +89,7 @@ def stopping(moment: float) -> float:
     return int(entry["__MONOTONIC_TIMESTAMP"]) / 1e6
 
 
-@case("systemctl stop", "S5", "all lines off; core and links end; nothing is left running")
+@case("systemctl stop", "S5", "all lines off; core and links end; nothing is left running", smoke=True)
 def stop() -> str:
     moment = now()
     sh("systemctl", "stop", "bmsd.service")
@@ -157,7 +158,7 @@ def stop_signal(_keep: bool) -> str:
     )
 
 
-def with_levels(keep: bool, name: str, expected: str, run: Callable[[bool], str]) -> Case:
+def with_levels(keep: bool, name: str, expected: str, run: Callable[[bool], str], smoke: bool) -> Case:
     """Make a case for one of the two ways a kernel treats a freed line."""
     kind = "levels stay, as on a Raspberry Pi" if keep else "levels fall, strict_gpiod"
 
@@ -169,7 +170,7 @@ def with_levels(keep: bool, name: str, expected: str, run: Callable[[bool], str]
         finally:
             switch_keep(False)
 
-    return Case(whole, f"{name} ({kind})", "S5", expected)
+    return Case(whole, f"{name} ({kind})", "S5", expected, smoke=smoke)
 
 
 def switch_keep(keep: bool) -> None:
@@ -237,15 +238,16 @@ CASES = (
     stop,
     restart,
     *(
-        with_levels(keep, name, expected, run)
+        with_levels(keep, name, expected, run, smoke)
         for keep in (False, True)
-        for name, expected, run in (
-            ("kill -9 of the core", "all lines off at once by the guard; started again", kill_core),
-            ("kill -9 of core and guard", "all lines off by ExecStopPost; started again", kill_all),
+        for name, expected, run, smoke in (
+            ("kill -9 of the core", "all lines off at once by the guard; started again", kill_core, True),
+            ("kill -9 of core and guard", "all lines off by ExecStopPost; started again", kill_all, True),
             (
                 "SIGSTOP of the core",
                 "heartbeat stops at once; all lines off within the guard's 4 s or the watchdog's 5 s",
                 stop_signal,
+                False,
             ),
         )
     ),

@@ -12,6 +12,7 @@ AGE_S = 5.0
     "front end gone and back",
     "S1 S2 S7",
     "all off within the age limit; limits zero; on again when it answers",
+    smoke=True,
 )
 def afe_gone() -> str:
     start()

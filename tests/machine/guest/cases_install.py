@@ -6,7 +6,7 @@ import sys
 import time
 from pathlib import Path
 
-from kit import CONFIG, all_off, case, changes, never_on, now, run_all, said, sh, show, wait
+from kit import CONFIG, all_off, case, changes, chosen, never_on, now, run_all, said, sh, show, wait
 
 PACKAGE = "/share/bmsd.deb"
 
@@ -20,6 +20,7 @@ def apt(*words: str) -> str:
     "S13",
     "apt succeeds; no output moves; bmsd is enabled and does not run, for want of a configuration",
     vital=True,
+    smoke=True,
 )
 def install() -> str:
     begun = now()
@@ -97,6 +98,7 @@ def safe_off() -> str:
     "",
     "setup writes a good configuration; nothing starts by itself; nobody else may write it",
     vital=True,
+    smoke=True,
 )
 def setup() -> str:
     begun = now()
@@ -114,6 +116,8 @@ def setup() -> str:
     return f"{len(text.splitlines())} lines said; file is {mode}; bmsd stays inactive"
 
 
+CASES = (install, doctor, broken, safe_off, setup)
+
 if __name__ == "__main__":
     print(len(changes()), "changes before")
-    sys.exit(run_all((install, doctor, broken, safe_off, setup), "install.json"))
+    sys.exit(run_all(chosen(CASES, sys.argv[1:]), "install.json"))

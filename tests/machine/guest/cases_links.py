@@ -72,6 +72,11 @@ def second_bus() -> Iterator[str]:
             yield done
     finally:
         sh("ip", "link", "del", "can1")
+        # Its unit ends with it, a moment later: until then the next interface of that name finds an active one.
+        wait(
+            lambda: show("ActiveState", "bmsd-can@can1.service") == "inactive",
+            "the one-shot unit ends with its interface",
+        )
 
 
 def enable(check: str, section: str, unit: str) -> None:

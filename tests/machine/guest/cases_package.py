@@ -87,7 +87,12 @@ def upgrade() -> str:
     return f"version {version}; the same process until `systemctl restart bmsd`; no line moved"
 
 
-@case("package removal", "S5", "apt remove stops the core: all lines off; configuration and state stay")
+@case(
+    "package removal",
+    "S5",
+    "apt remove stops the core: all lines off; configuration and state stay",
+    smoke=True,
+)
 def remove() -> str:
     start()
     moment = now()
@@ -101,14 +106,14 @@ def remove() -> str:
     return f"all off {off_ms / 1000:.1f} s after apt began; no process left; configuration and state are kept"
 
 
-@case("installed again", "S13", "the kept configuration is used: the core runs and closes")
+@case("installed again", "S13", "the kept configuration is used: the core runs and closes", smoke=True)
 def again() -> str:
     apt("install", "/share/bmsd.deb")
     wait(both_on, "both contactors close")
     return "running with the old configuration"
 
 
-@case("package purge", "S5", "all lines off; nothing of bmsd is left but the system user")
+@case("package purge", "S5", "all lines off; nothing of bmsd is left but the system user", smoke=True)
 def purge() -> str:
     start()
     moment = now()

@@ -17,7 +17,7 @@ CONFIGFS = Path("/sys/kernel/config/gpio-sim/header")
 LABEL = "pinctrl-bcm2711"
 ANSWERS = Path("/share/answers")
 """The installer's answers; the lines are where they say."""
-MAIN, MAIN_CONTACT = 24, 25
+MAIN, MAIN_CONTACT = 24, 20
 """The main contactor and its contact, for the topology that has one."""
 FETS = Path("/share/out/fets")
 """The chip's own FETs, where they are the switches: a file for each that is on. The host has the chip."""

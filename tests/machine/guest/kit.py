@@ -31,6 +31,7 @@ RUNTIME = Path("/run/bmsd")
 OUTPUTS = ("charge", "discharge", "precharge", "heater", "main")
 """Those that may harm; the buzzer sounds when there is something to tell. Of a topology without contactors for
 charge and discharge these two are the chip's own FETs."""
+SMOKE = "--smoke"
 PATIENCE_S = 60.0
 """Nothing here takes this long unless something is wrong; a slow machine is not a failure."""
 _numbers = itertools.count(1)
@@ -59,15 +60,30 @@ class Case:
     expected: str
     vital: bool = False
     """Nothing after it makes sense when it fails."""
+    smoke: bool = False
+    """One of the few that show the whole: they run on both releases every time."""
 
 
-def case(name: str, rules: str, expected: str, *, vital: bool = False) -> Callable[[Callable[[], str]], Case]:
+def case(
+    name: str, rules: str, expected: str, *, vital: bool = False, smoke: bool = False
+) -> Callable[[Callable[[], str]], Case]:
     """Turn a function into a case."""
 
     def make(run: Callable[[], str]) -> Case:
-        return Case(run, name, rules, expected, vital)
+        return Case(run, name, rules, expected, vital, smoke)
 
     return make
+
+
+def chosen(cases: Iterable[Case], words: list[str]) -> list[Case]:
+    """Pick cases by words in their names, or with `--smoke` those that are marked; say which it leaves out."""
+    cases = list(cases)
+    if SMOKE not in words:
+        return [one for one in cases if not words or any(word in one.name for word in words)]
+    for one in cases:
+        if not one.smoke:
+            print(f"left out       {one.name}", flush=True)
+    return [one for one in cases if one.smoke]
 
 
 def run_all(cases: Iterable[Case], report: str) -> int:
@@ -126,14 +142,16 @@ def wait(check: Callable[[], T], what: str, seconds: float = PATIENCE_S) -> T:
         time.sleep(0.02)
 
 
+def recorded(since: float) -> list[tuple[float, str, int]]:
+    """Read what the recorder wrote since a moment, without the line that it may be in the middle of."""
+    whole = LINES.read_text().rpartition("\n")[0]
+    rows = (line.split() for line in whole.splitlines())
+    return [(float(at), name, int(level)) for at, name, level in rows if float(at) >= since]
+
+
 def changes(since: float = 0.0) -> list[tuple[float, str, int]]:
     """Give every change of an output line since a moment; the heartbeat is left out."""
-    found = []
-    for line in LINES.read_text().splitlines():
-        at, name, level = line.split()
-        if float(at) >= since and name != "heartbeat":
-            found.append((float(at), name, int(level)))
-    return found
+    return [row for row in recorded(since) if row[1] != "heartbeat"]
 
 
 def levels() -> dict[str, int]:
@@ -175,8 +193,7 @@ def untouched(since: float) -> None:
 
 def beats(since: float) -> int:
     """Count the changes of the heartbeat line since a moment."""
-    lines = (line.split() for line in LINES.read_text().splitlines())
-    return sum(1 for at, name, _ in lines if name == "heartbeat" and float(at) >= since)
+    return sum(name == "heartbeat" for _, name, _ in recorded(since))
 
 
 def sh(*words: str, expect: int | None = 0, seconds: float = 120) -> str:
@@ -253,6 +270,11 @@ def link_state(name: str) -> dict[str, Any]:
     """Give what bmsctl status says of a link."""
     found: dict[str, Any] = status()["links"].get(name) or {"state": "none", "detail": ""}
     return found
+
+
+def linked(name: str) -> None:
+    """Wait until a link runs, which after a boot may be later than the contactors close."""
+    wait(lambda: link_state(name)["state"] == "running", f"the link {name} runs")
 
 
 def said(since: float, *matches: str) -> str:
