@@ -243,3 +243,26 @@ def test_the_constraints_hold_names_and_versions_only():
 def test_every_program_has_its_entry(target):
     module, function = target.split(":")
     assert callable(getattr(importlib.import_module(module), function))
+
+
+def test_one_command_builds_the_package(run, monkeypatch, capsys):
+    ran = []
+
+    def built(command):
+        ran.append(command)
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(run, "as_root", list)
+    monkeypatch.setattr(run, "APT_DEB", ())
+    monkeypatch.setattr(run.subprocess, "run", built)
+    assert run.deb(["--suite", "bookworm"]) == 0
+    assert ran == [[str(run.ROOT / "tests/package/build"), "--suite", "bookworm", str(run.DEB)]]
+    assert (Path(__file__).parent / "package" / "build").exists()
+    assert "sudo apt install" in capsys.readouterr().out
+
+
+def test_a_build_without_root_says_how(run, monkeypatch):
+    monkeypatch.setattr(run, "as_root", lambda: None)
+    monkeypatch.setattr(run, "APT_DEB", ())
+    with pytest.raises(SystemExit, match=r"sudo \./run deb"):
+        run.deb([])
