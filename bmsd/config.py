@@ -200,14 +200,25 @@ def load(path: Path, *, dangers: bool = True, on_chip: bool = False) -> Config:
 
 
 def check(
-    path: Path, given: Files, problems: list[str], *, dangers: bool = True, on_chip: bool = True
+    path: Path,
+    given: Files,
+    problems: list[str],
+    *,
+    dangers: bool = True,
+    on_chip: bool = True,
+    whole: bool = True,
 ) -> Checked:
-    """Check everything that is written; what is wrong is added to the problems."""
+    """Check everything that is written; what is wrong is added to the problems.
+
+    Not whole are a dialogue's answers so far: a parameter that is missing is no problem yet.
+    """
     values = checks.check_keys(path, given, problems)
     written = written_parameters(given.get("parameters", {}), problems)
     checks.check_chip(given, values, problems)
     checks.check_i_know(given, values, problems)
-    merged = check_parameters(path, given, values, written, problems, dangers=dangers, on_chip=on_chip)
+    merged = check_parameters(
+        path, given, values, written, problems, dangers=dangers, on_chip=on_chip, whole=whole
+    )
     checks.check_heater(path, given, values, merged, problems)
     check_lines(given, values, problems)
     if dangers:

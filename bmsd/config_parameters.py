@@ -54,9 +54,10 @@ def check_parameters(
     *,
     dangers: bool = True,
     on_chip: bool = True,
+    whole: bool = True,
 ) -> dict[str, int | None] | None:
     """Check the whole set: ranges, order and dangers (S8). Without a good [pack] only the ranges can be."""
-    trial = trial_of(values, dangers=dangers, on_chip=on_chip)
+    trial = trial_of(values, dangers=dangers, on_chip=on_chip, whole=whole)
     chosen, wrong = written
     for row in wrong.values():
         problems.append(
@@ -83,7 +84,9 @@ def _no_number(trial: Trial | None, given: Files, row: Row, chosen: Mapping[str,
     return f"{row.public_name} is {value!r:.40}, {what}; allowed here {row.unit.text(low)} to {row.unit.text(high)}"
 
 
-def trial_of(values: Mapping[str, Any], *, dangers: bool = True, on_chip: bool = True) -> Trial | None:
+def trial_of(
+    values: Mapping[str, Any], *, dangers: bool = True, on_chip: bool = True, whole: bool = True
+) -> Trial | None:
     """Put together what a set of parameters is held to; None without a good [pack]."""
     chemistry, cells = values.get("pack.chemistry"), values.get("pack.cells")
     preset = values.get("pack.preset")
@@ -103,6 +106,7 @@ def trial_of(values: Mapping[str, Any], *, dangers: bool = True, on_chip: bool =
         _chip(values) if dangers and on_chip else None,
         None if ohm is None else round(ohm * 1000),
         dangers,
+        whole=whole,
     )
 
 

@@ -34,13 +34,17 @@ class Trial:
     dangers: bool = True
     for_good: bool = True
     """The set is a file's: there a largest current of zero would be for ever."""
+    whole: bool = True
+    """Nothing more will be written: what is missing is a fault."""
 
     def faults(self, written: Mapping[str, int]) -> dict[Key, Fault]:
         """Give every broken rule of the set, by its key."""
         return {fault.key: fault for fault in self._faults(self.complete(written), written)}
 
     def _faults(self, values: Values, written: Container[str]) -> Iterator[Fault]:
-        yield from parameters.faults(values, self.pack.cells)
+        for fault in parameters.faults(values, self.pack.cells):
+            if self.whole or values[fault.names[0]] is not None:
+                yield fault
         if self.dangers:
             yield from envelopes.faults(values, self.pack)
             yield from _never(values) if self.for_good else ()

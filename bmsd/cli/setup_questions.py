@@ -193,7 +193,7 @@ def problems(answers: Answers) -> list[str]:
     What is only missing yet is no problem: a check names the place of a value, and a missing one has none.
     """
     found: list[str] = []
-    check(Path("nowhere"), _as_files(answers), found)
+    check(Path("nowhere"), _as_files(answers), found, whole=False)
     found += [
         f"{_MARK}{key} is given, but {gate.key} says that there is none"
         for gate in QUESTIONS

@@ -199,6 +199,18 @@ def test_the_cells_follow_the_chip() -> None:
     assert "'back' to change an earlier one" in out
 
 
+def test_no_advice_is_looked_for_on_what_will_still_be_asked(monkeypatch) -> None:
+    """It takes hundreds of trials on the chip's driver, at every answer, and nobody reads it."""
+
+    def looked_for(*_: object) -> None:
+        raise AssertionError("advice on a parameter that is only missing yet")
+
+    monkeypatch.setattr("bmsd.config_advice.accepted", looked_for)
+    answers = {key: value for key, value in MUSTS.items() if not key.startswith("parameters.")}
+    assert problems(answers) == []
+    assert problems({**answers, "parameters.charge_ocp_a": 9000})[0].startswith("charge_ocp_a is 9000")
+
+
 def test_a_line_that_is_offered_is_used_by_nothing_else() -> None:
     _, out = asked_with(
         {"outputs.charge": ["22"], "outputs.discharge": ["26"], "outputs.precharge": ["none", "none"]}
