@@ -158,7 +158,8 @@ class Echo:
     """Knows our own words when an adapter gives them back; what acknowledges a single write looks like the order."""
 
     MOST_AGAIN = 3
-    """The same order so many times within a moment is a master's; one more goes round."""
+    """The same order so many times within a moment is a master's; one more goes round. So many echoes that are missing
+    one after the other may each have been lost among other bytes; one more, and there are none."""
 
     def __init__(self, baudrate: int) -> None:
         self._lasts_us = PATIENCE_US + 2 * (_READ_LENGTH * 11_000_000 // baudrate) + silence_us(baudrate)
@@ -166,7 +167,7 @@ class Echo:
         self._last: tuple[Request, int] | None = None
         self._gives_back: bool | None = None
         """What the adapter did with words that cannot be taken for another one's."""
-        self._again = 0
+        self._again = self._missed = 0
 
     def answered(self, request: Request, now_us: int, reply: bytes = b"") -> None:
         """Remember what is answered now: to a write its first four bytes, to all others what they asked for."""
@@ -177,7 +178,7 @@ class Echo:
         """Note that what was said last is through; `sure`: it can only have been the adapter's."""
         self._last = None
         if sure:
-            self._gives_back, self._again = True, 0
+            self._gives_back, self._again, self._missed = True, 0, 0
 
     def is_one(self, request: Request, now_us: int) -> bool:
         """Tell whether this is what was said a moment ago; once told otherwise by the line, a master may repeat it."""
@@ -185,7 +186,8 @@ class Echo:
         if last is None:
             return False
         if request != last[0]:
-            self._gives_back, self._again = False, 0
+            self._missed, self._again = self._missed + 1, 0
+            self._gives_back = bool(self._gives_back) and self._missed <= self.MOST_AGAIN
             return False
         within_us = self._late_us if self._gives_back else self._lasts_us
         if not 0 <= now_us - last[1] <= within_us:

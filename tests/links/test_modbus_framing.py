@@ -323,3 +323,36 @@ def test_an_echo_that_is_read_together_with_others_words_does_not_cost_the_next_
     line.sent(line.said[-1]).sent(one(700, 0))
     line.sent(line.said[-1] + between).sent(one(700, 0))
     assert line.map.written == [(700, (0,))] * 2
+
+
+def test_one_echo_that_was_lost_does_not_make_the_next_one_an_order() -> None:
+    """A busy machine reads so much at once that the head of a long echo is no longer there."""
+    line = Line().sent(read(100)).sent(read(100))
+    line.sent(line.said[-1]).sent(many(0x1620, 0))
+    lost = line.said[-1][-200:]
+    line.sent(lost).sent(one(700, 0))
+    line.sent(line.said[-1])
+    assert line.map.written == [(0x1620, (0,)), (700, (0,))]
+
+
+def test_an_adapter_that_gives_nothing_back_any_more_is_believed_after_some_answers() -> None:
+    line = Line().sent(read(100))
+    line.sent(line.said[-1])
+    for _ in range(Echo.MOST_AGAIN + 1):
+        line.sent(read(101)).sent(read(102))
+    line.sent(one(700, 0)).sent(one(700, 0))
+    assert line.map.written == [(700, (0,))] * 2
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_echoes_that_a_busy_machine_reads_late_and_with_others_words_are_no_orders(seed) -> None:
+    """S9, S14: what was given back may wait, and be joined to others' words."""
+    choice, line = random.Random(seed), Line((1, 7)).sent(read(100))
+    line.sent(line.said[-1])
+    for asked in range(2, 60):
+        line.now_us += choice.choice((2000, 100_000, 400_000))
+        line.sent(choice.choice((read(100, 120), *ORDERS.values(), one(9999, 1))))
+        assert len(line.said) == asked
+        line.now_us += choice.choice((0, 1000, 400_000))
+        line.sent(line.said[-1] + choice.choice((b"", *OTHERS.values())), choice.choice((3000, 30_000)))
+        assert len(line.said) == asked, line.said[-1].hex()
