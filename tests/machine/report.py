@@ -25,9 +25,9 @@ with apt. The front-end chip is simulated at register level behind a real `/dev/
 GPIO chip (gpio-sim), recorded every 2 ms by a program that is not bmsd; `can0` and `can1` are vcan interfaces, heard
 with `candump`; `can2` is a CAN device of the kernel's slcan driver, with a bit rate, a state and a queue, at the other
 end of whose serial line the host plays the controller. RS485 lines are serial ports with `mbpoll` or a simulated meter
-at their other ends. The cases run after each other in the order of the table on two machines, which begin with the same
-installation, so that each of them begins with a machine that has been through something; one that was run again, alone,
-had only the installation before it. Times are of an emulated machine that other work held up.
+at their other ends. The cases run after each other in the order of the table on three machines, which begin with the
+same installation, so that each of them begins with a machine that has been through something; one that was run again,
+alone, had only the installation before it. Times are of an emulated machine that other work held up.
 
 What is *not* real: the bus's timing; the Raspberry Pi's own GPIO driver (the simulated chip keeps the level of a line
 whose process is gone, or lets it fall, as that driver can be told); RS485 direction control; the FETs of the topology

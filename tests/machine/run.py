@@ -3,9 +3,9 @@
     .venv/bin/python tests/machine/run.py [--suite trixie] [--deb FILE] [--smoke | --only WORD ...] [--report FILE]
 
 Builds the kernel, the image and the package (each once; see build-kernel, build-image, tests/package/build), boots once
-to install the package and then two machines beside each other on copies of that disk, commissioned, and runs the cases
-of guest/ there: all of them, or with --smoke those that their tables mark. Exit 0 all good, 1 a case failed, 77 this
-machine cannot run it (the reason is said).
+to install the package and then three machines beside each other on copies of that disk, commissioned, and runs the
+cases of guest/ there: all of them, or with --smoke those that their tables mark. Exit 0 all good, 1 a case failed, 77
+this machine cannot run it (the reason is said).
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ CANNOT = 77
 TOOLS = ("gcc", "make", "flex", "bison", "bc", "xz", "mmdebstrap", "mke2fs", "mbpoll", "dpkg-deb")
 BOOT_S, CASES_S = 300, 2700
 TRIES = 2
-PARTS = ("1", "2")
+PARTS = ("1", "2", "3")
 """The machines that share the cases of the second boot; cases_second_boot.py has who gets which."""
 
 

@@ -38,6 +38,7 @@ AT_ONCE_S = 4.0
 OWN = r"(?m)^(charge|discharge|charge_feedback|discharge_feedback) = .*\n"
 LINES = {"common": f"main = {MAIN}\nmain_feedback = {MAIN_CONTACT}\n", "afe": ""}
 HOT_C, WARM_C = 70.0, 20.0
+CHARGER_A = 20.0
 
 
 def main_on() -> bool:
@@ -72,6 +73,7 @@ def built(topology: str) -> Iterator[None]:
         CONFIG.write_text(text)
         sh("bmsd", "--check-config")
         ask("pack", toml=text)
+        sim(set={"charger_a": 0})
         yield
     finally:
         sh("systemctl", "stop", "bmsd.service")
@@ -89,6 +91,8 @@ def start(topology: str) -> None:
 
 
 def start_and_stop(topology: str) -> str:
+    """Start beside a charger that stands above the pack and hears of no charge voltage: `common` gives it time."""
+    sim(set={"charger_a": CHARGER_A})
     moment = now()
     start(topology)
     closed = now() - moment
