@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -44,6 +45,7 @@ OTHERS = [
 ]
 
 
+@cache
 def entries() -> dict[str, str]:
     """Give the explanations of the catalog by message id."""
     parts = re.split(r"^-- ([0-9a-f]{32})$", catalog(), flags=re.MULTILINE)
