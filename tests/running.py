@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import select
+import socket
 import subprocess
 import sys
 import threading
 import time
+import tty
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -62,6 +66,36 @@ def link(name: str, config: Path, runtime: Path) -> Iterator[subprocess.Popen[st
     finally:
         process.kill()
         process.communicate()
+
+
+@contextmanager
+def joined_ptys() -> Iterator[tuple[str, str]]:
+    """Join two ptys like a serial cable: give the paths of both ends."""
+    masters, slaves = zip(*(os.openpty() for _ in range(2)), strict=True)
+    for descriptor in (*masters, *slaves):
+        tty.setraw(descriptor)
+    end = threading.Event()
+
+    def pump() -> None:
+        while not end.is_set():
+            for ready in select.select(masters, [], [], 0.05)[0]:
+                os.write(masters[1 - masters.index(ready)], os.read(ready, 4096))
+
+    thread = threading.Thread(target=pump)
+    thread.start()
+    try:
+        yield os.ttyname(slaves[0]), os.ttyname(slaves[1])
+    finally:
+        end.set()
+        thread.join()
+        for descriptor in (*masters, *slaves):
+            os.close(descriptor)
+
+
+def free_port() -> int:
+    """Give a port of the loopback that nobody has."""
+    with socket.create_server(("127.0.0.1", 0)) as one:
+        return one.getsockname()[1]
 
 
 class PlayedCore:

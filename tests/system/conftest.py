@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import select
 import signal
 import subprocess
 import sys
-import threading
-import tty
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,7 +19,7 @@ from bmsd import bus
 from bmsd.asking import ask
 from tests.configured import pack_text
 from tests.patience import allowed
-from tests.running import PATIENCE_S, ended, eventually
+from tests.running import PATIENCE_S, ended, eventually, joined_ptys
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = pack_text(
@@ -273,20 +270,5 @@ def tools() -> Any:
 @pytest.fixture
 def wire() -> Iterator[tuple[str, str]]:
     """Join two ptys like a serial cable: give the paths of both ends."""
-    masters, slaves = zip(*(os.openpty() for _ in range(2)), strict=True)
-    for descriptor in (*masters, *slaves):
-        tty.setraw(descriptor)
-    end = threading.Event()
-
-    def pump() -> None:
-        while not end.is_set():
-            for ready in select.select(masters, [], [], 0.05)[0]:
-                os.write(masters[1 - masters.index(ready)], os.read(ready, 4096))
-
-    thread = threading.Thread(target=pump)
-    thread.start()
-    yield os.ttyname(slaves[0]), os.ttyname(slaves[1])
-    end.set()
-    thread.join()
-    for descriptor in (*masters, *slaves):
-        os.close(descriptor)
+    with joined_ptys() as ends:
+        yield ends

@@ -28,7 +28,7 @@ from bmsd.links.modbus_rtu import with_crc
 from tests.configured import pack_text, written
 from tests.links import jk_client
 from tests.patience import Lateness, Patience, allowed
-from tests.running import PATIENCE_S, PlayedCore, ended, eventually, last_words, link
+from tests.running import PATIENCE_S, PlayedCore, ended, eventually, free_port, last_words, link
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(60)]
 
@@ -451,11 +451,6 @@ def test_the_modbus_link_follows_a_port_that_goes_and_comes(tmp_path, core) -> N
         os.close(slave)
     assert errors.count("lost") == 1
     assert errors.count("is back") == 1
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as one:
-        return one.getsockname()[1]
 
 
 @pytest.mark.deadline
