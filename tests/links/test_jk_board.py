@@ -248,21 +248,6 @@ def test_the_live_frame_is_this_pack(bench) -> None:
     assert found["voltage_0.01V_field_V"] == 53.2
 
 
-def test_a_decoder_that_is_not_ours_reads_the_live_frame(bench) -> None:
-    """Another project's, where it is installed; it needs Python 3.12."""
-    decoder = pytest.importorskip("aiobmsble.bms.jikong_bms").BMS
-    for current_ma in (-12_340, 12_340):
-        data = bench.publish(current_ma=current_ma).frame(0x1620)
-        read = decoder._conv_data(data, 0, 15)
-        assert (read["voltage"], read["current"], read["battery_level"]) == (53.204, current_ma / 1000, 61)
-        assert (read["cycle_charge"], read["design_capacity"], read["cycles"]) == (169.4, 280, 70)
-        assert (read["battery_health"], read["problem_code"], read["cell_count"]) == (100, 0, 16)
-        assert (read["chrg_mosfet"], read["dischrg_mosfet"], read["heater"]) == (True, True, True)
-        assert read["heater_current"] == 2.216
-        cells = decoder._cell_voltages(data, cells=16, start=6, byteorder="little")
-        assert cells == [round(3.318 + n / 1000, 3) for n in range(16)]
-
-
 def test_the_settings_frame_has_the_parameters_in_force(bench) -> None:
     bench.publish()
     found = client.frame(bench.frame(0x161E))
