@@ -31,7 +31,7 @@ def prepare(path: Path) -> None:
         import matplotlib as mpl
     except ImportError:
         raise BmsdError(
-            "--plot needs matplotlib, which is not installed: pip install 'bmsd[plot]',"
+            "--plot needs matplotlib, which is not installed: pip install matplotlib,"
             " or apt install python3-matplotlib"
         ) from None
     if path.suffix.lower() != ".png":

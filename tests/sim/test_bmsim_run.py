@@ -151,7 +151,7 @@ def test_without_matplotlib_the_plot_says_what_to_do(short, tmp_path, monkeypatc
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     assert main(["run", short(), "--plot", str(tmp_path / "a.png")]) == 1
     told = capsys.readouterr()
-    assert "pip install 'bmsd[plot]'" in told.err
+    assert "pip install matplotlib" in told.err
     assert "simulated" not in told.out
 
 
