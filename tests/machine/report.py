@@ -22,7 +22,7 @@ HEAD = """# The machine test: what was expected, what was seen
 
 bmsd's Debian package on a real Linux kernel (user-mode Linux 6.12), with Debian's user space and systemd, installed
 with apt. The front-end chip is simulated at register level behind a real `/dev/i2c-0`; contactors are lines of a real
-GPIO chip (gpio-sim), recorded every 2 ms by a program that is not bmsd; `can0` and `can1` are vcan interfaces, heard
+GPIO chip (gpio-sim), recorded every 4 ms by a program that is not bmsd; `can0` and `can1` are vcan interfaces, heard
 with `candump`; `can2` is a CAN device of the kernel's slcan driver, with a bit rate, a state and a queue, at the other
 end of whose serial line the host plays the controller. RS485 lines are serial ports with `mbpoll` or a simulated meter
 at their other ends. The cases run after each other in the order of the table on three machines, which begin with the

@@ -21,8 +21,11 @@ MAIN, MAIN_CONTACT = 24, 20
 """The main contactor and its contact, for the topology that has one."""
 FETS = Path("/share/out/fets")
 """The chip's own FETs, where they are the switches: a file for each that is on. The host has the chip."""
-FETS_EVERY = 5
-SCAN_S = 0.002
+SCAN_S = 0.004
+"""No relay moves in so short a time; every look at a line costs a user-mode kernel a good part of a millisecond."""
+SELDOM = ("heartbeat", "buzzer")
+"""What switches no contactor is looked at in every fifth scan, as the FETs are."""
+SELDOM_EVERY = 5
 CONTACT_S = 0.02
 LOG = Path("/share/out/lines.log")
 
@@ -74,27 +77,29 @@ def record(lines: Path) -> None:
     """Follow the lines until the machine is off."""
     outputs, contacts = wired()
     values = {n: os.open(lines / f"sim_gpio{line}" / "value", os.O_RDONLY) for n, line in outputs.items()}
+    often = {name: descriptor for name, descriptor in values.items() if name not in SELDOM}
     levels = dict.fromkeys(outputs, 0)
     fets = {"charge": False, "discharge": False}
     due: list[tuple[float, int, bool]] = []
     scans = 0
     with LOG.open("a", buffering=1) as log:
         while True:
-            now = time.monotonic()
-            for name, descriptor in values.items():
+            scans += 1
+            seldom = scans % SELDOM_EVERY == 0
+            for name, descriptor in (values if seldom else often).items():
                 level = read(descriptor)
                 if level == levels[name]:
                     continue
                 levels[name] = level
+                now = time.monotonic()
                 log.write(f"{now:.4f} {name} {level}\n")
                 if name in contacts:
                     due.append((now + CONTACT_S, contacts[name], bool(level)))
-            scans += 1
-            for name in fets if scans % FETS_EVERY == 0 else ():
+            for name in fets if seldom else ():
                 if (on := (FETS / name).exists()) != fets[name]:
                     fets[name] = on
-                    log.write(f"{now:.4f} {name} {int(on)}\n")
-            while due and due[0][0] <= now:
+                    log.write(f"{time.monotonic():.4f} {name} {int(on)}\n")
+            while due and due[0][0] <= time.monotonic():
                 _, number, up = due.pop(0)
                 pull(lines, number, up)
             time.sleep(SCAN_S)
