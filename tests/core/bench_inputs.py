@@ -15,6 +15,7 @@ from bmsd.core.types import AfeReport, AfeState, ChipFault, Inputs, Levels, Meas
 from bmsd.tables import parameters
 from bmsd.tables.alarms import ALARMS
 from bmsd.tables.chemistries import CHEMISTRIES
+from tests.support.covering import decided
 
 WIRED = frozenset({"charge", "discharge", "precharge", "heater", "buzzer"})
 CURRENTS = {"charge_ocp_ma": 100_000, "discharge_ocp_ma": 150_000}
@@ -88,6 +89,7 @@ class Pack:
     pressed: bool = False
     state: State = field(default_factory=lambda: begin(START_MS))
     out: Outputs | None = None
+    decisions: int = 0
 
     def __post_init__(self) -> None:
         if not self.cells:
@@ -133,6 +135,8 @@ class Pack:
         """Decide at a time."""
         self.now_ms = now_ms
         self.state, self.out = step(self.settings, self.state, self.inputs(requests))
+        self.decisions += 1
+        decided(self.decisions)
         return self.out
 
     def cycle(self, *requests: Request, after_ms: int = PERIOD_MS) -> Outputs:

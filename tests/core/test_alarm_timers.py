@@ -54,6 +54,14 @@ def test_a_trip_timer_begins_with_the_first_bad_value_and_keeps_the_last() -> No
     assert row.events == (Event(T + 1000, "alarm", "cell_ovp", "raised", 1, 3601, 3600),)
 
 
+def test_what_is_known_from_before_needs_no_delay() -> None:
+    row = Row("charge_not_stopped")
+    assert not row.see(T, charge_not_stopped=Finding(True, 17_000)).active
+    row = Row("charge_not_stopped")
+    assert row.see(T, charge_not_stopped=Finding(True, 17_000, at_once=True)).active
+    assert row.events == (Event(T, "alarm", "charge_not_stopped", "raised", None, 17_000, None),)
+
+
 def test_a_trip_that_becomes_unknown_trips_with_the_value_that_was_seen() -> None:
     """S2."""
     row = Row("cell_ovp")

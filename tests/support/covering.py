@@ -1,7 +1,7 @@
 """`--cover`: see in the same run that the tests of core and tables run every line and branch of both.
 
-Only while those tests run, and of them those that are not slow: a life of hours on the bench shows no further branch,
-and would take twice as long.
+Only while those tests run, and of them those that are not slow, and no longer than a pack has lived for some minutes:
+hours show no further branch, and would take twice as long.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -26,6 +26,8 @@ TESTS = (
     "tests/links/test_sunspec_map.py",
 )
 LEAST_PERCENT = 100
+ENOUGH = 800
+"""So many decisions of one pack are measured."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -64,28 +66,46 @@ def _coverage() -> Any:
 class Meter:
     """Measures while tests are collected, which loads the modules, and while the chosen tests run."""
 
+    running: ClassVar[Meter | None] = None
+    """The one that measures now."""
+
     def __init__(self) -> None:
         self.coverage = _coverage()
+        self._start()
+
+    def _start(self) -> None:
+        Meter.running = self
         self.coverage.start()
+
+    def stop(self) -> None:
+        """Measure no further for now."""
+        Meter.running = None
+        self.coverage.stop()
 
     def pytest_collection_finish(self) -> None:
         """Stop: everything is loaded."""
-        self.coverage.stop()
+        self.stop()
 
     @pytest.hookimpl(hookwrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
         """Measure a chosen test with its fixtures."""
         chosen = item.nodeid.startswith(TESTS) and item.get_closest_marker("slow") is None
         if chosen:
-            self.coverage.start()
+            self._start()
         yield
-        if chosen:
-            self.coverage.stop()
+        if Meter.running:
+            self.stop()
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self) -> None:
         """Keep what was measured."""
         self.coverage.save()
+
+
+def decided(times: int) -> None:
+    """Take note of how often one pack has decided; when that is enough, its test is measured no further."""
+    if times == ENOUGH and Meter.running:
+        Meter.running.stop()
 
 
 class Sum:
