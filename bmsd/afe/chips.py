@@ -34,7 +34,8 @@ _THERMISTOR = (
     "NTC of 10 kohm at 25 °C with the curve of a Semitec 103AT (B 25/85 of 3435 K), from the pin to ground, without"
     " any other resistor: the chip has its own pull-up of 18 kohm and calculates with that curve"
 )
-"""TI SLUUBY2B: the 18 kohm pull-up is for thermistors such as the 103AT, and the chip's default polynomial is its."""
+"""TI SLUUBY2B: the 18 kohm pull-up is for thermistors such as the 103AT, and the chip's default polynomial is its. The
+B value is Semitec's, of the AT series from 25 and 85 °C, within 1 %."""
 CHIPS = {
     "bq76952": Chip(partial(Bq769x2, variant=BQ76952), 3, 16, 2, True, _THERMISTOR, switch_off),
     "bq76942": Chip(partial(Bq769x2, variant=BQ76942), 3, 10, 2, True, _THERMISTOR, switch_off),
