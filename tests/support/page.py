@@ -18,9 +18,11 @@ SHOWS = {
     "tests/afe": "the chip driver against register vectors and the simulated chip",
     "tests/architecture": "layers, documents, package files, style; every safety rule has tests",
     "tests/benchmarks": "the arithmetic behind the reaction times",
+    "tests/campaign": "random lives of packs, judged by the plant's truth, and the judge itself",
     "tests/cli": "`bmsctl`: what it shows, asks and refuses; setup dialogue, doctor, demo",
     "tests/core": "every decision, at its limit and one step beyond, unknown in every input",
     "tests/fault_classes": "each class of faults, alone and as the second of two, on the bench",
+    "tests/foreign": "programs that are not ours read and write a real Modbus link",
     "tests/hardware": "I2C, GPIO and service manager against stand-ins",
     "tests/inverters": "frames of each protocol: golden, recorded, worked by hand, DBC",
     "tests/links": "CAN, Modbus, JK and journal links: codecs, ports, floods",
@@ -32,16 +34,20 @@ SHOWS = {
     "tests/system": "real processes: kills, hangs, floods, restarts, full disk",
     "tests/tables": "the tables themselves: presets, orders, words, locked numbers",
 }
+_IMAGE = ("`tests/machine/build-image --suite NAME`", "what a test machine runs on; kept")
+_MACHINE = ("`tests/machine/run.py --suite NAME`", "the installed package on real kernel interfaces")
 STEPS = {
-    "tests": ("`./run test --all --cover`", "everything above, and every line and branch of core and tables"),
+    "apt": ("", "what the test machines are built with"),
     "lint": ("`./run lint`", "style and types"),
+    "foreign": ("`tests/foreign/install FOLDER`", "programs that are not ours, for the tests"),
+    "tests": ("`./run test --all --cover`", "everything above, and every line and branch of core and tables"),
+    "kernel": ("`tests/machine/build-kernel`", "user-mode Linux; kept"),
     "package": ("`tests/package/build DIR`", "the Debian package, built as a plain user"),
-    "package check": (
-        "`tests/package/check DEB`",
-        "lintian; install, upgrade, remove and purge on both releases",
-    ),
-    "kernel and images": ("`tests/machine/build-kernel`, `build-image`", "what the test machines run on"),
-    "machines": ("`tests/machine/run.py`", "the installed package on real kernel interfaces"),
+    "image-trixie": _IMAGE,
+    "image-bookworm": _IMAGE,
+    "check": ("`tests/package/check DEB`", "lintian; install, upgrade, remove and purge on both releases"),
+    "machine-trixie": _MACHINE,
+    "machine-bookworm": _MACHINE,
 }
 
 
@@ -73,9 +79,9 @@ def steps(log: str) -> str:
         raise SystemExit("page: no line `== N s: all passed (...)`: only a run that passed can be taken")
     total, told = found[-1]
     rows = []
-    for name, seconds in re.findall(r"([a-z0-9, ]*?[a-z]) (\d+) s", told):
-        command, shows = STEPS.get(name.strip(", "), ("", ""))
-        rows.append(f"| {name.strip(', ')} | {command} | {shows} | {seconds} |")
+    for name, seconds in re.findall(r"([a-z-]+) (\d+) s", told):
+        command, shows = STEPS[name]
+        rows.append(f"| {name} | {command} | {shows} | {seconds} |")
     head = "| Step | By hand | What it shows | Seconds, beside the others |\n| --- | --- | --- | ---: |"
     return "\n".join([head, *rows, f"| **in all** | `.ci/run` | | **{total}** |"])
 
