@@ -1,13 +1,11 @@
-"""What the package does to a running system: the other output backend, upgrade, removal, purge."""
+"""What the package does to a running system: upgrade, removal, purge."""
 
 from __future__ import annotations
 
 import time
 from pathlib import Path
 
-from cases_core import CASES as CORE_CASES
 from kit import (
-    Case,
     all_off,
     both_on,
     case,
@@ -21,52 +19,9 @@ from kit import (
     wait,
 )
 
-DROP_IN = Path("/run/systemd/system/bmsd.service.d/gpiozero.conf")
-BACKEND = Path("/etc/bmsd/conf.d/yy-backend.toml")
-CPUINFO = Path("/run/cpuinfo")
-
 
 def apt(*words: str) -> str:
     return sh("apt-get", "-q", "-y", "-o", "Dpkg::Use-Pty=0", *words, seconds=600)
-
-
-def to_gpiozero() -> None:
-    """Let the core use gpiozero: it wants the revision of a Raspberry Pi 4, which this machine is not."""
-    sh("systemctl", "stop", "bmsd.service")
-    CPUINFO.write_text(Path("/proc/cpuinfo").read_text() + "Revision\t: c03115\n")
-    sh("mount", "--bind", str(CPUINFO), "/proc/cpuinfo")
-    DROP_IN.parent.mkdir(parents=True, exist_ok=True)
-    # The unit has a /proc of its own.
-    DROP_IN.write_text(f"[Service]\nBindReadOnlyPaths={CPUINFO}:/proc/cpuinfo\n")
-    BACKEND.write_text('[outputs]\nbackend = "gpiozero"\n')
-    sh("systemctl", "daemon-reload")
-
-
-def to_gpiod() -> None:
-    sh("systemctl", "stop", "bmsd.service")
-    sh("umount", "/proc/cpuinfo")
-    DROP_IN.unlink()
-    BACKEND.unlink()
-    sh("systemctl", "daemon-reload")
-
-
-@case("gpiozero backend", "S5", "the same lines through gpiozero and lgpio: start, stop, kill -9, SIGSTOP")
-def gpiozero() -> str:
-    to_gpiozero()
-    try:
-        start()
-        seen = []
-        for one in CORE_CASES:
-            if one.name.startswith(("systemctl stop", "kill -9", "SIGSTOP")):
-                seen.append(f"{one.name}: {run(one)}")
-    finally:
-        to_gpiod()
-    return "; ".join(seen)
-
-
-def run(one: Case) -> str:
-    start()
-    return one.run()
 
 
 @case(
@@ -128,4 +83,4 @@ def purge() -> str:
     return f"all off {off_ms / 1000:.1f} s after apt began; nothing left: {left or 'no file'}"
 
 
-CASES = (gpiozero, upgrade, remove, again, purge)
+CASES = (upgrade, remove, again, purge)

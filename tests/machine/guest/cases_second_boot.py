@@ -8,6 +8,7 @@ import cases_around
 import cases_can
 import cases_core
 import cases_front_end
+import cases_gpiozero
 import cases_links
 import cases_package
 import cases_topologies
@@ -15,8 +16,8 @@ from kit import chosen, run_all
 
 PARTS = {
     "1": (cases_core, cases_front_end, cases_links),
-    "2": (cases_around, cases_can, cases_package),
-    "3": (cases_topologies,),
+    "2": (cases_around, cases_can, cases_gpiozero),
+    "3": (cases_topologies, cases_package),
 }
 """The machines have about as much to do as each other; removing the package comes last."""
 
