@@ -14,7 +14,7 @@ from itertools import product
 from typing import Any, NamedTuple
 
 from bench_inputs import START_MS
-from folding import NOW_MS, Frame, fold, unfold
+from folding import NOW_MS, Frame, fold, unfold_state, unfold_watchers
 from ledger import Ledger
 from witness import Witness
 
@@ -220,8 +220,9 @@ def explore(model: Model, most_states: int = 5_000_000) -> Found:
 def _leave(model: Model, graph: _Graph, at: int, inputs: tuple[Say, ...], found: Found) -> None:
     """Take every input in one state."""
     frame, key = model.frame, graph.keys[at]
+    state = unfold_state(frame, key)
     for n, say in enumerate(inputs):
-        state, witness, ledger = unfold(frame, key, found.seen)
+        witness, ledger = unfold_watchers(frame, key, state, found.seen)
         now_ms = NOW_MS + say.after_ms
         try:
             after, out = decide(frame, state, witness, ledger, say, now_ms)

@@ -233,14 +233,20 @@ def _younger(
 
 def unfold(frame: Frame, key: tuple[Any, ...], seen: set[str]) -> tuple[State, Witness, Ledger]:
     """Give the state that stands for a key, and those who watch it, as of `NOW_MS`."""
+    state = unfold_state(frame, key)
+    return state, *unfold_watchers(frame, key, state, seen)
+
+
+def unfold_state(frame: Frame, key: tuple[Any, ...]) -> State:
+    """Give the state that stands for a key, as of `NOW_MS`."""
     (noted, consent, kept, cells, good, charge, discharge, relay, tries, heater, watch, stuck, commands, resets,
-     opening, shorts, overloads, sleep, override, asked_for, astray), watchers = key  # fmt: skip
+     opening, shorts, overloads, sleep, override, asked_for, astray), _ = key  # fmt: skip
     alarms = list(ALL_QUIET)
     for n, active, bad_age, good_age in noted:
         alarms[n] = AlarmState(active, 0, _back(bad_age), _back(good_age))
     heated_ms, reference, run_ms = watch
     middle = (_middle_mv(frame),) * cells
-    state = State(
+    return State(
         alarms=tuple(alarms) if noted else ALL_QUIET,
         soc=SocState(frame.settings.capacity_mah * HOUR_MS // 2, 250, last_ms=NOW_MS),
         consent=consent,
@@ -264,7 +270,6 @@ def unfold(frame: Frame, key: tuple[Any, ...], seen: set[str]) -> tuple[State, W
         limiting=_risen(frame),
         supply=SupplyState(side_seen=True),
     )
-    return state, *_watchers(frame, watchers, state, seen)
 
 
 def _overloads(charge: tuple[int, ...], discharge: tuple[int, ...]) -> Overloads:
@@ -302,7 +307,10 @@ def _sleep(folded: tuple[Any, ...] | None) -> SleepState:
     return SleepState(_back(idle), asleep, "", NOW_MS - fresh if asleep else 0, waking, side_seen)
 
 
-def _watchers(frame: Frame, folded: tuple[Any, ...], state: State, seen: set[str]) -> tuple[Witness, Ledger]:
+def unfold_watchers(
+    frame: Frame, key: tuple[Any, ...], state: State, seen: set[str]
+) -> tuple[Witness, Ledger]:
+    """Give those who watch the state that stands for a key: they take notes, so each decision has its own."""
     (
         last,
         good,
@@ -317,7 +325,7 @@ def _watchers(frame: Frame, folded: tuple[Any, ...], state: State, seen: set[str
         resets,
         emergency,
         astray,
-    ) = folded
+    ) = key[1]
     witness = Witness(
         frame.settings,
         last={name: (value, NOW_MS - age) for name, value, age in last},

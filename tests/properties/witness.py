@@ -44,6 +44,7 @@ LIFTED = {
 }
 """What an emergency override may lift, typed out again."""
 HALF_HOUR_MS = 1_800_000
+LATCHING = {alarm.name for alarm in ALARMS if alarm.ends.value == "operator"}
 
 
 LEAVES_MS = {"cell_ovp": 500, "cell_uvp": 500, "pack_ovp": 2000, "pack_uvp": 2000}
@@ -288,8 +289,7 @@ class Witness:
 
     def _s13(self, inputs: Inputs, out: Outputs, cleared: set[str]) -> None:
         asked = {request.name for request in inputs.requests if request.kind == "reset"}
-        latching = {alarm.name for alarm in ALARMS if alarm.ends.value == "operator"}
-        assert cleared & latching <= asked, "S13: a latched alarm went away by itself"
+        assert cleared & LATCHING <= asked, "S13: a latched alarm went away by itself"
         if out.commands.precharge:
             self.seen.add("precharge on")
         if out.commands.balance_mask:
