@@ -7,7 +7,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from bmsd.daemon import checked_config
+from bmsd.daemon.main import checked_config
 from bmsd.errors import ConfigError
 from bmsd.tables.configuration import KEYS, SECTIONS
 from bmsd.tables.parameters import BY_PUBLIC_NAME

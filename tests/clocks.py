@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from bmsd import bus
+from bmsd.ipc import shared_files
 
 
 class StillClock:
@@ -16,9 +16,9 @@ class StillClock:
     """
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
-        self.now_ms = bus.monotonic_ms()
+        self.now_ms = shared_files.monotonic_ms()
         self.time = time.time
-        patch.setattr(bus, "time", self)
+        patch.setattr(shared_files, "time", self)
 
     def monotonic_ns(self) -> int:
         return self.now_ms * 1_000_000

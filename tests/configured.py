@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bmsd.config import Config, load
-from bmsd.daemon import checked_config
+from bmsd.config.load import Config, load
+from bmsd.daemon.main import checked_config
 from bmsd.errors import ConfigError
 
 EXAMPLE = Path(__file__).resolve().parents[1] / "etc" / "bmsd.toml"

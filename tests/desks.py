@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from bmsd.asking import Asked
 from bmsd.core.types import Request
-from bmsd.requests import Desk
+from bmsd.daemon.request_handler import Desk
+from bmsd.ipc.request_socket import Asked
 
 
 class Connection:

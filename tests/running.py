@@ -15,8 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from bmsd.bus import Publisher, monotonic_ms
 from bmsd.errors import StaleError
+from bmsd.ipc.shared_files import Publisher, monotonic_ms
 from tests.patience import Patience
 
 T = TypeVar("T")

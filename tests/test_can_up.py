@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bmsd import can_up
+from bmsd.links import can_up
 
 ROOT = Path(__file__).resolve().parents[1]
 

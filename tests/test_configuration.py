@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bmsd.afe.chips import CHIPS
-from bmsd.config import load
+from bmsd.config.load import load
 from bmsd.tables.configuration import keys_of
 from tests.configured import GOOD, problems, written
 

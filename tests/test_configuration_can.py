@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bmsd.config import Config, load
+from bmsd.config.load import Config, load
 from bmsd.errors import ConfigError
 from bmsd.inverters.protocols import PROTOCOLS
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bmsd.requests import Desk
+from bmsd.daemon.request_handler import Desk
 from tests.configured import GOOD, loaded, problems, written
 from tests.desks import refused
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from bmsd.config import load
-from bmsd.daemon import EXIT_CONFIG, EXIT_GOOD, main
+from bmsd.config.load import load
+from bmsd.daemon.main import EXIT_CONFIG, EXIT_GOOD, main
+from bmsd.daemon.request_handler import Desk
 from bmsd.errors import ParameterError
-from bmsd.requests import Desk
 from tests.configured import GOOD, loaded, pack_text, problems, written
 
 SPLIT = "[outputs]\ncharge = 17\ndischarge = 27\n"

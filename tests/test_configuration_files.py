@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bmsd.config import load
+from bmsd.config.load import load
 from tests.configured import GOOD, problems, written
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -141,7 +141,7 @@ def test_a_folder_is_no_file(tmp_path) -> None:
 
 
 def check(path: Path, *more: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "bmsd.daemon", "--config", str(path), *more]
+    command = [sys.executable, "-m", "bmsd.daemon.main", "--config", str(path), *more]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.run(command, capture_output=True, text=True, env=environment)
 

@@ -7,10 +7,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from bmsd import status
-from bmsd.bus import Publisher, monotonic_ms
 from bmsd.cli import reading
-from bmsd.config import Rs485Config, load
+from bmsd.config.load import Rs485Config, load
+from bmsd.ipc import status
+from bmsd.ipc.shared_files import Publisher, monotonic_ms
 from bmsd.links import runner
 from tests.configured import GOOD, problems
 

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from bmsd.config import Config
-from bmsd.daemon import checked_config
+from bmsd.config.load import Config
+from bmsd.daemon.main import checked_config
 from bmsd.errors import ConfigError
 from tests.configured import GOOD, loaded
 from tests.dangerous_files import drawn

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from bmsd import controller as module
 from bmsd.afe.session import SIGNATURE_EVERY
 from bmsd.afe.transfers import interleave, read_prefix
-from bmsd.controller import Controller
+from bmsd.control import controller as module
+from bmsd.control.controller import Controller
 from bmsd.core.alarms import is_active
 from bmsd.core.state import begin
 from bmsd.core.types import Request

@@ -6,7 +6,7 @@ import json
 import time
 
 from bmsd.core.types import Event
-from bmsd.events import KEPT, Ring
+from bmsd.daemon.event_log import KEPT, Ring
 
 
 def event(number: int) -> Event:

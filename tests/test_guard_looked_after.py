@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from bmsd import process
-from bmsd.process import DEAF_MS, HEALTHY_MS, PAUSES_MS, STARTING_MS, Guard
+from bmsd.daemon import process
+from bmsd.daemon.process import DEAF_MS, HEALTHY_MS, PAUSES_MS, STARTING_MS, Guard
 from tests.running import eventually
 
 READS = """

@@ -13,7 +13,7 @@ from bmsd.cli import setup
 from bmsd.cli.console import Console
 from bmsd.cli.setup_dialogue import Dialogue
 from bmsd.cli.setup_file import text_of
-from bmsd.config import load
+from bmsd.config.load import load
 from bmsd.tables.configuration import KEYS
 from tests import advice, dangerous_files
 from tests.configured import GOOD, problems, written

@@ -8,14 +8,14 @@ import sys
 
 import pytest
 
-from bmsd import process
+from bmsd.daemon import process
 
 LIMITED_KIB = 1024
 PROGRAM = """
 import resource, sys
 limit = int(sys.argv[1])
 resource.setrlimit(resource.RLIMIT_MEMLOCK, (limit, limit))
-from bmsd.process import keep_in_memory
+from bmsd.daemon.process import keep_in_memory
 done = keep_in_memory()
 print(done, next(line for line in open("/proc/self/status") if line.startswith("VmLck")).split()[1])
 """

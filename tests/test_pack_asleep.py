@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from bmsd.config import load
+from bmsd.config.load import load
 from bmsd.core.types import AfeState, Request
 from bmsd.sim.bench import Bench
 from bmsd.sim.plant import PlantSettings

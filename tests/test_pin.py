@@ -6,7 +6,7 @@ import stat
 
 import pytest
 
-from bmsd import pin
+from bmsd.config import pin
 
 
 @pytest.fixture

@@ -15,9 +15,16 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from bmsd.asking import LONGEST_REQUEST, MOST_CONNECTIONS, Asked, RequestServer, ask, parse_request
-from bmsd.bus import SOCKET, monotonic_ms
 from bmsd.errors import PeerError, StaleError
+from bmsd.ipc.request_socket import (
+    LONGEST_REQUEST,
+    MOST_CONNECTIONS,
+    Asked,
+    RequestServer,
+    ask,
+    parse_request,
+)
+from bmsd.ipc.shared_files import SOCKET, monotonic_ms
 from tests.patience import allowed
 
 LATE_MS = 400

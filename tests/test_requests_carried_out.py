@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from bmsd.config import load
-from bmsd.requests import Desk
+from bmsd.config.load import load
+from bmsd.daemon.request_handler import Desk
 from bmsd.tables import parameters
 from tests.configured import EXAMPLE
 from tests.desks import handled, refused

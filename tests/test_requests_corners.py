@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from bmsd.config import load
+from bmsd.config.load import load
 from bmsd.core.types import Request
-from bmsd.requests import Desk
+from bmsd.daemon.request_handler import Desk
 from tests.configured import EXAMPLE
 from tests.desks import handled, refused
 from tests.support.effort import examples

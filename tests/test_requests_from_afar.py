@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from bmsd.config import load
+from bmsd.config.load import load
 from bmsd.core.types import Request
-from bmsd.requests import Desk
+from bmsd.daemon.request_handler import Desk
 from tests.configured import EXAMPLE
 from tests.desks import handled
 

@@ -7,8 +7,8 @@ import threading
 
 import pytest
 
-from bmsd import ring
-from bmsd.ring import ERROR, EXTENDED, RECORDS, REMOTE, SIZE, Logged, RingReader, RingWriter
+from bmsd.ipc import frame_ring
+from bmsd.ipc.frame_ring import ERROR, EXTENDED, RECORDS, REMOTE, SIZE, Logged, RingReader, RingWriter
 
 
 @pytest.fixture
@@ -110,7 +110,7 @@ def test_a_directory_that_is_gone_or_full_is_counted_and_not_raised(tmp_path, mo
     def full(*_: object) -> int:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(ring.os, "pwrite", full)
+    monkeypatch.setattr(frame_ring.os, "pwrite", full)
     add(writer, 2)
     assert writer.failures == 2
 

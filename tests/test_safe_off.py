@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from bmsd import safe_off
 from bmsd.errors import BusError, OutputError
 from bmsd.hardware.board import FetsConfig, OutputsConfig
+from bmsd.shutdown import safe_off
 from bmsd.sim.chips.bq769x2 import Bq769x2Chip
 from tests.configured import pack_text, written
 

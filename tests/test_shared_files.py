@@ -12,9 +12,17 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from bmsd import bus
-from bmsd.bus import FRESH_MS, SNAPSHOT, Publisher, boot_id, fresh_snapshot, monotonic_ms, read_snapshot
 from bmsd.errors import StaleError
+from bmsd.ipc import shared_files
+from bmsd.ipc.shared_files import (
+    FRESH_MS,
+    SNAPSHOT,
+    Publisher,
+    boot_id,
+    fresh_snapshot,
+    monotonic_ms,
+    read_snapshot,
+)
 from tests.support.effort import examples
 
 
@@ -91,9 +99,9 @@ def test_a_snapshot_of_another_boot_is_not_fresh(tmp_path) -> None:
 
 def test_the_wall_clock_has_no_say(tmp_path, monkeypatch) -> None:
     """S11: a step of years changes nothing."""
-    monkeypatch.setattr(bus.time, "time", lambda: 4e9)
+    monkeypatch.setattr(shared_files.time, "time", lambda: 4e9)
     publish(tmp_path)
-    monkeypatch.setattr(bus.time, "time", lambda: 0.0)
+    monkeypatch.setattr(shared_files.time, "time", lambda: 0.0)
     assert fresh_snapshot(tmp_path).is_fresh()
 
 
@@ -128,7 +136,7 @@ def test_a_full_directory_is_counted_and_never_raised(tmp_path, monkeypatch, cal
     def full(*_args, **_more):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(bus.os, call, full)
+    monkeypatch.setattr(shared_files.os, call, full)
     assert not publisher.publish(SNAPSHOT, {"points": {"sequence": 2}}, 6)
     assert publisher.failures == 1
     assert read_snapshot(tmp_path).points == {"sequence": 1}

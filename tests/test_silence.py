@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from bmsd import daemon as daemon_module
 from bmsd.afe.silence import WatchedPort
-from bmsd.controller import LATE_MS, Board, Controller
+from bmsd.control.controller import LATE_MS, Board, Controller
 from bmsd.core.state import begin
+from bmsd.daemon import loop
 from bmsd.sim.bench import Bench
 from bmsd.sim.plant import PlantSettings
 from tests.configured import loaded, pack_text
@@ -275,7 +275,7 @@ def test_a_cycle_that_woke_a_period_late_is_decided_for_what_the_time_is(monkeyp
     class Control:
         period_ms = 250
 
-    class Core(daemon_module.Daemon):
+    class Core(loop.Daemon):
         def __init__(self) -> None:
             self._stop = False
             self._overruns = 0
@@ -293,7 +293,7 @@ def test_a_cycle_that_woke_a_period_late_is_decided_for_what_the_time_is(monkeyp
             self._stop = late_ms is None
             now[0] = due_ms + (late_ms or 0)
 
-    monkeypatch.setattr(daemon_module, "monotonic_ms", lambda: now[0])
+    monkeypatch.setattr(loop, "monotonic_ms", lambda: now[0])
     core = Core()
     core._loop()
     assert decided == [1000, 1250, 1500, 1750, 2250, 8000]

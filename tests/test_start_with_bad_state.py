@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from bmsd import bus
 from bmsd.core.soc import SocState
+from bmsd.daemon.state_file import STATE_FILE, Stored, encode
 from bmsd.errors import StaleError
-from bmsd.store import STATE_FILE, Stored, encode
+from bmsd.ipc import shared_files
 from tests.patience import Patience
 from tests.running import PATIENCE_S, last_words
 
@@ -59,14 +59,14 @@ def started(folder: Path, state: Stored | bytes, config: Path = ROOT / "etc" / "
     runtime, kept = folder / "run", folder / "state"
     kept.mkdir()
     (kept / STATE_FILE).write_bytes(state if isinstance(state, bytes) else encode(state))
-    command = [sys.executable, "-m", "bmsd.daemon", "--simulate", "--config", str(config)]
+    command = [sys.executable, "-m", "bmsd.daemon.main", "--simulate", "--config", str(config)]
     command += ["--runtime-dir", str(runtime), "--state-dir", str(kept)]
     core = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
     try:
         patience = Patience(PATIENCE_S)
         while not patience.is_over() and core.poll() is None:
             try:
-                return dict(bus.read_snapshot(runtime).document)
+                return dict(shared_files.read_snapshot(runtime).document)
             except StaleError:
                 time.sleep(0.05)
     finally:

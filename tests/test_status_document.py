@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bmsd.status import columns, public, row
+from bmsd.ipc.status import columns, public, row
 from bmsd.tables.points import POINTS, SWITCHES, Count, Kind
 
 CELLS, SENSORS = 4, 2

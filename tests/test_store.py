@@ -12,12 +12,12 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from bmsd import store
 from bmsd.core.heater_watch import Proof
 from bmsd.core.soc import SocState, Tail
 from bmsd.core.state import Consent
 from bmsd.core.wear import Worn
-from bmsd.store import STATE_FILE, Stored, Writer, encode, load
+from bmsd.daemon import state_file
+from bmsd.daemon.state_file import STATE_FILE, Stored, Writer, encode, load
 from bmsd.tables.alarms import BOTH, Block
 from tests.patience import allowed
 from tests.running import eventually
@@ -157,7 +157,7 @@ def test_a_full_disk_is_told_and_leaves_the_old_state(tmp_path, monkeypatch, cal
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr(store.os, call, full)
+        patched.setattr(state_file.os, call, full)
         writer.put(Stored(runtime_ms=1))
         wait_for(lambda: writer.failed)
     assert "No space left" in writer.failed
@@ -180,7 +180,7 @@ def test_a_slow_disk_does_not_hold_up_the_core(tmp_path, monkeypatch) -> None:
     def slow(_descriptor) -> None:
         wait_for(lambda: release)
 
-    monkeypatch.setattr(store.os, "fsync", slow)
+    monkeypatch.setattr(state_file.os, "fsync", slow)
     writer = Writer(tmp_path)
     began = time.monotonic()
     for n in range(100):
@@ -213,7 +213,7 @@ def test_a_file_of_before_closings_were_counted_is_read(tmp_path) -> None:
     """S13: an upgrade forgets no latch."""
     document = json.loads(GOOD)
     del document["body"]["worn"], document["body"]["boot"], document["body"]["asked_for"]
-    document["sum"] = store._sum(document["body"])
+    document["sum"] = state_file._sum(document["body"])
     found = loaded(tmp_path, json.dumps(document).encode())
     assert found.problem == ""
     assert found.latched == FULL.latched
@@ -227,7 +227,7 @@ def test_a_file_of_before_closings_were_counted_is_read(tmp_path) -> None:
 def test_closings_that_cannot_be_are_reported(tmp_path, wrong) -> None:
     document = json.loads(GOOD)
     document["body"]["worn"] = wrong
-    document["sum"] = store._sum(document["body"])
+    document["sum"] = state_file._sum(document["body"])
     assert loaded(tmp_path, json.dumps(document).encode()).problem
 
 
@@ -238,7 +238,7 @@ def test_directions_that_wait_for_a_word_are_kept(tmp_path, names, taken) -> Non
     """S13: after a factory reset nothing that someone forbade closes by itself, over restarts too."""
     document = json.loads(GOOD)
     document["body"]["asked_for"] = names
-    document["sum"] = store._sum(document["body"])
+    document["sum"] = state_file._sum(document["body"])
     assert loaded(tmp_path, json.dumps(document).encode()).asked_for == taken
 
 
@@ -246,5 +246,5 @@ def test_directions_that_wait_for_a_word_are_kept(tmp_path, names, taken) -> Non
 def test_directions_that_cannot_be_are_reported(tmp_path, wrong) -> None:
     document = json.loads(GOOD)
     document["body"]["asked_for"] = wrong
-    document["sum"] = store._sum(document["body"])
+    document["sum"] = state_file._sum(document["body"])
     assert loaded(tmp_path, json.dumps(document).encode()).problem

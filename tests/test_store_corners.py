@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from bmsd import bus, store
 from bmsd.core.soc import SocState
+from bmsd.daemon import state_file
+from bmsd.daemon.state_file import SCHEMA, STATE_FILE, Stored, Writer, encode, load
 from bmsd.errors import StaleError
-from bmsd.store import SCHEMA, STATE_FILE, Stored, Writer, encode, load
+from bmsd.ipc import shared_files
 
 FULL = Stored(
     soc=SocState(1, 2), latched={"cell_floor": (1990, 3)}, changed={"cell_ovp_mv": 3580}, runtime_ms=5
@@ -51,7 +52,7 @@ WRONG = {
 def test_wrong_types_under_a_right_checksum_are_reported(tmp_path, change) -> None:
     """S13: what is let in here reaches the decision, and an exception there is a core that never starts again."""
     body = {**BODY, **change}
-    document = {"schema": SCHEMA, "sum": store._sum(body), "body": body}
+    document = {"schema": SCHEMA, "sum": state_file._sum(body), "body": body}
     (tmp_path / STATE_FILE).write_text(json.dumps(document))
     assert load(tmp_path).problem
 
@@ -60,7 +61,7 @@ def test_a_file_of_before_heat_was_kept_is_good(tmp_path) -> None:
     """S13: an update loses neither charge nor latches."""
     body = {name: value for name, value in BODY.items() if name != "heat"}
     body["worn"] = {"charge": {"closings": 3, "starts_ms": [5]}}
-    document = {"schema": SCHEMA, "sum": store._sum(body), "body": body}
+    document = {"schema": SCHEMA, "sum": state_file._sum(body), "body": body}
     (tmp_path / STATE_FILE).write_text(json.dumps(document))
     found = load(tmp_path)
     assert not found.problem
@@ -84,7 +85,7 @@ def test_a_disk_that_takes_half_leaves_a_whole_state(tmp_path, monkeypatch) -> N
     """S13: a nearly full disk takes a part and says how much; the rest must follow, or the old state stay."""
     with Path(tmp_path / STATE_FILE).open("wb") as file:
         file.write(encode(FULL))
-    monkeypatch.setattr(store.os, "write", half)
+    monkeypatch.setattr(state_file.os, "write", half)
     writer = Writer(tmp_path)
     writer.put(Stored(runtime_ms=6))
     writer.close()
@@ -93,14 +94,14 @@ def test_a_disk_that_takes_half_leaves_a_whole_state(tmp_path, monkeypatch) -> N
 
 def test_a_runtime_directory_that_takes_half_leaves_a_whole_snapshot(tmp_path, monkeypatch) -> None:
     """S7: readers see the old or the new one, never a half."""
-    publisher = bus.Publisher(tmp_path)
-    assert publisher.publish(bus.SNAPSHOT, {"points": {"sequence": 1}}, 1)
-    monkeypatch.setattr(bus.os, "write", half)
-    publisher.publish(bus.SNAPSHOT, {"points": {"sequence": 2}}, 2)
-    assert bus.read_snapshot(tmp_path).points["sequence"] in {1, 2}
+    publisher = shared_files.Publisher(tmp_path)
+    assert publisher.publish(shared_files.SNAPSHOT, {"points": {"sequence": 1}}, 1)
+    monkeypatch.setattr(shared_files.os, "write", half)
+    publisher.publish(shared_files.SNAPSHOT, {"points": {"sequence": 2}}, 2)
+    assert shared_files.read_snapshot(tmp_path).points["sequence"] in {1, 2}
 
 
 def test_brackets_without_end_are_no_snapshot(tmp_path) -> None:
-    (tmp_path / bus.SNAPSHOT).write_text("[" * 100_000)
+    (tmp_path / shared_files.SNAPSHOT).write_text("[" * 100_000)
     with pytest.raises(StaleError):
-        bus.read_snapshot(tmp_path)
+        shared_files.read_snapshot(tmp_path)

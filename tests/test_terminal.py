@@ -32,7 +32,7 @@ def read_until(number: int, word: str) -> str:
 def test_a_simulated_pack_in_a_terminal_says_what_it_is_and_how_to_look_at_it(tmp_path) -> None:
     ours, theirs = pty.openpty()
     path = written(tmp_path, GOOD)
-    command = [sys.executable, "-m", "bmsd.daemon", "--simulate", "--config", str(path)]
+    command = [sys.executable, "-m", "bmsd.daemon.main", "--simulate", "--config", str(path)]
     places = ["--runtime-dir", str(tmp_path / "run"), "--state-dir", str(tmp_path / "state")]
     environment = {key: value for key, value in os.environ.items() if key != "JOURNAL_STREAM"}
     environment["PYTHONPATH"] = str(ROOT)
@@ -65,7 +65,7 @@ def test_a_simulated_pack_in_a_terminal_says_what_it_is_and_how_to_look_at_it(tm
 def test_to_a_pipe_it_says_nothing_of_that(tmp_path) -> None:
     """systemd's journal and scripts get what they got before."""
     path = written(tmp_path, GOOD)
-    command = [sys.executable, "-m", "bmsd.daemon", "--simulate", "--config", str(path)]
+    command = [sys.executable, "-m", "bmsd.daemon.main", "--simulate", "--config", str(path)]
     places = ["--runtime-dir", str(tmp_path / "run"), "--state-dir", str(tmp_path / "state")]
     with subprocess.Popen(
         [*command, *places], stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(ROOT)}

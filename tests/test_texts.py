@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from bmsd.ipc.sentences import alarm_text, duration_text, event_text, listed
 from bmsd.tables.alarms import ALARMS
-from bmsd.texts import alarm_text, duration_text, event_text, listed
 
 
 def event(kind: str, name: str, state: str, **more) -> dict:

@@ -12,13 +12,13 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from bmsd.asking import ask
 from bmsd.cli import reading
 from bmsd.cli.console import Console, wrapped
 from bmsd.cli.params import UsageError, assignments
 from bmsd.core import ordered
+from bmsd.ipc.request_socket import ask
+from bmsd.ipc.sentences import DOING, hours_text
 from bmsd.tables import alarms
-from bmsd.texts import DOING, hours_text
 
 
 def switch(directory: Path, options: Namespace, console: Console) -> int:

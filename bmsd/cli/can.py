@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
-from bmsd import bus
 from bmsd.cli import can_view
 from bmsd.cli.can_words import Seen, sentence
 from bmsd.cli.console import Console, wrapped
@@ -22,8 +21,9 @@ from bmsd.cli.reading import optional
 from bmsd.cli.show import print_json
 from bmsd.cli.watch import live
 from bmsd.errors import BmsdError, StaleError
-from bmsd.ring import RingReader
-from bmsd.status import FINAL_STATES, LINK_FRESH_MS
+from bmsd.ipc import shared_files
+from bmsd.ipc.frame_ring import RingReader
+from bmsd.ipc.status import FINAL_STATES, LINK_FRESH_MS
 from bmsd.tables.configuration import link_of
 
 FOLLOW_S = 0.1
@@ -53,11 +53,11 @@ def look(directory: Path, name: str) -> Seen:
     """Read what a link published; StaleError when it is not there or does not live."""
     link = optional(directory / f"link-{name}.json")
     unit = f"'systemctl status bmsd-link@{name}' tells more"
-    if link is None or link.get("boot") != bus.boot_id():
+    if link is None or link.get("boot") != shared_files.boot_id():
         raise StaleError(
             f"the link {name} has written nothing: it is not configured, or does not run; {unit}"
         )
-    age_ms = bus.monotonic_ms() - int(link["at_ms"])
+    age_ms = shared_files.monotonic_ms() - int(link["at_ms"])
     state, detail = link.get("state"), link.get("detail")
     if state in FINAL_STATES:
         raise StaleError(f"the link {name} has ended ({state}): {detail}")
@@ -67,11 +67,13 @@ def look(directory: Path, name: str) -> Seen:
         )
     frames = optional(directory / f"frames-{name}.json") or {}
     try:
-        snapshot = bus.fresh_snapshot(directory).document
+        snapshot = shared_files.fresh_snapshot(directory).document
     except StaleError:
         snapshot = None
-    values = (optional(directory / bus.PARAMETERS) or {}).get("values")
-    return Seen(name, link, frames, snapshot, values if isinstance(values, dict) else {}, bus.monotonic_ms())
+    values = (optional(directory / shared_files.PARAMETERS) or {}).get("values")
+    return Seen(
+        name, link, frames, snapshot, values if isinstance(values, dict) else {}, shared_files.monotonic_ms()
+    )
 
 
 def frame(directory: Path, name: str, console: Console) -> list[str]:

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bmsd.bus import boot_id, monotonic_ms
 from bmsd.cli import reading
 from bmsd.cli.console import Console
 from bmsd.cli.show import print_json
-from bmsd.status import LINK_FRESH_MS
+from bmsd.ipc.shared_files import boot_id, monotonic_ms
+from bmsd.ipc.status import LINK_FRESH_MS
 from bmsd.tables.devices import DEVICES
 
 ROUNDS = 3

@@ -22,7 +22,7 @@ from bmsd.cli.doctor_boot import Boot
 from bmsd.cli.doctor_machine import Finding, Machine, Verdict, bad, good, unknown
 from bmsd.cli.doctor_pins import Case
 from bmsd.cli.show import print_json
-from bmsd.config import Config, load
+from bmsd.config.load import Config, load
 from bmsd.errors import ConfigError
 
 

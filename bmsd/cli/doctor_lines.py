@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bmsd.bus import boot_id
 from bmsd.cli import reading
 from bmsd.cli.doctor_machine import Finding, bad
 from bmsd.cli.doctor_pins import Case
+from bmsd.ipc.shared_files import boot_id
 
 FEW_BYTES = 16
 """A glitch or two when a master is plugged in are no line that speaks."""

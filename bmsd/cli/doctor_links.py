@@ -10,7 +10,7 @@ from typing import Any
 from bmsd.cli.doctor_lines import misheard
 from bmsd.cli.doctor_machine import Finding, bad, good, skipped, unknown, warn, worst
 from bmsd.cli.doctor_pins import Case
-from bmsd.config import MeterConfig, ModbusConfig
+from bmsd.config.load import MeterConfig, ModbusConfig
 from bmsd.hardware.can_interface import bitrate_of
 from bmsd.tables.configuration import section_of
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from bmsd.cli.doctor_boot import Boot
 from bmsd.cli.doctor_machine import Finding, GpioChip, Machine, bad, good, skipped, unknown, warn
-from bmsd.config import Config
+from bmsd.config.load import Config
+from bmsd.ipc.sentences import listed
 from bmsd.tables import header
 from bmsd.tables.configuration import CONTACTOR_LINES
-from bmsd.texts import listed
 
 PULLED_DOWN = range(header.PULLED_UP.stop, 28)
 HEADER = range(28)

@@ -9,10 +9,10 @@ from pathlib import Path
 from bmsd.cli.doctor_links import SerialLine
 from bmsd.cli.doctor_machine import Finding, bad, good, skipped, unknown, warn, worst
 from bmsd.cli.doctor_pins import Case
-from bmsd.config import Config
-from bmsd.pin import FILE as PIN_FILE
+from bmsd.config.load import Config
+from bmsd.config.pin import FILE as PIN_FILE
+from bmsd.ipc.sentences import listed
 from bmsd.tables.configuration import section_of
-from bmsd.texts import listed
 
 _BUSES_OVER_TCP = ("socketcand",)
 """Interfaces of python-can that are a server on a network."""

@@ -9,15 +9,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bmsd import pin
-from bmsd.asking import ask
-from bmsd.bus import boot_id, fresh_snapshot
 from bmsd.cli import reading
 from bmsd.cli.console import Console
 from bmsd.cli.params import UsageError
 from bmsd.cli.show import print_json
+from bmsd.config import pin
 from bmsd.errors import PeerError
-from bmsd.texts import duration_text
+from bmsd.ipc.request_socket import ask
+from bmsd.ipc.sentences import duration_text
+from bmsd.ipc.shared_files import boot_id, fresh_snapshot
 
 LONGEST_LINE = 100
 _LOCK = {1: "locked", 2: "unlocked", 3: "locked out after wrong PINs"}

@@ -12,15 +12,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bmsd.bus import boot_id, monotonic_ms
 from bmsd.cli import reading
 from bmsd.cli.console import Console
 from bmsd.cli.params import UsageError
 from bmsd.cli.show import print_json
 from bmsd.errors import ConfigError, PeerError
+from bmsd.ipc.shared_files import boot_id, monotonic_ms
 
 if TYPE_CHECKING:
-    from bmsd.config import ModbusConfig
+    from bmsd.config.load import ModbusConfig
     from bmsd.links.modbus_listen import Heard
 
 GOOD, FAILED = 0, 1
@@ -50,7 +50,7 @@ def test(directory: Path, options: Namespace, console: Console) -> int:
 
 
 def _settings(path: Path, link: str) -> ModbusConfig:
-    from bmsd.config import load  # half a second on a small board
+    from bmsd.config.load import load  # half a second on a small board
 
     try:
         lines = {name: row for name, row in load(path).modbus_ports.items() if row.tcp is None}

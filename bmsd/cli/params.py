@@ -13,10 +13,10 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from bmsd import asking, bus
 from bmsd.cli import reading
 from bmsd.cli.console import Console
 from bmsd.cli.show import print_json
+from bmsd.ipc import request_socket, shared_files
 from bmsd.tables import parameters
 from bmsd.tables.parameters import ORDERS, ROWS, Row
 
@@ -115,8 +115,8 @@ def reset(directory: Path, options: Namespace, console: Console) -> int:
 
 def _ask(directory: Path, request: Mapping[str, Any], options: Namespace, console: Console) -> int:
     """Ask for a change and tell what it changed."""
-    before: dict[str, int] = bus.read_document(directory / bus.PARAMETERS)["values"]
-    names = asking.ask(directory, request).get("changed", ())
+    before: dict[str, int] = shared_files.read_document(directory / shared_files.PARAMETERS)["values"]
+    names = request_socket.ask(directory, request).get("changed", ())
     after = _after(directory, names, before)
     changes = [(row, before.get(row.name), after.get(row.name)) for row in ROWS if row.name in names]
     if options.json:
@@ -136,7 +136,7 @@ def _after(directory: Path, names: Collection[str], before: Mapping[str, int]) -
     """Read the parameters once the daemon has published the change; it answers a moment earlier."""
     until = time.monotonic() + PUBLISHED_S
     while True:
-        values: dict[str, int] = bus.read_document(directory / bus.PARAMETERS)["values"]
+        values: dict[str, int] = shared_files.read_document(directory / shared_files.PARAMETERS)["values"]
         if time.monotonic() > until or all(values.get(name) != before.get(name) for name in names):
             return values
         time.sleep(0.02)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bmsd import bus, status
 from bmsd.errors import StaleError
+from bmsd.ipc import shared_files, status
 
 DEFAULT_DIR = Path("/run/bmsd")
 DIR_VARIABLE = "BMSD_RUNTIME_DIR"
@@ -32,11 +32,11 @@ class Now:
 
 def now(directory: Path, *, fresh: bool = True) -> Now:
     """Read snapshot, links and parameters; with `fresh`, an old snapshot raises StaleError."""
-    read = bus.fresh_snapshot if fresh else bus.read_snapshot
+    read = shared_files.fresh_snapshot if fresh else shared_files.read_snapshot
     snapshot = read(directory).document
     found = links(directory)
-    values = (optional(directory / bus.PARAMETERS) or {}).get("values")
-    document = status.public(snapshot, found, bus.monotonic_ms())
+    values = (optional(directory / shared_files.PARAMETERS) or {}).get("values")
+    document = status.public(snapshot, found, shared_files.monotonic_ms())
     return Now(snapshot, document, values if isinstance(values, dict) else {})
 
 
@@ -51,22 +51,22 @@ def links(directory: Path) -> dict[str, dict[str, Any] | None]:
 def optional(path: Path) -> dict[str, Any] | None:
     """Read a shared file that need not be there."""
     try:
-        return bus.read_document(path)
+        return shared_files.read_document(path)
     except StaleError:
         return None
 
 
 def parameters(directory: Path) -> dict[str, Any]:
     """Read the parameter file behind a living daemon."""
-    bus.fresh_snapshot(directory)
-    return bus.read_document(directory / bus.PARAMETERS)
+    shared_files.fresh_snapshot(directory)
+    return shared_files.read_document(directory / shared_files.PARAMETERS)
 
 
 def events(directory: Path) -> list[dict[str, Any]]:
     """Read the last events, oldest first."""
-    found = bus.read_document(directory / bus.EVENTS).get("events")
+    found = shared_files.read_document(directory / shared_files.EVENTS).get("events")
     if not isinstance(found, list):
-        raise StaleError(f"{directory / bus.EVENTS} is incomplete")
+        raise StaleError(f"{directory / shared_files.EVENTS} is incomplete")
     return found
 
 

@@ -14,10 +14,10 @@ from pathlib import Path
 from textwrap import wrap
 from typing import Any
 
-from bmsd import config
 from bmsd.cli.setup_questions import BY_KEY, Answers, may_be_none, row_of
+from bmsd.config.load import load
+from bmsd.control.feasibility import afe_settings_fit
 from bmsd.errors import ConfigError
-from bmsd.requests import afe_settings_fit
 from bmsd.tables import configuration
 
 GROUP = "bmsd"
@@ -99,7 +99,7 @@ def check(text: str, path: Path) -> list[str]:
         with contextlib.suppress(OSError):
             (trial.parent / "conf.d").symlink_to(path.parent.absolute() / "conf.d")
         try:
-            loaded = config.load(trial, on_chip=True)
+            loaded = load(trial, on_chip=True)
             afe_settings_fit(loaded, loaded.parameters)
         except ConfigError as error:
             return [problem.replace(directory, str(path.parent)) for problem in error.problems]

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from bmsd.afe.chips import CHIPS
-from bmsd.config import check
-from bmsd.config_files import Files, Given, Place
-from bmsd.config_lines import free_line
+from bmsd.config.files import Files, Given, Place
+from bmsd.config.lines import free_line
+from bmsd.config.load import check
 from bmsd.inverters.protocols import NAMES
 from bmsd.tables import configuration, parameters
 from bmsd.tables.configuration import MUST, Key

@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bmsd import bus, status
 from bmsd.cli import reading, views
 from bmsd.cli.console import Console, wrapped
+from bmsd.ipc import shared_files, status
+from bmsd.ipc.sentences import event_text
 from bmsd.tables import alarms, parameters
 from bmsd.tables.rows import PERCENT
-from bmsd.texts import event_text
 
 FOLLOW_S = 0.25
 
@@ -100,10 +100,10 @@ def show_events(directory: Path, options: Namespace, console: Console) -> int:
     else:
         _say_events(first, options, console)
     while options.follow:
-        bus.fresh_snapshot(directory)
+        shared_files.fresh_snapshot(directory)
         _say_events(news.take(), options, console)
         time.sleep(FOLLOW_S)
-    bus.fresh_snapshot(directory)
+    shared_files.fresh_snapshot(directory)
     return 0
 
 

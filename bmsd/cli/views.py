@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 from bmsd.cli.console import Console, cut, wrapped
 from bmsd.cli.reading import Now
+from bmsd.ipc.sentences import alarm_text, duration_text, event_text, listed, since_text
 from bmsd.tables import alarms
 from bmsd.tables.points import SWITCHES
-from bmsd.texts import alarm_text, duration_text, event_text, listed, since_text
 
 Document = Mapping[str, Any]
 Row = tuple[str, str]

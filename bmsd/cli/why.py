@@ -12,10 +12,10 @@ from typing import Any
 from bmsd.cli.why_limits import held_down, phase
 from bmsd.cli.why_words import Points, Seen, coldest, lead, lifted, plain_reason, spread, warmest
 from bmsd.core.types import Because
-from bmsd.status import public_alarm
+from bmsd.ipc.sentences import CALLED, duration_text, finding_text, listed, since_text
+from bmsd.ipc.status import public_alarm
 from bmsd.tables import alarms, parameters
 from bmsd.tables.alarms import Alarm, Block, Release, Sense
-from bmsd.texts import CALLED, duration_text, finding_text, listed, since_text
 
 _CHIP_ALARMS = ("afe_lost", "afe_reset", "afe_refused")
 # An unknown value, and the alarms that tell the same.

@@ -11,9 +11,9 @@ from typing import Any
 
 from bmsd.core.contactors import HIGH
 from bmsd.core.types import Because
+from bmsd.ipc.sentences import DOING, duration_text, listed, number_text
 from bmsd.tables import parameters
 from bmsd.tables.rows import CELSIUS, KELVIN, VOLT, Unit
-from bmsd.texts import DOING, duration_text, listed, number_text
 
 Points = Mapping[str, Any]
 

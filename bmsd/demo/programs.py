@@ -10,9 +10,9 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bmsd import bus
 from bmsd.demo.wires import Wires
 from bmsd.errors import BmsdError, StaleError
+from bmsd.ipc import shared_files
 
 START_S = 15.0
 END_S = 8.0
@@ -88,7 +88,7 @@ class Programs:
     def start(self) -> None:
         """Write the configuration and start everything."""
         self.config.write_text(_CONFIG.format(can=self.wires.can.name, modbus=self.wires.modbus.name))
-        core = ["bmsd.daemon", "--state-dir", str(self.folder / "state"), "--simulate"]
+        core = ["bmsd.daemon.main", "--state-dir", str(self.folder / "state"), "--simulate"]
         self._start("core", core)
         for name in ("can", "modbus", "journal"):
             self._start(name, ["bmsd.links.runner", name])
@@ -112,7 +112,7 @@ class Programs:
         while time.monotonic() - began < START_S:
             self.check()
             try:
-                bus.fresh_snapshot(self.runtime_dir)
+                shared_files.fresh_snapshot(self.runtime_dir)
             except StaleError as error:
                 problem = str(error)
                 time.sleep(0.05)
@@ -136,7 +136,7 @@ class Programs:
         for name in reversed(self._running):
             self._end(self._running[name])
         self._running.clear()
-        command = [sys.executable, "-m", "bmsd.safe_off", "--runtime-dir", str(self.runtime_dir)]
+        command = [sys.executable, "-m", "bmsd.shutdown.safe_off", "--runtime-dir", str(self.runtime_dir)]
         done = subprocess.run(
             [*command, "--config", str(self.config)], capture_output=True, text=True, timeout=END_S
         )

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bmsd.asking import ask
 from bmsd.errors import PeerError
+from bmsd.ipc.request_socket import ask
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from bmsd import daemon, safe_off
 from bmsd.cli import main as bmsctl
+from bmsd.daemon import main
 from bmsd.links import runner
+from bmsd.shutdown import safe_off
 from bmsd.sim import main as bmsim
 
 _EXIT = re.compile(r"\b(\d+) ([^,.]+)")
@@ -55,7 +56,7 @@ class Command(NamedTuple):
 
 def programs() -> dict[str, Command]:
     """Read every program of the project."""
-    parsers = (daemon._parser(), runner._parser(), safe_off.parser(), bmsctl.parser(), bmsim.build_parser())
+    parsers = (main._parser(), runner._parser(), safe_off.parser(), bmsctl.parser(), bmsim.build_parser())
     return {parser.prog: read(parser, (parser.prog,)) for parser in parsers}
 
 

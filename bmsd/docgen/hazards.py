@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from bmsd import backstop, guard
+from bmsd.control import chip_protection
 from bmsd.docgen.markdown import codes, table
+from bmsd.shutdown import guard
 from bmsd.tables import parameters
 from bmsd.tables.alarms import BOTH, BY_NAME, Alarm
 from bmsd.tables.parameters import Parameters
@@ -114,7 +115,7 @@ HAZARDS = (
     Hazard(
         "Controller dies, hangs or loses its supply", "contactors stay as they are", ("S5", "S9", "S11"), (),
         f"Guard process, after {guard.HANG_S} s or at once when the core is gone; safe-off, by systemd too.",
-        f"Host watchdog, after {backstop.HOST_WATCHDOG_S} s.",
+        f"Host watchdog, after {chip_protection.HOST_WATCHDOG_S} s.",
         "Contactors that open without coil power, pull-downs, a watchdog relay.", (6, 11, 12, 15, 16),
         ("system/test_ways_out.py", "system/test_flood.py", "test_safe_off.py", "test_controller.py",
          "sim/test_chip_bq769x2_protection.py"),

@@ -8,6 +8,7 @@ from itertools import groupby
 from bmsd.afe.chips import CHIPS
 from bmsd.docgen.markdown import code, codes, figure, page, table
 from bmsd.inverters.protocols import NAMES
+from bmsd.ipc.sentences import DOING
 from bmsd.tables import alarms, configuration, envelopes, parameters, points
 from bmsd.tables.alarms import Alarm, Release
 from bmsd.tables.chemistries import CHEMISTRIES
@@ -16,7 +17,6 @@ from bmsd.tables.devices import DEVICES
 from bmsd.tables.envelopes import Share, Trap, Window
 from bmsd.tables.parameters import Order, Row
 from bmsd.tables.points import Kind, Point
-from bmsd.texts import DOING
 
 _KNOWN: Mapping[tuple[str, str], Iterable[str]] = {
     ("afe", "chip"): CHIPS,

@@ -39,7 +39,7 @@ ENVIRONMENT = {
 }
 PAGES = {
     "bmsd": Page(
-        8, "controller of a lithium battery pack", "bmsd/daemon.py",
+        8, "controller of a lithium battery pack", "bmsd/daemon/main.py",
         (("bmsd reads every cell through a front-end chip, decides four times a second what is safe, and switches"
           " the charge and discharge contactors and a heater.",
           "It is started by systemd as `bmsd.service`, with one `bmsd-link@.service` for each connection to the"
@@ -62,7 +62,7 @@ PAGES = {
         ("/etc/bmsd/bmsd.toml", "/etc/bmsd/conf.d/*.toml", "/run/bmsd/"), ("NOTIFY_SOCKET",),
     ),
     "bmsd-safe-off": Page(
-        8, "switch all outputs of bmsd off", "bmsd/safe_off.py",
+        8, "switch all outputs of bmsd off", "bmsd/shutdown/safe_off.py",
         (("A Raspberry Pi keeps the level of an output after its process is gone.",
           "This program ends that: systemd runs it after every stop of `bmsd.service`, and the core's own guard"
           " runs it when the core dies or hangs."),

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from bmsd.ipc.sentences import CALLED, DOING, listed
 from bmsd.tables import parameters
 from bmsd.tables.alarms import Alarm, Release, Sense
-from bmsd.texts import CALLED, DOING, listed
 
 
 def when(alarm: Alarm) -> str:

@@ -19,8 +19,8 @@ SHAPE = "tests/architecture/test_imports.py"
 TOP = "bmsd itself"
 
 CYCLE = (
-    ("bmsd/daemon.py", "Daemon._cycle"),
-    ("bmsd/controller.py", "Controller.cycle"),
+    ("bmsd/daemon/loop.py", "Daemon._cycle"),
+    ("bmsd/control/controller.py", "Controller.cycle"),
     ("bmsd/afe/session.py", "AfeSession.cycle"),
     ("bmsd/core/step.py", "step"),
     ("bmsd/core/plausible.py", "believe"),
@@ -38,11 +38,11 @@ CYCLE = (
     ("bmsd/core/balance.py", "mask"),
     ("bmsd/core/limits.py", "advance"),
     ("bmsd/hardware/outputs.py", "apply"),
-    ("bmsd/controller.py", "Controller._tell_chip"),
+    ("bmsd/control/controller.py", "Controller._tell_chip"),
     ("bmsd/core/report.py", "points"),
-    ("bmsd/bus.py", "Publisher.publish"),
-    ("bmsd/store.py", "Writer.put"),
-    ("bmsd/process.py", "Guard.beat"),
+    ("bmsd/ipc/shared_files.py", "Publisher.publish"),
+    ("bmsd/daemon/state_file.py", "Writer.put"),
+    ("bmsd/daemon/process.py", "Guard.beat"),
     ("bmsd/hardware/service.py", "Service.alive"),
 )
 """The way through one cycle, in order; each is explained by the first line of its own docstring."""

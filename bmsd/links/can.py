@@ -13,12 +13,12 @@ from typing import Any
 
 import can
 
-from bmsd.bus import monotonic_ms
-from bmsd.config_can import CanConfig
+from bmsd.config.can import CanConfig
 from bmsd.errors import ConfigError
 from bmsd.inverters.frames import Frame
 from bmsd.inverters.protocols import AUTO, Protocol, messages, named, problems, row_of
 from bmsd.inverters.view import Bounds, Configured, View, remember, view
+from bmsd.ipc.shared_files import monotonic_ms
 from bmsd.links.adapters import BusLostError, interface_problem, is_off, opened, received, send
 from bmsd.links.choosing import Chooser
 from bmsd.links.hearing import Ears

@@ -6,7 +6,7 @@ later; a fallback gives way to a recognised one, because an inverter may wake up
 
 from __future__ import annotations
 
-from bmsd.config_can import CanConfig
+from bmsd.config.can import CanConfig
 from bmsd.inverters.protocols import LISTENING, PROTOCOLS, Protocol
 from bmsd.inverters.recognise import WINDOW_MS, Sample, Verdict, recognise
 from bmsd.links.link import NOTICE, WARNING, Link

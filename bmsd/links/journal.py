@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bmsd.arguments import marked
-from bmsd.bus import EVENTS, boot_id, monotonic_ms, read_document
 from bmsd.errors import StaleError
+from bmsd.ipc.sentences import event_text
+from bmsd.ipc.shared_files import EVENTS, boot_id, monotonic_ms, read_document
+from bmsd.ipc.status import place_kind
 from bmsd.links.link import Link
 from bmsd.links.snapshots import Snapshots
-from bmsd.status import place_kind
 from bmsd.tables import alarms, events, parameters
 from bmsd.tables.rows import COUNT, PERCENT, Unit
-from bmsd.texts import event_text
 
 JOURNAL_SOCKET = Path("/run/systemd/journal/socket")
 TICK_S = 0.25

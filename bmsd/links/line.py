@@ -16,7 +16,7 @@ from collections.abc import Iterator
 import serial
 from serial.rs485 import RS485Settings
 
-from bmsd.config import ModbusConfig, Rs485Config
+from bmsd.config.load import ModbusConfig, Rs485Config
 
 LONGEST_ANSWER = 400
 """Bytes, of a JK board's whole story."""

@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bmsd.arguments import marked
-from bmsd.bus import Publisher, monotonic_ms
 from bmsd.hardware.service import Service
+from bmsd.ipc.shared_files import Publisher, monotonic_ms
 from bmsd.links.limit import HOUR_MS, Limit
 
 if TYPE_CHECKING:
-    from bmsd.config import Config
+    from bmsd.config.load import Config
 
 REPORT_MS = 1000
 NOTICE, WARNING, ERROR = 5, 4, 3

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from bmsd.bus import monotonic_ms
-from bmsd.config import MeterConfig
+from bmsd.config.load import MeterConfig
 from bmsd.errors import PeerError
+from bmsd.ipc.shared_files import monotonic_ms
 from bmsd.links.link import WARNING, Backoff, Link, Lost
 from bmsd.links.modbus_client import Client, LineError, tcp_client
 from bmsd.links.modbus_master import SerialClient

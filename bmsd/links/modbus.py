@@ -14,7 +14,7 @@ from typing import Any
 
 import serial
 
-from bmsd.config import ModbusConfig
+from bmsd.config.load import ModbusConfig
 from bmsd.links import jk_4e57, modbus_tcp
 from bmsd.links.line import PortForbiddenError, PortLostError, opened
 from bmsd.links.link import Backoff, Link, Lost

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from bmsd.config import MeterConfig
+from bmsd.config.load import MeterConfig
 from bmsd.errors import PeerError
 from bmsd.tables.devices.rows import Ask
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from bmsd import __version__
-from bmsd.config import Config
+from bmsd.config.load import Config
 from bmsd.links.identity import serial_number
 from bmsd.links.modbus_rtu import Refusal, RefusedError
 from bmsd.tables.chemistries import CHEMISTRIES

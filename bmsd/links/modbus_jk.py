@@ -9,7 +9,7 @@ import struct
 from collections.abc import Sequence
 from typing import Any
 
-from bmsd.bus import monotonic_ms
+from bmsd.ipc.shared_files import monotonic_ms
 from bmsd.links import jk_values
 from bmsd.links.modbus_pack import Pack
 from bmsd.links.modbus_rtu import READ_HOLDING, WRITE_REGISTERS, Refusal, RefusedError

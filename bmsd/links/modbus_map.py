@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from bmsd import __version__
-from bmsd.bus import Snapshot, monotonic_ms
+from bmsd.ipc.shared_files import Snapshot, monotonic_ms
 from bmsd.links.modbus_pack import Pack, ReadOnly
 from bmsd.links.modbus_rtu import READS, WRITE_REGISTER, WRITE_REGISTERS, Refusal, RefusedError
 from bmsd.tables import alarms, registers, remote

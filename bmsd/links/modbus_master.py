@@ -12,7 +12,7 @@ import time
 
 import serial
 
-from bmsd.config import MeterConfig
+from bmsd.config.load import MeterConfig
 from bmsd.errors import PeerError
 from bmsd.links.listener import silence_us
 from bmsd.links.modbus_client import TIMEOUT_S, LineError

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from bmsd.bus import PARAMETERS, Snapshot, monotonic_ms, read_document
-from bmsd.config import Config
+from bmsd.config.load import Config
 from bmsd.errors import StaleError
+from bmsd.ipc.shared_files import PARAMETERS, Snapshot, monotonic_ms, read_document
 from bmsd.links.link import Link
 from bmsd.links.modbus_rtu import READS, Refusal, RefusedError
 from bmsd.links.modbus_writes import Writes

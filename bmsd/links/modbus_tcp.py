@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterator, Mapping
 from functools import partial
 
-from bmsd.config import ModbusConfig
+from bmsd.config.load import ModbusConfig
 from bmsd.errors import PeerError
 from bmsd.links.link import Backoff, Link, Lost
 from bmsd.links.modbus_pack import Pack

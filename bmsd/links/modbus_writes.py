@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bmsd import pin
-from bmsd.asking import ask
-from bmsd.bus import DOOR, PARAMETERS, SNAPSHOT, Publisher, monotonic_ms
+from bmsd.config import pin
 from bmsd.errors import PeerError, StaleError
+from bmsd.ipc.request_socket import ask
+from bmsd.ipc.shared_files import DOOR, PARAMETERS, SNAPSHOT, Publisher, monotonic_ms
 from bmsd.links.limit import HOUR_MS, MINUTE_MS, Limit, Limits
 from bmsd.links.link import NOTICE, WARNING, Link
 from bmsd.links.modbus_lock import WRITES_PER_HOUR, WRITES_PER_MINUTE, Door, Lock, Why

@@ -23,7 +23,7 @@ from bmsd.links.link import ERROR, Link
 from bmsd.tables.configuration import FILE, NAMED_SECTIONS, section_of
 
 if TYPE_CHECKING:
-    from bmsd.config import Config
+    from bmsd.config.load import Config
 
 EXIT_CONFIG = 78
 RUNTIME_DIR = Path("/run/bmsd")
@@ -66,9 +66,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _loaded(path: Path) -> Config:
     """Read and check the configuration; what is dangerous to switch is refused by the core."""
-    from bmsd import config  # 2 MiB of checks, which a link without a configuration does without
+    from bmsd.config.load import load
 
-    return config.load(path, dangers=False)
+    return load(path, dangers=False)
 
 
 def _run(link: Link, row: Row) -> int:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from bmsd.bus import SNAPSHOT, Snapshot, boot_id, monotonic_ms, read_document, read_snapshot
 from bmsd.errors import StaleError
+from bmsd.ipc.shared_files import SNAPSHOT, Snapshot, boot_id, monotonic_ms, read_document, read_snapshot
 
 
 class SharedFile:

@@ -9,9 +9,9 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from bmsd import __version__
-from bmsd.bus import Snapshot
-from bmsd.config import Config
+from bmsd.config.load import Config
 from bmsd.inverters import conditions as groups
+from bmsd.ipc.shared_files import Snapshot
 from bmsd.links.identity import serial_number
 from bmsd.tables import alarms, registers
 from bmsd.tables.alarms import Severity

@@ -12,8 +12,8 @@ from typing import Any
 
 import can
 
-from bmsd.bus import Publisher
-from bmsd.ring import ERROR, EXTENDED, REMOTE, RingWriter, now_us
+from bmsd.ipc.frame_ring import ERROR, EXTENDED, REMOTE, RingWriter, now_us
+from bmsd.ipc.shared_files import Publisher
 
 PUBLISH_MS = 1000
 MOST_IDS = 64

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from bmsd.afe.bq769x2 import BQ76942, BQ76952, BQ769142
-from bmsd.bus import write_file
-from bmsd.config import Config
-from bmsd.controller import Board
+from bmsd.config.load import Config
+from bmsd.control.controller import Board
 from bmsd.core.limits import Limits
 from bmsd.errors import OutputError, PeerError
 from bmsd.hardware.outputs import BUTTON
+from bmsd.ipc.shared_files import write_file
 from bmsd.sim.chips.bq769x2 import Bq769x2Chip
 from bmsd.sim.faults import CELL_SETTABLES, CHIP_FAULTS, FAULTS, SETTABLES
 from bmsd.sim.plant import SWITCHES, Plant, PlantSettings

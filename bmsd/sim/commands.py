@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from bmsd import texts
-from bmsd.config import Config, load
+from bmsd.config.load import Config, load
 from bmsd.core.types import Event
+from bmsd.ipc import sentences
 from bmsd.sim import replay, scenario
 from bmsd.sim.faults import CELL_SETTABLES, CHIP_FAULTS, FAULTS, SETTABLES
 from bmsd.sim.recorder import CsvFile, Trace
@@ -131,7 +131,7 @@ def _teller(quiet: bool) -> Callable[[int, Event | Happening], None]:
     """Give what prints events as they come."""
 
     def tell(at_ms: int, what: Event | Happening) -> None:
-        text = f"[bench] {what.text}" if isinstance(what, Happening) else texts.event_text(asdict(what))
+        text = f"[bench] {what.text}" if isinstance(what, Happening) else sentences.event_text(asdict(what))
         print(f"{clock_text(at_ms)}  {text}")
 
     return (lambda _at_ms, _what: None) if quiet else tell
@@ -152,9 +152,9 @@ def progress() -> Callable[[int, int], None]:
         if now_s - last_s < PROGRESS_EVERY_S:
             return
         last_s = now_s
-        of = f" of {texts.duration_text(of_ms)}" if of_ms else ""
+        of = f" of {sentences.duration_text(of_ms)}" if of_ms else ""
         print(
-            f"\rbmsim: {texts.duration_text(at_ms)}{of} simulated \x1b[K\r",
+            f"\rbmsim: {sentences.duration_text(at_ms)}{of} simulated \x1b[K\r",
             end="",
             file=sys.stderr,
             flush=True,
@@ -173,7 +173,9 @@ def clock_text(at_ms: int) -> str:
 def _summarise(summary: Summary, took_s: float) -> None:
     trips = ", ".join(f"{name} x{count}" if count > 1 else name for name, count in summary.trips.items())
     speed = summary.simulated_ms / 1000 / max(took_s, 1e-6)
-    print(f"simulated {texts.duration_text(summary.simulated_ms)} in {took_s:.1f} s: {speed:.0f} x real time")
+    print(
+        f"simulated {sentences.duration_text(summary.simulated_ms)} in {took_s:.1f} s: {speed:.0f} x real time"
+    )
     print(f"trips: {trips or 'none'}")
     print(f"cells: lowest {_extreme(summary.lowest)}; highest {_extreme(summary.highest)}")
     if summary.heater_j:

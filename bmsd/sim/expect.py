@@ -12,11 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bmsd import status
-from bmsd.config import Config
-from bmsd.config_files import nearest
+from bmsd.config.files import nearest
+from bmsd.config.load import Config
+from bmsd.config.tables import Problems, Table
 from bmsd.core.types import Event
-from bmsd.sim.tomlfile import Problems, Table
+from bmsd.ipc import status
 from bmsd.tables import alarms
 from bmsd.tables.points import BY_PATH, SWITCHES, Kind, Point
 

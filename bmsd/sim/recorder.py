@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bmsd import status
 from bmsd.core.types import Event
+from bmsd.ipc import status
 from bmsd.tables import alarms
 
 SWITCHES = ("charge", "discharge", "precharge", "heater")

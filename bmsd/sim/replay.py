@@ -16,12 +16,12 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 
-from bmsd.config import Config
-from bmsd.controller import Board
+from bmsd.config.load import Config
+from bmsd.control.controller import Board
+from bmsd.control.feasibility import afe_settings_fit
 from bmsd.core.soc import MAMS_PER_MAH, SocState
 from bmsd.core.state import begin
 from bmsd.errors import BmsdError, ConfigError, ParameterError, PeerError
-from bmsd.requests import afe_settings_fit
 from bmsd.sim.bench import BenchLines, make_chip
 from bmsd.sim.recorder import CsvFile, Trace
 from bmsd.sim.recording import Recording, Row

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from bmsd.config import Config
-from bmsd.controller import Board, Controller
+from bmsd.config.load import Config
+from bmsd.control.controller import Board, Controller
 from bmsd.core import report
 from bmsd.core.report import Cycle
 from bmsd.core.state import Outputs, State, begin

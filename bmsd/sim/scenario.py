@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bmsd.config import Config
-from bmsd.config_files import nearest
+from bmsd.config.files import nearest
+from bmsd.config.load import Config
+from bmsd.config.tables import Problems, Table, read
 from bmsd.core.types import Request
 from bmsd.errors import ConfigError, PeerError
 from bmsd.sim.celltypes import CELL_TYPES
 from bmsd.sim.expect import Expected, expected
 from bmsd.sim.faults import CELL_SETTABLES, CHIP_FAULTS, FAULTS, SETTABLES, Settable, known, within
 from bmsd.sim.plant import PlantSettings
-from bmsd.sim.tomlfile import Problems, Table, read
 from bmsd.tables import alarms
 
 FOLDER = Path(__file__).parent / "scenarios"

@@ -1,7 +1,7 @@
 """Every kind of event that is no alarm, one row each: its journal MESSAGE_ID, its line, and what to make of it.
 
-`bmsd.texts` takes its fixed lines from here, the journal link its fields, and the documents, the message catalog
-and its explanations. Alarms have rows of their own in `alarms`. A MESSAGE_ID never changes its meaning.
+`bmsd.ipc.sentences` takes its fixed lines from here, the journal link its fields, the documents and the message
+catalog their explanations. Alarms have rows of their own in `alarms`. A MESSAGE_ID never changes its meaning.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Kind:
     priority: int
     title: str
     line: str
-    """The journal's line where it is always the same; empty where `bmsd.texts` writes it."""
+    """The journal's line where it is always the same; empty where `bmsd.ipc.sentences` writes it."""
     happened: str
     did: str
     check: str

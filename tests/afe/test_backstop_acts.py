@@ -9,7 +9,12 @@ import pytest
 
 from bmsd.afe import session as sessions
 from bmsd.afe.transfers import BusCounter, run
-from bmsd.backstop import CELL_MARGIN_MV, CURRENT_MARGIN_PERMILLE, HEAT_MARGIN_DECIC, afe_settings
+from bmsd.control.chip_protection import (
+    CELL_MARGIN_MV,
+    CURRENT_MARGIN_PERMILLE,
+    HEAT_MARGIN_DECIC,
+    afe_settings,
+)
 from bmsd.core.types import AfeState, ChipFault
 from tests.configured import loaded, pack_text
 

@@ -14,13 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from bmsd import daemon
 from bmsd.cli import main as bmsctl
-from bmsd.config import load
+from bmsd.config.load import load
+from bmsd.daemon import main
 from bmsd.docgen import documents, evidence
+from bmsd.ipc.status import public
 from bmsd.links import runner
 from bmsd.sim import main as bmsim
-from bmsd.status import public
 from bmsd.tables import configuration, parameters
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -29,7 +29,7 @@ ALL = (*BY_HAND, *sorted((ROOT / "docs" / "generated").glob("*.md")))
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 PARSERS = {
-    "bmsd": daemon._parser,
+    "bmsd": main._parser,
     "bmsd-link": runner._parser,
     "bmsctl": bmsctl.parser,
     "bmsim": bmsim.build_parser,

@@ -23,21 +23,11 @@ LAYERS = (
     ("tables",),
     ("core",),
     ("afe", "inverters"),
-    ("config_toml",),
-    ("hardware", "bus", "config_files", "pin", "ring"),
-    ("backstop",),
-    ("config_trial",),
-    ("config_advice",),
-    ("config_lines", "config_parameters"),
-    ("config_checks", "config_links"),
-    ("config_can",),
+    ("hardware", "ipc"),
+    ("control",),
     ("config",),
-    ("asking", "events", "status", "store"),
-    ("texts",),
-    ("controller", "requests"),
-    ("guard", "safe_off"),
-    ("process",),
-    ("daemon", "links", "cli", "sim", "docgen", "demo", "can_up"),
+    ("shutdown",),
+    ("daemon", "links", "cli", "sim", "docgen", "demo"),
 )
 # Neighbours that may be imported all the same, each with its reason.
 NEIGHBOURS = {
@@ -70,7 +60,7 @@ OWNERS = {
     "matplotlib": ("bmsd/sim/*",),
 }
 # The single writer of contactors and heater, the step after its end, and the bench's stand-in.
-DRIVERS = ("bmsd/hardware/outputs*.py", "bmsd/safe_off.py", "bmsd/sim/bench.py")
+DRIVERS = ("bmsd/hardware/outputs*.py", "bmsd/shutdown/safe_off.py", "bmsd/sim/bench.py")
 GETTERS = ("getattr", "attrgetter", "methodcaller")
 NOT_IN_THE_CORE_PROCESS = ("can", "pymodbus", "serial", "systemd", "matplotlib", "bmsd.links")
 # Megabytes in processes that live for months, for what they never do there.
@@ -240,16 +230,16 @@ PLANTED = [
     ("bmsd/afe/bad.py", "from importlib import import_module\nimport_module('random')", "random"),
     ("bmsd/tables/bad.py", "import numpy", "imports numpy"),
     ("bmsd/core/bad.py", "print('now')", "calls print()"),
-    ("bmsd/daemon.py", "import smbus2", "imports smbus2"),
+    ("bmsd/daemon/main.py", "import smbus2", "imports smbus2"),
     ("bmsd/hardware/i2c.py", "import gpiozero", "imports gpiozero"),
     ("bmsd/hardware/outputs.py", "from sdnotify import SystemdNotifier", "imports sdnotify"),
     ("bmsd/cli/bad.py", "import systemd.journal", "imports systemd.journal"),
-    ("bmsd/daemon.py", "def f():\n    from can import Bus", "imports can"),
+    ("bmsd/daemon/main.py", "def f():\n    from can import Bus", "imports can"),
     ("bmsd/links/bad.py", "import requests", "only nobody may"),
-    ("bmsd/daemon.py", "lines.drive('charge', True)", "uses drive()"),
+    ("bmsd/daemon/main.py", "lines.drive('charge', True)", "uses drive()"),
     ("bmsd/cli/bad.py", "close = self.lines.drive", "uses drive()"),
     ("bmsd/core/bad.py", "def f(lines): lines.drive(name='heater', on=True)", "uses drive()"),
-    ("bmsd/daemon.py", "lines.drive(*command)", "uses drive()"),
+    ("bmsd/daemon/main.py", "lines.drive(*command)", "uses drive()"),
     ("bmsd/links/bad.py", "getattr(lines, 'drive')('heater', True)", "uses drive()"),
 ]
 
@@ -264,10 +254,10 @@ GOOD = [
     ("bmsd/core/good.py", "from . import types\nfrom .soc import Soc"),
     ("bmsd/hardware/i2c.py", "import smbus2, time\nfrom bmsd.afe.transfers import Read"),
     ("bmsd/hardware/outputs_gpiod.py", "import gpiod\nself.lines.drive('charge', False)"),
-    ("bmsd/daemon.py", "from bmsd import __version__\ndef f():\n    from bmsd.sim import bench"),
+    ("bmsd/daemon/main.py", "from bmsd import __version__\ndef f():\n    from bmsd.sim import bench"),
     ("bmsd/core/good.py", "from bmsd.core import contactors\ncontactors.drive(1, 2, 3, 4)"),
     ("bmsd/sim/good.py", "self.contactor.drive()"),
-    ("bmsd/links/can.py", "import can\nfrom bmsd import bus, config"),
+    ("bmsd/links/can.py", "import can\nfrom bmsd import ipc, config"),
 ]
 
 
@@ -285,14 +275,14 @@ def loaded_by(program: str) -> set[str]:
 
 
 def test_the_core_process_loads_no_link_library_and_nothing_large() -> None:
-    loaded = loaded_by("import bmsd.daemon as core; core._parser()")
+    loaded = loaded_by("import bmsd.daemon.main as core; core._parser()")
     assert not loaded & {*NOT_IN_THE_CORE_PROCESS, *LARGE, "hashlib", "shutil", "bmsd.tables.devices"}
 
 
 @pytest.mark.parametrize("name", NOT_IN_A_LINK)
 def test_a_link_loads_nothing_large_that_it_does_not_use(name: str) -> None:
     program = f"from bmsd.links import runner; runner._parser(); runner._module(runner.LINKS[{name!r}])"
-    loaded = loaded_by(program if name == "journal" else f"import bmsd.config; {program}")
+    loaded = loaded_by(program if name == "journal" else f"import bmsd.config.load; {program}")
     assert f"bmsd.links.{name}" in loaded
     assert not loaded & {*LARGE, *NOT_IN_A_LINK[name]}
 

@@ -60,7 +60,7 @@ def project(tmp_path):
     root = tmp_path / "project"
     root.mkdir()
     git(root, "init", "-q")
-    change(root, "bmsd/guard.py", "pass\n")
+    change(root, "bmsd/shutdown/guard.py", "pass\n")
     change(root, REPORT, report.page({"trixie": [], "bookworm": []}, extent.inputs(root)))
     return root
 
@@ -81,9 +81,9 @@ def test_a_change_elsewhere_leaves_one_release_with_its_smoke_cases(project, tmp
     assert extent.known(project, tmp_path)
 
 
-@pytest.mark.parametrize("name", ["debian/rules", "systemd/bmsd.service", "bmsd/hardware/gpio.py", "bmsd/guard.py",
-                                  "bmsd/daemon.py", "bmsd/daemon/main.py", "bmsd/control/cycle.py", "bmsd/safe_off.py",
-                                  "bmsd/shutdown/guard.py", "tests/machine/run.py", "tests/package/check"])  # fmt: skip
+@pytest.mark.parametrize("name", ["debian/rules", "systemd/bmsd.service", "bmsd/hardware/gpio.py",
+                                  "bmsd/shutdown/guard.py", "bmsd/daemon/main.py", "bmsd/control/controller.py",
+                                  "tests/machine/run.py", "tests/package/check"])  # fmt: skip
 def test_a_change_of_what_decides_makes_both_complete(project, tmp_path, name) -> None:
     change(project, name)
     assert extent.known(project, tmp_path) == ""
@@ -99,7 +99,7 @@ def test_a_run_of_both_is_kept_in_mind_for_what_it_saw_alone(project, tmp_path) 
 
 def test_a_run_with_files_that_are_not_committed_shows_nothing(project) -> None:
     assert extent.committed(project) == extent.inputs(project)
-    (project / "bmsd" / "guard.py").write_text("raise\n")
+    (project / "bmsd" / "shutdown" / "guard.py").write_text("raise\n")
     assert extent.committed(project) == ""
 
 

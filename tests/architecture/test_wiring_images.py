@@ -12,13 +12,13 @@ from xml.etree import ElementTree
 
 import pytest
 
-from bmsd import guard
 from bmsd.afe import bq769x2_registers as reg
 from bmsd.afe.bq769x2_fixed import FIXED
-from bmsd.backstop import HOST_WATCHDOG_S
 from bmsd.cli.setup_questions import QUESTIONS
-from bmsd.config import load
+from bmsd.config.load import load
+from bmsd.control.chip_protection import HOST_WATCHDOG_S
 from bmsd.hardware.board import OutputsConfig
+from bmsd.shutdown import guard
 from bmsd.tables.alarms import ALARMS, BY_NAME, Block
 
 ROOT = Path(__file__).resolve().parents[2]

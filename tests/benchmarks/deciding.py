@@ -24,10 +24,10 @@ from rig import (
     write_config,
 )
 
-from bmsd import store
 from bmsd.afe import bq769x2_registers as reg
-from bmsd.config import load
+from bmsd.config.load import load
 from bmsd.core import report
+from bmsd.daemon import state_file
 
 CYCLES = 4000
 PACE_MS = 5
@@ -259,10 +259,12 @@ def disk() -> list[Figure]:
         control = rig.control
         latched = report.latched(control.state)
         size = len(
-            store.encode(store.Stored(control.state.soc, control.state.consent, latched, {}, 3_600_000))
+            state_file.encode(
+                state_file.Stored(control.state.soc, control.state.consent, latched, {}, 3_600_000)
+            )
         )
-    daily = 86_400_000 / store.EVERY_MS * size
+    daily = 86_400_000 / state_file.EVERY_MS * size
     return [Figure(
         "disk writes a day, steady", "<= 1 MiB", f"{daily / 1024:.0f} KiB", "", daily / 2**20,
-        f"{size} bytes every {store.EVERY_MS // 60_000} min; the runtime directory is memory",
+        f"{size} bytes every {state_file.EVERY_MS // 60_000} min; the runtime directory is memory",
     )]  # fmt: skip

@@ -15,8 +15,8 @@ from pathlib import Path
 from load import Pty, end, program, sections, start, start_link
 from rig import Figure, folder_in_memory, median, percentile, write_config
 
-from bmsd import bus
 from bmsd.errors import StaleError
+from bmsd.ipc import shared_files
 from bmsd.links.modbus_rtu import with_crc
 
 LINKS = ("can", "modbus", "journal")
@@ -30,7 +30,7 @@ i2c.I2cPort.claim = lambda _: None
 outputs_gpiod.find_chip = lambda *_: "/dev/null"
 gpiod.request_lines = lambda *a, **k: SimpleNamespace(
     set_value=levels.__setitem__, get_value=lambda n: levels.get(n, gpiod.line.Value.INACTIVE), release=list)
-from bmsd.daemon import main
+from bmsd.daemon.main import main
 sys.exit(main())
 """
 """The core without --simulate: real libraries, lines in memory, and an I2C bus that is not there."""
@@ -44,7 +44,7 @@ class System:
         self.can, self.modbus = Pty(), Pty()
         self.config = write_config(folder, sections(self.can, self.modbus))
         self.begun = time.monotonic()
-        self.core = start(*program("bmsd.daemon"), *self._core_words("--simulate"))
+        self.core = start(*program("bmsd.daemon.main"), *self._core_words("--simulate"))
         self.run.mkdir(exist_ok=True)
         quiet = {"stderr": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
         self.links = {name: start_link(name, self.config, self.run, **quiet) for name in links}
@@ -55,7 +55,7 @@ class System:
 
     def points(self) -> dict:
         try:
-            return dict(bus.fresh_snapshot(self.run).points)
+            return dict(shared_files.fresh_snapshot(self.run).points)
         except StaleError:
             return {}
 

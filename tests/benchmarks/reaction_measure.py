@@ -14,7 +14,7 @@ from reaction_pack import Pack
 from reaction_trips import LINES, Trip, at_once
 from rig import Clock, as_service, write_config
 
-from bmsd.config import Config, load
+from bmsd.config.load import Config, load
 from bmsd.core.types import Because
 
 SETTLE_PERIODS = 7

@@ -18,9 +18,9 @@ from bmsd.afe.bq769x2_measure import Plan
 from bmsd.afe.bq769x2_settings import user_unit_ma
 from bmsd.afe.session import SIGNATURE_EVERY
 from bmsd.afe.transfers import Port
-from bmsd.backstop import afe_settings
-from bmsd.config import Config
-from bmsd.controller import Board
+from bmsd.config.load import Config
+from bmsd.control.chip_protection import afe_settings
+from bmsd.control.controller import Board
 from bmsd.core.state import Outputs
 from bmsd.core.types import Measurement, Request
 from bmsd.hardware.outputs import Lines

@@ -12,15 +12,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bmsd import controller as controller_module
-from bmsd.bus import EVENTS, SNAPSHOT, Publisher, monotonic_ms
-from bmsd.config import Config, load
-from bmsd.controller import Board, Controller
+from bmsd.config.load import Config, load
+from bmsd.control import controller as controller_module
+from bmsd.control.controller import Board, Controller
 from bmsd.core import report
 from bmsd.core.report import Cycle
 from bmsd.core.state import begin
-from bmsd.events import Ring
+from bmsd.daemon.event_log import Ring
 from bmsd.hardware import outputs as outputs_module
+from bmsd.ipc.shared_files import EVENTS, SNAPSHOT, Publisher, monotonic_ms
 from bmsd.sim.bench import Bench
 from bmsd.sim.plant import PlantSettings
 

@@ -6,7 +6,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from bmsd.config import CanConfig, Config, load
+from bmsd.config.load import CanConfig, Config, load
 from bmsd.core import report
 from bmsd.core.state import Outputs, begin
 from bmsd.sim.bench import Bench

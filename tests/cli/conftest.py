@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from bmsd import asking, bus
-from bmsd.asking import RequestServer
 from bmsd.cli.main import main
+from bmsd.ipc import request_socket, shared_files
+from bmsd.ipc.request_socket import RequestServer
 from bmsd.tables import parameters
 from bmsd.tables.points import POINTS, Count, Kind
 from tests.clocks import StillClock
@@ -55,7 +55,7 @@ class Runtime:
 
     path: Path
     capture: Any
-    now_ms: int = field(default_factory=bus.monotonic_ms)
+    now_ms: int = field(default_factory=shared_files.monotonic_ms)
 
     def publish(
         self,
@@ -68,28 +68,28 @@ class Runtime:
         """Write a snapshot."""
         body = {"cells": CELLS, "simulated": True, "points": some_points(**points), "alarms": alarms or [],
                 "why": {"charge": [], "discharge": [], "heater": [], **(why or {})}, "event_sequence": 0}  # fmt: skip
-        self._put(bus.SNAPSHOT, body, age_ms)
+        self._put(shared_files.SNAPSHOT, body, age_ms)
 
     def link(self, name: str, state: str, detail: str = "", age_ms: int = 0) -> None:
         self._put(f"link-{name}.json", {"state": state, "detail": detail}, age_ms)
 
     def events(self, *events: dict[str, Any]) -> None:
         empty = {"where": None, "value": None, "limit": None, "who": "", "time": 1_790_000_000.0, "at_ms": 1}
-        self._put(bus.EVENTS, {"events": [{"n": n, **empty, **e} for n, e in enumerate(events, 1)]})
+        self._put(shared_files.EVENTS, {"events": [{"n": n, **empty, **e} for n, e in enumerate(events, 1)]})
 
     def parameters(self, **changes: int) -> None:
         chosen = {"charge_ocp_ma": 100_000, "discharge_ocp_ma": 150_000}
         configured = parameters.defaults("lifepo4", "default", CELLS, chosen)
         body = {"chemistry": "lifepo4", "preset": "default", "cells": CELLS,
                 "values": {**configured, **changes}, "configured": configured}  # fmt: skip
-        self._put(bus.PARAMETERS, body)
+        self._put(shared_files.PARAMETERS, body)
 
     def _put(self, name: str, body: dict[str, Any], age_ms: int = 0) -> None:
-        assert bus.Publisher(self.path).publish(name, body, bus.monotonic_ms() - age_ms)
+        assert shared_files.Publisher(self.path).publish(name, body, shared_files.monotonic_ms() - age_ms)
 
     def alarm(self, name: str, **more: Any) -> dict[str, Any]:
         """Make an active alarm that is 134 s old."""
-        since_ms = bus.monotonic_ms() - 134_000
+        since_ms = shared_files.monotonic_ms() - 134_000
         return {"name": name, "since_ms": since_ms, "where": None, "value": None, "limit": None,
                 "latched": False, **more}  # fmt: skip
 
@@ -121,7 +121,7 @@ def runtime(tmp_path: Path, capsys: pytest.CaptureFixture[str], clock: StillCloc
 @pytest.fixture
 def alive(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Publish as a daemon does, by the machine's clock: for bmsctl as a process of its own."""
-    monkeypatch.setattr(bus, "time", time)
+    monkeypatch.setattr(shared_files, "time", time)
     stop = threading.Event()
 
     def publish() -> None:
@@ -148,8 +148,8 @@ class Answering:
 @pytest.fixture
 def answering(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> Iterator[Answering]:
     """Serve the request socket in the background; its waits are real ones."""
-    monkeypatch.setattr(asking, "monotonic_ms", now_ms)
-    server = RequestServer(runtime.path / bus.SOCKET, lambda uid, groups: True)
+    monkeypatch.setattr(request_socket, "monotonic_ms", now_ms)
+    server = RequestServer(runtime.path / shared_files.SOCKET, lambda uid, groups: True)
     made, stop = Answering(), threading.Event()
 
     def serve() -> None:

@@ -7,9 +7,9 @@ import json
 
 import pytest
 
-from bmsd import pin
-from bmsd.bus import Publisher, monotonic_ms
 from bmsd.cli.main import main
+from bmsd.config import pin
+from bmsd.ipc.shared_files import Publisher, monotonic_ms
 
 
 @pytest.fixture

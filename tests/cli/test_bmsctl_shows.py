@@ -9,8 +9,8 @@ import sys
 
 import pytest
 
-from bmsd import bus
 from bmsd.cli.main import COMMANDS, parser
+from bmsd.ipc import shared_files
 
 OVP = {"where": 7, "value": 3712, "limit": 3600}
 
@@ -218,14 +218,14 @@ def test_no_snapshot_is_69(runtime, words) -> None:
     ],
 )
 def test_a_half_written_snapshot_is_69(runtime, text, said) -> None:
-    (runtime.path / bus.SNAPSHOT).write_text(text, encoding="latin-1")
+    (runtime.path / shared_files.SNAPSHOT).write_text(text, encoding="latin-1")
     code, out, err = runtime.run("status")
     assert (code, out) == (69, "")
     assert said in err
 
 
 def test_a_snapshot_of_another_boot_is_69(runtime) -> None:
-    path = runtime.path / bus.SNAPSHOT
+    path = runtime.path / shared_files.SNAPSHOT
     path.write_text(json.dumps({**json.loads(path.read_text()), "boot": "another"}))
     code, _, err = runtime.run("status")
     assert code == 69

@@ -83,7 +83,7 @@ def test_the_cold_story_in_its_order(place) -> None:
 def test_a_dead_core_is_a_failure_and_nothing_stays(place) -> None:
     program = start("--scenario", "quiet")
     read_until(program, "Ready after")
-    (core,) = [pid for pid, line in processes_of(place).items() if "bmsd.daemon" in line]
+    (core,) = [pid for pid, line in processes_of(place).items() if "bmsd.daemon.main" in line]
     os.kill(core, signal.SIGKILL)
     _, err = last_words(program, 30)
     assert program.returncode == 1

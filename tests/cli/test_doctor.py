@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from bmsd import bus
 from bmsd.cli import doctor, doctor_machine
 from bmsd.cli.doctor_boot import Boot, numbers
 from bmsd.cli.doctor_machine import Finding, GpioChip, Machine, Verdict
 from bmsd.cli.doctor_system import setting
 from bmsd.cli.main import main
+from bmsd.ipc import shared_files
 from tests.configured import pack_text
 
 pytestmark = pytest.mark.usefixtures("clock")
@@ -135,7 +135,9 @@ class Rig:
         for directory in ("var/log/journal", "var/lib/bmsd", "run/bmsd"):
             (root / directory).mkdir(parents=True)
         snapshot = {"cells": 16, "points": {"state": "idle"}}
-        bus.Publisher(root / "run/bmsd").publish(bus.SNAPSHOT, snapshot, bus.monotonic_ms())
+        shared_files.Publisher(root / "run/bmsd").publish(
+            shared_files.SNAPSHOT, snapshot, shared_files.monotonic_ms()
+        )
 
     def put(self, path: str, content: str | bytes) -> None:
         file = self.root / path
@@ -442,7 +444,7 @@ def test_a_line_that_brings_bytes_and_no_good_frame_is_found(rig, link, figures,
     rig.machine.owners["/dev/ttyUSB5"] = (0, 20, 0o660)
     told = {
         "schema": 1,
-        "boot": bus.boot_id(),
+        "boot": shared_files.boot_id(),
         "at_ms": 1,
         "requests": 0,
         "foreign_frames": 0,

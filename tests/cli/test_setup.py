@@ -18,9 +18,9 @@ from bmsd.cli.console import Console
 from bmsd.cli.main import main, parser
 from bmsd.cli.setup_dialogue import Dialogue, EndOfAnswersError, assignments, by_default
 from bmsd.cli.setup_questions import QUESTIONS, may_be_none, problems, row_of
-from bmsd.config import DEFAULT_PATH, load
-from bmsd.config_checks import check_keys
-from bmsd.config_files import Files
+from bmsd.config.checks import check_keys
+from bmsd.config.files import Files
+from bmsd.config.load import DEFAULT_PATH, load
 from bmsd.inverters.protocols import PROTOCOLS, voltage_problems
 from bmsd.tables import parameters
 from bmsd.tables.chemistries import CHEMISTRIES
@@ -205,7 +205,7 @@ def test_no_advice_is_looked_for_on_what_will_still_be_asked(monkeypatch) -> Non
     def looked_for(*_: object) -> None:
         raise AssertionError("advice on a parameter that is only missing yet")
 
-    monkeypatch.setattr("bmsd.config_advice.accepted", looked_for)
+    monkeypatch.setattr("bmsd.config.advice.accepted", looked_for)
     answers = {key: value for key, value in MUSTS.items() if not key.startswith("parameters.")}
     assert problems(answers) == []
     assert problems({**answers, "parameters.charge_ocp_a": 9000})[0].startswith("charge_ocp_a is 9000")

@@ -81,7 +81,7 @@ CLASSES = (
      "a stored charge count is believed whatever its age: what a pack lost while the machine was off is not in it"),
     (17, "Configuration: crossed limits, signs, cell count",
      "refused, each mistake by name",
-     "`bmsd/config_checks.py`; a cell count that is one off shows against the stack voltage",
+     "`bmsd/config/checks.py`; a cell count that is one off shows against the stack voltage",
      "values that are possible and wrong, such as another shunt"),
     (18, "Two faults at once",
      "the worse action wins, both are named, ending one gives nothing back that the other holds",

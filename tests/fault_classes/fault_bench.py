@@ -11,8 +11,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from bmsd.config import CanConfig, Config, load
-from bmsd.controller import Board
+from bmsd.config.load import CanConfig, Config, load
+from bmsd.control.controller import Board
 from bmsd.core import report
 from bmsd.core.state import Outputs, begin
 from bmsd.core.types import Request

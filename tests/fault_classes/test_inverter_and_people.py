@@ -9,7 +9,7 @@ import pytest
 from fault_bench import A_CYCLE_MORE_S, LONGEST_WAIT_S, PERIOD_S, Pack, config_of
 
 from bmsd.core.alarms import is_active
-from bmsd.daemon import checked_config
+from bmsd.daemon.main import checked_config
 from bmsd.errors import ConfigError
 from bmsd.sim.bench import Bench
 from bmsd.sim.plant import Plant, PlantSettings

@@ -13,7 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from bmsd import __version__, pin
+from bmsd import __version__
+from bmsd.config import pin
 from tests.configured import pack_text, written
 from tests.patience import allowed
 from tests.running import PlayedCore, eventually, free_port, joined_ptys, link

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from bmsd.config import CanConfig
+from bmsd.config.load import CanConfig
 from bmsd.inverters.protocols import AUTO, PROTOCOLS, obeys_ms
 from tests.configured import loaded, pack_text
 

@@ -11,12 +11,12 @@ from typing import Any
 
 import can
 
-from bmsd.bus import Publisher
-from bmsd.config_can import CanConfig
+from bmsd.config.can import CanConfig
+from bmsd.ipc.frame_ring import RingWriter
+from bmsd.ipc.shared_files import Publisher
 from bmsd.links import can as can_link
 from bmsd.links.can import Inverter
 from bmsd.links.link import Link
-from bmsd.ring import RingWriter
 from tests.clocks import StillClock
 
 POINTS = {

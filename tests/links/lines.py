@@ -11,7 +11,7 @@ import time
 import tty
 from typing import Any
 
-from bmsd.bus import write_all
+from bmsd.ipc.shared_files import write_all
 
 
 class FarEnd:

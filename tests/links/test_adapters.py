@@ -20,9 +20,9 @@ from can.interfaces.socketcand import socketcand
 from can_bench import POINTS
 from lines import Adapter, Server
 
-from bmsd.bus import Publisher, monotonic_ms
-from bmsd.config_can import CanConfig
+from bmsd.config.can import CanConfig
 from bmsd.errors import ConfigError
+from bmsd.ipc.shared_files import Publisher, monotonic_ms
 from bmsd.links import adapters
 from bmsd.links import can as can_link
 from bmsd.links.adapters import (

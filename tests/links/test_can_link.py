@@ -10,8 +10,8 @@ import pytest
 import serial
 from can_bench import POINTS, Bench
 
-from bmsd.bus import FRESH_MS
 from bmsd.inverters.protocols import PROTOCOLS
+from bmsd.ipc.shared_files import FRESH_MS
 from bmsd.links import can as can_link
 from bmsd.links.adapters import BusLostError
 

@@ -13,16 +13,16 @@ import can
 import pytest
 from can_bench import POINTS, Bench, FakeBus
 
-from bmsd import bus
-from bmsd.bus import Publisher, monotonic_ms
 from bmsd.cli.can import frame
 from bmsd.cli.can_view import _worded
 from bmsd.cli.console import Console
 from bmsd.cli.main import main
 from bmsd.inverters.protocols import PROTOCOLS
+from bmsd.ipc import shared_files
+from bmsd.ipc.frame_ring import RECORDS
+from bmsd.ipc.shared_files import Publisher, monotonic_ms
 from bmsd.links.hearing import ALIVE_MS
 from bmsd.links.traffic import MOST_IDS, Traffic
-from bmsd.ring import RECORDS
 from tests.running import eventually, last_words
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -471,7 +471,7 @@ def test_no_frame_is_lost_at_200_frames_a_second(tmp_path, monkeypatch) -> None:
         str(out),
     ]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT)
-    monkeypatch.setattr(bus, "time", time)  # the other process reads the machine's clock
+    monkeypatch.setattr(shared_files, "time", time)  # the other process reads the machine's clock
     traffic, stop = bench.inverter._traffic, threading.Event()
 
     def keep_alive() -> None:

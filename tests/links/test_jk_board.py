@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from bmsd import bus
-from bmsd.bus import Publisher, monotonic_ms
-from bmsd.config import load
+from bmsd.config.load import load
+from bmsd.ipc import shared_files
+from bmsd.ipc.shared_files import Publisher, monotonic_ms
 from bmsd.links import jk_4e57
 from bmsd.links.jk_values import ALARM_BITS
 from bmsd.links.modbus_jk import Board, JkMap
@@ -354,7 +354,7 @@ def test_a_lost_measurement_is_a_failed_board_and_never_a_number(bench, changed)
 
 def test_old_data_is_told_by_nobody(bench) -> None:
     """S7."""
-    bench.publish(age_ms=bus.FRESH_MS + 100)
+    bench.publish(age_ms=shared_files.FRESH_MS + 100)
     assert refusal(struct.pack(">HH", 0x1000, 1), bench, 3) == Refusal.DEVICE
     assert refusal(bytes.fromhex("161E000102 0000"), bench) == Refusal.DEVICE
     assert asked(bench.station(), READ_ALL) is None

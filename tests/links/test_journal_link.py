@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from bmsd.bus import FRESH_MS, Publisher, monotonic_ms
+from bmsd.ipc.shared_files import FRESH_MS, Publisher, monotonic_ms
 from bmsd.links import journal
 from bmsd.links.journal import Follower, Mark, fields, new_events, remembered
 from bmsd.links.link import Link

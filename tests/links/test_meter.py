@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from bmsd.bus import Publisher, monotonic_ms
 from bmsd.cli.main import main
-from bmsd.config import MeterConfig
+from bmsd.config.load import MeterConfig
 from bmsd.errors import PeerError
+from bmsd.ipc.shared_files import Publisher, monotonic_ms
 from bmsd.links.meter import Reader, client_of
 from bmsd.links.modbus_client import Client, LineError, word_for_unit
 from bmsd.tables import jk, points, registers

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bmsd import __version__
-from bmsd.config import load
+from bmsd.config.load import load
 from bmsd.links.modbus_identity import objects_of
 from bmsd.links.modbus_rtu import Refusal, Request, with_crc
 from bmsd.links.modbus_unit import Unit

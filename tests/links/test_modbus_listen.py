@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from bmsd.bus import Publisher, monotonic_ms
 from bmsd.cli import modbus_line
 from bmsd.cli.main import main
+from bmsd.ipc.shared_files import Publisher, monotonic_ms
 from bmsd.links import modbus_listen
 from bmsd.links.modbus_listen import Heard, Setting, heard_at, listened, search, settings_after
 from bmsd.links.modbus_rtu import with_crc

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 from lines import FarEnd
 
-from bmsd.config import MeterConfig
+from bmsd.config.load import MeterConfig
 from bmsd.errors import PeerError
 from bmsd.links import modbus_master
 from bmsd.links.meter import client_of

@@ -14,7 +14,7 @@ import pytest
 import serial
 from watched import Watched
 
-from bmsd.config import ModbusConfig, Rs485Config
+from bmsd.config.load import ModbusConfig, Rs485Config
 from bmsd.links import modbus
 from bmsd.links.line import PortLostError, opened
 

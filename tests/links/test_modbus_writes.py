@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from bmsd import pin
-from bmsd.bus import DOOR, PARAMETERS, SNAPSHOT, Publisher, monotonic_ms
-from bmsd.config import load
+from bmsd.config import pin
+from bmsd.config.load import load
 from bmsd.errors import PeerError, StaleError
+from bmsd.ipc.shared_files import DOOR, PARAMETERS, SNAPSHOT, Publisher, monotonic_ms
 from bmsd.links import modbus_writes
 from bmsd.links.link import Link
 from bmsd.links.modbus_lock import WRITES_PER_HOUR, WRITES_PER_MINUTE, Why

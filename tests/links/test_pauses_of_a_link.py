@@ -7,7 +7,7 @@ import socket
 import pytest
 from watched import Watched
 
-from bmsd.config import ModbusConfig
+from bmsd.config.load import ModbusConfig
 from bmsd.links import modbus_tcp
 
 

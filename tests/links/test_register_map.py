@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from bmsd import bus
-from bmsd.bus import Publisher, monotonic_ms
-from bmsd.config import load
+from bmsd.config.load import load
 from bmsd.core import step
+from bmsd.ipc import shared_files
+from bmsd.ipc.shared_files import Publisher, monotonic_ms
 from bmsd.links.modbus_map import OwnMap
 from bmsd.links.modbus_pack import Pack
 from bmsd.links.modbus_rtu import Refusal, RefusedError
@@ -155,20 +155,20 @@ def test_what_is_not_in_one_block_is_no_address(pack, address, count) -> None:
 
 def test_old_data_is_refused_and_its_age_told(pack) -> None:
     """S7."""
-    pack.publish(age_ms=bus.FRESH_MS + 100)
+    pack.publish(age_ms=shared_files.FRESH_MS + 100)
     with pytest.raises(RefusedError) as refused:
         pack.map.read(100, 1)
     assert refused.value.code is Refusal.DEVICE
     status = pack.map.read(0, 20)
     assert status[:2] == [registers.LAYOUT_VERSION, registers.CORE_OLD]
-    assert bus.FRESH_MS < status[3] < bus.FRESH_MS + 1000
+    assert shared_files.FRESH_MS < status[3] < shared_files.FRESH_MS + 1000
 
 
 def test_data_that_turns_old_without_a_new_file_is_refused_too(pack, monkeypatch) -> None:
     """S7: what was laid out while it was present is not served when it no longer is."""
     pack.publish()
     pack.map.read(100, 1)
-    later_ms = monotonic_ms() + bus.FRESH_MS + 1
+    later_ms = monotonic_ms() + shared_files.FRESH_MS + 1
     monkeypatch.setattr("bmsd.links.modbus_pack.monotonic_ms", lambda: later_ms)
     with pytest.raises(RefusedError):
         pack.map.read(100, 1)

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from bmsd.bus import FRESH_MS, SNAPSHOT, Publisher, monotonic_ms
+from bmsd.ipc.shared_files import FRESH_MS, SNAPSHOT, Publisher, monotonic_ms
 from bmsd.links import snapshots
 from bmsd.links.snapshots import Snapshots
 

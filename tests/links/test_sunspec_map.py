@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from bmsd import bus
-from bmsd.bus import Publisher, monotonic_ms
-from bmsd.config import load
+from bmsd.config.load import load
+from bmsd.ipc import shared_files
+from bmsd.ipc.shared_files import Publisher, monotonic_ms
 from bmsd.links import identity, sunspec_values
 from bmsd.links.modbus_pack import Pack
 from bmsd.links.modbus_rtu import Refusal, RefusedError
@@ -142,7 +142,7 @@ def test_the_rows_are_those_of_the_definition(model) -> None:
 
 def test_the_values_named_in_the_rows_are_there_and_none_is_made_for_nothing(bench) -> None:
     bench.publish()
-    snapshot = bus.read_snapshot(bench.map._pack.snapshots.folder)
+    snapshot = shared_files.read_snapshot(bench.map._pack.snapshots.folder)
     fixed = sunspec_values.fixed(bench.map._pack.config, 7)
     made = sunspec_values.present(snapshot, fixed["nominal_mv"])
     rows = [row for model in MODELS for row in (*model.points, *model.block)]
@@ -337,7 +337,7 @@ def test_what_is_outside_the_chain_is_no_address(bench, address, count) -> None:
 
 def test_old_data_is_a_device_failure_everywhere(bench) -> None:
     """S7."""
-    bench.publish(age_ms=bus.FRESH_MS + 100)
+    bench.publish(age_ms=shared_files.FRESH_MS + 100)
     for address in (40_000, 40_070, 40_375):
         with pytest.raises(RefusedError) as refused:
             bench.map.read(address, 1)

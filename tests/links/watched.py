@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bmsd.config import load
+from bmsd.config.load import load
 from bmsd.links import link as links
 from bmsd.links.link import Link
 

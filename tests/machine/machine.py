@@ -22,7 +22,7 @@ from typing import Any
 import i2c_backend
 from lines import Adapter, Cable, Door, Meter, mbpoll
 
-from bmsd.config import load
+from bmsd.config.load import load
 from bmsd.errors import BmsdError
 from bmsd.sim.bench import Bench
 from bmsd.sim.plant import SWITCHES

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bmsd.config import load
+from bmsd.config.load import load
 from bmsd.sim.commands import BENCH_CONFIG
 
 sys.path.insert(0, str(Path(__file__).parent))

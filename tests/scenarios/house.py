@@ -6,7 +6,7 @@ import random
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bmsd.config import CanConfig, Config, load
+from bmsd.config.load import CanConfig, Config, load
 from bmsd.sim.bench import Bench
 from bmsd.sim.commands import BENCH_CONFIG
 from bmsd.sim.plant import PlantSettings

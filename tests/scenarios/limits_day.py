@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from bmsd.config import CanConfig, Config, load
+from bmsd.config.load import CanConfig, Config, load
 from bmsd.core.types import Event
 from bmsd.sim import scenario
 from bmsd.sim.commands import BENCH_CONFIG

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from house import Home, config_of, plant_of
 
-from bmsd.config import Config
+from bmsd.config.load import Config
 from bmsd.core.limits import Limits
 from bmsd.core.state import Outputs
 from bmsd.sim.bench import Bench

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import pytest
 
-from bmsd.config import load
+from bmsd.config.load import load
 from bmsd.core import report
 from bmsd.core.state import begin
 from bmsd.core.types import Request

@@ -15,7 +15,7 @@ from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bmsd.config import CanConfig, Config, load
+from bmsd.config.load import CanConfig, Config, load
 from bmsd.sim.bench import Bench
 from bmsd.sim.plant import PlantSettings
 from bmsd.sim.runner import Virtual

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from bmsd.controller import Controller
+from bmsd.control.controller import Controller
 from bmsd.core.alarms import is_active
 from bmsd.core.state import begin
 from bmsd.core.types import Request

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bmsd.config import load
+from bmsd.config.load import load
 from bmsd.core.types import Event
 from bmsd.sim.commands import BENCH_CONFIG
 from bmsd.sim.expect import Checker, Expected, key_of

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from bmsd import status
-from bmsd.config import load
+from bmsd.config.load import load
+from bmsd.ipc import status
 from bmsd.sim.commands import BENCH_CONFIG
 from bmsd.sim.main import main
 from bmsd.tables.points import POINTS

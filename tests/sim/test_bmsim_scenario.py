@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from bmsd.config import load
+from bmsd.config.load import load
 from bmsd.errors import ConfigError
 from bmsd.sim import scenario
 from bmsd.sim.bench import Bench

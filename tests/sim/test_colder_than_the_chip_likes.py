@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from bmsd.config import CanConfig
+from bmsd.config.load import CanConfig
 from bmsd.core.alarms import active
 from bmsd.core.types import ChipFault
 from bmsd.inverters.conditions import CHIP

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bmsd.controller import Controller
+from bmsd.control.controller import Controller
 from bmsd.core.state import begin
 from bmsd.core.types import Request
 from bmsd.sim.bench import Bench

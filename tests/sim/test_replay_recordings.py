@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import pytest
 
-from bmsd.config import load
+from bmsd.config.load import load
 from bmsd.sim import replay
 from bmsd.sim.commands import BENCH_CONFIG
 from bmsd.sim.recording import Recording

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from bmsd import bus
-from bmsd.asking import ask
+from bmsd.ipc import shared_files
+from bmsd.ipc.request_socket import ask
 from tests.configured import pack_text
 from tests.patience import allowed
 from tests.running import PATIENCE_S, ended, eventually, joined_ptys
@@ -69,7 +69,7 @@ class Core:
 
     folder: Path
     section: str = ""
-    program: tuple[str, ...] = ("-m", "bmsd.daemon")
+    program: tuple[str, ...] = ("-m", "bmsd.daemon.main")
     text: str = CONFIG
     process: subprocess.Popen[str] | None = None
     _made: list[subprocess.Popen[str]] = field(default_factory=list)
@@ -102,7 +102,7 @@ class Core:
         (self.folder / "still.toml").write_text(SCENARIO)
         with self.config.open("a") as file:
             file.write(self.section)
-        begun = bus.monotonic_ms()
+        begun = shared_files.monotonic_ms()
         self.process = self.another()
         self._guards.append(self.guard)
         # The snapshot of the core before this one is fresh for a moment longer.
@@ -147,7 +147,7 @@ class Core:
         return found[0]
 
     def document(self) -> dict[str, Any]:
-        return dict(bus.fresh_snapshot(self.runtime).document)
+        return dict(shared_files.fresh_snapshot(self.runtime).document)
 
     def points(self) -> dict[str, Any]:
         return self.document()["points"]
@@ -182,7 +182,7 @@ class Core:
 
     def events(self, *kinds: str, since: int = 0) -> list[tuple[str, str]]:
         """Give name and state of the events of some kinds after a number, oldest first."""
-        found = bus.read_document(self.runtime / bus.EVENTS)["events"]
+        found = shared_files.read_document(self.runtime / shared_files.EVENTS)["events"]
         return [
             (event["name"], event["state"])
             for event in found

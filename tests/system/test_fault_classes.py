@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from bmsd.bus import write_file
+from bmsd.ipc.shared_files import write_file
 from tests.patience import Lateness, allowed
 from tests.support.effort import slow_but
 
@@ -38,7 +38,7 @@ WRITE = bytes.fromhex("010600640001")
 JUMPS = """
 import sys, time
 from pathlib import Path
-from bmsd import daemon
+from bmsd.daemon import main as daemon
 
 true, file = time.time, Path(sys.argv[sys.argv.index("--state-dir") + 1], "years")
 

@@ -23,7 +23,7 @@ from pathlib import Path
 
 import pytest
 
-from bmsd.bus import Publisher, monotonic_ms
+from bmsd.ipc.shared_files import Publisher, monotonic_ms
 from bmsd.links.modbus_rtu import with_crc
 from tests.configured import pack_text, written
 from tests.links import jk_client

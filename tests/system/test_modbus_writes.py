@@ -9,7 +9,8 @@ import time
 
 import pytest
 
-from bmsd import bus, pin
+from bmsd.config import pin
+from bmsd.ipc import shared_files
 from tests.patience import allowed
 from tests.running import eventually, last_words, link
 
@@ -30,17 +31,17 @@ def line(core, wire):
 
 
 def parameter(core, name: str) -> int:
-    return bus.read_document(core.runtime / bus.PARAMETERS)["values"][name]
+    return shared_files.read_document(core.runtime / shared_files.PARAMETERS)["values"][name]
 
 
 def cycles(core) -> int:
     """Count the core's cycles, of whatever age its snapshot is."""
-    return bus.read_document(core.runtime / bus.SNAPSHOT)["points"]["sequence"]
+    return shared_files.read_document(core.runtime / shared_files.SNAPSHOT)["points"]["sequence"]
 
 
 def two_writers(core) -> list[str] | None:
     """Give who wrote parameters, once there are two."""
-    events = bus.read_document(core.runtime / bus.EVENTS)["events"]
+    events = shared_files.read_document(core.runtime / shared_files.EVENTS)["events"]
     found = [event["who"] for event in events if event["kind"] == "parameter"]
     return found if len(found) == 2 else None
 

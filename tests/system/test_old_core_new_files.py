@@ -13,7 +13,7 @@ pytestmark = pytest.mark.system
 TELLS_WHAT_IT_LOADS_LATE = """
 import json, sys
 from pathlib import Path
-from bmsd import daemon
+from bmsd.daemon import main as daemon
 from bmsd.hardware.service import Service
 
 ready, loaded = Service.ready, set()

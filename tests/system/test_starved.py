@@ -22,7 +22,7 @@ STALE = 69
 NO_MOUNT = 77
 READ_ONLY = """
 import ctypes, sys
-from bmsd.daemon import main
+from bmsd.daemon.main import main
 
 NEW_MOUNTS, READ_ONLY, REMOUNT, BIND, ALL, PRIVATE = 0x20000, 1, 32, 4096, 16384, 1 << 18
 state = sys.argv[sys.argv.index("--state-dir") + 1].encode()
@@ -114,7 +114,7 @@ def test_a_core_without_a_descriptor_that_is_killed_is_switched_off(core, tools)
 def read_only_program(folder) -> tuple[str, ...]:
     """Give the way to start a core on a read-only state directory, or skip in words."""
     if os.geteuid() != 0:
-        return ("-m", "bmsd.daemon")
+        return ("-m", "bmsd.daemon.main")
     probe = subprocess.run(
         [sys.executable, "-c", READ_ONLY, "--check-config", "--config", "none", "--state-dir", str(folder)],
         capture_output=True,

@@ -15,8 +15,8 @@ pytestmark = pytest.mark.system
 STALE = 69
 FAILS = """
 import sys
-from bmsd import daemon
-from bmsd.controller import Controller
+from bmsd.daemon import main as daemon
+from bmsd.control.controller import Controller
 
 whole = Controller.cycle
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bmsd.config import load
+from bmsd.config.load import load
 from bmsd.tables import alarms, parameters, registers, remote
 from bmsd.tables.remote import Remote, Way
 

@@ -311,7 +311,7 @@ def memory() -> str:
     start()
     time.sleep(5)
     processes = {unit: pid(f"{unit}.service") for unit in ("bmsd", *(f"bmsd-link@{name}" for name in LINKS))}
-    processes["guard"] = int(sh("pgrep", "-o", "-f", "bmsd/guard.py"))
+    processes["guard"] = int(sh("pgrep", "-o", "-f", "bmsd/shutdown/guard.py"))
     sizes = {name: kib(process, "VmRSS") for name, process in processes.items()}
     assert kib(processes["bmsd"], "VmLck") > 0, "the core's memory is not locked"
     found = ", ".join(f"{name} {size / 1024:.1f}" for name, size in sizes.items())

@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
-from bmsd.config_trial import CHIP, NEVER, RANGE, Key, Trial
+from bmsd.control.feasibility import CHIP, NEVER, RANGE, Key, Trial
 from bmsd.tables.faults import Fault
 from bmsd.tables.parameters import BY_NAME
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bmsd import config_toml
+from bmsd.config import toml
 from bmsd.errors import ConfigError
 from bmsd.tables import configuration
 
@@ -57,7 +57,7 @@ def read(path: Path, problems: list[str]) -> Files:
     merged, unreadable = Files(), list[str]()
     for file in (path, *sorted((path.parent / "conf.d").glob("*.toml"))):
         try:
-            text, document = config_toml.read(file, _BEGIN)
+            text, document = toml.read(file, _BEGIN)
         except ConfigError as error:
             unreadable += error.problems
             continue

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from bmsd.config import DEFAULT_PATH, Config, load
+from bmsd.config.load import DEFAULT_PATH, Config, load
 from bmsd.errors import ConfigError
 from bmsd.hardware.can_interface import bitrate_of
 
@@ -77,7 +77,7 @@ def _ip(*words: str, options: tuple[str, ...] = ()) -> str:
 def main(arguments: list[str] | None = None) -> int:
     """Run the program; exit 0 done or not ours, 1 refused by the kernel, 78 configuration refused."""
     parser = argparse.ArgumentParser(
-        prog="python3 -m bmsd.can_up", description="Bring the inverter's CAN interface up."
+        prog="python3 -m bmsd.links.can_up", description="Bring the inverter's CAN interface up."
     )
     parser.add_argument("interface")
     parser.add_argument("--config", type=Path, default=DEFAULT_PATH, help="default %(default)s")

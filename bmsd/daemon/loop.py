@@ -5,39 +5,35 @@ It imports neither python-can nor pymodbus nor systemd's journal. Whatever ends 
 
 from __future__ import annotations
 
-import argparse
-import faulthandler
 import gc
 import os
 import signal
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bmsd import __version__, safe_off, store
-from bmsd.arguments import Help, marked
-from bmsd.asking import Asked, RequestServer
-from bmsd.bus import DOOR, EVENTS, PARAMETERS, SNAPSHOT, SOCKET, Publisher, boot_id, monotonic_ms
-from bmsd.config import DEFAULT_PATH, Config, load
-from bmsd.controller import Board, Controller, sleep_ms
+from bmsd.config.load import Config
+from bmsd.control.controller import Board, Controller, sleep_ms
 from bmsd.core import heater_watch, report, wear
 from bmsd.core.alarms import is_active
 from bmsd.core.report import Cycle
 from bmsd.core.state import begin
 from bmsd.core.types import AfeState, Event, Request
-from bmsd.errors import BmsdError, ConfigError, OutputError, ParameterError
-from bmsd.events import Ring
+from bmsd.daemon import state_file
+from bmsd.daemon.event_log import Ring
+from bmsd.daemon.process import Guard, complain, may_ask
+from bmsd.daemon.request_handler import Desk
+from bmsd.errors import ParameterError
 from bmsd.hardware.service import Service
-from bmsd.process import Guard, keep_in_memory, lock, may_ask, tell_terminal
-from bmsd.requests import Desk
+from bmsd.ipc.request_socket import Asked, RequestServer
+from bmsd.ipc.shared_files import DOOR, EVENTS, PARAMETERS, SNAPSHOT, SOCKET, Publisher, boot_id, monotonic_ms
+from bmsd.shutdown import safe_off
 from bmsd.tables.alarms import Block
 
 if TYPE_CHECKING:
     from bmsd.sim.bench import Bench
 
-EXIT_GOOD, EXIT_FAILED, EXIT_USAGE, EXIT_UNAVAILABLE, EXIT_CONFIG = 0, 1, 2, 69, 78
 STATUS_EVERY_MS = 5000
 FIRST_CYCLES = 6
 FIRST_SCAN_MS = 70
@@ -53,7 +49,7 @@ class Daemon:
         self._config = config
         self._simulate = simulate
         self._started_ms = monotonic_ms()
-        stored = store.load(state_dir)
+        stored = state_file.load(state_dir)
         self._runtime_before_ms = stored.runtime_ms
         self._bench: Bench | None = None
         board = self._attach(runtime_dir)
@@ -73,11 +69,11 @@ class Daemon:
         self._guard = Guard(runtime_dir, config.path)
         self._publisher = Publisher(runtime_dir)
         self._server = RequestServer(runtime_dir / SOCKET, may_ask(os.getuid()))
-        self._writer = store.Writer(state_dir)
+        self._writer = state_file.Writer(state_dir)
         self._service = Service()
         self._ring = Ring()
         self._waiting: list[tuple[Request, Asked]] = []
-        self._saved: store.Stored | None = None
+        self._saved: state_file.Stored | None = None
         self._disk_failed = False
         self._saved_ms = self._status_ms = 0
         self._sequence = self._overruns = self._last_us = self._worst_us = 0
@@ -100,7 +96,7 @@ class Daemon:
         port.claim()
         return Board(port, open_lines(self._config.outputs), sleep_ms, clock_ms=monotonic_ms)
 
-    def _open_desk(self, stored: store.Stored) -> tuple[Desk, dict[str, tuple[int | None, int | None]]]:
+    def _open_desk(self, stored: state_file.Stored) -> tuple[Desk, dict[str, tuple[int | None, int | None]]]:
         """Take the stored parameter changes; unusable ones block until an operator has looked."""
         latched, bench = dict(stored.latched), self._bench.request if self._bench else None
         problem = stored.problem
@@ -251,7 +247,7 @@ class Daemon:
         control = self._controller
         latched = report.latched(control.state)
         runtime_ms = self._runtime_before_ms + now_ms - self._started_ms
-        stored = store.Stored(
+        stored = state_file.Stored(
             control.state.soc,
             control.state.consent,
             latched,
@@ -269,7 +265,7 @@ class Daemon:
         self._tell_of_disk(now_ms)
         age_ms = now_ms - self._saved_ms
         again = bool(self._writer.failed) and age_ms >= RETRY_MS
-        if urgent or anchored or again or at_once or age_ms >= store.EVERY_MS:
+        if urgent or anchored or again or at_once or age_ms >= state_file.EVERY_MS:
             self._writer.put(stored)
             self._saved, self._saved_ms = stored, now_ms
 
@@ -314,86 +310,10 @@ class Daemon:
         self._server.close()
 
 
-def _wishes(stored: store.Stored) -> tuple[object, ...]:
+def _wishes(stored: state_file.Stored) -> tuple[object, ...]:
     """Give what may not wait for the next regular writing."""
     return stored.consent, stored.latched, stored.changed, stored.remote, stored.worn, stored.asked_for
 
 
-def _anchors(stored: store.Stored) -> tuple[int, bool] | None:
+def _anchors(stored: state_file.Stored) -> tuple[int, bool] | None:
     return None if stored.soc is None else (stored.soc.full_charges, stored.soc.synchronised)
-
-
-def complain(text: str) -> None:
-    """Say one line on standard error, with the priority systemd reads."""
-    print(marked(3, f"bmsd: {text}"), file=sys.stderr)
-
-
-def checked_config(path: Path) -> Config:
-    """Load the configuration; raise ConfigError with every problem, what the chip cannot do among them."""
-    return load(path, on_chip=True)
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Run the program `bmsd`."""
-    options = _parser().parse_args(arguments)
-    try:
-        config = checked_config(options.config)
-    except ConfigError as error:
-        for problem in error.problems:
-            complain(problem)
-        count = len(error.problems)
-        complain(f"configuration refused: {count} problem{'s' if count > 1 else ''}; nothing was started")
-        return EXIT_CONFIG
-    if options.check_config:
-        print(f"{options.config}: good; {config.cells} cells {config.chemistry}, {config.afe.chip}")
-        return EXIT_GOOD
-    return _run(config, options)
-
-
-def _run(config: Config, options: argparse.Namespace) -> int:
-    faulthandler.enable()
-    keep_in_memory()
-    try:
-        for directory in (options.runtime_dir, options.state_dir):
-            directory.mkdir(parents=True, exist_ok=True)
-        held = lock(options.runtime_dir)
-    except BlockingIOError:
-        complain(f"another bmsd runs with --runtime-dir {options.runtime_dir}; only one may own a pack")
-        return EXIT_UNAVAILABLE
-    except OSError as error:
-        complain(
-            f"cannot use a directory: {error}. Run as the user bmsd, or choose --runtime-dir, --state-dir"
-        )
-        return EXIT_UNAVAILABLE
-    try:
-        with held:
-            daemon = Daemon(config, options.runtime_dir, options.state_dir, options.simulate)
-            tell_terminal(config, options.runtime_dir, simulated=options.simulate)
-            daemon.run()
-    except (OutputError, BmsdError) as error:
-        complain(str(error))
-        return EXIT_UNAVAILABLE
-    if sys.stdout.isatty():
-        print("bmsd: ended; all outputs are off", flush=True)
-    return EXIT_GOOD
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="bmsd",
-        description="The core of bmsd: measures, protects, heats and switches one battery pack.",
-        epilog="Exit: 0 good, 1 failed, 2 wrong usage, 69 hardware or directory not available,"
-        " 78 configuration refused.",
-        formatter_class=Help,
-    )
-    parser.add_argument("--config", type=Path, default=DEFAULT_PATH, help="default %(default)s")
-    parser.add_argument("--runtime-dir", type=Path, default=Path("/run/bmsd"), help="default %(default)s")
-    parser.add_argument("--state-dir", type=Path, default=Path("/var/lib/bmsd"), help="default %(default)s")
-    parser.add_argument("--simulate", action="store_true", help="take chip, outputs and pack from the bench")
-    parser.add_argument("--check-config", action="store_true", help="only say whether the configuration fits")
-    parser.add_argument("--version", action="version", version=f"bmsd {__version__}")
-    return parser
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -11,14 +11,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bmsd import config_checks as checks
-from bmsd.backstop import Chip
-from bmsd.config_can import CanConfig, buses, check_buses
-from bmsd.config_files import Files, read
-from bmsd.config_lines import check_header, check_lines
-from bmsd.config_links import check_meters, check_modbus, tcp_address
-from bmsd.config_parameters import afe_of, check_parameters, written_parameters
-from bmsd.config_trial import Trial
+from bmsd.config import checks
+from bmsd.config.can import CanConfig, buses, check_buses
+from bmsd.config.files import Files, read
+from bmsd.config.lines import check_header, check_lines
+from bmsd.config.links import check_meters, check_modbus, tcp_address
+from bmsd.config.parameters import afe_of, check_parameters, written_parameters
+from bmsd.control.chip_protection import Chip
+from bmsd.control.feasibility import Trial
 from bmsd.core.settings import Settings, settings
 from bmsd.errors import ConfigError
 from bmsd.hardware.board import AfeConfig, FetsConfig, OutputsConfig

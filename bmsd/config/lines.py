@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Mapping
 from typing import Any
 
-from bmsd.config_files import Files
+from bmsd.config.files import Files
 from bmsd.tables import configuration, header
 
 _FEEDBACK = "_feedback"

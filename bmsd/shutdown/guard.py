@@ -37,7 +37,7 @@ def main() -> int:
         signal.signal(number, signal.SIG_IGN)
     why = wait(int(sys.argv[1]), int(sys.argv[2]))
     if why:
-        program = [sys.executable, "-m", "bmsd.safe_off", "--because", why, *sys.argv[3:]]
+        program = [sys.executable, "-m", "bmsd.shutdown.safe_off", "--because", why, *sys.argv[3:]]
         os.execv(sys.executable, program)
     return 0
 

@@ -15,11 +15,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bmsd.bus import write_all
 from bmsd.core.heater_watch import Proof
 from bmsd.core.soc import SocState
 from bmsd.core.state import Consent
 from bmsd.core.wear import COUNTED, Worn
+from bmsd.ipc.shared_files import write_all
 from bmsd.tables.alarms import BOTH, Block
 
 STATE_FILE = "state.json"

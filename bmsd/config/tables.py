@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bmsd import config_toml
-from bmsd.config_files import nearest
+from bmsd.config import toml
+from bmsd.config.files import nearest
 from bmsd.errors import ConfigError, PeerError
 
 _HEADER = re.compile(r"\s*\[+\s*([A-Za-z0-9_-]+)\s*\]+")
@@ -92,7 +92,7 @@ class Problems:
 def read(path: Path, known: Mapping[str, bool], problems: Problems) -> dict[str, list[Table]]:
     """Read a file; `known` names its tables and whether there may be several of each."""
     tables: dict[str, list[Table]] = {name: [] for name in known}
-    text, document = config_toml.read(path)
+    text, document = toml.read(path)
     lines = _lines(text)
     for name, content in document.items():
         line = lines.get((name, 0, ""), lines.get(("", 0, name), 0))

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bmsd.afe.chips import CHIPS
-from bmsd.backstop import Chip
-from bmsd.config_advice import accepted, told
-from bmsd.config_files import Files, Given, nearest
-from bmsd.config_trial import HEATER, Trial
+from bmsd.config.advice import accepted, told
+from bmsd.config.files import Files, Given, nearest
+from bmsd.control.chip_protection import Chip
+from bmsd.control.feasibility import HEATER, Trial
 from bmsd.hardware.board import AfeConfig
 from bmsd.tables import envelopes, parameters
 from bmsd.tables.chemistries import CHEMISTRIES, PRESETS

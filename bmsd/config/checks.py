@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from bmsd.afe.chips import CHIPS
-from bmsd.config_advice import fitting_shunts
-from bmsd.config_files import Files, alike, nearest
-from bmsd.config_lines import free_line
-from bmsd.config_parameters import trial_as_written
+from bmsd.config.advice import fitting_shunts
+from bmsd.config.files import Files, alike, nearest
+from bmsd.config.lines import free_line
+from bmsd.config.parameters import trial_as_written
 from bmsd.core.heater import least_mohm, misfit
 from bmsd.core.settings import heater_max_mw
 from bmsd.inverters.protocols import NAMES, row_of

@@ -14,8 +14,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
-from bmsd import guard
-from bmsd.config import Config
+from bmsd.arguments import marked
+from bmsd.config.load import Config
+from bmsd.shutdown import guard
 
 ADMIN_GROUP = "bmsd-admin"
 _MCL_CURRENT, _MCL_FUTURE, _MCL_ONFAULT = 1, 2, 4
@@ -181,3 +182,8 @@ def tell_terminal(config: Config, runtime_dir: Path, *, simulated: bool) -> None
         "Ctrl-C ends it, with all outputs off",
     ]
     print("\n".join(f"bmsd: {line}" for line in lines), flush=True)
+
+
+def complain(text: str) -> None:
+    """Say one line on standard error, with the priority systemd reads."""
+    print(marked(3, f"bmsd: {text}"), file=sys.stderr)

@@ -9,15 +9,14 @@ import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from bmsd.afe.chips import CHIPS
 from bmsd.afe.session import AfeSession
 from bmsd.afe.silence import WatchedPort
 from bmsd.afe.switching import OwnFets
 from bmsd.afe.transfers import BusCounter, Port, Procedure, run
-from bmsd.backstop import HOST_WATCHDOG_S, afe_settings
-from bmsd.config import Config
+from bmsd.control.chip_protection import HOST_WATCHDOG_S, Wired, afe_settings
 from bmsd.core import sleep
 from bmsd.core.settings import Settings
 from bmsd.core.state import Outputs, State
@@ -36,6 +35,14 @@ LATE_MS = 1000 * (HOST_WATCHDOG_S - 1)
 """After a longer silence the chip's watchdog may have taken its permits back, and any word gives them again."""
 
 
+class Controlled(Wired, Protocol):
+    """What of a configuration the control of a pack needs."""
+
+    def settings(self, parameters: Parameters) -> Settings:
+        """Give what the core decides by, with a set of parameters."""
+        ...
+
+
 @dataclass(slots=True)
 class Board:
     """What one pack is attached to: its bus, its lines, and how to wait."""
@@ -51,7 +58,7 @@ class Board:
 class Controller:
     """The running control of one pack; `state`, `out`, `inputs` and `levels` are of the last cycle."""
 
-    def __init__(self, config: Config, parameters: Parameters, board: Board, state: State) -> None:
+    def __init__(self, config: Controlled, parameters: Parameters, board: Board, state: State) -> None:
         self._config = config
         self._board = board
         self._counter = BusCounter()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass
 
 from bmsd.afe.chips import CHIPS
-from bmsd.backstop import MADE_FROM, Chip, afe_settings
+from bmsd.control.chip_protection import MADE_FROM, Chip, Wired, afe_settings
 from bmsd.core.heater import misfit
 from bmsd.core.settings import heater_max_mw
 from bmsd.errors import Unfit, UnfitError
@@ -106,3 +106,8 @@ def _of_chip(one: Unfit, values: Values, written: Container[str], chip: Chip) ->
         f" with {shunt} the chip can do {AMPERE.text(one.low)} to {AMPERE.text(one.high)}"
     )
     return Fault(rule, names, what)
+
+
+def afe_settings_fit(config: Wired, wanted: Parameters) -> None:
+    """Raise ValueError when the front-end chip cannot be programmed with these parameters."""
+    CHIPS[config.afe.chip].driver(afe_settings(config, wanted))

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from ipaddress import ip_address
 from typing import Any
 
-from bmsd.config_files import Files
+from bmsd.config.files import Files
 from bmsd.tables.configuration import JK_4E57, MAPS, NAMED_SECTIONS
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,15}")

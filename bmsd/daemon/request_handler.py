@@ -11,15 +11,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from bmsd.afe.chips import CHIPS
-from bmsd.asking import Asked
-from bmsd.backstop import afe_settings
-from bmsd.bus import monotonic_ms
-from bmsd.config import Config
-from bmsd.config_advice import told
+from bmsd.config.advice import told
+from bmsd.config.load import Config
 from bmsd.core import ordered
 from bmsd.core.types import Event, Request
 from bmsd.errors import ParameterError, PeerError
+from bmsd.ipc.request_socket import Asked
+from bmsd.ipc.shared_files import monotonic_ms
 from bmsd.tables import alarms, parameters, remote
 from bmsd.tables.chemistries import PRESETS
 from bmsd.tables.parameters import Parameters
@@ -253,11 +251,6 @@ def who_asks(asked: Asked) -> str:
     if asked.request["do"] not in REMOTE_KNOWN:
         raise PeerError(f"from afar only these are taken: {', '.join(REMOTE_KNOWN)}")
     return f"{where} ({asked.who})"
-
-
-def afe_settings_fit(config: Config, wanted: Parameters) -> None:
-    """Raise ValueError when the front-end chip cannot be programmed with these parameters."""
-    CHIPS[config.afe.chip].driver(afe_settings(config, wanted))
 
 
 def _integers(values: object) -> dict[str, int]:

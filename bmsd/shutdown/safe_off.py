@@ -112,7 +112,7 @@ def _outputs(runtime_dir: Path, config: Path | None) -> tuple[bool, OutputsConfi
     except (OSError, ValueError, KeyError, TypeError):
         if config is None:
             raise
-    from bmsd.config import load
+    from bmsd.config.load import load
 
     loaded = load(config, dangers=False)
     return False, loaded.outputs, loaded.fets

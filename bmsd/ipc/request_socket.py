@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bmsd.bus import SOCKET, monotonic_ms
 from bmsd.errors import PeerError, StaleError
+from bmsd.ipc.shared_files import SOCKET, monotonic_ms
 
 LONGEST_REQUEST = 4096
 MOST_CONNECTIONS = 8

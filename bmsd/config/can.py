@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bmsd.config_files import Files, alike
-from bmsd.config_links import named_sections
+from bmsd.config.files import Files, alike
+from bmsd.config.links import named_sections
 from bmsd.inverters import protocols
 from bmsd.tables import configuration
 from bmsd.tables.configuration import link_of

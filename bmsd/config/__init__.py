@@ -1,0 +1,1 @@
+"""Reading and checking the configuration: every file, every section, every mistake at once."""

@@ -1,0 +1,1 @@
+"""The core process: main loop, request handler, state file, event log."""
