@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.clocks import StillClock
-from tests.patience import Patience
+from tests.support.clocks import StillClock
+from tests.support.patience import Patience
 
 WHEN = ("alone", "second")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -30,7 +30,7 @@ LOOK_S = 2.0
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_timeout_set_timer(item: pytest.Item, settings: Any) -> bool | None:
-    """Count the limit of a test as tests/patience.py does: a hang is a failure, a busy machine is none.
+    """Count the limit of a test as tests/support/patience.py does: a hang is a failure, a busy machine is none.
 
     The alarm comes when the time is over on an idle machine, and then looks again and again: not earlier, since a
     signal cuts short what a test just writes. When nothing is left, pytest-timeout shows all stacks and ends it.

@@ -16,7 +16,7 @@ from bmsd.control.chip_protection import (
     afe_settings,
 )
 from bmsd.core.types import AfeState, ChipFault
-from tests.configured import loaded, pack_text
+from tests.support.configured import loaded, pack_text
 
 CONFIG = pack_text("""
 [outputs]

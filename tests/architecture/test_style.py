@@ -24,6 +24,10 @@ TEXTS = ("", ".cfg", ".csv", ".md", ".py", ".rules", ".service", ".toml", ".txt"
 MADE = {"__pycache__", ".coverage"}
 """What Python and its tools leave behind."""
 
+PATH_TRICK = re.compile(r"^\s*sys\.path\b", re.MULTILINE)
+OWN_PATH = {"tests/machine/run.py", "tests/system/test_serialbattery.py"}
+"""One runs where nothing is installed, the other loads a program that is not ours."""
+
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -65,6 +69,15 @@ def text_faults(path: str, text: str) -> Iterator[str]:
             yield f"{path}:{number}: names a place outside the project: {line.strip()[:60]}"
 
 
+def place_faults(path: str, text: str) -> Iterator[str]:
+    """Find what lies at the root of the tests, and whoever looks for modules elsewhere."""
+    inside = path.removeprefix("tests/")
+    if path.startswith("tests/") and "/" not in inside and inside != "conftest.py":
+        yield f"{path}: a test belongs into a folder, a helper into tests/support"
+    if PATH_TRICK.search(text) and path not in OWN_PATH:
+        yield f"{path}: changes where modules are looked for"
+
+
 def texts() -> Iterator[tuple[str, str]]:
     """Yield every text file of the project with its path."""
     inside = [file for folder in FOLDERS for file in sorted((ROOT / folder).rglob("*"))]
@@ -94,6 +107,12 @@ def test_nothing_is_left_open_and_nothing_is_local() -> None:
     assert not found, "\n".join(found)
 
 
+def test_tests_lie_in_folders_and_change_no_path() -> None:
+    python = [(path, text) for path, text in texts() if path.endswith(".py")]
+    found = [fault for path, text in python for fault in place_faults(path, text)]
+    assert not found, "\n".join(found)
+
+
 def test_the_walk_sees_the_project() -> None:
     names = {path for path, _ in texts()}
     assert {"run", "pyproject.toml", "bmsd/errors.py", "systemd/bmsd.service"} <= names
@@ -109,6 +128,8 @@ PLANTED = [
     (docstring_faults, "bmsd/afe/a.py", '"""D."""\nclass C:\n "D."\n def m(self): ...', "m has"),
     (text_faults, "bmsd/a.py", "# TO" + "DO later", "an open end"),
     (text_faults, "docs/a.md", "see /wo" + "rk/notes", "outside the project"),
+    (place_faults, "tests/test_a.py", "", "belongs into a folder"),
+    (place_faults, "tests/core/a.py", "import sys\nsys.path.insert(0, 'x')", "where modules are looked for"),
     (text_faults, "constraints.txt", "a @ https://files.python" + "hosted.org/a", "outside"),
 ]
 

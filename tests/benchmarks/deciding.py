@@ -9,8 +9,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
-from load import loaded_machine
-from rig import (
+from bmsd.afe import bq769x2_registers as reg
+from bmsd.config.load import load
+from bmsd.core import report
+from bmsd.daemon import state_file
+from tests.benchmarks.load import loaded_machine
+from tests.benchmarks.rig import (
     PERIOD_MS,
     Clock,
     Figure,
@@ -23,11 +27,6 @@ from rig import (
     timed_parts,
     write_config,
 )
-
-from bmsd.afe import bq769x2_registers as reg
-from bmsd.config.load import load
-from bmsd.core import report
-from bmsd.daemon import state_file
 
 CYCLES = 4000
 PACE_MS = 5

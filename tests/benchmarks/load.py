@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from rig import write_config
+from tests.benchmarks.rig import write_config
 
 ROOT = Path(__file__).resolve().parents[2]
 HOG = "while True: sum(range(100_000))"

@@ -12,12 +12,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from load import Pty, end, program, sections, start, start_link
-from rig import Figure, folder_in_memory, median, percentile, write_config
-
 from bmsd.errors import StaleError
 from bmsd.ipc import shared_files
 from bmsd.links.modbus_rtu import with_crc
+from tests.benchmarks.load import Pty, end, program, sections, start, start_link
+from tests.benchmarks.rig import Figure, folder_in_memory, median, percentile, write_config
 
 LINKS = ("can", "modbus", "journal")
 CPU_S = 20

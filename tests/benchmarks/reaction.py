@@ -19,16 +19,14 @@ from multiprocessing import get_context
 from multiprocessing.queues import SimpleQueue
 from pathlib import Path
 
+from tests.benchmarks import reaction_page
+from tests.benchmarks.load import loaded_machine
+from tests.benchmarks.reaction_measure import Series, measure
+from tests.benchmarks.reaction_trips import TRIPS
+from tests.benchmarks.rig import folder_in_memory
+from tests.benchmarks.run import machine
+
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT), str(Path(__file__).resolve().parent)]
-
-import reaction_page  # noqa: E402 - the path to it is made above
-from load import loaded_machine  # noqa: E402
-from reaction_measure import Series, measure  # noqa: E402
-from reaction_trips import TRIPS  # noqa: E402
-from rig import folder_in_memory  # noqa: E402
-from run import machine  # noqa: E402
-
 CHUNK = 25
 """Trips that one worker does of one row before it takes another."""
 

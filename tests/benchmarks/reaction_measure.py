@@ -9,13 +9,12 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from deciding import quiet_collector
-from reaction_pack import Pack
-from reaction_trips import LINES, Trip, at_once
-from rig import Clock, as_service, write_config
-
 from bmsd.config.load import Config, load
 from bmsd.core.types import Because
+from tests.benchmarks.deciding import quiet_collector
+from tests.benchmarks.reaction_pack import Pack
+from tests.benchmarks.reaction_trips import LINES, Trip, at_once
+from tests.benchmarks.rig import Clock, as_service, write_config
 
 SETTLE_PERIODS = 7
 """Twice as many from a start to normal operation: chip programmed, contactors closed, then settled."""

@@ -12,8 +12,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from rig import Clock, Rig
-
 from bmsd.afe.bq769x2_measure import Plan
 from bmsd.afe.bq769x2_settings import user_unit_ma
 from bmsd.afe.session import SIGNATURE_EVERY
@@ -26,6 +24,7 @@ from bmsd.core.types import Measurement, Request
 from bmsd.hardware.outputs import Lines
 from bmsd.sim.bench import VARIANTS
 from bmsd.sim.chips.bq769x2_engine import LOOP_MS
+from tests.benchmarks.rig import Clock, Rig
 
 TICK_MS = 5
 BITS_PER_BYTE = 9

@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from reaction_measure import QUICK, Series
-from reaction_pack import TICK_MS
-from reaction_trips import NOT_MEASURED, TRIPS
-from rig import PERIOD_MS, median, percentile
-
 from bmsd.tables.alarms import BY_NAME
+from tests.benchmarks.reaction_measure import QUICK, Series
+from tests.benchmarks.reaction_pack import TICK_MS
+from tests.benchmarks.reaction_trips import NOT_MEASURED, TRIPS
+from tests.benchmarks.rig import PERIOD_MS, median, percentile
 
 DOCUMENT = Path("docs/reaction-times.md")
 PICTURE = Path("docs/images/reaction-times.png")

@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from reaction_pack import Pack
-
 from bmsd.core import opening
 from bmsd.core.alarms import compare
 from bmsd.core.heater_watch import STUCK_MS
@@ -19,6 +17,7 @@ from bmsd.core.plausible import Held, believe
 from bmsd.core.types import Because, ChipFault, Measurement, Reason, Request
 from bmsd.tables.alarms import ALARMS, BY_NAME, Alarm, Block
 from bmsd.tables.parameters import Parameters
+from tests.benchmarks.reaction_pack import Pack
 
 Act = Callable[[Pack], object]
 Shows = Callable[[Pack, Measurement], bool]

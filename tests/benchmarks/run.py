@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Measure bmsd against its budgets and write docs/benchmarks.md: `./run bench`, or `run.py --only cycle`.
+"""Measure bmsd against its budgets and write docs/benchmarks.md: `./run bench`, one of them by `--only cycle`.
 
 Every measurement is a function that can be run alone; nothing here fails because a figure is bad, it is told.
 """
@@ -16,13 +16,13 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+from tests.benchmarks import (
+    deciding,
+    processes,
+)
+from tests.benchmarks.rig import Figure
+
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT), str(Path(__file__).resolve().parent)]
-
-import deciding  # noqa: E402 - the path to it is made above
-import processes  # noqa: E402
-from rig import Figure  # noqa: E402
-
 MEASUREMENTS: dict[str, Callable[[], list[Figure]]] = {
     "cycle": deciding.cycle,
     "edge": deciding.edge,
@@ -39,7 +39,7 @@ INTRODUCTION = """\
 # Benchmarks
 
 Written by `./run bench` (`tests/benchmarks/run.py`); do not edit. One measurement alone:
-`.venv/bin/python tests/benchmarks/run.py --only cycle`.
+`./run bench --only cycle`.
 
 **Ratio** is the figure, loaded where it was measured loaded, over its budget: up to 1.00 it is kept.
 For a speed it is the budget over the figure. Figures are medians of several runs where nothing else is said.

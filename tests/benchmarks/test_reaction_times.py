@@ -9,13 +9,11 @@ import sys
 from dataclasses import replace
 
 import pytest
-import reaction
-import reaction_page
-import reaction_trips
-from reaction_measure import Series, measure
-from reaction_trips import NOT_MEASURED, TRIPS, bend
 
 from bmsd.tables.alarms import ALARMS, BY_NAME
+from tests.benchmarks import reaction, reaction_page, reaction_trips
+from tests.benchmarks.reaction_measure import Series, measure
+from tests.benchmarks.reaction_trips import NOT_MEASURED, TRIPS, bend
 
 KHZ = 100
 

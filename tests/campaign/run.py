@@ -11,13 +11,11 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
+from tests.campaign.lives import draw
+from tests.campaign.outcome import Outcome
+from tests.campaign.player import Player
+
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
-
-from tests.campaign.lives import draw  # noqa: E402 - found by the path above
-from tests.campaign.outcome import Outcome  # noqa: E402
-from tests.campaign.player import Player  # noqa: E402
-
 DOCUMENT = ROOT / "docs" / "campaign.md"
 MARK, END = "<!-- figures -->", "<!-- end -->"
 KINDS = ("topology", "cells", "chemistry", "supply", "inverter", "start_c", "soc")

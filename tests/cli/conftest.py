@@ -16,7 +16,7 @@ from bmsd.ipc import request_socket, shared_files
 from bmsd.ipc.request_socket import RequestServer
 from bmsd.tables import parameters
 from bmsd.tables.points import POINTS, Count, Kind
-from tests.clocks import StillClock
+from tests.support.clocks import StillClock
 
 CELLS, SENSORS = 16, 2
 GOOD_POINTS = {

@@ -19,8 +19,8 @@ import pytest
 
 from bmsd.cli.console import Console, clipped
 from bmsd.cli.watch import ENTER, LEAVE, frame
-from tests.patience import Patience
-from tests.running import ended
+from tests.support.patience import Patience
+from tests.support.running import ended
 
 ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 

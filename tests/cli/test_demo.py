@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from bmsd.demo.story import STORIES
-from tests.running import eventually, last_words
+from tests.support.running import eventually, last_words
 
 pytestmark = pytest.mark.system
 

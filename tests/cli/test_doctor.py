@@ -15,7 +15,7 @@ from bmsd.cli.doctor_machine import Finding, GpioChip, Machine, Verdict
 from bmsd.cli.doctor_system import setting
 from bmsd.cli.main import main
 from bmsd.ipc import shared_files
-from tests.configured import pack_text
+from tests.support.configured import pack_text
 
 pytestmark = pytest.mark.usefixtures("clock")
 GOOD, WARN, BAD, UNKNOWN, SKIPPED = Verdict.GOOD, Verdict.WARN, Verdict.BAD, Verdict.UNKNOWN, Verdict.SKIPPED

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from bench_inputs import Pack
-
 from bmsd.core.types import ALL_OFF, AfeState, Because, ChipFault
+from tests.support.bench_inputs import Pack
 
 
 def test_its_cells_are_known_and_nothing_closes() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from bench_inputs import make_parameters
 
 from bmsd.core.alarms import ALL_QUIET, AlarmState
 from bmsd.core.settings import heater_max_mw, settings
@@ -15,6 +14,7 @@ from bmsd.core.switching import SwitchState
 from bmsd.core.types import ALL_OFF
 from bmsd.tables.alarms import ALARMS, BOTH, Block
 from bmsd.tables.chemistries import CHEMISTRIES
+from tests.support.bench_inputs import make_parameters
 
 T = 5_000_000
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from bench_inputs import Pack, believed, make_settings
 
 from bmsd.core import bus
 from bmsd.core.alarms import ALL_QUIET, AlarmState, Finding
@@ -14,6 +13,7 @@ from bmsd.core.contactors import PrechargeState
 from bmsd.core.switching import SwitchState
 from bmsd.core.types import Request
 from bmsd.tables.alarms import ALARMS, BY_NAME, Block
+from tests.support.bench_inputs import Pack, believed, make_settings
 
 SETTINGS = make_settings()
 HOLD_MS = SETTINGS.parameters.bus_hold_ms

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from bench_inputs import Pack, cold, make_settings
 
 from bmsd.core.silence import begun_anew
 from bmsd.core.step import step
 from bmsd.core.types import ALL_OFF, Levels, Request
+from tests.support.bench_inputs import Pack, cold, make_settings
 
 COMMON = {"topology": "common", "wired": frozenset({"main", "precharge", "heater", "buzzer"})}
 ALL_READ_OFF = Levels(False, False, False, False, False, False)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import pytest
-from bench_inputs import Pack, make_settings
 
 from bmsd.core.types import Request
 from bmsd.tables.alarms import ALARMS, BOTH, EVERYTHING, Block
+from tests.support.bench_inputs import Pack, make_settings
 
 CHARGE, DISCHARGE, HEATER, BALANCE = Block.CHARGE, Block.DISCHARGE, Block.HEATER, Block.BALANCE
 QUICK = {"period_ms": 100, "value_max_age_ms": 200}

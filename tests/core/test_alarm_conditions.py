@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import pytest
-from bench_inputs import Pack, make_settings
 
 from bmsd.core.types import AfeState, ChipFault, Levels, Measurement
 from bmsd.tables.alarms import ALARMS, BOTH, BY_NAME, EVERYTHING, Block, Release
+from tests.support.bench_inputs import Pack, make_settings
 
 CHARGE, DISCHARGE, HEATER, BALANCE = Block.CHARGE, Block.DISCHARGE, Block.HEATER, Block.BALANCE
 AGE_MS, GRACE_MS, RECOVERY_MS = 1000, 2000, 10_000

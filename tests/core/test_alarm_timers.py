@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from bench_inputs import make_settings
 
 from bmsd.core import alarms
 from bmsd.core.alarms import ALL_QUIET, QUIET, AlarmState, Finding, Rule, advance, compare
 from bmsd.core.plausible import Held, Reading, Values, believe
 from bmsd.core.types import ChipFault, Event, Measurement
 from bmsd.tables.alarms import ALARMS, BY_NAME, Block
+from tests.support.bench_inputs import make_settings
 
 SETTINGS = make_settings()
 T = 7_000_000

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from bench_inputs import Pack, make_settings
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -12,6 +11,7 @@ from bmsd.core import balance
 from bmsd.core.plausible import Held, Values, believe
 from bmsd.core.types import ChipFault, Measurement, Request
 from bmsd.tables.alarms import Block
+from tests.support.bench_inputs import Pack, make_settings
 
 EIGHT = make_settings(cells=8)
 cell = st.one_of(st.none(), st.integers(2500, 3700), st.integers(3405, 3440))

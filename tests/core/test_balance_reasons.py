@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from bench_inputs import make_settings
 
 from bmsd.core import balance
 from bmsd.core.plausible import Held, Reading, Values, believe
 from bmsd.core.settings import Settings
 from bmsd.core.types import Because, ChipFault, Measurement, Reason
 from bmsd.tables.alarms import Block
+from tests.support.bench_inputs import make_settings
 
 EIGHT = make_settings(cells=8)
 UNEVEN = (3405, 3405, 3420, 3405, 3405, 3405, 3405, 3405)

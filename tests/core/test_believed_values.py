@@ -6,10 +6,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from bench_inputs import make_parameters
 
 from bmsd.core.plausible import Held, Reading, Values, believe
 from bmsd.core.types import ChipFault, Measurement
+from tests.support.bench_inputs import make_parameters
 
 P = make_parameters(cells=8)
 GOOD = Measurement((3300,) * 8, 26_400, 16_000, 0, 0, (250, 251), 300, ChipFault.NONE)

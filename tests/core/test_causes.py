@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from bench_inputs import make_settings
 
 from bmsd.core import checks
 from bmsd.core.alarms import Finding
@@ -16,6 +15,7 @@ from bmsd.core.plausible import Held, Values, believe
 from bmsd.core.settings import Settings
 from bmsd.core.switching import SwitchState
 from bmsd.core.types import AfeReport, AfeState, ChipFault, Commands, Inputs, Levels, Measurement
+from tests.support.bench_inputs import make_settings
 
 SETTINGS = make_settings()
 GOOD = Measurement((3300,) * 4, 13_200, 0, 0, 0, (250, 250), 300, ChipFault.NONE)

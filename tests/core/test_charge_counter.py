@@ -6,7 +6,6 @@ from dataclasses import replace
 from fractions import Fraction
 
 import pytest
-from bench_inputs import make_settings
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -16,6 +15,7 @@ from bmsd.core.plausible import Held, Values, believe
 from bmsd.core.soc import SocState
 from bmsd.core.types import ChipFault, Measurement
 from bmsd.tables.chemistries import CHEMISTRIES
+from tests.support.bench_inputs import make_settings
 
 PACK = make_settings()
 WHOLE = PACK.capacity_mah * 3_600_000

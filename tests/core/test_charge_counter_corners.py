@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bench_inputs import make_settings
-
 from bmsd.core import soc
 from bmsd.core.plausible import Held, Values, believe
 from bmsd.core.soc import SocState
 from bmsd.core.types import ChipFault, Measurement
+from tests.support.bench_inputs import make_settings
 
 PACK = make_settings()
 WHOLE = PACK.capacity_mah * 3_600_000

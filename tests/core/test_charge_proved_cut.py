@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from bench_inputs import Pack, cold, make_settings
-from test_chip_fets import fets
-from test_common_contactor import Common
-from test_common_contactor import make as make_common
 
 from bmsd.core.types import Because, Levels, Reason
+from tests.core.test_chip_fets import fets
+from tests.core.test_common_contactor import Common
+from tests.core.test_common_contactor import make as make_common
+from tests.support.bench_inputs import Pack, cold, make_settings
 
 LIMIT_MA = 2000
 """2 % of 100 A."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from bench_inputs import make_settings
 
 from bmsd.core import charging, soc
 from bmsd.core.charging import Charging, Phase, Seen
 from bmsd.core.plausible import Held, Values, believe
 from bmsd.core.soc import MAMS_PER_MAH, SocState
 from bmsd.core.types import ChipFault, Measurement
+from tests.support.bench_inputs import make_settings
 
 EIGHT = make_settings(cells=8)
 FLOATS = make_settings(cells=8, chosen={"float_charge": 1})

@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
-from bench_inputs import Pack, make_settings
 
 from bmsd.core.diode import BURNS_MA, COOL_MA, HOLD_MS, Diode, Diodes, spare
 from bmsd.core.switching import SwitchState
 from bmsd.core.types import AfeState, ChipFault, Inputs, Levels, Measurement, Request
+from tests.support.bench_inputs import Pack, make_settings
 
 WIRED = frozenset({"precharge", "heater", "buzzer"})
 BAD_CELL = 3, 3650

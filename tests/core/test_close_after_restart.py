@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from bench_inputs import START_MS, Pack
 
 from bmsd.core.state import Consent, begin
 from bmsd.core.types import ALL_OFF, Because, Request
 from bmsd.tables.alarms import Block
+from tests.support.bench_inputs import START_MS, Pack
 
 
 def waiting(**more) -> Pack:

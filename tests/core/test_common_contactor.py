@@ -7,9 +7,9 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from bench_inputs import PERIOD_MS, Pack, make_settings
 
 from bmsd.core.types import Because, ChipFault, Inputs, Levels, Measurement, Request
+from tests.support.bench_inputs import PERIOD_MS, Pack, make_settings
 
 OFF = {name: Request("switch", name, False, "uid 0") for name in ("charge", "discharge")}
 FLOW_MS, RELEASE_MS = 5000, 300_000

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from bench_inputs import Pack, make_settings
 
 from bmsd.core.types import Because, Request
+from tests.support.bench_inputs import Pack, make_settings
 
 HOUR_MS = 3_600_000
 OFF = Request("switch", "charge", False, "uid 0")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from bench_inputs import Pack, make_settings
 
 from bmsd.core.types import Levels, Request
+from tests.support.bench_inputs import Pack, make_settings
 
 PROOF_MS, SETTLE_MS = 5000, 500
 OFF = [Request("switch", name, False, "uid 0") for name in ("charge", "discharge")]

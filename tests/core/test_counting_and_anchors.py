@@ -6,12 +6,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from bench_inputs import believed, make_settings
 
 from bmsd.core import soc
 from bmsd.core.soc import SocState, Tail, advance
 from bmsd.core.types import Event
 from bmsd.tables.chemistries import CHEMISTRIES
+from tests.support.bench_inputs import believed, make_settings
 
 PACK = make_settings()
 WHOLE = PACK.capacity_mah * 3_600_000

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from bench_inputs import make_settings
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -14,6 +13,7 @@ from bmsd.core import derating
 from bmsd.core.derating import Share
 from bmsd.core.plausible import Held, Values, believe
 from bmsd.core.types import ChipFault, Measurement
+from tests.support.bench_inputs import make_settings
 
 EIGHT = make_settings(cells=8)
 BY_SOC = make_settings(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from bench_inputs import Pack, make_settings
 
 from bmsd.core import checks
 from bmsd.core.checks import NOT_SEEN
 from bmsd.core.doubt import SAME_MV, Doubt, explained, follow
 from bmsd.core.plausible import NOT_HIGH, NOT_LOW, UNKNOWN, Reading, Values
 from bmsd.tables.alarms import BY_NAME, Block
+from tests.support.bench_inputs import Pack, make_settings
 
 ERROR_MV = 40
 """Four cells, 10 mV each."""

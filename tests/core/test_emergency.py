@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from bench_inputs import PERIOD_MS, Pack, make_settings
 
 from bmsd.core import emergency, permissions
 from bmsd.core.alarms import AlarmState
@@ -13,6 +12,7 @@ from bmsd.core.plausible import believe
 from bmsd.core.state import begin
 from bmsd.core.types import AfeState, Because, ChipFault, Reason, Request
 from bmsd.tables.alarms import ALARMS, BY_NAME, Block
+from tests.support.bench_inputs import PERIOD_MS, Pack, make_settings
 
 ON, OFF = Request("emergency", "override", True, "uid 7"), Request("emergency", "override", False, "uid 7")
 HALF_HOUR_MS = 1_800_000

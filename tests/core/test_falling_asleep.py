@@ -6,11 +6,11 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from bench_inputs import believed, make_settings
 
 from bmsd.core import sleep
 from bmsd.core.sleep import Situation, SleepState, advance
 from bmsd.tables.parameters import Parameters
+from tests.support.bench_inputs import believed, make_settings
 
 SETTINGS = make_settings(chosen={"sleep_after_h": 26, "sleep_contactors": 1})
 P = SETTINGS.parameters

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from bench_inputs import Pack, make_settings
 
 from bmsd.core import checks
 from bmsd.core.alarms import Finding
 from bmsd.core.diode import Diode, Diodes
 from bmsd.core.switching import SwitchState
 from bmsd.core.types import ChipFault
+from tests.support.bench_inputs import Pack, make_settings
 
 T = 1_000_000
 SETTINGS = make_settings(topology="afe", chosen={"contactor_settle_ms": 200})

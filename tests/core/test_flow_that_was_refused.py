@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from bench_inputs import START_MS, make_settings
 
 from bmsd.core import flow, obedience
 from bmsd.core.alarms import AlarmState, Finding
@@ -17,6 +16,7 @@ from bmsd.core.state import CommonState, Refusal, Refusals, begin
 from bmsd.core.switching import SwitchState
 from bmsd.core.types import ChipFault, Event, Measurement
 from bmsd.tables.alarms import ALARMS, BOTH, Block
+from tests.support.bench_inputs import START_MS, make_settings
 
 TOLERANCES = {"limit_tolerance_ma": 1000, "weld_current_ma": 1000}
 SETTINGS = make_settings(chosen=TOLERANCES)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from bench_inputs import Pack
 
 from bmsd.core import checks
 from bmsd.core.checks import BAD, NOT_SEEN
 from bmsd.core.step import step
 from bmsd.tables.alarms import ALARMS, BY_NAME, Block
+from tests.support.bench_inputs import Pack
 
 
 def after(made: Pack, *guarded: bool | None) -> list[bool]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from bench_inputs import Pack, make_settings
-
 from bmsd.core.types import Levels
+from tests.support.bench_inputs import Pack, make_settings
 
 
 def blind(battery: list[int | None]) -> Pack:

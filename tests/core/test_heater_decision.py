@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from bench_inputs import make_settings
 
 from bmsd.core import heater
 from bmsd.core.heater import Situation, charger_present, decide, misfit, supply_mv
@@ -15,6 +14,7 @@ from bmsd.core.settings import Settings
 from bmsd.core.switching import SwitchState
 from bmsd.core.types import Because, ChipFault, Measurement, Reason
 from bmsd.tables.alarms import Block
+from tests.support.bench_inputs import make_settings
 
 SETTINGS = make_settings()
 FROM_PACK = make_settings(heater_from_pack=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from bench_inputs import Pack, cold, make_settings
 
 from bmsd.core.heater import exceeds, least_mohm
 from bmsd.core.settings import heater_max_mw
 from bmsd.core.types import Because, Levels
+from tests.support.bench_inputs import Pack, cold, make_settings
 
 MINUTE_MS = 60_000
 

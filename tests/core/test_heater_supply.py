@@ -6,13 +6,13 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from bench_inputs import PERIOD_MS, Pack, make_settings
-from test_chip_fets import FetPack
-from test_common_contactor import WIRED, Common
 
 from bmsd.core.soc import MAMS_PER_MAH, SocState
 from bmsd.core.state import begin
 from bmsd.core.types import Because, Reason, Request
+from tests.core.test_chip_fets import FetPack
+from tests.core.test_common_contactor import WIRED, Common
+from tests.support.bench_inputs import PERIOD_MS, Pack, make_settings
 
 COLD = [-80, -80]
 MINUTE_MS, HOUR_MS = 60_000, 3_600_000

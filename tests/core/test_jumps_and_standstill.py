@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from bench_inputs import believed, make_settings
 
 from bmsd.core import physics
 from bmsd.core.alarms import Finding
 from bmsd.core.physics import PhysicsState, Seen
 from bmsd.core.plausible import Reading
+from tests.support.bench_inputs import believed, make_settings
 
 SETTINGS = make_settings()
 T = 50_000_000

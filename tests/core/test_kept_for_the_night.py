@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from bench_inputs import Pack, believed, make_settings
 
 from bmsd.core import flow, obedience, reserve
 from bmsd.core.alarms import ALL_QUIET, AlarmState
@@ -16,6 +15,7 @@ from bmsd.core.soc import MAMS_PER_MAH, SocState
 from bmsd.core.state import CommonState, begin
 from bmsd.core.switching import SwitchState
 from bmsd.tables.alarms import ALARMS, Block
+from tests.support.bench_inputs import Pack, believed, make_settings
 
 FOUR = make_settings()
 """4 cells of 100 Ah: 1.9 % below the end by voltage, and 10 W for 12 h are 9.3 %."""

@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from bench_inputs import Pack, make_settings
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -18,6 +17,7 @@ from bmsd.core.plausible import Held, Values, believe
 from bmsd.core.slope import Pace, Slope, follow
 from bmsd.core.soc import MAMS_PER_MAH, SocState
 from bmsd.core.types import ChipFault, Measurement, Request
+from tests.support.bench_inputs import Pack, make_settings
 
 EIGHT = make_settings(cells=8)
 BRISK = make_settings(

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from bench_inputs import make_settings
 
 from bmsd.core.contactors import HIGH, PrechargeState, load_side
 from bmsd.core.switching import SwitchState
 from bmsd.core.types import Because, Reason
+from tests.support.bench_inputs import make_settings
 
 SETTINGS = make_settings()
 P = SETTINGS.parameters

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from bench_inputs import Pack, make_settings
 
 from bmsd.core.loose import TIMES, WITHIN_MS
 from bmsd.tables.alarms import BY_NAME, Block
+from tests.support.bench_inputs import Pack, make_settings
 
 
 def pack() -> Pack:

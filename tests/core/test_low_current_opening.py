@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from bench_inputs import PERIOD_MS, Pack, make_settings
 
 from bmsd.core.opening import longest_ms
 from bmsd.core.types import Because, ChipFault, Reason, Request
 from bmsd.tables.alarms import ALARMS, BOTH, Severity
+from tests.support.bench_inputs import PERIOD_MS, Pack, make_settings
 
 LEAVES_TIME = {
     "cell_ovp": 500,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from bench_inputs import make_settings
 
 from bmsd.core.alarms import ALL_QUIET, AlarmState, Finding
 from bmsd.core.plausible import Held, Reading, Values, believe
 from bmsd.core.reserve import findings, force_charge
 from bmsd.core.types import ChipFault, Measurement
 from bmsd.tables.alarms import ALARMS
+from tests.support.bench_inputs import make_settings
 
 P = make_settings(chosen={"force_charge_permille": 50, "force_charge_end_permille": 100}).parameters
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from bench_inputs import Pack, make_settings
 
 from bmsd.core.ordered import LASTS_MS, NOTHING_ORDERED
 from bmsd.core.soc import MAMS_PER_MAH, SocState
 from bmsd.core.state import begin
 from bmsd.core.types import Request
+from tests.support.bench_inputs import Pack, make_settings
 
 BOTH = pytest.mark.parametrize("name", ["force", "full"])
 

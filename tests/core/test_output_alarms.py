@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from bench_inputs import Pack, cold
 
 from bmsd.core.state import begin
 from bmsd.core.types import Levels
 from bmsd.tables.alarms import BOTH, BY_NAME
+from tests.support.bench_inputs import Pack, cold
 
 
 @pytest.mark.parametrize("name", ["charge", "discharge"])

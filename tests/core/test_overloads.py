@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from bench_inputs import Pack, make_settings
 
 from bmsd.core import overloads
 from bmsd.core.alarms import ALL_QUIET, AS_IN_THE_ROW, AlarmState, Finding
@@ -13,6 +12,7 @@ from bmsd.core.overloads import NONE, Overloads
 from bmsd.core.state import begin
 from bmsd.core.types import ChipFault, Event, Request
 from bmsd.tables.alarms import ALARMS, BY_NAME, Block, Release
+from tests.support.bench_inputs import Pack, make_settings
 
 HOUR_MS = 3_600_000
 T = 10 * HOUR_MS

@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from bench_inputs import START_MS, Pack, believed, make_settings
 
 from bmsd.core import emergency
 from bmsd.core.alarms import Active, AlarmState
@@ -16,6 +15,7 @@ from bmsd.core.limits import Limits
 from bmsd.core.switching import SwitchState
 from bmsd.core.types import Event, Request
 from bmsd.tables.alarms import BOTH, BY_NAME, Block
+from tests.support.bench_inputs import START_MS, Pack, believed, make_settings
 
 SETTINGS = make_settings()
 P = SETTINGS.parameters

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from bench_inputs import Pack, make_settings
 
 from bmsd.core import alarms
 from bmsd.core.permissions import against, unknowns
 from bmsd.core.types import AfeState, Because, Reason, Request
 from bmsd.tables.alarms import BOTH, BY_NAME, Block
+from tests.support.bench_inputs import Pack, make_settings
 
 
 @pytest.mark.parametrize("afe", [state for state in AfeState if state is not AfeState.READY])

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from bench_inputs import Pack, make_settings
 
 from bmsd.core import physics
 from bmsd.tables.alarms import BOTH, BY_NAME, EVERYTHING, Block, Release
+from tests.support.bench_inputs import Pack, make_settings
 
 FOUR_CYCLES_MS = 1000
 """As many readings as are averaged on either side of a jump."""

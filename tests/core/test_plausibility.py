@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from bench_inputs import Pack, make_parameters, make_settings
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from bmsd.core.plausible import Held, believe
 from bmsd.core.types import ChipFault, Measurement
+from tests.support.bench_inputs import Pack, make_parameters, make_settings
 
 P = make_parameters()
 maybe = st.one_of(st.none(), st.integers(-1000, 10_000))

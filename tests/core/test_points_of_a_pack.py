@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from bench_inputs import START_MS, Pack, make_settings
 
 from bmsd.core import report
 from bmsd.core.alarms import AlarmState
@@ -21,6 +20,7 @@ from bmsd.core.state import Outputs, State, begin
 from bmsd.core.switching import SwitchState
 from bmsd.core.types import AfeReport, AfeState, Because, Commands, Levels, Reason
 from bmsd.tables.alarms import ALARMS, Block
+from tests.support.bench_inputs import START_MS, Pack, make_settings
 
 T = START_MS
 SPLIT, COMMON = make_settings(), make_settings(topology="common")

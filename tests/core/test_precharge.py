@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from bench_inputs import Pack, make_settings
 
 from bmsd.core.types import Because, Levels, Request
+from tests.support.bench_inputs import Pack, make_settings
 
 
 def precharging(pack: Pack | None = None, **chosen: int) -> Pack:

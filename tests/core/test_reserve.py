@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from bench_inputs import Pack, make_settings
 
 from bmsd.core import report, reserve
 from bmsd.core.alarms import ALL_QUIET
 from bmsd.core.state import begin
 from bmsd.core.types import Request
 from bmsd.tables.alarms import BY_NAME, Block
+from tests.support.bench_inputs import Pack, make_settings
 
 UVP, MARGIN, UVPR = 2700, 100, 3000
 DELAY_MS, SHUTDOWN_MS, RECOVERY_MS = 2000, 600_000, 10_000

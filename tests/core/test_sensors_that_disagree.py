@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from bench_inputs import Pack, cold, make_settings
 
 from bmsd.core.types import Because
 from bmsd.tables.alarms import BY_NAME, Block, Severity
+from tests.support.bench_inputs import Pack, cold, make_settings
 
 NAME = "temperature_mismatch"
 DELAY_MS, RECOVERY_MS = 60_000, 10_000

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from bench_inputs import Pack, make_settings
 
 from bmsd.core.state import begin
 from bmsd.core.types import AfeState, ChipFault, Request
 from bmsd.tables.alarms import BOTH, BY_NAME, Release
+from tests.support.bench_inputs import Pack, make_settings
 
 HOUR_MS = 3_600_000
 RELEASE_MS = 60_000

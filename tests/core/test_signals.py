@@ -5,13 +5,13 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from bench_inputs import PERIOD_MS, Pack, make_settings
 
 from bmsd.core import signals
 from bmsd.core.alarms import AlarmState
 from bmsd.core.signals import BUZZER, LED, TICK_MS, Pattern
 from bmsd.core.types import Request
 from bmsd.tables.alarms import BY_NAME
+from tests.support.bench_inputs import PERIOD_MS, Pack, make_settings
 
 ON = Request("emergency", "override", True, "uid 0")
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from bench_inputs import Pack, make_settings
 
 from bmsd.core.sleep import AGAIN_MS, HOUR_MS, SleepState, period_ms
 from bmsd.core.types import Because, ChipFault, Request
+from tests.support.bench_inputs import Pack, make_settings
 
 HOURS = 26
 KEEP = {"sleep_after_h": HOURS}

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from bench_inputs import cold
-
 from bmsd.core.types import Levels
+from tests.support.bench_inputs import cold
 
 
 def test_a_pack_that_cools_whenever_the_heater_stops_still_gets_its_charge_back() -> None:

@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from bench_inputs import START_MS, believed, make_settings
 
 from bmsd.core.alarms import Finding
 from bmsd.core.contactors import PrechargeState
@@ -14,6 +13,7 @@ from bmsd.core.contacts import Astray, watch, worse
 from bmsd.core.settings import Settings
 from bmsd.core.state import State, begin
 from bmsd.core.switching import SwitchState
+from tests.support.bench_inputs import START_MS, believed, make_settings
 
 SPLIT, COMMON = make_settings(), make_settings(topology="common")
 PROOF_MS, SETTLE_MS = SPLIT.parameters.contact_proof_ms, SPLIT.parameters.contactor_settle_ms

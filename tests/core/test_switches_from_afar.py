@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from bench_inputs import Pack
 
 from bmsd.core.state import Consent
 from bmsd.core.types import Because, Reason, Request
 from bmsd.tables.alarms import Block
 from bmsd.tables.remote import SWITCHES
+from tests.support.bench_inputs import Pack
 
 
 def remote(name: str, on: bool) -> Request:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from bench_inputs import START_MS, Pack, make_settings
-from test_common_contactor import Common, make, running
 
 from bmsd.core import wear
 from bmsd.core.state import Consent, begin
 from bmsd.core.types import Because, Levels, Measurement, Request
 from bmsd.tables.alarms import BOTH, Block
+from tests.core.test_common_contactor import Common, make, running
+from tests.support.bench_inputs import START_MS, Pack, make_settings
 
 ON, OFF = Request("emergency", "override", True, "uid 7"), Request("emergency", "override", False, "uid 7")
 NO = [Request("switch", name, False, "uid 0") for name in ("charge", "discharge")]

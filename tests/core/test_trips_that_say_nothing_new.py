@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from bench_inputs import Pack, believed, make_settings
 
 from bmsd.core import checks
 from bmsd.core.alarms import AlarmState, Finding
@@ -16,6 +15,7 @@ from bmsd.core.switching import SwitchState
 from bmsd.core.trips import NOTHING, SAID, explained
 from bmsd.core.types import AfeReport, AfeState, ChipFault, Levels, Request
 from bmsd.tables.alarms import ALARMS, BOTH, Block
+from tests.support.bench_inputs import Pack, believed, make_settings
 
 CHIP = {"chip_charge_trip", "chip_discharge_trip", "chip_fault"}
 COMMON = {

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from bench_inputs import Pack, cold, make_settings
 
 from bmsd.core.types import AfeState, Levels, Request
+from tests.support.bench_inputs import Pack, cold, make_settings
 
 
 def frozen() -> Pack:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from bench_inputs import believed, make_settings
 
 from bmsd.core import unseen
 from bmsd.core.alarms import Finding
 from bmsd.core.physics import PhysicsState
 from bmsd.core.plausible import Reading
 from bmsd.core.unseen import NOTHING_SEEN, Unseen
+from tests.support.bench_inputs import believed, make_settings
 
 COMMON = make_settings(topology="common")
 """4 cells of 100 Ah; a test says what they are together, and the lowest is a quarter of it."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from bench_inputs import Pack, make_settings
 
 from bmsd.core import wear
 from bmsd.core.alarms import Finding
@@ -13,6 +12,7 @@ from bmsd.core.state import begin
 from bmsd.core.switching import Pace, SwitchState, waits
 from bmsd.core.types import Because, Reason, Request
 from bmsd.core.wear import Worn
+from tests.support.bench_inputs import Pack, make_settings
 
 HOUR_MS = 3_600_000
 OFF, ON = (Request("switch", "charge", on, "uid 0") for on in (False, True))

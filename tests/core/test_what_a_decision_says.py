@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from bench_inputs import START_MS, Pack, make_settings
 
 from bmsd.core import step
 from bmsd.core.alarms import AlarmState
@@ -20,6 +19,7 @@ from bmsd.core.state import CommonState, Consent, Outputs, State, begin
 from bmsd.core.switching import SwitchState
 from bmsd.core.types import Because, Commands, Event, Inputs, Levels, Reason, Request
 from bmsd.tables.alarms import ALARMS, Block
+from tests.support.bench_inputs import START_MS, Pack, make_settings
 
 T = START_MS
 OFF, ON = SwitchState(False, T - 60_000), SwitchState(True, T - 60_000)

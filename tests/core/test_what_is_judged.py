@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from bench_inputs import PERIOD_MS, START_MS, Pack, make_settings
 
 from bmsd.core import soc
 from bmsd.core.alarms import AlarmState
@@ -21,6 +20,7 @@ from bmsd.core.state import State, begin
 from bmsd.core.switching import SwitchState
 from bmsd.core.types import Request
 from bmsd.tables.alarms import ALARMS
+from tests.support.bench_inputs import PERIOD_MS, START_MS, Pack, make_settings
 
 T = START_MS
 SETTINGS = make_settings()

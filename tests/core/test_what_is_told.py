@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from bench_inputs import Pack, cold, make_settings
 
 from bmsd.core import report, soc
 from bmsd.core.soc import MAMS_PER_MAH, SocState
 from bmsd.core.types import Because, Levels, Request
 from bmsd.tables.alarms import ALARMS, Release
 from bmsd.tables.points import POINTS
+from tests.support.bench_inputs import Pack, cold, make_settings
 
 CYCLE = report.Cycle(11, 12, 13, 14, 15, 16, 17)
 

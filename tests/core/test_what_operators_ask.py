@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from bench_inputs import START_MS, Pack
 
 from bmsd.core import wishes
 from bmsd.core.ordered import NOTHING_ORDERED
@@ -14,6 +13,7 @@ from bmsd.core.types import Event, Request
 from bmsd.core.wishes import Wishes
 from bmsd.tables.alarms import BOTH, Block
 from bmsd.tables.remote import SWITCHES
+from tests.support.bench_inputs import START_MS, Pack
 
 ALL = BOTH | Block.BALANCE
 

@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from bench_inputs import START_MS, believed, make_settings
 
 from bmsd.core.contactors import PrechargeState
 from bmsd.core.moves import Moved, Situation, move
@@ -16,6 +15,7 @@ from bmsd.core.state import CommonState, begin
 from bmsd.core.switching import SwitchState
 from bmsd.core.types import Because, Reason
 from bmsd.tables.alarms import Block
+from tests.support.bench_inputs import START_MS, believed, make_settings
 
 T = START_MS
 WAIT_MS = 3000

@@ -6,10 +6,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from bench_inputs import Pack, cold, make_settings
 
 from bmsd.core.state import Consent
 from bmsd.core.types import AfeState, Because, Event, Levels, Reason, Request
+from tests.support.bench_inputs import Pack, cold, make_settings
 
 
 def told(pack: Pack, *kinds: str) -> list[Event]:

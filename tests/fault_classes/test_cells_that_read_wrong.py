@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from fault_bench import A_CYCLE_MORE_S, LONGEST_WAIT_S, Pack
+
+from tests.fault_classes.fault_bench import A_CYCLE_MORE_S, LONGEST_WAIT_S, Pack
 
 pytestmark = pytest.mark.timeout(400)  # of processor time there is little on a busy machine
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from fault_bench import PERIOD_S, Pack
 
 from bmsd.core.soc import SocState
 from bmsd.core.types import AfeState
+from tests.fault_classes.fault_bench import PERIOD_S, Pack
 
 pytestmark = pytest.mark.timeout(400)  # of processor time there is little on a busy machine
 

@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from fault_bench import A_CYCLE_MORE_S, LONGEST_WAIT_S, PERIOD_S, Pack, config_of
 
 from bmsd.core.alarms import is_active
 from bmsd.daemon.main import checked_config
@@ -14,6 +13,7 @@ from bmsd.errors import ConfigError
 from bmsd.sim.bench import Bench
 from bmsd.sim.plant import Plant, PlantSettings
 from bmsd.sim.runner import Virtual
+from tests.fault_classes.fault_bench import A_CYCLE_MORE_S, LONGEST_WAIT_S, PERIOD_S, Pack, config_of
 from tests.support.effort import slow_but
 
 pytestmark = pytest.mark.timeout(400)  # of processor time there is little on a busy machine

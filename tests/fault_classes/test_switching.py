@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from fault_bench import A_CYCLE_MORE_S, LONGEST_WAIT_S, PERIOD_S, Pack
 
+from tests.fault_classes.fault_bench import A_CYCLE_MORE_S, LONGEST_WAIT_S, PERIOD_S, Pack
 from tests.support.effort import slow_but
 
 pytestmark = pytest.mark.timeout(400)  # of processor time there is little on a busy machine

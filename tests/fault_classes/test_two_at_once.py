@@ -6,7 +6,8 @@ from itertools import combinations
 from typing import NamedTuple
 
 import pytest
-from fault_bench import Pack
+
+from tests.fault_classes.fault_bench import Pack
 
 pytestmark = pytest.mark.timeout(400)  # of processor time there is little on a busy machine
 

@@ -15,9 +15,9 @@ from typing import Any
 
 from bmsd import __version__
 from bmsd.config import pin
-from tests.configured import pack_text, written
-from tests.patience import allowed
-from tests.running import PlayedCore, eventually, free_port, joined_ptys, link
+from tests.support.configured import pack_text, written
+from tests.support.patience import allowed
+from tests.support.running import PlayedCore, eventually, free_port, joined_ptys, link
 
 POINTS = {
     "sequence": 7, "state": "discharging", "pack_mv": 53200, "current_ma": -12300, "power_mw": -654000,

@@ -16,7 +16,7 @@ import serial
 
 from bmsd.links.modbus_rtu import with_crc
 from tests.foreign.served import CELLS, ran, served
-from tests.patience import allowed
+from tests.support.patience import allowed
 
 FOLDER = os.environ.get("BMSD_AIOBMSBLE", "")
 PYTHON = os.environ.get("BMSD_AIOBMSBLE_PYTHON", "python3")

@@ -15,7 +15,7 @@ import pytest
 
 from bmsd.docgen import clients
 from tests.foreign.served import CELLS, ran, served
-from tests.patience import allowed
+from tests.support.patience import allowed
 
 PYTHON = os.environ.get("BMSD_HOME_ASSISTANT", "")
 CLIENT = Path(__file__).with_name("home_assistant_client.py")

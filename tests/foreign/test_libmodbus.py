@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.foreign.served import ROUNDS, assert_told, ran
-from tests.patience import allowed
+from tests.support.patience import allowed
 
 SOURCE = Path(__file__).with_name("libmodbus_client.c")
 LIBRARY = ("pkg-config", "--cflags", "--libs", "libmodbus")

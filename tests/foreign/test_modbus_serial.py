@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.foreign.served import ROUNDS, assert_told, ran
-from tests.patience import allowed
+from tests.support.patience import allowed
 
 FOLDER = os.environ.get("BMSD_MODBUS_SERIAL", "")
 CLIENT = Path(__file__).with_name("modbus_serial_client.js")

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.foreign.served import ROUNDS, assert_told, ran
-from tests.patience import allowed
+from tests.support.patience import allowed
 
 FOLDERS = os.environ.get("BMSD_PYMODBUS", "").split(":")
 CLIENT = Path(__file__).with_name("pymodbus_client.py")

@@ -7,7 +7,7 @@ import socket
 import pytest
 
 from bmsd.hardware.service import Service
-from tests.patience import allowed
+from tests.support.patience import allowed
 
 pytest.importorskip("sdnotify", reason="sdnotify is missing: nothing was told to systemd")
 

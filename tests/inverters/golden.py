@@ -1,14 +1,13 @@
-"""Write or give the golden frames: `python tests/inverters/golden.py` writes them anew; read the difference then."""
+"""Write or give the golden frames: `python -m tests.inverters.golden` writes them anew; read the difference then."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
 
-from packs import STATES, document, told
-
 from bmsd.inverters.protocols import PROTOCOLS
 from bmsd.tables.alarms import ALARMS
+from tests.inverters.packs import STATES, document, told
 
 FOLDER = Path(__file__).parent / "golden"
 

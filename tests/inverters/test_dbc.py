@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from packs import CONFIGURED, STATES, document
 
 from bmsd.inverters.frames import Coding, decode
 from bmsd.inverters.protocols import PROTOCOLS, messages
 from bmsd.inverters.view import view
+from tests.inverters.packs import CONFIGURED, STATES, document
 
 database = pytest.importorskip(
     "cantools.database", reason="cantools is missing: the DBC files were NOT checked"

@@ -8,7 +8,7 @@ import pytest
 
 from bmsd.config.load import CanConfig
 from bmsd.inverters.protocols import AUTO, PROTOCOLS, obeys_ms
-from tests.configured import loaded, pack_text
+from tests.support.configured import loaded, pack_text
 
 
 def test_a_sunny_island_may_take_ten_seconds_and_one_that_is_not_known_yet_too() -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from packs import POINTS, decoded, document
 
 from bmsd.inverters.protocols import PROTOCOLS, voltage_problems
 from bmsd.tables.configuration import KEYS
 from bmsd.tables.parameters import BY_NAME
+from tests.inverters.packs import POINTS, decoded, document
 
 EVERY = pytest.mark.parametrize("name", PROTOCOLS)
 CAPACITY_MAH = round(next(key.high for key in KEYS if key.name == "capacity_ah") * 1000)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from packs import CONFIGURED, POINTS, document
 
 from bmsd.inverters.frames import decode
 from bmsd.inverters.protocols import PROTOCOLS, Protocol, messages
 from bmsd.inverters.view import DATA_LOST, UNBOUND, Bounds, remember, view
+from tests.inverters.packs import CONFIGURED, POINTS, document
 
 CONTROLLING = [row for row in PROTOCOLS.values() if row.has_limits]
 EVERY = pytest.mark.parametrize("row", CONTROLLING, ids=lambda row: row.name)

@@ -7,7 +7,6 @@ from itertools import chain
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from packs import CELLS, CONFIGURED, POINTS, STATES, decoded, document, told
 
 from bmsd.errors import PeerError
 from bmsd.inverters.frames import Frame, Signal, Text, decode, encode
@@ -22,6 +21,7 @@ from bmsd.inverters.protocols import (
 )
 from bmsd.inverters.view import DATA_LOST, LIFTED, Configured, view
 from bmsd.tables.alarms import ALARMS, BY_NAME
+from tests.inverters.packs import CELLS, CONFIGURED, POINTS, STATES, decoded, document, told
 
 EVERY = pytest.mark.parametrize("name", PROTOCOLS)
 CONTROLLING = pytest.mark.parametrize("name", [n for n, row in PROTOCOLS.items() if row.has_limits])

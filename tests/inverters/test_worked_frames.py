@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from golden import FOLDER, golden
-from packs import COLD, document, told
 
 from bmsd.inverters.protocols import PROTOCOLS
+from tests.inverters.golden import FOLDER, golden
+from tests.inverters.packs import COLD, document, told
 
 STATE = {"battery_decic": [210, 250, 245]}
 HEALTHY = {

@@ -17,7 +17,7 @@ from bmsd.ipc.shared_files import Publisher
 from bmsd.links import can as can_link
 from bmsd.links.can import Inverter
 from bmsd.links.link import Link
-from tests.clocks import StillClock
+from tests.support.clocks import StillClock
 
 POINTS = {
     "pack_mv": 53_200, "current_ma": 0, "battery_decic": [200], "soc_permille": 500, "soh_permille": None,

@@ -17,8 +17,6 @@ import can
 import pytest
 import serial
 from can.interfaces.socketcand import socketcand
-from can_bench import POINTS
-from lines import Adapter, Server
 
 from bmsd.config.can import CanConfig
 from bmsd.errors import ConfigError
@@ -35,8 +33,10 @@ from bmsd.links.adapters import (
     send,
 )
 from bmsd.links.link import Backoff, Link
-from tests.patience import allowed
-from tests.running import eventually
+from tests.links.can_bench import POINTS
+from tests.links.lines import Adapter, Server
+from tests.support.patience import allowed
+from tests.support.running import eventually
 
 FRAME = can.Message(arbitration_id=0x351, data=bytes(8), is_extended_id=False)
 pytestmark = pytest.mark.timeout(60)

@@ -6,13 +6,13 @@ import random
 
 import can
 import pytest
-from can_bench import Bench
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bmsd.inverters.protocols import PROTOCOLS
 from bmsd.links.adapters import MOST_BAD, BusLostError
 from bmsd.links.can import MOST_RECEIVED
+from tests.links.can_bench import Bench
 
 UNHURRIED = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 KNOWN = sorted({row.frame.id for protocol in PROTOCOLS.values() for row in protocol.heard} | {0x351, 0x4200})

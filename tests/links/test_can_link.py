@@ -8,12 +8,12 @@ from pathlib import Path
 import can
 import pytest
 import serial
-from can_bench import POINTS, Bench
 
 from bmsd.inverters.protocols import PROTOCOLS
 from bmsd.ipc.shared_files import FRESH_MS
 from bmsd.links import can as can_link
 from bmsd.links.adapters import BusLostError
+from tests.links.can_bench import POINTS, Bench
 
 DBC = Path(__file__).resolve().parents[2] / "docs" / "generated" / "dbc"
 ALL = [0x351, 0x355, 0x356, 0x359, 0x35C, 0x35E]

@@ -16,11 +16,11 @@ from pathlib import Path
 import can
 import pytest
 from can.interfaces.slcan import slcanBus
-from lines import Adapter
 
 from bmsd.inverters.protocols import PROTOCOLS
-from tests.configured import pack_text, written
-from tests.running import PlayedCore, ended, eventually, last_words, link
+from tests.links.lines import Adapter
+from tests.support.configured import pack_text, written
+from tests.support.running import PlayedCore, ended, eventually, last_words, link
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(90)]
 ROOT = Path(__file__).resolve().parents[2]

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import can
 import pytest
-from can_bench import POINTS, Bench, FakeBus
 
 from bmsd.cli.can import frame
 from bmsd.cli.can_view import _worded
@@ -23,7 +22,8 @@ from bmsd.ipc.frame_ring import RECORDS
 from bmsd.ipc.shared_files import Publisher, monotonic_ms
 from bmsd.links.hearing import ALIVE_MS
 from bmsd.links.traffic import MOST_IDS, Traffic
-from tests.running import eventually, last_words
+from tests.links.can_bench import POINTS, Bench, FakeBus
+from tests.support.running import eventually, last_words
 
 ROOT = Path(__file__).resolve().parents[2]
 DBC = ROOT / "docs" / "generated" / "dbc"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from can_bench import Bench
 
 from bmsd.inverters.protocols import PROTOCOLS
 from bmsd.inverters.recognise import WINDOW_MS
 from bmsd.links.can import DEAF_MS
 from bmsd.links.choosing import MOST_SAMPLES, MOST_VERDICTS
+from tests.links.can_bench import Bench
 
 GX = {0x305: bytes(8), 0x307: bytes.fromhex("1234567856494300")}
 GROWATT = {0x301: bytes.fromhex("1122334455667788")}

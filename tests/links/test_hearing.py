@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from can_bench import Bench
 
 from bmsd.inverters.protocols import PROTOCOLS
 from bmsd.links import adapters, hearing
 from bmsd.links.hearing import ALIVE_MS, MOST_SAID, TWIN_MS
 from bmsd.links.link import Backoff
+from tests.links.can_bench import Bench
 
 ALL = [0x351, 0x355, 0x356, 0x359, 0x35C, 0x35E]
 

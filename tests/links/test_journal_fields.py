@@ -21,8 +21,8 @@ from bmsd.links import journal
 from bmsd.links.journal import fields
 from bmsd.tables.alarms import ALARMS
 from bmsd.tables.events import FIELDS, KINDS
-from tests.running import eventually
 from tests.support import effort
+from tests.support.running import eventually
 from tests.support.shipped import shipped
 
 NAMES = {name for name, _ in FIELDS}

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from watched import Watched
 
 from bmsd.links.limit import HOUR_MS, MINUTE_MS, Limit, Limits
 from bmsd.links.link import ERROR, MOST_LINES, WARNING, Lost
+from tests.links.watched import Watched
 
 
 @pytest.fixture

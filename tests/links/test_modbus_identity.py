@@ -9,7 +9,7 @@ from bmsd.config.load import load
 from bmsd.links.modbus_identity import objects_of
 from bmsd.links.modbus_rtu import Refusal, Request, with_crc
 from bmsd.links.modbus_unit import Unit
-from tests.configured import EXAMPLE
+from tests.support.configured import EXAMPLE
 
 OBJECTS = objects_of(load(EXAMPLE))
 UNIT = Unit([], OBJECTS)

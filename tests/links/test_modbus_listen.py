@@ -19,7 +19,7 @@ from bmsd.links import modbus_listen
 from bmsd.links.modbus_listen import Heard, Setting, heard_at, listened, search, settings_after
 from bmsd.links.modbus_rtu import with_crc
 from bmsd.tables import jk
-from tests.configured import EXAMPLE
+from tests.support.configured import EXAMPLE
 
 READ = with_crc(bytes.fromhex("010300640002"))
 ANSWER = with_crc(bytes.fromhex("01030400010002"))

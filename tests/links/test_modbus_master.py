@@ -8,7 +8,6 @@ import struct
 from collections.abc import Callable
 
 import pytest
-from lines import FarEnd
 
 from bmsd.config.load import MeterConfig
 from bmsd.errors import PeerError
@@ -18,7 +17,8 @@ from bmsd.links.modbus_client import LineError
 from bmsd.links.modbus_master import SerialClient, answer_in, request_of
 from bmsd.links.modbus_rtu import with_crc
 from bmsd.tables.devices.rows import Ask
-from tests.patience import allowed
+from tests.links.lines import FarEnd
+from tests.support.patience import allowed
 
 ASK = Ask(3, 0x1200, 3)
 WORDS = [3301, 0, 0xFFFF]

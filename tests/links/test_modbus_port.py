@@ -12,11 +12,11 @@ import tty
 
 import pytest
 import serial
-from watched import Watched
 
 from bmsd.config.load import ModbusConfig, Rs485Config
 from bmsd.links import modbus
 from bmsd.links.line import PortLostError, opened
+from tests.links.watched import Watched
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from bmsd.links.modbus_pack import Pack
 from bmsd.links.modbus_rtu import Refusal, RefusedError
 from bmsd.links.modbus_tcp import MOST_PEERS, Server, Stream
 from bmsd.links.modbus_unit import Unit
-from tests.patience import Patience, allowed
+from tests.support.patience import Patience, allowed
 
 
 class Registers:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import socket
 
 import pytest
-from watched import Watched
 
 from bmsd.config.load import ModbusConfig
 from bmsd.links import modbus_tcp
+from tests.links.watched import Watched
 
 
 @pytest.fixture

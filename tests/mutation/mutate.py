@@ -19,12 +19,8 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-
-import mutants
-import report
-import trial
-from mutants import Mutant
+from tests.mutation import mutants, report, trial
+from tests.mutation.mutants import Mutant
 
 BUSY = min(2, os.cpu_count() or 1)
 FILES = 6

@@ -12,7 +12,7 @@ from datetime import date
 from pathlib import Path
 from typing import NamedTuple
 
-import mutants
+from tests.mutation import mutants
 
 Key = tuple[str, str, str]
 EXPLANATIONS = Path(__file__).resolve().parent / "explained.toml"

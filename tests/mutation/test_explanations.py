@@ -5,9 +5,9 @@ from __future__ import annotations
 import ast
 import tomllib
 
-import mutants
 import pytest
-import report
+
+from tests.mutation import mutants, report
 
 SAMPLE = '''
 LIMIT = 5

@@ -6,11 +6,10 @@ import json
 import time
 from pathlib import Path
 
-import mutants
-import mutate
 import pytest
-import trial
-from mutants import Mutant
+
+from tests.mutation import mutants, mutate, trial
+from tests.mutation.mutants import Mutant
 
 
 class Asked:

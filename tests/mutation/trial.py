@@ -23,7 +23,8 @@ from typing import Any
 import coverage
 import hypothesis
 import pytest
-from mutants import CORE, Mutant, mutated
+
+from tests.mutation.mutants import CORE, Mutant, mutated
 
 ROOT = CORE.parents[1]
 SUITES = ("tests/core", "tests/tables")
@@ -141,7 +142,6 @@ def child(work: Callable[[], int]) -> int:
 def prepare() -> None:
     """Be quiet, be bounded, and let Hypothesis repeat itself."""
     os.chdir(ROOT)
-    sys.path.insert(0, str(ROOT))
     quiet = os.open(os.devnull, os.O_WRONLY)
     os.dup2(quiet, 1)
     os.dup2(quiet, 2)

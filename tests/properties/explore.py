@@ -13,15 +13,14 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Any, NamedTuple
 
-from bench_inputs import START_MS
-from folding import NOW_MS, Frame, fold, unfold_state, unfold_watchers
-from ledger import Ledger
-from witness import Witness
-
 from bmsd.core import step as deciding
 from bmsd.core.state import Outputs, State, begin
 from bmsd.core.types import AfeReport, AfeState, ChipFault, Inputs, Levels, Measurement, Request
 from bmsd.tables.alarms import ALARMS, Release
+from tests.properties.folding import NOW_MS, Frame, fold, unfold_state, unfold_watchers
+from tests.properties.ledger import Ledger
+from tests.properties.witness import Witness
+from tests.support.bench_inputs import START_MS
 
 MENDING = ("mended", "alone")
 """The first inputs of every model, as the lists of a graph keep where they lead."""

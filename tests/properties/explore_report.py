@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import argparse
 import re
-import sys
 from pathlib import Path
 
+from tests.properties.explore import Found, Model, explore
+from tests.properties.explored_models import models
+
 HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parent / "core"), str(HERE.parents[1])]
-
-from explore import Found, Model, explore  # noqa: E402 - found by the path above
-from explored_models import models  # noqa: E402
-
 DOCUMENT = HERE.parents[1] / "docs" / "exploration.md"
 HEAD = (
     "| Model | Rules | Inputs per cycle | States | Transitions | Farthest state | Way back | Alone |"

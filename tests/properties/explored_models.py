@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from bench_inputs import make_settings
-from explore import FOLLOW, NONE, Model, Say, every
-from folding import Frame
-from ledger import lines
-
 from bmsd.core.types import AfeState, ChipFault, Request
 from bmsd.tables.alarms import ALARMS, Release
+from tests.properties.explore import FOLLOW, NONE, Model, Say, every
+from tests.properties.folding import Frame
+from tests.properties.ledger import lines
+from tests.support.bench_inputs import make_settings
 
 TICK_MS = 500
 FLOOR, SHUT, LOW, AT_UVP, GOOD, AT_OVP, HIGH = 2965, 2975, 2985, 2990, 3010, 3040, 3045

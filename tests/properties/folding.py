@@ -9,10 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
-from bench_inputs import START_MS
-from ledger import Entry, Ledger, Line
-from witness import Witness
-
 from bmsd.core.alarms import ALL_QUIET, QUIET, AlarmState
 from bmsd.core.charging import Charging
 from bmsd.core.contactors import PrechargeState
@@ -30,6 +26,9 @@ from bmsd.core.state import State
 from bmsd.core.supply import SupplyState
 from bmsd.core.switching import SwitchState
 from bmsd.core.types import Commands
+from tests.properties.ledger import Entry, Ledger, Line
+from tests.properties.witness import Witness
+from tests.support.bench_inputs import START_MS
 
 NOW_MS = START_MS + 10**9
 """The time at which every unfolded state stands."""

@@ -9,12 +9,11 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import NamedTuple
 
-from witness import Witness
-
 from bmsd.core.settings import Settings
 from bmsd.core.state import State
 from bmsd.core.types import AfeState, ChipFault, Commands, Inputs
 from bmsd.tables.alarms import ALARMS, Block
+from tests.properties.witness import Witness
 
 HOUR_MS = 3_600_000
 NEVER_MS = -HOUR_MS

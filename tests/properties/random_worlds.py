@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from bench_inputs import Pack, make_settings
 from hypothesis import strategies as st
 
 from bmsd.core.settings import Settings
@@ -17,6 +16,7 @@ from bmsd.core.sleep import SleepState
 from bmsd.core.state import Outputs, State
 from bmsd.core.types import AfeState, ChipFault, Inputs, Levels, Request
 from bmsd.tables.alarms import ALARMS, Release
+from tests.support.bench_inputs import Pack, make_settings
 
 HASTE = {
     "shutdown_after_ms": 10_000,

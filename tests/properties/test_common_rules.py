@@ -8,11 +8,12 @@ from dataclasses import dataclass, field, replace
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from random_worlds import HAPPENINGS, HASTE, STEPS_MS, Chapter, Happening, World, lives
-from test_safety_rules import thorough
-from witness import LEAVES_MS, LITTLE_MA
 
-from bench_inputs import make_settings  # isort: skip
+from tests.properties.random_worlds import HAPPENINGS, HASTE, STEPS_MS, Chapter, Happening, World, lives
+from tests.properties.test_safety_rules import thorough
+from tests.properties.witness import LEAVES_MS, LITTLE_MA
+
+from tests.support.bench_inputs import make_settings  # isort: skip
 from bmsd.core.types import Inputs, Levels, Measurement, Request
 from bmsd.tables.alarms import ALARMS, BOTH, Alarm, Block
 

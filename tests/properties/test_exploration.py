@@ -10,10 +10,6 @@ from dataclasses import asdict, fields, replace
 from typing import Any
 
 import pytest
-from explore import BrokenRuleError, Found, Model, Say, decide, explore, first
-from explore_report import documented
-from explored_models import models
-from folding import DROPPED, KEPT, NOW_MS, fold, unfold
 
 from bmsd.core import (
     alarms,
@@ -31,6 +27,10 @@ from bmsd.core.plausible import Reading
 from bmsd.core.state import Outputs, State
 from bmsd.core.types import Because, Reason
 from bmsd.tables.alarms import BOTH
+from tests.properties.explore import BrokenRuleError, Found, Model, Say, decide, explore, first
+from tests.properties.explore_report import documented
+from tests.properties.explored_models import models
+from tests.properties.folding import DROPPED, KEPT, NOW_MS, fold, unfold
 from tests.support.effort import slow_but, slow_rows
 from tests.support.kept import ROOT, kept, source
 

@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 
 import pytest
 from hypothesis import given
-from random_worlds import HAPPENINGS, HASTE, STEPS_MS, Chapter, World, lives
-from test_safety_rules import thorough
-from witness import Witness
 
-from bench_inputs import make_settings  # isort: skip
+from tests.properties.random_worlds import HAPPENINGS, HASTE, STEPS_MS, Chapter, World, lives
+from tests.properties.test_safety_rules import thorough
+from tests.properties.witness import Witness
+
+from tests.support.bench_inputs import make_settings  # isort: skip
 from bmsd.core.state import Outputs, State
 from bmsd.core.types import Inputs, Levels, Measurement, Request
 

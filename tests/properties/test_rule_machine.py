@@ -9,18 +9,18 @@ from __future__ import annotations
 import os
 
 import pytest
-import watched_life
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
-from random_worlds import AMPERES, CELLS, CHARGERS, DEGREES, LATCHES, Happening
-from watched_life import Life
 
 from bmsd.core import alarms, contactors, permissions, switching
 from bmsd.core.alarms import AlarmState
 from bmsd.core.switching import Pace
 from bmsd.core.types import AfeState, Because, ChipFault, Reason, Request
 from bmsd.tables import parameters
+from tests.properties import watched_life
+from tests.properties.random_worlds import AMPERES, CELLS, CHARGERS, DEGREES, LATCHES, Happening
+from tests.properties.watched_life import Life
 from tests.support.effort import examples, slow_rows
 
 LONG = bool(os.environ.get("BMSD_LONG_RUN"))

@@ -9,7 +9,13 @@ from dataclasses import replace
 import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
-from random_worlds import (
+
+from bmsd.core.state import Consent, begin
+from bmsd.core.step import step
+from bmsd.core.types import Event, Request
+from bmsd.tables.alarms import ALARMS, BOTH, Block
+from bmsd.tables.remote import SWITCHES
+from tests.properties.random_worlds import (
     BEGINNINGS,
     HAPPENINGS,
     LATCHES,
@@ -22,13 +28,7 @@ from random_worlds import (
     lives,
     play,
 )
-from witness import Witness
-
-from bmsd.core.state import Consent, begin
-from bmsd.core.step import step
-from bmsd.core.types import Event, Request
-from bmsd.tables.alarms import ALARMS, BOTH, Block
-from bmsd.tables.remote import SWITCHES
+from tests.properties.witness import Witness
 from tests.support.effort import examples
 
 NOT_HERE = {"configuration_fault", "contactor_worn", "main_contactor_welded", "main_contactor_open"}

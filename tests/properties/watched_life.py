@@ -7,11 +7,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from bench_inputs import make_settings
-from ledger import COVERED, Entry, Ledger, lines
-from random_worlds import HASTE, LATCHES, World
-from witness import Witness
-
 from bmsd.core import wear
 from bmsd.core.report import latched
 from bmsd.core.settings import Settings
@@ -21,6 +16,10 @@ from bmsd.errors import ParameterError
 from bmsd.tables import parameters
 from bmsd.tables.alarms import ALARMS, BOTH, Block
 from bmsd.tables.parameters import Parameters
+from tests.properties.ledger import COVERED, Entry, Ledger, lines
+from tests.properties.random_worlds import HASTE, LATCHES, World
+from tests.properties.witness import Witness
+from tests.support.bench_inputs import make_settings
 
 HOUR_MS = 3_600_000
 PERIOD_MS = 250

@@ -256,5 +256,4 @@ def _key(line: str) -> tuple[str, str]:
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(ROOT))
     sys.exit(main())

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field, replace
 
-from house import Home, config_of, plant_of
-
 from bmsd.config.load import Config
 from bmsd.core.limits import Limits
 from bmsd.core.state import Outputs
 from bmsd.sim.bench import Bench
 from bmsd.sim.runner import Virtual
+from tests.scenarios.house import Home, config_of, plant_of
 
 LATE_MS = 10_000
 """From a limit that is told to an inverter that follows it; SMA's document gives as much."""

@@ -6,9 +6,9 @@ The nights are short, and so is what is kept for them; docs/limits.md has the wh
 from __future__ import annotations
 
 import pytest
-from house import Home
-from obedient import Obedient
 
+from tests.scenarios.house import Home
+from tests.scenarios.obedient import Obedient
 from tests.support.effort import slow_but
 
 IDLE_W = 2.5

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from limits_day import IMAGES, INVERTERS, PACKS, PAGE, Seen, live, turns
 
 from bmsd.core import limits
+from tests.scenarios.limits_day import IMAGES, INVERTERS, PACKS, PAGE, Seen, live, turns
 from tests.support.effort import slow_but
 
 OBEDIENT = [name for name, kind in INVERTERS.items() if kind.obedient]

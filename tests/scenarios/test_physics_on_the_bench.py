@@ -11,10 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from house import WATCHED, Home, House
 
 from bmsd.sim import replay
 from bmsd.sim.recording import Recording
+from tests.scenarios.house import WATCHED, Home, House
 from tests.support.effort import slow_but
 
 RECORDINGS = Path(__file__).resolve().parents[1] / "recordings"

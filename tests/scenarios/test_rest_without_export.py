@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from house import Home
-from limits_day import turns
-from obedient import Obedient
 
+from tests.scenarios.house import Home
+from tests.scenarios.limits_day import turns
+from tests.scenarios.obedient import Obedient
 from tests.support.effort import slow_but
 
 PACKS = [("lifepo4", 4, 2000), ("lifepo4", 4, 10_000)]

@@ -3,8 +3,20 @@
 from __future__ import annotations
 
 import pytest
-from winter import CELLS, CHARGERS, CHARGES, END, HEATERS, LONGEST_H, PAGE, START, Winter, live, winters
 
+from tests.scenarios.winter import (
+    CELLS,
+    CHARGERS,
+    CHARGES,
+    END,
+    HEATERS,
+    LONGEST_H,
+    PAGE,
+    START,
+    Winter,
+    live,
+    winters,
+)
 from tests.support.effort import slow_but
 
 EVERYDAY = (Winter(4, "nearly full", "charger", "own"),)

@@ -246,5 +246,4 @@ def _write(lines: Iterable[str]) -> None:
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(ROOT))
     sys.exit(main())

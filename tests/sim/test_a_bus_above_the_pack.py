@@ -12,7 +12,7 @@ from bmsd.core.types import Request
 from bmsd.sim.bench import Bench
 from bmsd.sim.plant import PlantSettings
 from bmsd.sim.runner import Virtual
-from tests.configured import loaded, pack_text
+from tests.support.configured import loaded, pack_text
 
 OUTPUTS = {"split": "charge = 17\ndischarge = 27\nprecharge = 22\n", "common": "main = 17\nprecharge = 22\n"}
 OFF = [Request("switch", name, False, "test") for name in ("charge", "discharge")]

@@ -14,7 +14,7 @@ from bmsd.sim.bench import Bench
 from bmsd.sim.plant import PlantSettings
 from bmsd.sim.runner import run
 from bmsd.sim.scenario import find, parse
-from tests.configured import loaded, pack_text
+from tests.support.configured import loaded, pack_text
 
 CONFIG = pack_text("""
 [outputs]

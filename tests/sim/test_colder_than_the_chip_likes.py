@@ -13,7 +13,7 @@ from bmsd.inverters.conditions import CHIP
 from bmsd.sim.bench import Bench
 from bmsd.sim.plant import PlantSettings
 from bmsd.sim.runner import Virtual
-from tests.configured import loaded, pack_text
+from tests.support.configured import loaded, pack_text
 
 OUTPUTS = {
     "split": "charge = 17\ndischarge = 27\nprecharge = 22\n",

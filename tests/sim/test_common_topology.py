@@ -11,7 +11,7 @@ from bmsd.core.alarms import is_active
 from bmsd.core.state import begin
 from bmsd.sim.bench import Bench
 from bmsd.sim.plant import PlantSettings
-from tests.configured import loaded, pack_text
+from tests.support.configured import loaded, pack_text
 
 CONFIG = pack_text("""
 [outputs]

@@ -9,7 +9,7 @@ from bmsd.core.state import begin
 from bmsd.core.types import Request
 from bmsd.sim.bench import Bench
 from bmsd.sim.plant import PlantSettings
-from tests.configured import loaded, pack_text
+from tests.support.configured import loaded, pack_text
 
 OUTPUTS = """
 [outputs]

@@ -11,7 +11,7 @@ from bmsd.core.types import ALL_OFF, AfeState, Request
 from bmsd.sim.bench import Bench
 from bmsd.sim.plant import PlantSettings
 from bmsd.sim.runner import Virtual
-from tests.configured import loaded, pack_text
+from tests.support.configured import loaded, pack_text
 
 OUTPUTS = {
     "split": "charge = 17\ndischarge = 27\nprecharge = 22\ncharge_feedback = 5\ndischarge_feedback = 6\n",

@@ -17,9 +17,9 @@ import pytest
 
 from bmsd.ipc import shared_files
 from bmsd.ipc.request_socket import ask
-from tests.configured import pack_text
-from tests.patience import allowed
-from tests.running import PATIENCE_S, ended, eventually, joined_ptys
+from tests.support.configured import pack_text
+from tests.support.patience import allowed
+from tests.support.running import PATIENCE_S, ended, eventually, joined_ptys
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = pack_text(

@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 
 from bmsd.ipc.shared_files import write_file
-from tests.patience import Lateness, allowed
 from tests.support.effort import slow_but
+from tests.support.patience import Lateness, allowed
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
 

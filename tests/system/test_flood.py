@@ -10,7 +10,7 @@ import socket
 
 import pytest
 
-from tests.patience import Lateness, allowed
+from tests.support.patience import Lateness, allowed
 
 pytestmark = [pytest.mark.system, pytest.mark.deadline]
 

@@ -25,10 +25,10 @@ import pytest
 
 from bmsd.ipc.shared_files import Publisher, monotonic_ms
 from bmsd.links.modbus_rtu import with_crc
-from tests.configured import pack_text, written
 from tests.links import jk_client
-from tests.patience import Lateness, Patience, allowed
-from tests.running import PATIENCE_S, PlayedCore, ended, eventually, free_port, last_words, link
+from tests.support.configured import pack_text, written
+from tests.support.patience import Lateness, Patience, allowed
+from tests.support.running import PATIENCE_S, PlayedCore, ended, eventually, free_port, last_words, link
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(60)]
 

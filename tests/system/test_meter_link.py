@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.configured import GOOD, written
-from tests.patience import allowed
-from tests.running import ROOT, PlayedCore, ended, eventually, last_words, link
+from tests.support.configured import GOOD, written
+from tests.support.patience import allowed
+from tests.support.running import ROOT, PlayedCore, ended, eventually, last_words, link
 
 pytest.importorskip("pymodbus")
 pytestmark = pytest.mark.system

@@ -11,8 +11,8 @@ import pytest
 
 from bmsd.config import pin
 from bmsd.ipc import shared_files
-from tests.patience import allowed
-from tests.running import eventually, last_words, link
+from tests.support.patience import allowed
+from tests.support.running import eventually, last_words, link
 
 pytestmark = pytest.mark.system
 RIGHT, PIN_AT, OVP, SWITCHES = 271_828, 610, 1000, 700

@@ -12,9 +12,9 @@ import sys
 
 import pytest
 
-from tests.configured import EXAMPLE
-from tests.patience import allowed
-from tests.running import PlayedCore, eventually, link
+from tests.support.configured import EXAMPLE
+from tests.support.patience import allowed
+from tests.support.running import PlayedCore, eventually, link
 from tests.system.test_shared_line import POINTS
 
 FOLDER = os.environ.get("BMSD_SERIALBATTERY", "")

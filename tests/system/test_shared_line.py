@@ -19,10 +19,10 @@ import pytest
 
 from bmsd.links.modbus_rtu import crc_is_good, with_crc
 from bmsd.tables import jk
-from tests.configured import pack_text, written
 from tests.links import jk_client
-from tests.patience import allowed
-from tests.running import PlayedCore, eventually, link
+from tests.support.configured import pack_text, written
+from tests.support.patience import allowed
+from tests.support.running import PlayedCore, eventually, link
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(900)]
 POINTS = {

@@ -14,7 +14,7 @@ import time
 
 import pytest
 
-from tests.patience import Lateness, allowed
+from tests.support.patience import Lateness, allowed
 
 pytestmark = [pytest.mark.system, pytest.mark.deadline, pytest.mark.timeout(300)]
 

@@ -8,7 +8,7 @@ import signal
 
 import pytest
 
-from tests.running import ended
+from tests.support.running import ended
 
 pytestmark = pytest.mark.system
 

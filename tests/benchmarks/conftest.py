@@ -1,8 +1,0 @@
-"""Put the measuring programs where their tests can import them under their plain names."""
-
-from __future__ import annotations
-
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parent))
