@@ -19,7 +19,8 @@ from tests.support.covering import decided
 
 WIRED = frozenset({"charge", "discharge", "precharge", "heater", "buzzer"})
 CURRENTS = {"charge_ocp_ma": 100_000, "discharge_ocp_ma": 150_000}
-PERIOD_MS = 250
+PERIOD_MS, LONGEST_PERIOD_MS = 250, 1000
+LONG_MS, MARGIN_MS = 300_000, 60_000
 START_MS = 1_000_000
 
 
@@ -144,10 +145,15 @@ class Pack:
         return self.at(self.now_ms + after_ms, *requests)
 
     def run(self, duration_ms: int, every_ms: int = PERIOD_MS) -> Outputs:
-        """Decide every period for some time, the last time exactly at its end."""
+        """Decide every period for some time, the last time exactly at its end.
+
+        In the middle of more than five minutes the period is the longest that a configuration may have.
+        """
         end_ms = self.now_ms + duration_ms
+        coarse_ms = range(self.now_ms + MARGIN_MS, end_ms - MARGIN_MS) if duration_ms > LONG_MS else range(0)
         while self.now_ms < end_ms:
-            self.cycle(after_ms=min(every_ms, end_ms - self.now_ms))
+            step_ms = max(every_ms, LONGEST_PERIOD_MS) if self.now_ms in coarse_ms else every_ms
+            self.cycle(after_ms=min(step_ms, end_ms - self.now_ms))
         assert self.out is not None
         return self.out
 
