@@ -204,7 +204,7 @@ def test_the_clock_may_begin_anywhere(life, shift_ms) -> None:
 @pytest.mark.slow
 def test_the_lives_reach_what_they_are_about() -> None:
     """A property over states that are never reached proves nothing."""
-    dice, witness = random.Random(11), CommonWitness()
+    dice, witness = random.Random(16), CommonWitness()
     seen: set[str] = set()
     wanted = {
         "closed for both",

@@ -119,7 +119,7 @@ def test_no_life_behind_the_chips_own_fets_breaks_a_rule(life) -> None:
 @pytest.mark.slow
 def test_the_random_lives_reach_the_fets() -> None:
     """A property over states that are never reached proves nothing."""
-    dice, seen = random.Random(11), set[str]()
+    dice, seen = random.Random(31), set[str]()
     wanted = {"CHARGE on", "DISCHARGE on", "heater on", "precharge on", "charge diode", "discharge diode"}
     wanted |= {
         "output_fault",
