@@ -24,8 +24,8 @@ from bmsd.afe.bq769x2_link import (
 )
 from bmsd.afe.bq769x2_measure import Plan
 from bmsd.afe.bq769x2_settings import (
-    Block,
-    Setting,
+    MemoryBlock,
+    MemorySetting,
     blocks,
     data_memory,
     programmed,
@@ -70,7 +70,7 @@ BQ76942 = Variant("bq76942", frozenset({0x7694, 0x7642}), tuple(range(10)))
 BQ769142 = Variant("bq769142", frozenset({0x7691}), (*range(12), 13, 15))
 
 
-def _is_in(image: dict[int, int], setting: Setting) -> bool:
+def _is_in(image: dict[int, int], setting: MemorySetting) -> bool:
     """Tell whether a setting stands in the bytes read."""
     wanted = setting.row.pack(setting.value)
     return wanted == bytes(image.get(setting.row.address + n, ~byte & 0xFF) for n, byte in enumerate(wanted))
@@ -300,7 +300,7 @@ class Bq769x2:
         for _ in range(_WRITE_ATTEMPTS):
             for block in pending:
                 yield from write_buffer(block.address, block.data, self._crc)
-            wrong: list[Block] = []
+            wrong: list[MemoryBlock] = []
             for block in self._blocks:
                 if not (yield from self._holds(block)):
                     wrong.append(block)
@@ -310,7 +310,7 @@ class Bq769x2:
         names = "; ".join(block.names for block in pending)
         raise VerifyError(f"the chip does not keep, after {_WRITE_ATTEMPTS} attempts: {names}")
 
-    def _holds(self, block: Block) -> Procedure[bool]:
+    def _holds(self, block: MemoryBlock) -> Procedure[bool]:
         found = yield from read_buffer(block.address, self._crc)
         return found[: len(block.data)] == block.data
 

@@ -7,7 +7,7 @@ Everything that protects is written, defaults too: what OTP or an earlier host l
 from __future__ import annotations
 
 from bmsd.afe import bq769x2_registers as reg
-from bmsd.afe.bq769x2_registers import Row
+from bmsd.afe.bq769x2_registers import MemoryRow
 
 ALARM_BITS = 0xF882
 """Alarm Enable: safety and permanent failures, FULLSCAN and ADSCAN; the scan bits prove freshness."""
@@ -28,7 +28,7 @@ OWN_FET_OPTIONS = FET_OPTIONS | 0x01
 current flows the other way. PDSG_EN stays off: the chip would close onto whatever load when its time is over.
 """
 
-FIXED: tuple[tuple[Row, int], ...] = (
+FIXED: tuple[tuple[MemoryRow, int], ...] = (
     (reg.POWER_CONFIG, 0x2882),  # default without SLEEP: it comes on command, never by itself
     (reg.REG12_CONFIG, 0x0D),  # REG1 on at 3.3 V: the high level of DCHG and DDSG
     (reg.REG0_CONFIG, 0x01),  # pre-regulator of REG1
@@ -90,10 +90,10 @@ FIXED: tuple[tuple[Row, int], ...] = (
     (reg.BALANCE_MAX_CELLS, 8),
 )
 
-CONTACTOR_ROWS: tuple[tuple[Row, int], ...] = ((reg.FET_OPTIONS, FET_OPTIONS),)
+CONTACTOR_ROWS: tuple[tuple[MemoryRow, int], ...] = ((reg.FET_OPTIONS, FET_OPTIONS),)
 """Where the chip's outputs are an interlock of contactors."""
 
-OWN_FET_ROWS: tuple[tuple[Row, int], ...] = (
+OWN_FET_ROWS: tuple[tuple[MemoryRow, int], ...] = (
     (reg.FET_OPTIONS, OWN_FET_OPTIONS),
     (reg.BODY_DIODE, 1000),  # the default of 50 mA is near the noise of a small shunt
     (reg.CHARGE_PUMP, 0x01),  # on, at 11 V: half-open FETs burn

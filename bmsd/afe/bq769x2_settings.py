@@ -17,7 +17,7 @@ from bmsd.afe.bq769x2_fixed import (
     THERMISTOR_CELL,
     THERMISTOR_SWITCH,
 )
-from bmsd.afe.bq769x2_registers import BLOCK, Row
+from bmsd.afe.bq769x2_registers import BLOCK, MemoryRow
 from bmsd.core.types import AfeSettings
 from bmsd.errors import Unfit, UnfitError
 
@@ -34,17 +34,17 @@ _TEN_MA_LIMIT_MA = 300_000
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
+class MemorySetting:
     """One row with its raw value; `field` and `real` say what it means in AfeSettings' own unit."""
 
-    row: Row
+    row: MemoryRow
     value: float
     field: str = ""
     real: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class MemoryBlock:
     """Settings at neighbouring addresses, written in one go."""
 
     address: int
@@ -66,14 +66,14 @@ def user_unit_ma(settings: AfeSettings) -> int:
     return 10 if largest_ma <= _TEN_MA_LIMIT_MA else 100
 
 
-def data_memory(settings: AfeSettings, inputs: tuple[int, ...]) -> tuple[Setting, ...]:
+def data_memory(settings: AfeSettings, inputs: tuple[int, ...]) -> tuple[MemorySetting, ...]:
     """List every row this driver sets, in order of address.
 
     `inputs` are the chip's cell inputs with a cell on them, counted from 0.
     Raises UnfitError naming every value that the chip cannot express.
     """
     switches = OWN_FET_ROWS if settings.own_fets else CONTACTOR_ROWS
-    rows = [Setting(row, value) for row, value in (*FIXED, *switches)]
+    rows = [MemorySetting(row, value) for row, value in (*FIXED, *switches)]
     rows += [*_thermistors(settings), *_acquisition(settings, inputs)]
     unfit: list[Unfit] = []
     for group in (
@@ -95,14 +95,14 @@ def data_memory(settings: AfeSettings, inputs: tuple[int, ...]) -> tuple[Setting
     return tuple(sorted(rows, key=lambda setting: setting.row.address))
 
 
-def programmed(settings: tuple[Setting, ...]) -> dict[str, int]:
+def programmed(settings: tuple[MemorySetting, ...]) -> dict[str, int]:
     """Tell what the chip will really do, by the names and in the units of AfeSettings."""
     return {setting.field: setting.real for setting in settings if setting.field}
 
 
-def blocks(settings: tuple[Setting, ...]) -> tuple[Block, ...]:
+def blocks(settings: tuple[MemorySetting, ...]) -> tuple[MemoryBlock, ...]:
     """Join rows at neighbouring addresses into writes of at most 32 bytes, no row split."""
-    found: list[Block] = []
+    found: list[MemoryBlock] = []
     for setting in settings:
         data = setting.row.pack(setting.value)
         last = found[-1] if found else None
@@ -111,83 +111,83 @@ def blocks(settings: tuple[Setting, ...]) -> tuple[Block, ...]:
             and setting.row.address == last.address + len(last.data)
             and len(last.data) + len(data) <= BLOCK
         ):
-            found[-1] = Block(last.address, last.data + data, f"{last.names}, {setting.row.name}")
+            found[-1] = MemoryBlock(last.address, last.data + data, f"{last.names}, {setting.row.name}")
         else:
-            found.append(Block(setting.row.address, data, setting.row.name))
+            found.append(MemoryBlock(setting.row.address, data, setting.row.name))
     return tuple(found)
 
 
-def _thermistors(settings: AfeSettings) -> list[Setting]:
+def _thermistors(settings: AfeSettings) -> list[MemorySetting]:
     """Set up the pins with an NTC: battery on TS1 and TS2, switches on TS3."""
     if settings.thermistors not in (1, 2):
         raise ValueError(
             f"{settings.thermistors} battery thermistors: the chip has inputs for 1 or 2 (TS1, TS2)"
         )
     return [
-        Setting(reg.TS1_CONFIG, THERMISTOR_CELL, "thermistors", settings.thermistors),
-        Setting(reg.TS2_CONFIG, THERMISTOR_CELL if settings.thermistors == 2 else 0),
-        Setting(reg.TS3_CONFIG, THERMISTOR_SWITCH),
+        MemorySetting(reg.TS1_CONFIG, THERMISTOR_CELL, "thermistors", settings.thermistors),
+        MemorySetting(reg.TS2_CONFIG, THERMISTOR_CELL if settings.thermistors == 2 else 0),
+        MemorySetting(reg.TS3_CONFIG, THERMISTOR_SWITCH),
     ]
 
 
-def _acquisition(settings: AfeSettings, inputs: tuple[int, ...]) -> list[Setting]:
+def _acquisition(settings: AfeSettings, inputs: tuple[int, ...]) -> list[MemorySetting]:
     """Scale current to the shunt and name the inputs in use (Vcell Mode)."""
     if not 10 <= settings.shunt_uohm <= 100_000:
         raise ValueError(f"shunt {settings.shunt_uohm} µΩ: the chip can do 10 to 100000 µΩ")
     gain = CC_GAIN_1_MOHM * 1000 / settings.shunt_uohm
     unit_bits = 2 if user_unit_ma(settings) == 10 else 3
     return [
-        Setting(reg.CC_GAIN, gain, "shunt_uohm", settings.shunt_uohm),
-        Setting(reg.CAPACITY_GAIN, gain * CAPACITY_PER_CC_GAIN),
-        Setting(reg.DA_CONFIG, 0x04 | unit_bits),
-        Setting(reg.VCELL_MODE, sum(1 << number for number in inputs), "cells", len(inputs)),
+        MemorySetting(reg.CC_GAIN, gain, "shunt_uohm", settings.shunt_uohm),
+        MemorySetting(reg.CAPACITY_GAIN, gain * CAPACITY_PER_CC_GAIN),
+        MemorySetting(reg.DA_CONFIG, 0x04 | unit_bits),
+        MemorySetting(reg.VCELL_MODE, sum(1 << number for number in inputs), "cells", len(inputs)),
     ]
 
 
-def _over_voltage(settings: AfeSettings) -> list[Setting]:
+def _over_voltage(settings: AfeSettings) -> list[MemorySetting]:
     """Set cell over-voltage: 50.6 mV steps, delays of 3.3·(n+2) ms."""
     over = -(-settings.cell_over_mv * 10 // 506)
     _check("cell_over_mv", "cell over-voltage", settings.cell_over_mv, "mV", over, (20, 1012), (110, 5566))
     return [
-        Setting(reg.COV_THRESHOLD, over, "cell_over_mv", over * 506 // 10),
+        MemorySetting(reg.COV_THRESHOLD, over, "cell_over_mv", over * 506 // 10),
         _delay(reg.COV_DELAY, "cell_over_delay_ms", settings.cell_over_delay_ms, 2047),
     ]
 
 
-def _under_voltage(settings: AfeSettings) -> list[Setting]:
+def _under_voltage(settings: AfeSettings) -> list[MemorySetting]:
     """Set cell under-voltage, in the same steps."""
     under = settings.cell_under_mv * 10 // 506
     _check("cell_under_mv", "cell under-voltage", settings.cell_under_mv, "mV", under, (20, 1012), (90, 4554))
     return [
-        Setting(reg.CUV_THRESHOLD, under, "cell_under_mv", under * 506 // 10),
+        MemorySetting(reg.CUV_THRESHOLD, under, "cell_under_mv", under * 506 // 10),
         _delay(reg.CUV_DELAY, "cell_under_delay_ms", settings.cell_under_delay_ms, 2047),
     ]
 
 
-def _charge_current(settings: AfeSettings) -> list[Setting]:
+def _charge_current(settings: AfeSettings) -> list[MemorySetting]:
     """Set charge over-current: 2 mV steps across the shunt."""
     steps = _current_steps("charge_over_ma", "charge over-current", settings.charge_over_ma, settings, 62)
     return [
-        Setting(reg.OCC_THRESHOLD, steps, "charge_over_ma", _current_ma(2 * steps, settings)),
+        MemorySetting(reg.OCC_THRESHOLD, steps, "charge_over_ma", _current_ma(2 * steps, settings)),
         _delay(reg.OCC_DELAY, "charge_over_delay_ms", settings.charge_over_delay_ms, 127),
     ]
 
 
-def _discharge_current(settings: AfeSettings) -> list[Setting]:
+def _discharge_current(settings: AfeSettings) -> list[MemorySetting]:
     """Set discharge over-current. OCD2 doubles OCD1, two comparators for one."""
     steps = _current_steps(
         "discharge_over_ma", "discharge over-current", settings.discharge_over_ma, settings, 100
     )
     delay_ms = settings.discharge_over_delay_ms
     return [
-        Setting(reg.OCD1_THRESHOLD, steps, "discharge_over_ma", _current_ma(2 * steps, settings)),
+        MemorySetting(reg.OCD1_THRESHOLD, steps, "discharge_over_ma", _current_ma(2 * steps, settings)),
         _delay(reg.OCD1_DELAY, "discharge_over_delay_ms", delay_ms, 127),
-        Setting(reg.OCD2_THRESHOLD, steps),
-        Setting(reg.OCD2_DELAY, _delay(reg.OCD2_DELAY, "discharge_over_delay_ms", delay_ms, 127).value),
+        MemorySetting(reg.OCD2_THRESHOLD, steps),
+        MemorySetting(reg.OCD2_DELAY, _delay(reg.OCD2_DELAY, "discharge_over_delay_ms", delay_ms, 127).value),
     ]
 
 
-def _short_circuit(settings: AfeSettings) -> list[Setting]:
+def _short_circuit(settings: AfeSettings) -> list[MemorySetting]:
     """Set the short-circuit comparator: the next of sixteen steps, delay in 15 µs steps."""
     wanted_ma, delay_us = settings.short_circuit_ma, settings.short_circuit_delay_us
     reachable = [
@@ -208,12 +208,12 @@ def _short_circuit(settings: AfeSettings) -> list[Setting]:
         raise UnfitError([Unfit("short_circuit_delay_us", "short-circuit delay", delay_us, 0, 450, text)])
     index = reachable[0]
     return [
-        Setting(reg.SCD_THRESHOLD, index, "short_circuit_ma", _current_ma(SCD_MV[index], settings)),
-        Setting(reg.SCD_DELAY, steps, "short_circuit_delay_us", (steps - 1) * 15),
+        MemorySetting(reg.SCD_THRESHOLD, index, "short_circuit_ma", _current_ma(SCD_MV[index], settings)),
+        MemorySetting(reg.SCD_DELAY, steps, "short_circuit_delay_us", (steps - 1) * 15),
     ]
 
 
-def _temperatures(settings: AfeSettings) -> list[Setting]:
+def _temperatures(settings: AfeSettings) -> list[MemorySetting]:
     """Set the battery's temperature limits in whole degrees, recovery 5 °C inside, delay 2 s."""
     over_c, under_c = -(-settings.charge_over_decic // 10), settings.charge_under_decic // 10
     hot_c, cold_c = -(-settings.discharge_over_decic // 10), settings.discharge_under_decic // 10
@@ -223,17 +223,17 @@ def _temperatures(settings: AfeSettings) -> list[Setting]:
         ("discharge_over_decic", hot_c, -5, reg.OTD_THRESHOLD, reg.OTD_DELAY, reg.OTD_RECOVERY),
         ("discharge_under_decic", cold_c, 5, reg.UTD_THRESHOLD, reg.UTD_DELAY, reg.UTD_RECOVERY),
     )
-    rows: list[Setting] = []
+    rows: list[MemorySetting] = []
     for field, limit_c, recovery_c, threshold, delay, recovery in table:
         wanted_decic: int = getattr(settings, field)
         _check(field, threshold.name, wanted_decic, "0.1 °C", limit_c, (-40, -400), (120, 1200))
-        rows.append(Setting(threshold, limit_c, field, limit_c * 10))
-        rows.append(Setting(delay, 2))
-        rows.append(Setting(recovery, min(120, max(-40, limit_c + recovery_c))))
+        rows.append(MemorySetting(threshold, limit_c, field, limit_c * 10))
+        rows.append(MemorySetting(delay, 2))
+        rows.append(MemorySetting(recovery, min(120, max(-40, limit_c + recovery_c))))
     return rows
 
 
-def _switch_temperature(settings: AfeSettings) -> list[Setting]:
+def _switch_temperature(settings: AfeSettings) -> list[MemorySetting]:
     """Set the switch board's limit in whole degrees, recovery 10 °C below."""
     limit_c = -(-settings.switch_over_decic // 10)
     _check(
@@ -246,16 +246,16 @@ def _switch_temperature(settings: AfeSettings) -> list[Setting]:
         (150, 1500),
     )
     return [
-        Setting(reg.OTF_THRESHOLD, limit_c, "switch_over_decic", limit_c * 10),
-        Setting(reg.OTF_RECOVERY, limit_c - 10),
+        MemorySetting(reg.OTF_THRESHOLD, limit_c, "switch_over_decic", limit_c * 10),
+        MemorySetting(reg.OTF_RECOVERY, limit_c - 10),
     ]
 
 
-def _watchdog(settings: AfeSettings) -> list[Setting]:
+def _watchdog(settings: AfeSettings) -> list[MemorySetting]:
     """Set the host watchdog; 0 would switch it off, and with it the answer to a dead daemon (S5)."""
     seconds = settings.host_watchdog_s
     _check("host_watchdog_s", "host watchdog", seconds, "s", seconds, (1, 1), (65535, 65535))
-    return [Setting(reg.HWD_DELAY, seconds, "host_watchdog_s", seconds)]
+    return [MemorySetting(reg.HWD_DELAY, seconds, "host_watchdog_s", seconds)]
 
 
 def _current_ma(shunt_mv: int, settings: AfeSettings) -> int:
@@ -269,11 +269,11 @@ def _current_steps(field: str, what: str, value_ma: int, settings: AfeSettings, 
     return steps
 
 
-def _delay(row: Row, field: str, value_ms: int, highest: int) -> Setting:
+def _delay(row: MemoryRow, field: str, value_ms: int, highest: int) -> MemorySetting:
     """Round a delay up to 3.3·(n+2) ms; n is at least 1 because 0 switches the protection off."""
     steps = max(1, -(-value_ms * 10 // 33) - 2) if value_ms >= 0 else 0
     _check(field, row.name, value_ms, "ms", steps, (1, 10), (highest, 33 * (highest + 2) // 10))
-    return Setting(row, steps, field, 33 * (steps + 2) // 10)
+    return MemorySetting(row, steps, field, 33 * (steps + 2) // 10)
 
 
 def _check(

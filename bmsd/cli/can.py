@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TextIO
 
 from bmsd.cli import can_view
-from bmsd.cli.can_words import Seen, sentence
+from bmsd.cli.can_words import LinkView, sentence
 from bmsd.cli.console import Console, wrapped
 from bmsd.cli.params import UsageError
 from bmsd.cli.reading import optional
@@ -49,7 +49,7 @@ def can(directory: Path, options: Namespace, console: Console) -> int:
     return 0
 
 
-def look(directory: Path, name: str) -> Seen:
+def look(directory: Path, name: str) -> LinkView:
     """Read what a link published; StaleError when it is not there or does not live."""
     link = optional(directory / f"link-{name}.json")
     unit = f"'systemctl status bmsd-link@{name}' tells more"
@@ -71,7 +71,7 @@ def look(directory: Path, name: str) -> Seen:
     except StaleError:
         snapshot = None
     values = (optional(directory / shared_files.PARAMETERS) or {}).get("values")
-    return Seen(
+    return LinkView(
         name, link, frames, snapshot, values if isinstance(values, dict) else {}, shared_files.monotonic_ms()
     )
 
@@ -88,7 +88,7 @@ def frame(directory: Path, name: str, console: Console) -> list[str]:
     return [*can_view.head(seen, sentence(seen), console), *can_view.lines(seen, console)]
 
 
-def _say(seen: Seen, console: Console) -> None:
+def _say(seen: LinkView, console: Console) -> None:
     for line in (*can_view.head(seen, sentence(seen), console), *can_view.lines(seen, console)):
         console.say(line)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bmsd.cli.can_words import Seen
+from bmsd.cli.can_words import LinkView
 from bmsd.cli.console import Console, wrapped
 from bmsd.errors import PeerError
 from bmsd.inverters import heard
@@ -28,7 +28,7 @@ _LATE = 3
 _LEAST_LATE_MS = 2500
 
 
-def document(seen: Seen, sentence: str) -> dict[str, Any]:
+def document(seen: LinkView, sentence: str) -> dict[str, Any]:
     """Make the document of `--json`."""
     figures = {k: v for k, v in seen.link.items() if k not in {"schema", "boot", "at_ms", "time", "buses"}}
     return {
@@ -43,7 +43,7 @@ def document(seen: Seen, sentence: str) -> dict[str, Any]:
     }
 
 
-def head(seen: Seen, sentence: str, console: Console) -> list[str]:
+def head(seen: LinkView, sentence: str, console: Console) -> list[str]:
     """Give the first lines: which bus, and the sentence."""
     title = f"{seen.name} on {seen.frames.get('channel', '?')}, {seen.protocol.title}"
     counted = ("frames_sent", "frames_dropped", "frames_received", "nonsense_received", "error_frames")
@@ -57,7 +57,7 @@ def head(seen: Seen, sentence: str, console: Console) -> list[str]:
     ]
 
 
-def _further(seen: Seen) -> list[str]:
+def _further(seen: LinkView) -> list[str]:
     """Name the buses that are not shown here."""
     names = [str(name) for name in seen.link.get("buses") or () if name != seen.name]
     return [f"Other buses: {', '.join(_command(name) for name in names)}"] if names else []
@@ -68,7 +68,7 @@ def _command(name: str) -> str:
     return f"bmsctl can --bus {further}" if further else "bmsctl can"
 
 
-def lines(seen: Seen, console: Console) -> list[str]:
+def lines(seen: LinkView, console: Console) -> list[str]:
     """Give every frame: how it goes, its bytes, and what they say."""
     found = [console.paint(f"heard  0x{number:03X}  never", "yellow") for number in _not_heard(seen)]
     for row in _rows(seen):
@@ -85,18 +85,18 @@ def lines(seen: Seen, console: Console) -> list[str]:
     return found
 
 
-def _rows(seen: Seen) -> list[Mapping[str, Any]]:
+def _rows(seen: LinkView) -> list[Mapping[str, Any]]:
     """Give the frames by identifier, those heard first: they are few, and a small screen ends early."""
     return sorted(seen.frames.get("frames") or (), key=lambda row: (row["sent"], row["extended"], row["id"]))
 
 
-def _not_heard(seen: Seen) -> list[int]:
+def _not_heard(seen: LinkView) -> list[int]:
     """List the life signs that never came, where not one of them did."""
     there = {row["id"] for row in seen.frames.get("frames") or () if not row["sent"]}
     return [] if there & set(seen.protocol.alive_ids) else list(seen.protocol.alive_ids)
 
 
-def _public(row: Mapping[str, Any], seen: Seen) -> dict[str, Any]:
+def _public(row: Mapping[str, Any], seen: LinkView) -> dict[str, Any]:
     values, problem = _decoded(row, seen)
     age_ms, period_ms = seen.now_ms - row["at_ms"], row["period_ms"]
     return {
@@ -115,17 +115,17 @@ def _public(row: Mapping[str, Any], seen: Seen) -> dict[str, Any]:
     }
 
 
-def _frame(row: Mapping[str, Any], seen: Seen) -> Frame | None:
+def _frame(row: Mapping[str, Any], seen: LinkView) -> Frame | None:
     """Find the layout of one of our frames; another battery's are read in the same way."""
     key = (row["id"], row["extended"])
     return next((frame for frame in seen.protocol.frames if (frame.id, frame.extended) == key), None)
 
 
-def _heard(row: Mapping[str, Any], seen: Seen) -> heard.Heard | None:
+def _heard(row: Mapping[str, Any], seen: LinkView) -> heard.Received | None:
     return None if row["sent"] else heard.find(seen.protocol.heard, row["id"], row["extended"])
 
 
-def _title(row: Mapping[str, Any], seen: Seen) -> str:
+def _title(row: Mapping[str, Any], seen: LinkView) -> str:
     if known := _heard(row, seen):
         return known.title
     if _frame(row, seen):
@@ -133,7 +133,7 @@ def _title(row: Mapping[str, Any], seen: Seen) -> str:
     return "unknown"
 
 
-def _decoded(row: Mapping[str, Any], seen: Seen) -> tuple[dict[str, Value], str]:
+def _decoded(row: Mapping[str, Any], seen: LinkView) -> tuple[dict[str, Value], str]:
     """Read a frame by its row; what cannot be read says why."""
     data, known, frame = bytes.fromhex(row["data"]), _heard(row, seen), _frame(row, seen)
     try:
@@ -172,7 +172,7 @@ def _times(public: Mapping[str, Any]) -> str:
     return f"{late}{every}{public['age_s']:.1f} s ago, {times}"
 
 
-def _said(public: Mapping[str, Any], row: Mapping[str, Any], seen: Seen) -> str:
+def _said(public: Mapping[str, Any], row: Mapping[str, Any], seen: LinkView) -> str:
     """Say what a frame says: numbers with units, and the flags that are set."""
     if public["problem"]:
         return "; ".join(filter(None, [public["title"], f"nonsense: {public['problem']}"]))

@@ -17,7 +17,7 @@ _WIRES = "look for wiring, 120 ohm at both ends, ground, and the bit rate"
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class LinkView:
     """One look at a link: its state file, its frames, and the core behind it."""
 
     name: str
@@ -34,7 +34,7 @@ class Seen:
         return PROTOCOLS.get(str(self.link.get("protocol")), LISTENING)
 
 
-def sentence(seen: Seen) -> str:
+def sentence(seen: LinkView) -> str:
     """Say what an installer has to know first: the first that holds, nearest to the wire first."""
     link, detail = seen.link, str(seen.link.get("detail") or "")
     if link.get("state") == "error":
@@ -61,7 +61,7 @@ def _no_bus(detail: str) -> str:
     )
 
 
-def _others(seen: Seen) -> list[str]:
+def _others(seen: LinkView) -> list[str]:
     """Say who else talks as we do: an inverter follows whichever battery spoke last."""
     others = list(seen.link.get("other_senders") or ())
     if not others:
@@ -72,7 +72,7 @@ def _others(seen: Seen) -> list[str]:
     ]
 
 
-def _bus_trouble(seen: Seen) -> str:
+def _bus_trouble(seen: LinkView) -> str:
     errors = list(seen.link.get("bus_errors") or ())
     told = f" (reported: {', '.join(errors)})" if errors else ""
     dropped_ms, heard_ms = seen.link.get("dropped_age_ms"), _heard_age_ms(seen)
@@ -96,14 +96,14 @@ def _bus_trouble(seen: Seen) -> str:
     )
 
 
-def _heard_age_ms(seen: Seen) -> int | None:
+def _heard_age_ms(seen: LinkView) -> int | None:
     """Give how long ago anybody was heard; None when nobody was lately."""
     ages = [seen.now_ms - row["at_ms"] for row in seen.frames.get("frames") or () if not row["sent"]]
     least_ms = min(ages, default=RECENT_MS + 1)
     return max(least_ms, 0) if least_ms <= RECENT_MS else None
 
 
-def _unheard(seen: Seen) -> str:
+def _unheard(seen: LinkView) -> str:
     """Say that an inverter that should say something says nothing."""
     if not seen.protocol.alive_ids:
         return ""
@@ -123,7 +123,7 @@ def _unheard(seen: Seen) -> str:
     return ""
 
 
-def _doubts(seen: Seen) -> str:
+def _doubts(seen: LinkView) -> str:
     """Judge as protocol "auto" would what was heard lately, and more than once."""
     rows = (row for row in seen.frames.get("frames") or () if not row["sent"] and not row["remote"])
     recent = (row for row in rows if row["count"] > 1 and seen.now_ms - row["at_ms"] <= RECENT_MS)
@@ -131,13 +131,13 @@ def _doubts(seen: Seen) -> str:
     return doubt(seen.protocol.name, samples * 2) if seen.protocol.alive_ids else ""
 
 
-def _presence(seen: Seen) -> str:
+def _presence(seen: LinkView) -> str:
     if not seen.protocol.alive_ids:
         return "Frames go out; nothing is expected back."
     return " ".join(filter(None, ["Inverter heard.", _doubts(seen)]))
 
 
-def _limits(seen: Seen) -> list[str]:
+def _limits(seen: LinkView) -> list[str]:
     """Say what it is allowed, and why it is not."""
     if not seen.protocol.has_limits:
         return ["This protocol carries no limits: an inverter cannot be controlled with it."]
@@ -160,7 +160,7 @@ def _told(way: str, limit_ma: int, least_ma: int) -> str:
     return f"Its {way} limit is 0 A: the pack allows {limit_ma} mA, and {least}."
 
 
-def _asks(seen: Seen) -> list[str]:
+def _asks(seen: LinkView) -> list[str]:
     return [
         f"It asks {asked}; bmsd does not do that by itself." for asked in seen.link.get("inverter_asks") or ()
     ]

@@ -19,7 +19,7 @@ from bmsd.cli import doctor_system as system
 from bmsd.cli import doctor_units as units
 from bmsd.cli.console import Console, wrapped
 from bmsd.cli.doctor_boot import Boot
-from bmsd.cli.doctor_machine import Finding, Machine, Verdict, bad, good, unknown
+from bmsd.cli.doctor_machine import CheckResult, CheckState, Machine, bad, good, unknown
 from bmsd.cli.doctor_pins import Case
 from bmsd.cli.show import print_json
 from bmsd.config.load import Config, load
@@ -32,7 +32,7 @@ class Check(NamedTuple):
     name: str
     title: str
     why: str
-    look: Callable[[Case], Finding]
+    look: Callable[[Case], CheckResult]
 
 
 class Group(NamedTuple):
@@ -42,7 +42,7 @@ class Group(NamedTuple):
     checks: tuple[Check, ...]
 
 
-def configuration(case: Case) -> Finding:
+def configuration(case: Case) -> CheckResult:
     """Say whether the configuration is there and good."""
     if case.config and not case.problems:
         c = case.config
@@ -105,11 +105,11 @@ GROUPS: tuple[Group, ...] = (
 # fmt: on
 CHECKS = tuple(check for group in GROUPS for check in group.checks)
 _LOOKS = {
-    Verdict.GOOD: ("✓", "+", "green"),
-    Verdict.WARN: ("!", "!", "yellow"),
-    Verdict.BAD: ("✗", "x", "red"),
-    Verdict.UNKNOWN: ("?", "?", "cyan"),
-    Verdict.SKIPPED: ("-", "-", "dim"),
+    CheckState.GOOD: ("✓", "+", "green"),
+    CheckState.WARN: ("!", "!", "yellow"),
+    CheckState.BAD: ("✗", "x", "red"),
+    CheckState.UNKNOWN: ("?", "?", "cyan"),
+    CheckState.SKIPPED: ("-", "-", "dim"),
 }
 _LABEL = 18
 
@@ -126,7 +126,7 @@ def doctor(directory: Path, options: Namespace, console: Console) -> int:
         _tell(findings, counts, console)
         console.say()
         console.paragraph(thermistors(case))
-    return 1 if counts[Verdict.BAD] else 0
+    return 1 if counts[CheckState.BAD] else 0
 
 
 def case_of(machine: Machine, path: Path, directory: Path) -> Case:
@@ -167,7 +167,7 @@ def thermistors(case: Case) -> str:
     )
 
 
-def examined(check: Check, case: Case) -> Finding:
+def examined(check: Check, case: Case) -> CheckResult:
     """Run one check; one that stumbles over a strange machine has seen nothing."""
     try:
         return check.look(case)
@@ -175,7 +175,7 @@ def examined(check: Check, case: Case) -> Finding:
         return unknown(f"the check itself failed: {type(error).__name__}: {error}")
 
 
-def document(findings: dict[str, Finding], counts: Counter[Verdict]) -> dict[str, object]:
+def document(findings: dict[str, CheckResult], counts: Counter[CheckState]) -> dict[str, object]:
     """Give the findings for programs."""
     checks = [
         {"name": check.name, "group": group.title, "title": check.title, "why": check.why,
@@ -183,22 +183,26 @@ def document(findings: dict[str, Finding], counts: Counter[Verdict]) -> dict[str
          "step": findings[check.name].step or None}
         for group in GROUPS for check in group.checks
     ]  # fmt: skip
-    return {"schema": 1, "counts": {verdict.value: counts[verdict] for verdict in Verdict}, "checks": checks}
+    return {
+        "schema": 1,
+        "counts": {verdict.value: counts[verdict] for verdict in CheckState},
+        "checks": checks,
+    }
 
 
-def _tell(findings: dict[str, Finding], counts: Counter[Verdict], console: Console) -> None:
+def _tell(findings: dict[str, CheckResult], counts: Counter[CheckState], console: Console) -> None:
     plain = not _shows(console)
     for group in GROUPS:
         console.say(console.paint(group.title, "bold"))
         for check in group.checks:
             _line(check, findings[check.name], console, plain)
         console.say()
-    told = [f"{counts[verdict]} {verdict.value}" for verdict in Verdict if counts[verdict]]
-    look = "red" if counts[Verdict.BAD] else "yellow" if counts[Verdict.WARN] else "green"
+    told = [f"{counts[verdict]} {verdict.value}" for verdict in CheckState if counts[verdict]]
+    look = "red" if counts[CheckState.BAD] else "yellow" if counts[CheckState.WARN] else "green"
     console.say(console.paint(", ".join(told), look))
 
 
-def _line(check: Check, finding: Finding, console: Console, plain: bool) -> None:
+def _line(check: Check, finding: CheckResult, console: Console, plain: bool) -> None:
     symbol, letter, look = _LOOKS[finding.verdict]
     head = f"{letter if plain else symbol} {check.title:<{_LABEL - 3}} "
     indent = " " * _LABEL
@@ -206,7 +210,7 @@ def _line(check: Check, finding: Finding, console: Console, plain: bool) -> None
     console.say(f"{console.paint(head, look)}{lines[0]}")
     for line in lines[1:]:
         console.say(f"{indent}{line}")
-    if finding.verdict in {Verdict.BAD, Verdict.WARN}:
+    if finding.verdict in {CheckState.BAD, CheckState.WARN}:
         console.paragraph(console.paint(f"Why: {check.why}.", "dim"), indent)
     if finding.step:
         console.paragraph(f"-> {finding.step}", indent)

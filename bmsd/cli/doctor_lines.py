@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bmsd.cli import reading
-from bmsd.cli.doctor_machine import Finding, bad
+from bmsd.cli.doctor_machine import CheckResult, bad
 from bmsd.cli.doctor_pins import Case
 from bmsd.ipc.shared_files import boot_id
 
@@ -14,7 +14,7 @@ FEW_BYTES = 16
 """A glitch or two when a master is plugged in are no line that speaks."""
 
 
-def misheard(case: Case, section: str) -> Finding | None:
+def misheard(case: Case, section: str) -> CheckResult | None:
     """Find a line of [modbus] that brings bytes and no good frame: to its master that looks like silence."""
     link = section.replace(".", "@", 1)
     told: Mapping[str, Any] = reading.optional(case.directory / f"link-{link}.json") or {}

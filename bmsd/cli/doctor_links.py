@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from bmsd.cli.doctor_lines import misheard
-from bmsd.cli.doctor_machine import Finding, bad, good, skipped, unknown, warn, worst
+from bmsd.cli.doctor_machine import CheckResult, bad, good, skipped, unknown, warn, worst
 from bmsd.cli.doctor_pins import Case
 from bmsd.config.load import MeterConfig, ModbusConfig
 from bmsd.hardware.can_interface import bitrate_of
@@ -23,7 +23,7 @@ SerialLine = ModbusConfig | MeterConfig
 """What is on a serial port, or on a network instead."""
 
 
-def i2c(case: Case) -> Finding:
+def i2c(case: Case) -> CheckResult:
     """Find the I2C bus of the front-end chip."""
     if case.config is None:
         return case.no_config()
@@ -46,7 +46,7 @@ def i2c(case: Case) -> Finding:
     return bad(f"there is no {path}; present: {others}", step)
 
 
-def i2c_clock(case: Case) -> Finding:
+def i2c_clock(case: Case) -> CheckResult:
     """Find how fast the I2C bus runs."""
     if case.config is None:
         return case.no_config()
@@ -67,29 +67,29 @@ def i2c_clock(case: Case) -> Finding:
     return good(f"{clock // 1000} kHz")
 
 
-def i2c_rights(case: Case) -> Finding:
+def i2c_rights(case: Case) -> CheckResult:
     """Find whether the daemon's user may use the bus."""
     return _rights(case, f"/dev/i2c-{case.config.afe.bus}") if case.config else case.no_config()
 
 
-def can(case: Case) -> Finding:
+def can(case: Case) -> CheckResult:
     """Find the inverter's CAN interfaces."""
     return _of_buses(case, _can)
 
 
-def can_rate(case: Case) -> Finding:
+def can_rate(case: Case) -> CheckResult:
     """Find bit rate and state of the CAN controllers."""
     return _of_buses(case, _can_rate)
 
 
-def _of_buses(case: Case, look: Callable[[Case, dict[str, Any]], Finding]) -> Finding:
+def _of_buses(case: Case, look: Callable[[Case, dict[str, Any]], CheckResult]) -> CheckResult:
     """Look at every CAN bus; tell of the worst, or of all."""
     if case.config is None:
         return case.no_config()
     return worst((look(case, row.bus) for row in case.config.buses.values()), "no [can] in the configuration")
 
 
-def _can(case: Case, bus: dict[str, Any]) -> Finding:
+def _can(case: Case, bus: dict[str, Any]) -> CheckResult:
     name, kind = bus["channel"], bus["interface"]
     if kind != "socketcan":
         port = str(name).partition("@")[0]
@@ -129,7 +129,7 @@ def _can_missing(case: Case) -> str:
     return "Plug the adapter in, or write can.channel in the configuration: 'ip link' lists interfaces."
 
 
-def _can_rate(case: Case, bus: dict[str, Any]) -> Finding:
+def _can_rate(case: Case, bus: dict[str, Any]) -> CheckResult:
     if bus["interface"] != "socketcan":
         return skipped("no socketcan interface in the configuration")
     name, wanted = bus["channel"], bus["bitrate"]
@@ -170,12 +170,12 @@ def _link(case: Case, name: str) -> dict[str, Any] | None:
         return None
 
 
-def modbus(case: Case) -> Finding:
+def modbus(case: Case) -> CheckResult:
     """Find every serial port, the meters' too, and whether something else sits on it."""
     return _of_ports(case, _port)
 
 
-def _of_ports(case: Case, look: Callable[[Case, str, SerialLine], Finding]) -> Finding:
+def _of_ports(case: Case, look: Callable[[Case, str, SerialLine], CheckResult]) -> CheckResult:
     """Look at every serial port; tell of the worst, or of all."""
     if case.config is None:
         return case.no_config()
@@ -186,7 +186,7 @@ def _of_ports(case: Case, look: Callable[[Case, str, SerialLine], Finding]) -> F
     )
 
 
-def _port(case: Case, section: str, row: SerialLine) -> Finding:
+def _port(case: Case, section: str, row: SerialLine) -> CheckResult:
     port = row.port
     if not case.machine.exists(port):
         others = [
@@ -203,7 +203,7 @@ def _port(case: Case, section: str, row: SerialLine) -> Finding:
     return trouble or good(port if name == PurePosixPath(port).name else f"{port} is {name}")
 
 
-def _occupied(case: Case, name: str, parity: str) -> Finding | None:
+def _occupied(case: Case, name: str, parity: str) -> CheckResult | None:
     """Say who else is on a serial port."""
     words = (case.machine.text("/proc/cmdline") or "").split()
     if any(word.removeprefix("console=").partition(",")[0] == name for word in words):
@@ -228,12 +228,12 @@ def _occupied(case: Case, name: str, parity: str) -> Finding | None:
     return None
 
 
-def modbus_rights(case: Case) -> Finding:
+def modbus_rights(case: Case) -> CheckResult:
     """Find whether the daemon's user may use every serial port."""
     return _of_ports(case, lambda case, _, row: _rights(case, row.port))
 
 
-def _rights(case: Case, path: str) -> Finding:
+def _rights(case: Case, path: str) -> CheckResult:
     if not case.machine.exists(path):
         return skipped(f"there is no {path}")
     allowed = case.machine.may_use(path, _USER)

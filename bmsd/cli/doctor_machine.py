@@ -25,7 +25,7 @@ _LINE = struct.Struct("=32s32sIIQ176x")
 _USED = 1
 
 
-class Verdict(Enum):
+class CheckState(Enum):
     """What a check comes to."""
 
     GOOD = "good"
@@ -35,49 +35,51 @@ class Verdict(Enum):
     SKIPPED = "skipped"
 
 
-class Finding(NamedTuple):
+class CheckResult(NamedTuple):
     """The answer of one check: what was found, and what to do next where it is not good."""
 
-    verdict: Verdict
+    verdict: CheckState
     text: str
     step: str = ""
 
 
-def good(text: str) -> Finding:
+def good(text: str) -> CheckResult:
     """Say that something is as it should be."""
-    return Finding(Verdict.GOOD, text)
+    return CheckResult(CheckState.GOOD, text)
 
 
-def warn(text: str, step: str) -> Finding:
+def warn(text: str, step: str) -> CheckResult:
     """Say that something could be better, and how."""
-    return Finding(Verdict.WARN, text, step)
+    return CheckResult(CheckState.WARN, text, step)
 
 
-def bad(text: str, step: str) -> Finding:
+def bad(text: str, step: str) -> CheckResult:
     """Say that something must be changed, and how."""
-    return Finding(Verdict.BAD, text, step)
+    return CheckResult(CheckState.BAD, text, step)
 
 
-def unknown(text: str, step: str = "") -> Finding:
+def unknown(text: str, step: str = "") -> CheckResult:
     """Say what could not be seen."""
-    return Finding(Verdict.UNKNOWN, text, step)
+    return CheckResult(CheckState.UNKNOWN, text, step)
 
 
-def skipped(text: str) -> Finding:
+def skipped(text: str) -> CheckResult:
     """Say why a check does not apply here."""
-    return Finding(Verdict.SKIPPED, text)
+    return CheckResult(CheckState.SKIPPED, text)
 
 
-_URGENCY = (Verdict.BAD, Verdict.WARN, Verdict.UNKNOWN, Verdict.GOOD, Verdict.SKIPPED)
+_URGENCY = (CheckState.BAD, CheckState.WARN, CheckState.UNKNOWN, CheckState.GOOD, CheckState.SKIPPED)
 
 
-def worst(findings: Iterable[Finding], none: str) -> Finding:
+def worst(findings: Iterable[CheckResult], none: str) -> CheckResult:
     """Tell of the worst of several, of all where all are good, and why not where there is none."""
     found = sorted(findings, key=lambda finding: _URGENCY.index(finding.verdict))
     if not found:
         return skipped(none)
     same = [finding for finding in found if finding.verdict is found[0].verdict]
-    return good(", ".join(finding.text for finding in same)) if same[0].verdict is Verdict.GOOD else same[0]
+    return (
+        good(", ".join(finding.text for finding in same)) if same[0].verdict is CheckState.GOOD else same[0]
+    )
 
 
 class GpioChip(NamedTuple):

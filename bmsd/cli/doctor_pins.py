@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bmsd.cli.doctor_boot import Boot
-from bmsd.cli.doctor_machine import Finding, GpioChip, Machine, bad, good, skipped, unknown, warn
+from bmsd.cli.doctor_machine import CheckResult, GpioChip, Machine, bad, good, skipped, unknown, warn
 from bmsd.config.load import Config
 from bmsd.ipc.sentences import listed
 from bmsd.tables import header
@@ -34,12 +34,12 @@ class Case:
     readable: bool = True
     """The configuration may be read by whoever asks."""
 
-    def no_config(self) -> Finding:
+    def no_config(self) -> CheckResult:
         """Say that a check has to wait for a configuration."""
         return unknown("needs a configuration that can be read")
 
 
-def strict_gpio(case: Case) -> Finding:
+def strict_gpio(case: Case) -> CheckResult:
     """Find whether the kernel lets go of lines whose process is gone."""
     add = f"Write the line dtparam=strict_gpiod to {case.boot.path}, and reboot. {_TEST}"
     if not case.boot.is_pi:
@@ -58,7 +58,7 @@ def strict_gpio(case: Case) -> Finding:
     return unknown(f"this kernel has no {module}.persist_gpio_outputs to ask", add)
 
 
-def power_up(case: Case) -> Finding:
+def power_up(case: Case) -> CheckResult:
     """Find outputs that are on before anybody drives them."""
     if case.config is None:
         return case.no_config()
@@ -83,7 +83,7 @@ def power_up(case: Case) -> Finding:
     return good(f"off by the Pi's own pull: {_lines(outputs.lines)}")
 
 
-def boot_level(case: Case) -> Finding:
+def boot_level(case: Case) -> CheckResult:
     """Find what the firmware does with the outputs until bmsd takes them."""
     if case.config is None:
         return case.no_config()
@@ -115,7 +115,7 @@ def _level(words: tuple[str, ...]) -> str:
     return next((word for word in reversed(words) if word in levels), "")
 
 
-def contacts(case: Case) -> Finding:
+def contacts(case: Case) -> CheckResult:
     """Find auxiliary contacts that a broken wire would make read closed."""
     if case.config is None:
         return case.no_config()
@@ -142,7 +142,7 @@ def contacts(case: Case) -> Finding:
     return good(f"pulled down, a broken wire reads open: {_lines(feedback)}")
 
 
-def taken(case: Case) -> Finding:
+def taken(case: Case) -> CheckResult:
     """Find lines that an overlay or a bus wants too."""
     if case.config is None:
         return case.no_config()
@@ -160,7 +160,7 @@ def taken(case: Case) -> Finding:
     return good(f"no line of bmsd is in {case.boot.path} for something else")
 
 
-def chip(case: Case) -> Finding:
+def chip(case: Case) -> CheckResult:
     """Find the GPIO chip, and who holds the lines."""
     chips = case.machine.gpio_chips()
     if chips is None:
@@ -178,7 +178,7 @@ def chip(case: Case) -> Finding:
     return _held(case.config, found[0])
 
 
-def _held(config: Config, chip: GpioChip) -> Finding:
+def _held(config: Config, chip: GpioChip) -> CheckResult:
     outputs = config.outputs
     used = outputs.keys
     absent = {name: line for name, line in used.items() if line >= chip.lines}

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from bmsd.cli.doctor_machine import Finding, Machine, bad, good, skipped, unknown, warn
+from bmsd.cli.doctor_machine import CheckResult, Machine, bad, good, skipped, unknown, warn
 from bmsd.cli.doctor_pins import Case
 from bmsd.errors import StaleError
 from bmsd.ipc import shared_files
@@ -22,7 +22,7 @@ _NOTHING = 10 * 1024 * 1024
 _LOG = "Read why: journalctl -u bmsd -b -n 50."
 
 
-def machine(case: Case) -> Finding:
+def machine(case: Case) -> CheckResult:
     """Say what machine this is."""
     bits = 64 if sys.maxsize > 2**32 else 32
     model = case.boot.model or "no Raspberry Pi"
@@ -38,7 +38,7 @@ def machine(case: Case) -> Finding:
     return good(f"{model}, {bits} bit, Python {platform.python_version()}{memory}")
 
 
-def supply(case: Case) -> Finding:
+def supply(case: Case) -> CheckResult:
     """Find whether the board had too little voltage or became too hot."""
     for pattern in (
         "/sys/devices/platform/soc*/*firmware*/get_throttled",
@@ -58,7 +58,7 @@ def supply(case: Case) -> Finding:
     return unknown("it does not tell") if case.boot.is_pi else skipped("no Raspberry Pi")
 
 
-def _throttled(bits: int) -> Finding:
+def _throttled(bits: int) -> CheckResult:
     step = "Use a supply and a cable that hold 5 V under load (5.1 V at 3 A, or 5 A for a Pi 5)."
     if bits & 0x1:
         return bad("the supply voltage is too low now", step)
@@ -69,7 +69,7 @@ def _throttled(bits: int) -> Finding:
     return good("supply voltage and temperature were good since the last boot")
 
 
-def users(case: Case) -> Finding:
+def users(case: Case) -> CheckResult:
     """Find the daemon's user and its groups."""
     if case.machine.user("bmsd") is None:
         return bad("there is no user bmsd", "Install bmsd's package; it makes the user and its groups.")
@@ -88,7 +88,7 @@ def users(case: Case) -> Finding:
     return good(f"user bmsd is in {listed(need)}")
 
 
-def you(case: Case) -> Finding:
+def you(case: Case) -> CheckResult:
     """Find what the caller may do."""
     if case.machine.uid == 0:
         return good("root may look and ask")
@@ -101,7 +101,7 @@ def you(case: Case) -> Finding:
     return warn("you may not look: you are neither in bmsd nor in bmsd-admin", step)
 
 
-def service(case: Case) -> Finding:
+def service(case: Case) -> CheckResult:
     """Find whether systemd starts the daemon, and how it went."""
     found = case.machine.properties("bmsd.service")
     if not found:
@@ -119,7 +119,7 @@ def service(case: Case) -> Finding:
     return good(f"enabled, {found.get('ActiveState')}")
 
 
-def daemon(case: Case) -> Finding:
+def daemon(case: Case) -> CheckResult:
     """Find whether the daemon runs and decides."""
     try:
         snapshot = shared_files.fresh_snapshot(case.directory).document
@@ -134,7 +134,7 @@ def daemon(case: Case) -> Finding:
     )
 
 
-def safe_off(case: Case) -> Finding:
+def safe_off(case: Case) -> CheckResult:
     """Find whether the outputs could be switched off by the second hand when it was needed."""
     found = case.machine.properties("bmsd-safe-off.service")
     if not found:
@@ -151,7 +151,7 @@ def safe_off(case: Case) -> Finding:
     )
 
 
-def watchdog(case: Case) -> Finding:
+def watchdog(case: Case) -> CheckResult:
     """Find whether a machine that hangs is reset."""
     step = (
         "Write to /etc/systemd/system.conf.d/60-watchdog.conf the two lines [Manager] and"
@@ -171,7 +171,7 @@ def watchdog(case: Case) -> Finding:
     return unknown(f"{where} asks for {value}; whether it is in force cannot be seen", step)
 
 
-def clock(case: Case) -> Finding:
+def clock(case: Case) -> CheckResult:
     """Find whether time stamps will be right; bmsd decides nothing by them."""
     rtc = bool(case.machine.glob("/dev/rtc*"))
     said = case.machine.says("timedatectl", "show", "--property=NTPSynchronized", "--value")
@@ -187,7 +187,7 @@ def clock(case: Case) -> Finding:
     return warn(f"neither a clock chip nor a time server; {text}", step)
 
 
-def journal(case: Case) -> Finding:
+def journal(case: Case) -> CheckResult:
     """Find whether the journal survives a reboot."""
     value, where = setting(case.machine, "journald.conf", "Storage")
     value = (value or "auto").lower()
@@ -232,7 +232,7 @@ def _values(text: str, key: str) -> Iterator[str]:
             yield value.strip()
 
 
-def disk(case: Case) -> Finding:
+def disk(case: Case) -> CheckResult:
     """Find whether there is room for the state, and whether it may be written."""
     found = case.machine.free_bytes("/")
     if found is None:
@@ -244,7 +244,7 @@ def disk(case: Case) -> Finding:
     return warn(text, step) if free < _LITTLE else good(text)
 
 
-def state(case: Case) -> Finding:
+def state(case: Case) -> CheckResult:
     """Find whether the daemon can keep its state."""
     owner = case.machine.owner(_STATE)
     if owner is None:
@@ -264,7 +264,7 @@ def state(case: Case) -> Finding:
     return good(f"{_STATE} can be written")
 
 
-def output_library(case: Case) -> Finding:
+def output_library(case: Case) -> CheckResult:
     """Find the library that drives the lines."""
     if case.config is None:
         return case.no_config()
@@ -284,7 +284,7 @@ def output_library(case: Case) -> Finding:
     return bad(f"{found} is another gpiod than libgpiod's", f"Remove it (pip uninstall gpiod). {step}")
 
 
-def journal_library(case: Case) -> Finding:
+def journal_library(case: Case) -> CheckResult:
     """Find the library that gives journal lines their fields."""
     if case.machine.library("systemd"):
         return good("python3-systemd: lines in the journal have fields")

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from bmsd.cli.doctor_links import SerialLine
-from bmsd.cli.doctor_machine import Finding, bad, good, skipped, unknown, warn, worst
+from bmsd.cli.doctor_machine import CheckResult, bad, good, skipped, unknown, warn, worst
 from bmsd.cli.doctor_pins import Case
 from bmsd.config.load import Config
 from bmsd.config.pin import FILE as PIN_FILE
@@ -19,7 +19,7 @@ _BUSES_OVER_TCP = ("socketcand",)
 _READ = 0o4
 
 
-def started(case: Case) -> Finding:
+def started(case: Case) -> CheckResult:
     """Find whether every link of the configuration starts with bmsd, and runs while bmsd does."""
     if case.config is None:
         return case.no_config()
@@ -33,7 +33,7 @@ def started(case: Case) -> Finding:
     )
 
 
-def _link_started(case: Case, link: str, wanted: Collection[str], running: bool) -> Finding:
+def _link_started(case: Case, link: str, wanted: Collection[str], running: bool) -> CheckResult:
     unit, what = unit_of(link), f"[{section_of(link)}]"
     if unit not in wanted:
         step = f"Write: sudo systemctl add-wants bmsd.service {unit}. Then start it: sudo systemctl start {unit}."
@@ -51,7 +51,7 @@ def _link_started(case: Case, link: str, wanted: Collection[str], running: bool)
     return good(what)
 
 
-def network(case: Case) -> Finding:
+def network(case: Case) -> CheckResult:
     """Find whether the sandbox lets a link through to the network that it is configured for."""
     if case.config is None:
         return case.no_config()
@@ -74,7 +74,7 @@ def _address(where: tuple[str, int]) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def _let_through(case: Case, link: str, where: str) -> Finding:
+def _let_through(case: Case, link: str, where: str) -> CheckResult:
     unit = unit_of(link)
     found = case.machine.properties(unit)
     if "RestrictAddressFamilies" not in found:
@@ -93,7 +93,7 @@ def _let_through(case: Case, link: str, where: str) -> Finding:
     return good(f"[{section_of(link)}] reaches {where}")
 
 
-def writes(case: Case) -> Finding:
+def writes(case: Case) -> CheckResult:
     """Find who may unlock writes over Modbus, and from how far away."""
     if case.config is None:
         return case.no_config()
@@ -129,7 +129,7 @@ def _stays_here(host: str) -> bool:
         return host == "localhost"
 
 
-def meter_library(case: Case) -> Finding:
+def meter_library(case: Case) -> CheckResult:
     """Find the library that reads meters and other packs over a network."""
     if case.config is None:
         return case.no_config()

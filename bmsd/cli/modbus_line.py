@@ -21,7 +21,7 @@ from bmsd.ipc.shared_files import boot_id, monotonic_ms
 
 if TYPE_CHECKING:
     from bmsd.config.load import ModbusConfig
-    from bmsd.links.modbus_listen import Heard
+    from bmsd.links.modbus_listen import LineTraffic
 
 GOOD, FAILED = 0, 1
 SHORTEST_S, LONGEST_S = 0.1, 60.0
@@ -97,9 +97,9 @@ def _told_by_link(
 def _listen(settings: ModbusConfig, options: Namespace, console: Console) -> int:
     from bmsd.links import modbus_listen
 
-    first = modbus_listen.Setting(settings.baudrate, settings.parity)
+    first = modbus_listen.LineSetting(settings.baudrate, settings.parity)
 
-    def hear(setting: modbus_listen.Setting) -> Heard:
+    def hear(setting: modbus_listen.LineSetting) -> LineTraffic:
         found = modbus_listen.heard_at(settings.port, setting, options.seconds)
         if not options.json:
             console.say(_line(found))
@@ -114,12 +114,12 @@ def _listen(settings: ModbusConfig, options: Namespace, console: Console) -> int
     return GOOD if found[0].fits else FAILED
 
 
-def _line(heard: Heard) -> str:
+def _line(heard: LineTraffic) -> str:
     speed = f"{heard.setting.baudrate} baud, parity {heard.setting.parity}:"
     return f"{speed:23} {heard.bytes} bytes, {heard.frames} good frames, {heard.garbage} bytes of none"
 
 
-def _verdict(found: list[Heard], link: str, settings: ModbusConfig) -> str:
+def _verdict(found: list[LineTraffic], link: str, settings: ModbusConfig) -> str:
     """Say what it means, and what to do next."""
     best = found[-1]
     section = link.replace("@", ".")

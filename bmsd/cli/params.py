@@ -18,7 +18,7 @@ from bmsd.cli.console import Console
 from bmsd.cli.show import print_json
 from bmsd.ipc import request_socket, shared_files
 from bmsd.tables import parameters
-from bmsd.tables.parameters import ORDERS, ROWS, Row
+from bmsd.tables.parameters import ORDERS, ROWS, ParameterRow
 
 PUBLISHED_S = 1.0
 
@@ -27,7 +27,7 @@ class UsageError(Exception):
     """The command line is wrong; nothing was asked."""
 
 
-def row_of(name: str) -> Row:
+def row_of(name: str) -> ParameterRow:
     """Find a parameter by the name people use, or its inside name."""
     row = parameters.BY_PUBLIC_NAME.get(name) or parameters.BY_NAME.get(name)
     if row is None:
@@ -142,7 +142,7 @@ def _after(directory: Path, names: Collection[str], before: Mapping[str, int]) -
         time.sleep(0.02)
 
 
-def _public(row: Row, document: Mapping[str, Any]) -> dict[str, Any]:
+def _public(row: ParameterRow, document: Mapping[str, Any]) -> dict[str, Any]:
     low, high = row.bounds(document["cells"])
     return {
         "value": _scaled(row, document["values"].get(row.name)),
@@ -155,11 +155,11 @@ def _public(row: Row, document: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _scaled(row: Row, value: int | None) -> float | int | None:
+def _scaled(row: ParameterRow, value: int | None) -> float | int | None:
     return None if value is None else row.unit.to_public(value)
 
 
-def _figure(row: Row, value: int | None) -> str:
+def _figure(row: ParameterRow, value: int | None) -> str:
     """Write a value without its unit and without trailing zeros, as it may stand in the configuration."""
     if value is None:
         return "?"
@@ -167,7 +167,7 @@ def _figure(row: Row, value: int | None) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def _line(row: Row, document: Mapping[str, Any], console: Console) -> str:
+def _line(row: ParameterRow, document: Mapping[str, Any], console: Console) -> str:
     value, configured = document["values"].get(row.name), document["configured"].get(row.name)
     low, high = row.bounds(document["cells"])
     text = (
@@ -179,7 +179,7 @@ def _line(row: Row, document: Mapping[str, Any], console: Console) -> str:
     return f"{text:<62}" + console.paint(f"configured {_figure(row, configured)}", "yellow")
 
 
-def _orders(row: Row, values: Mapping[str, int]) -> list[str]:
+def _orders(row: ParameterRow, values: Mapping[str, int]) -> list[str]:
     """Say which other parameters hold this one in its place (S8)."""
     found = []
     for order in ORDERS:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from bmsd.cli.why_limits import held_down, phase
-from bmsd.cli.why_words import Points, Seen, coldest, lead, lifted, plain_reason, spread, warmest
+from bmsd.cli.why_words import PackView, Points, coldest, lead, lifted, plain_reason, spread, warmest
 from bmsd.core.types import Because
 from bmsd.ipc.sentences import CALLED, duration_text, finding_text, listed, since_text
 from bmsd.ipc.status import public_alarm
@@ -67,7 +67,7 @@ def why_text(what: str, snapshot: Mapping[str, Any], values: Mapping[str, int]) 
 
 def why_json(what: str, snapshot: Mapping[str, Any], values: Mapping[str, int]) -> dict[str, Any]:
     """Answer for a program: permission, switch, every reason with what releases it, and the paragraph."""
-    seen = Seen(snapshot, values)
+    seen = PackView(snapshot, values)
     reasons = [_explain(what, reason, seen) for reason in _reasons(what, seen)]
     told, follow = _told(reasons)
     many = len(told) > 1
@@ -100,7 +100,7 @@ def _alarmed(value: str | None, names: list[str]) -> bool:
     return any(name in _SAID_BY.get(value or "", ()) for name in names)
 
 
-def _reasons(what: str, seen: Seen) -> list[Mapping[str, Any]]:
+def _reasons(what: str, seen: PackView) -> list[Mapping[str, Any]]:
     """Take the core's reasons; name the alarms where it only says that there is one."""
     found: list[Mapping[str, Any]] = []
     for reason in seen.snapshot.get("why", {}).get(what, ()):
@@ -111,13 +111,13 @@ def _reasons(what: str, seen: Seen) -> list[Mapping[str, Any]]:
     return found
 
 
-def _blocking(what: str, seen: Seen) -> list[str]:
+def _blocking(what: str, seen: PackView) -> list[str]:
     block = Block[what.upper()]
     names = [entry["name"] for entry in seen.snapshot.get("alarms", ())]
     return [name for name in names if name in alarms.BY_NAME and alarms.BY_NAME[name].blocks & block]
 
 
-def _explain(what: str, reason: Mapping[str, Any], seen: Seen) -> dict[str, Any]:
+def _explain(what: str, reason: Mapping[str, Any], seen: PackView) -> dict[str, Any]:
     """Write one reason out, for people and for programs."""
     because, name, until_ms = reason["because"], reason.get("name") or "", reason.get("until_ms")
     told: dict[str, Any] = {"because": because, "name": name or None}
@@ -141,7 +141,7 @@ def _explain(what: str, reason: Mapping[str, Any], seen: Seen) -> dict[str, Any]
     return {**told, "text": text}
 
 
-def _entry(name: str, seen: Seen) -> Mapping[str, Any]:
+def _entry(name: str, seen: PackView) -> Mapping[str, Any]:
     for entry in seen.snapshot.get("alarms", ()):
         if entry["name"] == name:
             found: Mapping[str, Any] = entry
@@ -149,7 +149,7 @@ def _entry(name: str, seen: Seen) -> Mapping[str, Any]:
     return {"name": name, "since_ms": seen.snapshot["at_ms"]}
 
 
-def _alarm_sentence(row: Alarm, entry: Mapping[str, Any], seen: Seen) -> str:
+def _alarm_sentence(row: Alarm, entry: Mapping[str, Any], seen: PackView) -> str:
     """Say which rule, since when, which value against which limit, and where the value stands now."""
     since = since_text(seen.snapshot["at_ms"] - entry["since_ms"])
     found = finding_text(row, entry.get("where"), entry.get("value"))
@@ -166,7 +166,7 @@ def _alarm_sentence(row: Alarm, entry: Mapping[str, Any], seen: Seen) -> str:
     return text + "."
 
 
-def _release(row: Alarm, seen: Seen) -> dict[str, Any]:
+def _release(row: Alarm, seen: PackView) -> dict[str, Any]:
     """Say what ends an alarm: the value beyond its recovery, how long, and whether an operator must act."""
     told: dict[str, Any] = {"parameter": None, "value": None, "after_s": None}
     hold = f" for {seen.parameter(row.release_delay)}" if row.release_delay else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from bmsd.cli.why_words import Seen, ampere_text, coldest, measured, warmest
+from bmsd.cli.why_words import PackView, ampere_text, coldest, measured, warmest
 from bmsd.core import derating
 from bmsd.core.charging import Phase
 from bmsd.tables import parameters
@@ -13,7 +13,7 @@ from bmsd.tables.rows import CELSIUS, PERCENT, VOLT
 _LARGEST = {"charge": "charge_max_ma", "discharge": "discharge_max_ma"}
 
 
-def held_down(what: str, seen: Seen) -> list[str]:
+def held_down(what: str, seen: PackView) -> list[str]:
     """Say which cause holds the current down; nothing while none does, or where the contactor is open anyway."""
     reason = seen.points.get(f"{what}_limit_reason")
     write = _SENTENCES.get(reason or "")
@@ -27,7 +27,7 @@ def held_down(what: str, seen: Seen) -> list[str]:
     return [f"The inverter is told {told} of {largest} ({name}): {write(what, seen)}"]
 
 
-def phase(seen: Seen) -> list[str]:
+def phase(seen: PackView) -> list[str]:
     """Say what the charge is at when it is over: little or no current is no fault then."""
     if seen.points.get("charge_phase") not in {Phase.FLOAT.value, Phase.REST.value}:
         return []
@@ -37,7 +37,7 @@ def phase(seen: Seen) -> list[str]:
     ]
 
 
-def _cell(what: str, seen: Seen) -> str:
+def _cell(what: str, seen: PackView) -> str:
     if what == "charge":
         high = measured(VOLT, seen.points.get("cell_max_mv"))
         return (
@@ -51,28 +51,28 @@ def _cell(what: str, seen: Seen) -> str:
     )
 
 
-def _pack(_: str, seen: Seen) -> str:
+def _pack(_: str, seen: PackView) -> str:
     return (
         f"the pack is at {measured(VOLT, seen.points.get('pack_mv'))}, and the current falls to zero before"
         f" {seen.parameter('pack_uvp_mv')}."
     )
 
 
-def _cold(what: str, seen: Seen) -> str:
+def _cold(what: str, seen: PackView) -> str:
     return (
         f"the coldest battery sensor is at {measured(CELSIUS, coldest(seen.points))}, and the current falls over"
         f" {seen.parameter(f'{what}_cold_taper_decik')} above {seen.parameter(f'{what}_utp_decic')}."
     )
 
 
-def _hot(what: str, seen: Seen) -> str:
+def _hot(what: str, seen: PackView) -> str:
     return (
         f"the warmest battery sensor is at {measured(CELSIUS, warmest(seen.points))}, and the current falls over"
         f" {seen.parameter(f'{what}_hot_taper_decik')} below {seen.parameter(f'{what}_otp_decic')}."
     )
 
 
-def _soc(what: str, seen: Seen) -> str:
+def _soc(what: str, seen: PackView) -> str:
     end = "below 100 %" if what == "charge" else "above 0 %"
     return (
         f"the state of charge is at {measured(PERCENT, seen.points.get('soc_permille'))}, and the current falls over"
@@ -80,7 +80,7 @@ def _soc(what: str, seen: Seen) -> str:
     )
 
 
-_SENTENCES: dict[str, Callable[[str, Seen], str]] = {
+_SENTENCES: dict[str, Callable[[str, PackView], str]] = {
     derating.CELL: _cell,
     derating.COLD: _cold,
     derating.HOT: _hot,

@@ -19,7 +19,7 @@ Points = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class PackView:
     """What the shared files say: the snapshot, and the parameters in force where they can be read."""
 
     snapshot: Mapping[str, Any]
@@ -70,7 +70,7 @@ _UNKNOWN = {
 }
 
 
-def lead(what: str, seen: Seen, reasons: int) -> str:
+def lead(what: str, seen: PackView, reasons: int) -> str:
     """Say first how things stand."""
     if what == "heater":
         return _heater_lead(seen)
@@ -79,7 +79,7 @@ def lead(what: str, seen: Seen, reasons: int) -> str:
     return _contactor_lead(what, seen) + (f" There are {reasons} reasons." if reasons > 1 else "")
 
 
-def _contactor_lead(what: str, seen: Seen) -> str:
+def _contactor_lead(what: str, seen: PackView) -> str:
     points, doing = seen.points, DOING[what].capitalize()
     allowed, wanted, closed = (points.get(f"{what}_{key}") for key in ("allowed", "commanded", "actual"))
     if not allowed and wanted:
@@ -95,7 +95,7 @@ def _contactor_lead(what: str, seen: Seen) -> str:
     return f"{doing} is allowed, but the {what} contactor is not closed yet."
 
 
-def _load_side_high(seen: Seen) -> str:
+def _load_side_high(seen: PackView) -> str:
     pack = measured(VOLT, seen.points.get("pack_mv"))
     return (
         f"The load side stands above the pack, which is at {pack}: the contactor waits until it is as near as"
@@ -103,7 +103,7 @@ def _load_side_high(seen: Seen) -> str:
     )
 
 
-def _heater_lead(seen: Seen) -> str:
+def _heater_lead(seen: PackView) -> str:
     points = seen.points
     if not points.get("heater_commanded"):
         stuck = ", but its relay still reads closed" if points.get("heater_actual") else ""
@@ -119,7 +119,7 @@ def _heater_lead(seen: Seen) -> str:
     )
 
 
-def _balance_lead(seen: Seen) -> str:
+def _balance_lead(seen: PackView) -> str:
     flags = seen.points.get("balancing") or []
     cells = [str(n) for n, on in enumerate(flags, 1) if on]
     if not seen.points.get("balance_commanded"):
@@ -142,7 +142,7 @@ def ampere_text(value_ma: int | None) -> str:
     return "an unknown current" if value_ma is None else f"{value_ma / 1000:.1f}".removesuffix(".0") + " A"
 
 
-def plain_reason(what: str, because: str, name: str, seen: Seen) -> str:
+def plain_reason(what: str, because: str, name: str, seen: PackView) -> str:
     """Write out a reason that is no alarm."""
     if because == Because.UNKNOWN.value:
         return f"{_UNKNOWN.get(name, f'A value ({name}) is unknown')}; it must be measured again first."
@@ -154,7 +154,7 @@ def plain_reason(what: str, because: str, name: str, seen: Seen) -> str:
     return write(what, seen) if write else f"Reason: {because} {name}".rstrip() + "."
 
 
-def _not_needed(what: str, name: str, seen: Seen) -> str:
+def _not_needed(what: str, name: str, seen: PackView) -> str:
     points = seen.points
     if what == "heater" and coldest(points) is None:
         return f"A battery temperature is unknown; heat begins below a measured {seen.parameter('charge_utp_decic')}."
@@ -175,7 +175,7 @@ def _not_needed(what: str, name: str, seen: Seen) -> str:
     )
 
 
-def lifted(what: str, seen: Seen) -> list[str]:
+def lifted(what: str, seen: PackView) -> list[str]:
     """Name the alarms that would block it, were there no emergency override (S10)."""
     names = [
         entry["name"] for entry in seen.snapshot.get("alarms", ()) if what in (entry.get("lifted") or ())
@@ -186,7 +186,7 @@ def lifted(what: str, seen: Seen) -> list[str]:
     return [f"An emergency override lifts {listed(names)}, for another {left}."]
 
 
-def _not_asked(what: str, seen: Seen) -> str:
+def _not_asked(what: str, seen: PackView) -> str:
     if what == "heater":
         return "It waits until charging is asked for: 'bmsctl switch charge on'."
     return (
@@ -195,21 +195,21 @@ def _not_asked(what: str, seen: Seen) -> str:
     )
 
 
-def _by_operator(what: str, seen: Seen) -> str:
+def _by_operator(what: str, seen: PackView) -> str:
     return f"An operator switched {DOING[what]} off; 'bmsctl switch {what} on' allows it again."
 
 
-def _starting(what: str, seen: Seen) -> str:
+def _starting(what: str, seen: PackView) -> str:
     cycles = seen.values.get("start_good_cycles", "a number of")
     return f"bmsd has just started: it waits for {cycles} complete good measurements in a row."
 
 
-def _min_off(what: str, seen: Seen) -> str:
+def _min_off(what: str, seen: PackView) -> str:
     rest = "heater_min_off_ms" if what == "heater" else "contactor_min_off_ms"
     return f"It went off a moment ago and stays off for at least {seen.parameter(rest)}."
 
 
-def _over_limit(what: str, seen: Seen) -> str:
+def _over_limit(what: str, seen: PackView) -> str:
     return (
         "At the present voltage the heater would exceed its limits"
         f" of {seen.parameter('heater_max_ma')} or {seen.parameter('heater_max_mw')}:"
@@ -217,7 +217,7 @@ def _over_limit(what: str, seen: Seen) -> str:
     )
 
 
-def _no_charger(what: str, seen: Seen) -> str:
+def _no_charger(what: str, seen: PackView) -> str:
     return (
         "The heater is fed by the charger, and there is none: its side would stand"
         f" {seen.parameter('charger_detect_mv')} above the pack, or it would charge, or its side would stay alive under"
@@ -225,7 +225,7 @@ def _no_charger(what: str, seen: Seen) -> str:
     )
 
 
-def _low_charge(what: str, seen: Seen) -> str:
+def _low_charge(what: str, seen: PackView) -> str:
     return (
         "The heater is fed by the pack, which is empty, or whose state of charge is below"
         f" {seen.parameter('heater_min_soc_permille')}: charge the pack first. Above under-voltage it is also heated"
@@ -233,7 +233,7 @@ def _low_charge(what: str, seen: Seen) -> str:
     )
 
 
-def _not_paid(what: str, seen: Seen) -> str:
+def _not_paid(what: str, seen: PackView) -> str:
     return (
         "The heater is fed by the pack, whose state of charge is below"
         f" {seen.parameter('heater_min_soc_permille')}, and no charger pays for it: the inverter was asked for the"
@@ -241,7 +241,7 @@ def _not_paid(what: str, seen: Seen) -> str:
     )
 
 
-def _not_proved(what: str, seen: Seen) -> str:
+def _not_proved(what: str, seen: PackView) -> str:
     return (
         "Heat waits until charge is proved cut. No auxiliary contact reads open, and the charger's side stands less"
         f" than {seen.parameter('charger_detect_mv')} apart from the pack: so it does behind a welded contactor."
@@ -249,7 +249,7 @@ def _not_proved(what: str, seen: Seen) -> str:
     )
 
 
-def _sensors_apart(what: str, seen: Seen) -> str:
+def _sensors_apart(what: str, seen: PackView) -> str:
     return (
         f"The battery sensors disagree: they are {measured(KELVIN, spread(seen.points))} apart, the switch board is at"
         f" {measured(CELSIUS, seen.points.get('switch_decic'))}. One of them is off its place or wrong; compare them by"
@@ -257,7 +257,7 @@ def _sensors_apart(what: str, seen: Seen) -> str:
     )
 
 
-def _warm_sensor(what: str, seen: Seen) -> str:
+def _warm_sensor(what: str, seen: PackView) -> str:
     return (
         f"The warmest battery sensor is at {measured(CELSIUS, warmest(seen.points))}, half way or more from"
         f" {seen.parameter('charge_utpr_decic')} to {seen.parameter('charge_otpr_decic')}: a part of the pack is warm"
@@ -265,7 +265,7 @@ def _warm_sensor(what: str, seen: Seen) -> str:
     )
 
 
-def _told_zero(what: str, seen: Seen) -> str:
+def _told_zero(what: str, seen: PackView) -> str:
     side = what if what in {"charge", "discharge"} else "charge"
     most, time = seen.parameter(f"forbidden_{side}_ma"), seen.parameter("forbidden_flow_ms")
     return (
@@ -274,7 +274,7 @@ def _told_zero(what: str, seen: Seen) -> str:
     )
 
 
-_SENTENCES: dict[str, Callable[[str, Seen], str]] = {
+_SENTENCES: dict[str, Callable[[str, PackView], str]] = {
     Because.OPERATOR.value: _by_operator,
     Because.NOT_ASKED.value: _not_asked,
     Because.LAST_LIMIT.value: lambda _, s: (

@@ -23,14 +23,14 @@ Found = Mapping[Key, Fault]
 Written = Mapping[str, int]
 
 
-class Told(NamedTuple):
+class Advice(NamedTuple):
     """What is wrong at one parameter, and what to write."""
 
     name: str
     text: str
 
 
-def told(trial: Trial, written: Written, elsewhere: Collection[str] = ()) -> list[Told]:
+def told(trial: Trial, written: Written, elsewhere: Collection[str] = ()) -> list[Advice]:
     """Say what is wrong with the written values, each at its parameter, with what would be accepted.
 
     The rules in `elsewhere` are told by somebody else; advice keeps them all the same.
@@ -40,7 +40,7 @@ def told(trial: Trial, written: Written, elsewhere: Collection[str] = ()) -> lis
     for fault in found.values():
         if fault.rule not in elsewhere:
             at.setdefault(_told_at(trial, written, found, fault), []).append(fault)
-    return [Told(name, _text(trial, written, found, name, faults)) for name, faults in at.items()]
+    return [Advice(name, _text(trial, written, found, name, faults)) for name, faults in at.items()]
 
 
 def _culprits(fault: Fault) -> list[str]:

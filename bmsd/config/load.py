@@ -17,7 +17,7 @@ from bmsd.config.files import Files, read
 from bmsd.config.lines import check_header, check_lines
 from bmsd.config.links import check_meters, check_modbus, tcp_address
 from bmsd.config.parameters import afe_of, check_parameters, written_parameters
-from bmsd.control.chip_protection import Chip
+from bmsd.control.chip_protection import ChipWiring
 from bmsd.control.feasibility import Trial
 from bmsd.core.settings import Settings, settings
 from bmsd.errors import ConfigError
@@ -148,9 +148,9 @@ class Config:
         """Give what a changed set of parameters of this pack is held to (S8)."""
         values = {row.name: self.parameters.get(row.name) for row in parameters.ROWS}
         return Trial(
-            envelopes.Pack(self.chemistry, self.preset, self.cells, self.capacity_mah, self.i_know),
+            envelopes.PackKind(self.chemistry, self.preset, self.cells, self.capacity_mah, self.i_know),
             lambda changes: {**values, **changes},
-            Chip(self.cells, self.topology, self.afe),
+            ChipWiring(self.cells, self.topology, self.afe),
             self.heater_mohm,
             for_good=False,
         )

@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 from bmsd.afe.chips import CHIPS
 from bmsd.config.advice import accepted, told
 from bmsd.config.files import Files, Given, nearest
-from bmsd.control.chip_protection import Chip
+from bmsd.control.chip_protection import ChipWiring
 from bmsd.control.feasibility import HEATER, Trial
 from bmsd.hardware.board import AfeConfig
 from bmsd.tables import envelopes, parameters
 from bmsd.tables.chemistries import CHEMISTRIES, PRESETS
 from bmsd.tables.configuration import CONTACTORS
-from bmsd.tables.parameters import BY_NAME, Row
+from bmsd.tables.parameters import BY_NAME, ParameterRow
 
 _ANY_SHUNT_UOHM = 250
 _LARGEST = 1e9
@@ -27,7 +27,7 @@ class Written(NamedTuple):
     """What [parameters] says: the numbers by inside name, and the rows whose value is none."""
 
     chosen: dict[str, int]
-    wrong: dict[str, Row]
+    wrong: dict[str, ParameterRow]
 
 
 def written_parameters(given: Mapping[str, Given], problems: list[str]) -> Written:
@@ -75,7 +75,7 @@ def check_parameters(
     return None if trial is None else dict(trial.complete(chosen))
 
 
-def _no_number(trial: Trial | None, given: Files, row: Row, chosen: Mapping[str, int]) -> str:
+def _no_number(trial: Trial | None, given: Files, row: ParameterRow, chosen: Mapping[str, int]) -> str:
     value = given["parameters"][row.public_name].value
     number = isinstance(value, int | float) and not isinstance(value, bool) and value == value
     what = "far outside any range" if number else f"but must be a number in {row.unit.symbol}".rstrip(" in")
@@ -101,7 +101,7 @@ def trial_of(
         return envelopes.capped(merged, chosen, capacity_mah)
 
     return Trial(
-        envelopes.Pack(chemistry, preset, cells, capacity_mah, on_purpose),
+        envelopes.PackKind(chemistry, preset, cells, capacity_mah, on_purpose),
         complete,
         _chip(values) if dangers and on_chip else None,
         None if ohm is None else round(ohm * 1000),
@@ -136,17 +136,19 @@ def trial_as_written(given: Files) -> tuple[Trial, dict[str, int]] | None:
     afe = AfeConfig(str(values["afe.chip"]), 1, 8, True, _ANY_SHUNT_UOHM, 2, True, 20)
     trial = trial_of(values)
     chosen = written_parameters(given.get("parameters", {}), []).chosen
-    return (replace(trial, chip=Chip(cells, values["switches.topology"], afe)), chosen) if trial else None
+    return (
+        (replace(trial, chip=ChipWiring(cells, values["switches.topology"], afe)), chosen) if trial else None
+    )
 
 
-def _chip(values: Mapping[str, Any]) -> Chip | None:
+def _chip(values: Mapping[str, Any]) -> ChipWiring | None:
     """Give the chip as far as it is known and fits the cells."""
     afe = afe_of(values)
     topology, cells = values.get("switches.topology"), values["pack.cells"]
     if afe is None or topology is None or afe.chip not in CHIPS:
         return None
     row = CHIPS[afe.chip]
-    return Chip(cells, topology, afe) if row.min_cells <= cells <= row.max_cells else None
+    return ChipWiring(cells, topology, afe) if row.min_cells <= cells <= row.max_cells else None
 
 
 def afe_of(values: Mapping[str, Any]) -> AfeConfig | None:

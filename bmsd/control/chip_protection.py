@@ -64,7 +64,7 @@ class Wired(Protocol):
         """Give the chip and its bus."""
 
 
-class Chip(NamedTuple):
+class ChipWiring(NamedTuple):
     """The same of a configuration that is still being checked."""
 
     cells: int

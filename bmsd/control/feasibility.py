@@ -6,7 +6,7 @@ from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass
 
 from bmsd.afe.chips import CHIPS
-from bmsd.control.chip_protection import MADE_FROM, Chip, Wired, afe_settings
+from bmsd.control.chip_protection import MADE_FROM, ChipWiring, Wired, afe_settings
 from bmsd.core.heater import misfit
 from bmsd.core.settings import heater_max_mw
 from bmsd.errors import Unfit, UnfitError
@@ -25,10 +25,10 @@ RANGE, NEVER, HEATER, CHIP = "range", "never", "heater", "chip"
 class Trial:
     """Everything that a set of parameters is held to in one pack."""
 
-    pack: envelopes.Pack
+    pack: envelopes.PackKind
     complete: Callable[[Mapping[str, int]], Values]
     """Fills a set around the written values."""
-    chip: Chip | None = None
+    chip: ChipWiring | None = None
     """None: it is not known, and nothing is tried on it."""
     heater_mohm: int | None = None
     dangers: bool = True
@@ -92,7 +92,7 @@ def _never(values: Values) -> Iterator[Fault]:
             )  # fmt: skip
 
 
-def _of_chip(one: Unfit, values: Values, written: Container[str], chip: Chip) -> Fault:
+def _of_chip(one: Unfit, values: Values, written: Container[str], chip: ChipWiring) -> Fault:
     """Say in people's words what the chip cannot do; too much and too little are two rules."""
     names = MADE_FROM.get(one.field, ())
     rule = f"{CHIP}, {'too much' if one.value > one.high else 'too little'}"

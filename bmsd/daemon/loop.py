@@ -23,10 +23,10 @@ from bmsd.core.types import AfeState, Event, Request
 from bmsd.daemon import state_file
 from bmsd.daemon.event_log import Ring
 from bmsd.daemon.process import Guard, complain, may_ask
-from bmsd.daemon.request_handler import Desk
+from bmsd.daemon.request_handler import RequestHandler
 from bmsd.errors import ParameterError
 from bmsd.hardware.service import Service
-from bmsd.ipc.request_socket import Asked, RequestServer
+from bmsd.ipc.request_socket import PendingRequest, RequestServer
 from bmsd.ipc.shared_files import DOOR, EVENTS, PARAMETERS, SNAPSHOT, SOCKET, Publisher, boot_id, monotonic_ms
 from bmsd.shutdown import safe_off
 from bmsd.tables.alarms import Block
@@ -72,7 +72,7 @@ class Daemon:
         self._writer = state_file.Writer(state_dir)
         self._service = Service()
         self._ring = Ring()
-        self._waiting: list[tuple[Request, Asked]] = []
+        self._waiting: list[tuple[Request, PendingRequest]] = []
         self._saved: state_file.Stored | None = None
         self._disk_failed = False
         self._saved_ms = self._status_ms = 0
@@ -96,15 +96,17 @@ class Daemon:
         port.claim()
         return Board(port, open_lines(self._config.outputs), sleep_ms, clock_ms=monotonic_ms)
 
-    def _open_desk(self, stored: state_file.Stored) -> tuple[Desk, dict[str, tuple[int | None, int | None]]]:
+    def _open_desk(
+        self, stored: state_file.Stored
+    ) -> tuple[RequestHandler, dict[str, tuple[int | None, int | None]]]:
         """Take the stored parameter changes; unusable ones block until an operator has looked."""
         latched, bench = dict(stored.latched), self._bench.request if self._bench else None
         problem = stored.problem
         try:
-            desk = Desk(self._config, stored.changed, bench, stored.remote)
+            desk = RequestHandler(self._config, stored.changed, bench, stored.remote)
         except ParameterError as error:
             problem = f"stored parameter changes do not fit the configuration: {error}"
-            desk = Desk(self._config, {}, bench)
+            desk = RequestHandler(self._config, {}, bench)
         if problem:
             complain(problem)
             latched["configuration_fault"] = (None, None)
@@ -188,7 +190,7 @@ class Daemon:
             if monotonic_ms() >= due_ms:
                 return
 
-    def _handle(self, asked: Asked) -> None:
+    def _handle(self, asked: PendingRequest) -> None:
         before, door = self._desk.parameters, self._desk.door
         request = self._desk.handle(asked, monotonic_ms(), contactors_open=self._controller.contactors_open)
         if request is not None:

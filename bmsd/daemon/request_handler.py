@@ -16,7 +16,7 @@ from bmsd.config.load import Config
 from bmsd.core import ordered
 from bmsd.core.types import Event, Request
 from bmsd.errors import ParameterError, PeerError
-from bmsd.ipc.request_socket import Asked
+from bmsd.ipc.request_socket import PendingRequest
 from bmsd.ipc.shared_files import monotonic_ms
 from bmsd.tables import alarms, parameters, remote
 from bmsd.tables.chemistries import PRESETS
@@ -44,7 +44,7 @@ _PLACE = re.compile(r"[A-Za-z0-9@ .:-]{1,60}")
 Bench = Callable[[dict[str, Any]], dict[str, Any]]
 
 
-class Desk:
+class RequestHandler:
     """Where requests arrive. `parameters` are in force; `changed` are those changed at run time.
 
     `remote` are those narrowed from afar; they stand before the others until somebody here says otherwise.
@@ -78,7 +78,7 @@ class Desk:
         events, self.events = self.events, []
         return events
 
-    def handle(self, asked: Asked, now_ms: int, *, contactors_open: bool = False) -> Request | None:
+    def handle(self, asked: PendingRequest, now_ms: int, *, contactors_open: bool = False) -> Request | None:
         """Carry out a request and answer it; a request for the core is given back, unanswered."""
         try:
             who = who_asks(asked)
@@ -241,7 +241,7 @@ class Desk:
         }
 
 
-def who_asks(asked: Asked) -> str:
+def who_asks(asked: PendingRequest) -> str:
     """Say who asks: as the kernel told it, and for a wire also which; PeerError for what may not come over one."""
     if "remote" not in asked.request:
         return asked.who

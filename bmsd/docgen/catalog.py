@@ -6,7 +6,7 @@ import textwrap
 
 from bmsd.docgen import phrases
 from bmsd.tables.alarms import ALARMS, Alarm
-from bmsd.tables.events import KINDS, Kind
+from bmsd.tables.events import KINDS, EventKind
 
 COLUMNS = 79
 HEAD = """\
@@ -36,7 +36,7 @@ def _alarm(alarm: Alarm) -> str:
     )
 
 
-def _kind(row: Kind) -> str:
+def _kind(row: EventKind) -> str:
     return _entry(
         row.message_id,
         row.title,

@@ -9,12 +9,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bmsd.tables import parameters, points, registers, remote
-from bmsd.tables.registers import Block, Register, Word
+from bmsd.tables.registers import Register, RegisterBlock, RegisterWord
 
 MADE = "Made from the tables of bmsd; unit 1, map bmsd, see docs/modbus.md."
 SHOWN_CELLS, SHOWN_SENSORS = 16, 2
 """How many of a list a program is set up to show: a usual pack."""
-_TYPES = {Word.U16: "uint16", Word.S16: "int16", Word.U32: "uint32", Word.S32: "int32", Word.BITS: "uint16"}
+_TYPES = {
+    RegisterWord.U16: "uint16",
+    RegisterWord.S16: "int16",
+    RegisterWord.U32: "uint32",
+    RegisterWord.S32: "int32",
+    RegisterWord.BITS: "uint16",
+}
 _CLASSES = {
     "V": "voltage",
     "A": "current",
@@ -31,12 +37,12 @@ _BATTERY = "soc_permille"
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ClientRow:
     """One value as a program reads it."""
 
     address: int
     name: str
-    word: Word
+    word: RegisterWord
     scale: float
     """People's units in one step."""
     unit: str
@@ -53,7 +59,7 @@ class Row:
     @property
     def unknown(self) -> int | None:
         """Give the raw word or words that mean unknown, without a sign; flags are always known."""
-        if self.word is Word.BITS:
+        if self.word is RegisterWord.BITS:
             return None
         return int(self.word.value[3]) & (1 << 16 * self.word.words) - 1
 
@@ -63,7 +69,7 @@ class Row:
         return next(n for n in range(7) if round(self.scale * 10**n, 9) == int(round(self.scale * 10**n, 9)))
 
 
-def rows() -> Iterator[Row]:
+def rows() -> Iterator[ClientRow]:
     """Yield every register and parameter, by address."""
     for block in registers.BLOCKS:
         for register in registers.REGISTERS:
@@ -72,13 +78,14 @@ def rows() -> Iterator[Row]:
     for row in remote.ROWS:
         parameter = parameters.BY_NAME.get(row.name)
         if parameter is not None:
-            yield Row(
-                registers.PARAMETERS_AT + 2 * row.number, parameter.public_name, Word.S32, 1 / parameter.unit.scale,
+            yield ClientRow(
+                registers.PARAMETERS_AT + 2 * row.number, parameter.public_name, RegisterWord.S32,
+                1 / parameter.unit.scale,
                 parameter.unit.symbol, parameter.help, row.name, "parameters", row.way is not remote.Way.NEVER,
             )  # fmt: skip
 
 
-def _row(block: Block, register: Register) -> Row:
+def _row(block: RegisterBlock, register: Register) -> ClientRow:
     point = points.BY_NAME.get(register.point)
     factor = register.denominator / register.numerator
     if point is None:
@@ -90,18 +97,23 @@ def _row(block: Block, register: Register) -> Row:
         meaning = point.help
     place = "" if register.index is None else f"_{register.index + 1}"
     writable = register.point in ("pin", "lock_order") or register.point.startswith("remote_")
-    return Row(
+    return ClientRow(
         register.address, f"{name}{place}", register.word, scale, unit, meaning, register.point, block.name, writable
     )  # fmt: skip
 
 
-def shown() -> list[Row]:
+def shown() -> list[ClientRow]:
     """List what a program shows: no counters of the map itself, no bits, the cells of a usual pack."""
     found = []
     for row in rows():
         place = int(row.name.rpartition("_")[2]) if row.name.rpartition("_")[2].isdigit() else 1
         most = SHOWN_CELLS if row.point == "cell_mv" else SHOWN_SENSORS
-        if row.block in _LIVE and row.word is not Word.BITS and row.point not in _LEFT_OUT and place <= most:
+        if (
+            row.block in _LIVE
+            and row.word is not RegisterWord.BITS
+            and row.point not in _LEFT_OUT
+            and place <= most
+        ):
             found.append(row)
     return found
 
@@ -135,7 +147,7 @@ def home_assistant() -> str:
     )
 
 
-def _sensor(row: Row) -> dict[str, object]:
+def _sensor(row: ClientRow) -> dict[str, object]:
     told: dict[str, object] = {
         "name": f"bmsd {row.name}", "unique_id": f"bmsd_{row.name}", "slave": 1, "address": row.address,
         "input_type": "holding", "data_type": row.type, "scale": row.scale, "precision": row.digits,
@@ -172,12 +184,12 @@ def telegraf() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _field(row: Row) -> str:
+def _field(row: ClientRow) -> str:
     name, kind = json.dumps(row.name), row.type.upper()
     return f'{{address = {row.address}, name = {name}, type = "{kind}", scale = {row.scale!r}, output = "FLOAT64"}}'
 
 
-def limits(row: Row) -> tuple[float, float]:
+def limits(row: ClientRow) -> tuple[float, float]:
     """Give what a known value lies between: half a step beyond the lowest and the highest."""
     _, low, high, _ = row.word.value
     return (low - 0.5) * row.scale, (high + 0.5) * row.scale
@@ -196,7 +208,7 @@ def evcc() -> str:
     ]) + "\n"  # fmt: skip
 
 
-def _evcc_source(name: str, row: Row, scale: float) -> list[str]:
+def _evcc_source(name: str, row: ClientRow, scale: float) -> list[str]:
     return [
         f"  {name}:", "    source: modbus", '    {{- include "modbus" . | indent 2 }}', "    register:",
         f"      address: {row.address} # {row.point}", "      type: holding", f"      decode: {row.type}nan",

@@ -17,7 +17,7 @@ from bmsd.sim import main as bmsim
 _EXIT = re.compile(r"\b(\d+) ([^,.]+)")
 
 
-class Word(NamedTuple):
+class CommandWord(NamedTuple):
     """One option (with flags) or one argument (without)."""
 
     dest: str
@@ -30,16 +30,16 @@ class Word(NamedTuple):
     many: bool
 
 
-class Command(NamedTuple):
+class ProgramCommand(NamedTuple):
     """One program or one command of it, with the commands below."""
 
     words: tuple[str, ...]
     help: str
     about: str
     ending: str
-    options: tuple[Word, ...]
-    arguments: tuple[Word, ...]
-    commands: tuple[Command, ...]
+    options: tuple[CommandWord, ...]
+    arguments: tuple[CommandWord, ...]
+    commands: tuple[ProgramCommand, ...]
     needs_command: bool
 
     @property
@@ -47,23 +47,23 @@ class Command(NamedTuple):
         """Give the exit codes that the program's own help tells."""
         return {int(code): meaning for code, meaning in _EXIT.findall(f"{self.about} {self.ending}")}
 
-    def all(self) -> Iterator[Command]:
+    def all(self) -> Iterator[ProgramCommand]:
         """Yield it and everything below it."""
         yield self
         for command in self.commands:
             yield from command.all()
 
 
-def programs() -> dict[str, Command]:
+def programs() -> dict[str, ProgramCommand]:
     """Read every program of the project."""
     parsers = (main._parser(), runner._parser(), safe_off.parser(), bmsctl.parser(), bmsim.build_parser())
     return {parser.prog: read(parser, (parser.prog,)) for parser in parsers}
 
 
-def read(parser: argparse.ArgumentParser, words: tuple[str, ...], help_text: str = "") -> Command:
+def read(parser: argparse.ArgumentParser, words: tuple[str, ...], help_text: str = "") -> ProgramCommand:
     """Read one parser, and those of its commands."""
-    options: list[Word] = []
-    arguments: list[Word] = []
+    options: list[CommandWord] = []
+    arguments: list[CommandWord] = []
     commands = []
     needs_command = False
     for action in parser._actions:
@@ -75,12 +75,12 @@ def read(parser: argparse.ArgumentParser, words: tuple[str, ...], help_text: str
         elif action.help != argparse.SUPPRESS:
             (options if action.option_strings else arguments).append(_word(action, parser.prog))
     about, ending = parser.description or "", parser.epilog or ""
-    return Command(
+    return ProgramCommand(
         words, help_text, about, ending, tuple(options), tuple(arguments), tuple(commands), needs_command
     )
 
 
-def _word(action: argparse.Action, program: str) -> Word:
+def _word(action: argparse.Action, program: str) -> CommandWord:
     metavar = action.metavar if isinstance(action.metavar, str) else ""
     choices = tuple(map(str, action.choices or ()))
     takes = action.nargs != 0
@@ -89,7 +89,7 @@ def _word(action: argparse.Action, program: str) -> Word:
         value = "|".join(choices) or action.dest.upper()
     told = (action.help or "") % {**vars(action), "prog": program}
     needed = action.required and action.nargs not in {"?", "*"}
-    return Word(
+    return CommandWord(
         action.dest, tuple(action.option_strings), value, told, choices, needed, action.nargs in {"+", "*"}
     )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from bmsd.docgen.commandline import Command, Word
+from bmsd.docgen.commandline import CommandWord, ProgramCommand
 from bmsd.links import runner
 from bmsd.sim import scenario
 from bmsd.sim.faults import CELL_SETTABLES, CHIP_FAULTS, FAULTS, SETTABLES
@@ -73,7 +73,7 @@ complete -F _{function} {program}
 """
 
 
-def completion(program: Command) -> str:
+def completion(program: ProgramCommand) -> str:
     """Write the completion of one program."""
     name = program.words[0]
     return _SCRIPT.format(
@@ -91,20 +91,20 @@ def _rows(indent: int, rows: Iterable[str]) -> str:
     return "".join(" " * indent + row + "\n" for row in rows)
 
 
-def _commands(program: Command) -> Iterator[str]:
+def _commands(program: ProgramCommand) -> Iterator[str]:
     """Go one command down where its name stands in its place."""
     for command in program.all():
         if command is not program:
             yield f'"{" ".join(command.words)}") at="$at $word" place=0 ;;'
 
 
-def _valued(program: Command) -> str:
+def _valued(program: ProgramCommand) -> str:
     """Match all options that take a value, to step over it."""
     words = (word for command in program.all() for word in command.options if word.value)
     return " | ".join(sorted({f'*" {flag}"' for word in words for flag in word.flags}))
 
 
-def _values(program: Command) -> Iterator[str]:
+def _values(program: ProgramCommand) -> Iterator[str]:
     """Offer values for an option; whatever its value is, no other word fits there."""
     for command in program.all():
         for word in command.options:
@@ -114,13 +114,13 @@ def _values(program: Command) -> Iterator[str]:
                 yield f"{flags}) {_offer(at, word)}; return ;;"
 
 
-def _options(program: Command) -> Iterator[str]:
+def _options(program: ProgramCommand) -> Iterator[str]:
     for command in program.all():
         flags = " ".join(flag for word in command.options for flag in word.flags)
         yield f'"{" ".join(command.words)}") {_words(flags)} ;;'
 
 
-def _places(program: Command) -> Iterator[str]:
+def _places(program: ProgramCommand) -> Iterator[str]:
     """Offer what fits in each place of each command; the last argument of some may come again and again."""
     for command in program.all():
         at = " ".join(command.words)
@@ -131,7 +131,7 @@ def _places(program: Command) -> Iterator[str]:
             yield f'"{at}:0") {_words(" ".join(below.words[-1] for below in command.commands))} ;;'
 
 
-def _offer(at: str, word: Word) -> str:
+def _offer(at: str, word: CommandWord) -> str:
     """Offer choices, words of a table, or files, whichever the value is."""
     known = word.choices or WORDS.get((at, word.dest), ())
     files = FILES in word.value or "." in word.value or (at, word.dest) == ("bmsim run", "scenario")

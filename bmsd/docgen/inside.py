@@ -14,9 +14,9 @@ from bmsd.tables.alarms import Alarm, Release
 from bmsd.tables.chemistries import CHEMISTRIES
 from bmsd.tables.configuration import Key, Required
 from bmsd.tables.devices import DEVICES
-from bmsd.tables.envelopes import Share, Trap, Window
-from bmsd.tables.parameters import Order, Row
-from bmsd.tables.points import Kind, Point
+from bmsd.tables.envelopes import ShareRule, Trap, Window
+from bmsd.tables.parameters import ParameterOrder, ParameterRow
+from bmsd.tables.points import Point, PointKind
 
 _KNOWN: Mapping[tuple[str, str], Iterable[str]] = {
     ("afe", "chip"): CHIPS,
@@ -69,7 +69,7 @@ def _window(window: Window) -> list[str]:
     return [code(row.public_name), row.unit.symbol, *bounds, window.harm]
 
 
-def _share(share: Share) -> str:
+def _share(share: ShareRule) -> str:
     row, base = parameters.BY_NAME[share.name], parameters.BY_NAME[share.of]
     parts = [f"{share.permille / 10:g} % of {code(base.public_name)}"]
     parts += [f"or {row.unit.text(share.least)}"] if share.least else []
@@ -87,7 +87,7 @@ def _trap(trap: Trap) -> str:
     return f"- {code(low.public_name)} below {code(high.public_name)}{gap}, else {trap.stuck}"
 
 
-def parameter(row: Row) -> list[str]:
+def parameter(row: ParameterRow) -> list[str]:
     """Give the cells of a parameter's row: name, unit, range, preset per chemistry, meaning."""
     per_cell = " per cell" if row.per_cell else ""
     bounds = f"{figure(row.unit, row.low)} to {figure(row.unit, row.high)}{per_cell}"
@@ -95,7 +95,7 @@ def parameter(row: Row) -> list[str]:
     return [code(row.public_name), row.unit.symbol, bounds, *presets, row.help]
 
 
-def _presets(row: Row, chemistry: str) -> str:
+def _presets(row: ParameterRow, chemistry: str) -> str:
     ours, theirs = (row.preset.value(chemistry, preset) for preset in ("default", "jk-compatible"))
     if ours is None or theirs is None:
         return "**choose**"
@@ -105,7 +105,7 @@ def _presets(row: Row, chemistry: str) -> str:
     return text if ours == theirs else f"{text}; jk {figure(row.unit, theirs)}"
 
 
-def order_text(order: Order) -> str:
+def order_text(order: ParameterOrder) -> str:
     """Write a rule of order as a sentence."""
     low, high = parameters.BY_NAME[order.lower], parameters.BY_NAME[order.higher]
     rule = f"at least {low.unit.text(order.gap)} below" if order.gap else "not above"
@@ -127,7 +127,7 @@ def points_page() -> str:
 
 
 def _point(point: Point) -> list[str]:
-    kind = "yes or no" if point.kind is Kind.FLAG else point.kind.value
+    kind = "yes or no" if point.kind is PointKind.FLAG else point.kind.value
     many = "" if point.count is points.Count.ONE else f", {point.count.value}"
     return [code(point.path), point.unit.symbol, kind + many, code(point.name), point.help]
 

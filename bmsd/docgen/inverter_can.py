@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from bmsd.docgen.markdown import code, codes, page, table
 from bmsd.inverters.frames import Bit, Coding, Frame, Signal, Text
-from bmsd.inverters.heard import Heard
+from bmsd.inverters.heard import Received
 from bmsd.inverters.protocols import NAME, PROTOCOLS, Protocol, unexpressed
 from bmsd.inverters.view import Configured, view
 from bmsd.tables.rows import AMPERE
@@ -78,7 +78,7 @@ def _number(frame: Frame) -> str:
     return f"0x{frame.id:03X}"
 
 
-def _fields(row: Heard) -> str:
+def _fields(row: Received) -> str:
     frame = row.frame
     names = [s.name for s in frame.signals] + [b.name for b in frame.bits] + [t.name for t in frame.texts]
     asks = f"; asks {row.meaning}, which is told and not done" if row.asks else ""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from bmsd.docgen import roff
-from bmsd.docgen.commandline import Command, Word
+from bmsd.docgen.commandline import CommandWord, ProgramCommand
 from bmsd.docgen.roff import bold, italic, paragraph, section, tagged
 
 
@@ -90,7 +90,7 @@ OTHERS = (("bmsd.toml", 5), ("bmsd-alarms", 7))
 HELP = ("-h", "--help")
 
 
-def program_page(program: Command) -> str:
+def program_page(program: ProgramCommand) -> str:
     """Write the page of one program."""
     name = program.words[0]
     row = PAGES[name]
@@ -111,7 +111,7 @@ def program_page(program: Command) -> str:
     )
 
 
-def _typed(command: Command, inherited: Iterable[Word] = ()) -> str:
+def _typed(command: ProgramCommand, inherited: Iterable[CommandWord] = ()) -> str:
     known = {flag for word in inherited for flag in word.flags}
     words = [bold(" ".join(command.words))]
     for word in command.options:
@@ -123,23 +123,23 @@ def _typed(command: Command, inherited: Iterable[Word] = ()) -> str:
     return " ".join(words)
 
 
-def _place(word: Word) -> str:
+def _place(word: CommandWord) -> str:
     text = _value(word) + (" ..." if word.many else "")
     return text if word.needed else f"[{text}]"
 
 
-def _value(word: Word) -> str:
+def _value(word: CommandWord) -> str:
     """Write a value: words to choose from as they are typed, others as what they stand for."""
     if "|" in word.value:
         return "|".join(map(bold, word.value.split("|")))
     return italic(word.value)
 
 
-def _flag(flag: str, word: Word) -> str:
+def _flag(flag: str, word: CommandWord) -> str:
     return f"{bold(flag)} {_value(word)}" if word.value else bold(flag)
 
 
-def _word(word: Word) -> str:
+def _word(word: CommandWord) -> str:
     terms = ", ".join(_flag(flag, word) for flag in word.flags) or _value(word)
     return tagged(terms, _sentence(word.help, word.choices))
 
@@ -150,7 +150,7 @@ def _sentence(text: str, names: tuple[str, ...] = ()) -> str:
     return begin.rstrip(".") + "."
 
 
-def _commands(program: Command) -> Iterator[str]:
+def _commands(program: ProgramCommand) -> Iterator[str]:
     """Write every command that can be run, with what only it takes."""
     for command in program.all():
         if command is program:

@@ -11,7 +11,7 @@ from bmsd.tables import alarms, configuration, parameters
 from bmsd.tables.alarms import Alarm
 from bmsd.tables.chemistries import CHEMISTRIES
 from bmsd.tables.configuration import Key
-from bmsd.tables.parameters import Row
+from bmsd.tables.parameters import ParameterRow
 
 _PROGRAMS = (("bmsd", 8), ("bmsctl", 1))
 
@@ -74,7 +74,7 @@ def _parameters() -> Iterator[str]:
         yield from map(_parameter, rows)
 
 
-def _parameter(row: Row) -> str:
+def _parameter(row: ParameterRow) -> str:
     name, unit, bounds, *presets, help_text = inside.parameter(row)
     same = len({*presets}) == 1
     titles = [chemistry.title for chemistry in CHEMISTRIES.values()]

@@ -9,7 +9,7 @@ from itertools import groupby
 from bmsd.docgen.markdown import code, page, table
 from bmsd.sim.faults import CELL_SETTABLES, CHIP_FAULTS, FAULTS, SETTABLES, Settable
 from bmsd.tables import alarms, events, parameters, points, registers, remote
-from bmsd.tables.registers import Block, Register, Word
+from bmsd.tables.registers import Register, RegisterBlock, RegisterWord
 from bmsd.tables.remote import Remote, Way
 
 
@@ -20,7 +20,7 @@ def modbus_page() -> str:
         " be written, and when, is in [modbus.md](../modbus.md#writing). A value of two words has its high word"
         " first. A value that does not fit is clamped. An address inside a block that no row names reads as unknown.",
         "## Types",
-        table(("Type", "Words", "Range", "Unknown"), map(_word, Word)),
+        table(("Type", "Words", "Range", "Unknown"), map(_word, RegisterWord)),
         "## Blocks",
         "One request may not cross the end of a block, nor ask for more than 125 registers. While the data"
         " of the core is old or missing, blocks other than `status` are answered with exception 04.",
@@ -42,19 +42,19 @@ def _numbered(words: Mapping[str, int]) -> str:
     return ", ".join(f"{number} {word or 'nothing'}" for word, number in words.items())
 
 
-def _word(word: Word) -> list[str]:
+def _word(word: RegisterWord) -> list[str]:
     words, low, high, unknown = word.value
-    if word is Word.BITS:
+    if word is RegisterWord.BITS:
         return [word.name, "1", "16 flags", "never"]
     return [word.name, str(words), f"{low} to {high}", f"0x{unknown & (1 << 16 * words) - 1:0{4 * words}X}"]
 
 
-def _block(block: Block) -> list[str]:
+def _block(block: RegisterBlock) -> list[str]:
     answered = "always" if block.always else "while the data is present"
     return [code(block.name), f"{block.start} to {block.start + block.length - 1}", answered, block.help]
 
 
-def _registers(block: Block) -> Iterator[list[str]]:
+def _registers(block: RegisterBlock) -> Iterator[list[str]]:
     """Write the rows of a block, lists as one row."""
     inside = [r for r in registers.REGISTERS if block.start <= r.address < block.start + block.length]
     for (name, _), rows in groupby(inside, key=lambda row: (row.point, row.index is not None)):

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from bmsd.docgen.markdown import code, page, table
 from bmsd.links import sunspec_values
 from bmsd.tables import alarms, sunspec
-from bmsd.tables.sunspec import PAD, Point
+from bmsd.tables.sunspec import PAD, SunspecPoint
 
 
 def sunspec_page() -> str:
@@ -38,11 +38,11 @@ def sunspec_page() -> str:
     return page("SunSpec models", "`bmsd/tables/sunspec.py`", *parts)
 
 
-def _points(rows: Iterable[Point]) -> str:
+def _points(rows: Iterable[SunspecPoint]) -> str:
     return table(("Point", "Type", "Scale", "Value"), _rows(rows))
 
 
-def _rows(rows: Iterable[Point]) -> Iterator[list[str]]:
+def _rows(rows: Iterable[SunspecPoint]) -> Iterator[list[str]]:
     for row in rows:
         if row.type is not PAD:
             size = f", {row.size} registers" if row.size else ""
@@ -54,7 +54,7 @@ def _rows(rows: Iterable[Point]) -> Iterator[list[str]]:
             ]
 
 
-def _value(row: Point) -> str:
+def _value(row: SunspecPoint) -> str:
     if row.value is None:
         return ""
     return code(row.value) if isinstance(row.value, str) else str(row.value)

@@ -13,7 +13,7 @@ from bmsd.inverters.frames import Bit, Frame, Signal, Text, Value, beyond, decod
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class Received:
     """One frame that an inverter sends."""
 
     frame: Frame
@@ -27,11 +27,11 @@ class Heard:
 
 
 # fmt: off
-ALIVE = Heard(Frame(0x305, 8), "keep-alive")
+ALIVE = Received(Frame(0x305, 8), "keep-alive")
 ALIVE_ONLY = (ALIVE,)
 
 _PATTERN = bytes.fromhex("1122334455667788")
-GROWATT = (Heard(Frame(0x301, 8), "keep-alive", fixed=_PATTERN),)
+GROWATT = (Received(Frame(0x301, 8), "keep-alive", fixed=_PATTERN),)
 
 DEYE_CLOCK = Frame(0x305, 8, (
     Signal("clock_second", 0, 1, high=59),
@@ -41,18 +41,18 @@ DEYE_CLOCK = Frame(0x305, 8, (
     Signal("clock_month", 4, 1, high=12),
     Signal("clock_year", 5, 1, high=99),
 ))
-DEYE = (Heard(DEYE_CLOCK, "keep-alive with its clock"),)
+DEYE = (Received(DEYE_CLOCK, "keep-alive with its clock"),)
 
 # Recent GX firmware puts measurements into 0x305, in a layout that nobody published.
 GX_NAME = Frame(0x307, 8, texts=(Text("inverter_maker", 4, None, 3, "\0"),))
 VICTRON = (
     ALIVE,
-    Heard(Frame(0x306, 8), "GX: a battery is present"),
-    Heard(GX_NAME, "GX: its name"),
+    Received(Frame(0x306, 8), "GX: a battery is present"),
+    Received(GX_NAME, "GX: its name"),
 )
-GX_SIGN = Heard(GX_NAME, "GX: its name, as in three captures", fixed=bytes.fromhex("1234567856494300"))
+GX_SIGN = Received(GX_NAME, "GX: its name, as in three captures", fixed=bytes.fromhex("1234567856494300"))
 
-BYD = (ALIVE, Heard(Frame(0x306, 8), "keep-alive"), Heard(Frame(0x307, 8), "keep-alive"))
+BYD = (ALIVE, Received(Frame(0x306, 8), "keep-alive"), Received(Frame(0x307, 8), "keep-alive"))
 
 # Its current is negative while charging, ours positive.
 SMA_MEASUREMENTS = Frame(0x305, 8, (
@@ -69,33 +69,33 @@ SMA_STATE = Frame(0x306, 8, (
     Signal("inverter_charge_mv", 6, 2, 1, 100, high=1000),
 ))
 SMA = (
-    Heard(SMA_MEASUREMENTS, "Sunny Island: measurements"),
-    Heard(SMA_STATE, "Sunny Island: state, 1 running, 3 warning, 4 failure"),
-    Heard(Frame(0x307, 8), "Sunny Island: relays"),
+    Received(SMA_MEASUREMENTS, "Sunny Island: measurements"),
+    Received(SMA_STATE, "Sunny Island: state, 1 running, 3 warning, 4 failure"),
+    Received(Frame(0x307, 8), "Sunny Island: relays"),
 )
 
 LUXPOWER = (
     ALIVE,
-    Heard(Frame(0x300, 8, bits=(Bit("shut_down_battery", 0, 0),), least=1), "request", "shut_down_battery",
+    Received(Frame(0x300, 8, bits=(Bit("shut_down_battery", 0, 0),), least=1), "request", "shut_down_battery",
           "that the battery be shut down (rapid shutdown)"),
 )
 
 SOFAR = (
     ALIVE,
-    Heard(Frame(0x605, 8, least=1), "query of Sofar's own protocol, not answered"),
-    Heard(Frame(0x705, 8, least=1), "query of Sofar's own protocol, not answered"),
+    Received(Frame(0x605, 8, least=1), "query of Sofar's own protocol, not answered"),
+    Received(Frame(0x705, 8, least=1), "query of Sofar's own protocol, not answered"),
     # One source has it from the inverter, another from the battery: shown, and not called a request.
-    Heard(Frame(0x30F, 8, (Signal("sofar_mode", 0, 2),), least=2), "mode (one source): 1 forced charge, 2 stand-by"),
+    Received(Frame(0x30F, 8, (Signal("sofar_mode", 0, 2),), least=2), "mode (one source): 1 forced charge, 2 stand-by"),
 )
 # fmt: on
 
 
-def find(rows: tuple[Heard, ...], identifier: int, extended: bool) -> Heard | None:
+def find(rows: tuple[Received, ...], identifier: int, extended: bool) -> Received | None:
     """Find the row of an arriving frame."""
     return next((r for r in rows if (r.frame.id, r.frame.extended) == (identifier, extended)), None)
 
 
-def read(row: Heard, data: bytes) -> dict[str, Value]:
+def read(row: Received, data: bytes) -> dict[str, Value]:
     """Read an arriving frame; PeerError in words: it cannot be what its row says."""
     if len(data) > row.frame.length:
         raise PeerError(f"frame 0x{row.frame.id:03X} has {len(data)} bytes, {row.frame.length} are known")

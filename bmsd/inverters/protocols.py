@@ -22,7 +22,7 @@ from bmsd.inverters import (
     victron,
 )
 from bmsd.inverters.frames import Frame, Signal, Value, encode, raised
-from bmsd.inverters.heard import Heard
+from bmsd.inverters.heard import Received
 from bmsd.inverters.view import View
 from bmsd.tables.alarms import ALARMS
 
@@ -57,7 +57,7 @@ class Protocol:
     """How long an inverter is known to need until it keeps a new limit; 0: its maker says nothing."""
     takes_mv: tuple[int, int] | None = None
     """Charge voltages that the inverters work with, where the frame could carry others."""
-    heard: tuple[Heard, ...] = heard.ALIVE_ONLY
+    heard: tuple[Received, ...] = heard.ALIVE_ONLY
     """What the inverter is known to say."""
 
     def period_of(self, frame: Frame) -> int:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from bmsd.errors import PeerError
 from bmsd.inverters import heard
-from bmsd.inverters.heard import Heard
+from bmsd.inverters.heard import Received
 
 WINDOW_MS = 3000
 """How long is listened for one judgement: known inverters say each of their frames once a second."""
@@ -29,7 +29,7 @@ class Sample(NamedTuple):
     data: bytes
 
 
-class Verdict(NamedTuple):
+class Recognised(NamedTuple):
     """What was made of the samples: a protocol or none, and the reason in words."""
 
     protocol: str | None
@@ -46,7 +46,7 @@ class _Sign(NamedTuple):
     there: Callable[[Frames], bool]
 
 
-def _fits(row: Heard, contents: Iterable[bytes]) -> bool:
+def _fits(row: Received, contents: Iterable[bytes]) -> bool:
     """Tell whether there are contents and all of them are plausible for a row."""
     told = list(contents)
     try:
@@ -108,7 +108,7 @@ _NOT_SPOKEN = {
 }
 
 
-def recognise(samples: Iterable[Sample]) -> Verdict:
+def recognise(samples: Iterable[Sample]) -> Recognised:
     """Judge what was heard in one window."""
     frames, wide = _often(samples)
     found = [sign for sign in _SIGNS if sign.there(frames)]
@@ -116,15 +116,15 @@ def recognise(samples: Iterable[Sample]) -> Verdict:
         text for (number, extended), text in _NOT_SPOKEN.items() if number in (wide if extended else frames)
     ]
     if len(found) == 1 and not other:
-        return Verdict(found[0].protocol, found[0].reason)
+        return Recognised(found[0].protocol, found[0].reason)
     if found:
-        return Verdict(None, f"ambiguous: {'; and '.join([s.reason for s in found] + other)}")
+        return Recognised(None, f"ambiguous: {'; and '.join([s.reason for s in found] + other)}")
     if other:
-        return Verdict(None, f"heard {other[0]}")
+        return Recognised(None, f"heard {other[0]}")
     if not frames and not wide:
-        return Verdict(None, "")
+        return Recognised(None, "")
     battery = ", but another battery (0x351)" if _BATTERY in frames else ""
-    return Verdict(None, f"no known inverter{battery}: heard {_listed(frames, wide)}")
+    return Recognised(None, f"no known inverter{battery}: heard {_listed(frames, wide)}")
 
 
 _KIN = {

@@ -28,7 +28,7 @@ _SO_PEERGROUPS = 59
 
 
 @dataclass(slots=True)
-class Asked:
+class PendingRequest:
     """One request received, with the means to answer it."""
 
     request: dict[str, Any]
@@ -82,9 +82,9 @@ class RequestServer:
         self._poll = select.poll()
         self._poll.register(self._listener, select.POLLIN)
 
-    def wait(self, until_ms: int, most: int = 4) -> list[Asked]:
+    def wait(self, until_ms: int, most: int = 4) -> list[PendingRequest]:
         """Receive requests until a time; return at once when there are as many as one cycle takes."""
-        asked: list[Asked] = []
+        asked: list[PendingRequest] = []
         while len(asked) < most:
             left_ms = until_ms - monotonic_ms()
             for descriptor, _ in self._poll.poll(max(left_ms, 0)):
@@ -120,7 +120,7 @@ class RequestServer:
         self._peers[connection.fileno()] = peer
         self._poll.register(connection, select.POLLIN)
 
-    def _receive(self, peer: _Peer) -> Asked | None:
+    def _receive(self, peer: _Peer) -> PendingRequest | None:
         try:
             data = peer.connection.recv(LONGEST_REQUEST + 1)
         except BlockingIOError:
@@ -134,7 +134,7 @@ class RequestServer:
         if b"\n" not in peer.received and len(peer.received) <= LONGEST_REQUEST:
             return None
         self._forget(peer)
-        asked = Asked({}, peer.who, peer.connection)
+        asked = PendingRequest({}, peer.who, peer.connection)
         try:
             if not peer.allowed:
                 raise PeerError(f"{peer.who} may not ask: join the group bmsd-admin")

@@ -12,7 +12,7 @@ from typing import Any
 
 from bmsd.tables import alarms
 from bmsd.tables.alarms import Alarm
-from bmsd.tables.points import POINTS, Count, Kind, Point
+from bmsd.tables.points import POINTS, Count, Point, PointKind
 
 SCHEMA = 1
 LINKS = ("can", "modbus", "journal")
@@ -104,7 +104,7 @@ def _public_value(point: Point, value: Any, cells: int) -> Any:
 
 
 def _scaled(point: Point, value: Any) -> Any:
-    return value if value is None or point.kind is not Kind.NUMBER else point.unit.to_public(value)
+    return value if value is None or point.kind is not PointKind.NUMBER else point.unit.to_public(value)
 
 
 def _public_link(link: Mapping[str, Any] | None, boot: str | None, now_ms: int) -> dict[str, Any]:
@@ -170,8 +170,8 @@ def row(points: Mapping[str, Any], cells: int, sensors: int) -> list[str | int |
 def _recorded_value(point: Point, value: Any) -> str | int | float:
     if value is None:
         return ""
-    if point.kind is Kind.FLAG:
+    if point.kind is PointKind.FLAG:
         return int(value)
-    if point.kind is Kind.TEXT:
+    if point.kind is PointKind.TEXT:
         return str(value)
     return point.unit.to_public(value)

@@ -55,7 +55,7 @@ def run(link: Link) -> None:
     found += filter(None, [interface_problem(settings.bus["interface"])])
     if found:
         raise ConfigError([f"{link.config.path}: {text}" for text in found])
-    inverter = Inverter(link, settings)
+    inverter = InverterState(link, settings)
     patience = Backoff()
     while not link.stopping:
         try:
@@ -65,7 +65,7 @@ def run(link: Link) -> None:
             inverter.bus_lost(str(error), patience.failed())
 
 
-class Inverter:
+class InverterState:
     """One inverter: what it was told last, and when it was heard."""
 
     def __init__(self, link: Link, settings: CanConfig) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bmsd.config.can import CanConfig
 from bmsd.inverters.protocols import LISTENING, PROTOCOLS, Protocol
-from bmsd.inverters.recognise import WINDOW_MS, Sample, Verdict, recognise
+from bmsd.inverters.recognise import WINDOW_MS, Recognised, Sample, recognise
 from bmsd.links.link import NOTICE, WARNING, Link
 
 MOST_SAMPLES = 500
@@ -25,8 +25,8 @@ class Chooser:
         self._settings = settings
         self._began_ms = self._window_ms = now_ms
         self._samples: list[Sample] = []
-        self._said: set[Verdict] = set()
-        self._verdict = Verdict(None, "")
+        self._said: set[Recognised] = set()
+        self._verdict = Recognised(None, "")
         self._spoken: Protocol | None = None
         self._sure = False
 

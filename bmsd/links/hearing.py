@@ -143,7 +143,7 @@ class Ears:
             )
         self._twins[number] = now_ms
 
-    def _read(self, row: heard.Heard, data: bytes) -> None:
+    def _read(self, row: heard.Received, data: bytes) -> None:
         try:
             values = heard.read(row, data)
         except PeerError as error:
@@ -156,7 +156,7 @@ class Ears:
         if row.asks:
             self._ask(row, bool(values[row.asks]))
 
-    def _ask(self, row: heard.Heard, asked: bool) -> None:
+    def _ask(self, row: heard.Received, asked: bool) -> None:
         if asked != self._asked.get(row.asks, False) and self._answers < MOST_SAID:
             self._answers += 1
             said = (

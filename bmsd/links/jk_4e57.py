@@ -25,7 +25,7 @@ _END = bytes.fromhex("0000000068")
 """Record number, then the end mark."""
 
 
-class Station(Listener):
+class JkStation(Listener):
     """A board at the end of a line."""
 
     def __init__(self, values: Callable[[], dict[str, Any]], baudrate: int) -> None:

@@ -31,7 +31,7 @@ class Limit:
         self._times_ms.append(now_ms)
 
 
-class Limits:
+class RateLimits:
     """Several limits that hold together."""
 
     def __init__(self, *limits: Limit) -> None:

@@ -19,16 +19,16 @@ from bmsd.links import jk_4e57, modbus_tcp
 from bmsd.links.line import PortForbiddenError, PortLostError, opened
 from bmsd.links.link import Backoff, Link, Lost
 from bmsd.links.modbus_identity import objects_of
-from bmsd.links.modbus_jk import Board, JkMap
+from bmsd.links.modbus_jk import JkBoard, JkMap
 from bmsd.links.modbus_map import OwnMap
-from bmsd.links.modbus_pack import Pack
+from bmsd.links.modbus_pack import MappedPack
 from bmsd.links.modbus_sunspec import SunSpecMap
-from bmsd.links.modbus_unit import Map, Station, Unit
+from bmsd.links.modbus_unit import Map, ModbusUnit, Station
 from bmsd.links.modbus_writes import Writes
 from bmsd.links.snapshots import Snapshots
 from bmsd.tables.configuration import JK_4E57
 
-MAPS: dict[str, Callable[[Pack, int], Map]] = {
+MAPS: dict[str, Callable[[MappedPack, int], Map]] = {
     "bmsd": OwnMap,
     "sunspec": SunSpecMap,
     "jk": JkMap,
@@ -43,7 +43,7 @@ def run(link: Link) -> None:
     """Serve the line until the link is told to end."""
     settings = link.config.of_link(link.name)
     assert isinstance(settings, ModbusConfig)
-    pack = Pack(link.config, Snapshots(link.runtime_dir), Writes(link) if settings.writes else None)
+    pack = MappedPack(link.config, Snapshots(link.runtime_dir), Writes(link) if settings.writes else None)
     if settings.tcp is not None:
         modbus_tcp.run(link, settings, _units(settings, pack), pack)
         return
@@ -61,18 +61,18 @@ def run(link: Link) -> None:
                 raise
 
 
-def _station(settings: ModbusConfig, pack: Pack) -> Station | jk_4e57.Station:
+def _station(settings: ModbusConfig, pack: MappedPack) -> Station | jk_4e57.JkStation:
     """Make what answers on a line of this mode."""
     if settings.mode == JK_4E57:
         unit = next(iter(settings.units))
-        return jk_4e57.Station(Board(pack, unit).values, settings.baudrate)
+        return jk_4e57.JkStation(JkBoard(pack, unit).values, settings.baudrate)
     return Station(_units(settings, pack), pack, settings.baudrate)
 
 
-def _units(settings: ModbusConfig, pack: Pack) -> dict[int, Unit]:
+def _units(settings: ModbusConfig, pack: MappedPack) -> dict[int, ModbusUnit]:
     identity = objects_of(pack.config)
     return {
-        unit: Unit([MAPS[name](pack, unit) for name in maps], identity)
+        unit: ModbusUnit([MAPS[name](pack, unit) for name in maps], identity)
         for unit, maps in settings.units.items()
     }
 
@@ -80,7 +80,7 @@ def _units(settings: ModbusConfig, pack: Pack) -> dict[int, Unit]:
 class Slave:
     """This pack on one line."""
 
-    def __init__(self, link: Link, settings: ModbusConfig, pack: Pack) -> None:
+    def __init__(self, link: Link, settings: ModbusConfig, pack: MappedPack) -> None:
         self._link = link
         self._settings = settings
         self._pack = pack

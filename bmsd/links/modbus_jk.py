@@ -11,7 +11,7 @@ from typing import Any
 
 from bmsd.ipc.shared_files import monotonic_ms
 from bmsd.links import jk_values
-from bmsd.links.modbus_pack import Pack
+from bmsd.links.modbus_pack import MappedPack
 from bmsd.links.modbus_rtu import READ_HOLDING, WRITE_REGISTERS, Refusal, RefusedError
 from bmsd.tables import jk
 
@@ -23,8 +23,8 @@ class JkMap:
 
     functions = (READ_HOLDING, WRITE_REGISTERS)
 
-    def __init__(self, pack: Pack, unit: int) -> None:
-        self._board = Board(pack, unit)
+    def __init__(self, pack: MappedPack, unit: int) -> None:
+        self._board = JkBoard(pack, unit)
 
     def read(self, address: int, count: int) -> list[int]:
         """Give registers from a byte address; RefusedError: no such address, or a pack that cannot be told."""
@@ -45,10 +45,10 @@ class JkMap:
         return jk.frame(block, self._board.values())
 
 
-class Board:
+class JkBoard:
     """All values of the board, from one snapshot."""
 
-    def __init__(self, pack: Pack, unit: int) -> None:
+    def __init__(self, pack: MappedPack, unit: int) -> None:
         self._pack = pack
         self._fixed = jk_values.fixed(pack.config, unit)
         self._stage: tuple[int, int] | None = None

@@ -22,7 +22,7 @@ _KEPT_BYTES = 8192
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
+class LineSetting:
     """How fast a line is listened to, and with which parity."""
 
     baudrate: int
@@ -30,10 +30,10 @@ class Setting:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class LineTraffic:
     """What was heard at one setting."""
 
-    setting: Setting
+    setting: LineSetting
     bytes: int = 0
     frames: int = 0
     """Whole Modbus frames with a good checksum, requests and answers of everybody."""
@@ -49,7 +49,7 @@ class Heard:
         return self.is_4e57 or (self.frames > 0 and 2 * self.garbage <= self.bytes)
 
 
-class Port(Protocol):
+class ListenPort(Protocol):
     """What is listened to."""
 
     timeout: float | None
@@ -59,14 +59,14 @@ class Port(Protocol):
         ...
 
 
-def settings_after(first: Setting) -> Iterator[Setting]:
+def settings_after(first: LineSetting) -> Iterator[LineSetting]:
     """Yield what else a line may speak."""
     for baudrate, parity in product(BAUDRATES, PARITIES):
-        if (found := Setting(baudrate, parity)) != first:
+        if (found := LineSetting(baudrate, parity)) != first:
             yield found
 
 
-def search(first: Setting, hear: Callable[[Setting], Heard]) -> list[Heard]:
+def search(first: LineSetting, hear: Callable[[LineSetting], LineTraffic]) -> list[LineTraffic]:
     """Listen at the first setting, then at others until one fits; silence at one is silence at all."""
     found = [hear(first)]
     for setting in settings_after(first) if found[0].bytes else ():
@@ -76,7 +76,7 @@ def search(first: Setting, hear: Callable[[Setting], Heard]) -> list[Heard]:
     return found
 
 
-def heard_at(path: str, setting: Setting, seconds: float) -> Heard:
+def heard_at(path: str, setting: LineSetting, seconds: float) -> LineTraffic:
     """Listen to a port. PeerError: it cannot be had."""
     try:
         with serial.Serial(path, setting.baudrate, parity=setting.parity, timeout=0, exclusive=True) as port:
@@ -86,7 +86,7 @@ def heard_at(path: str, setting: Setting, seconds: float) -> Heard:
         raise PeerError(f"{path} cannot be opened: {error}") from None
 
 
-def listened(port: Port, setting: Setting, seconds: float) -> Heard:
+def listened(port: ListenPort, setting: LineSetting, seconds: float) -> LineTraffic:
     """Take what a port brings for a time, and find the frames in it."""
     framer, kept, count = Framer((), setting.baudrate), b"", 0
     end_us = time.monotonic_ns() // 1000 + round(seconds * 1e6)
@@ -104,4 +104,4 @@ def listened(port: Port, setting: Setting, seconds: float) -> Heard:
         framer.feed(data, time.monotonic_ns() // 1000)
     framer.give_up()
     is_4e57 = jk_4e57.last_frame(kept) is not None
-    return Heard(setting, count, framer.foreign, framer.garbage, tuple(sorted(framer.heard)), is_4e57)
+    return LineTraffic(setting, count, framer.foreign, framer.garbage, tuple(sorted(framer.heard)), is_4e57)

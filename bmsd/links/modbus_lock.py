@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import IntEnum
 
-from bmsd.links.limit import HOUR_MS, MINUTE_MS, Limit, Limits
+from bmsd.links.limit import HOUR_MS, MINUTE_MS, Limit, RateLimits
 
 WINDOW_MS = 5 * 60_000
 """How long a PIN opens: enough to set a pack up, too short to be forgotten open."""
@@ -61,8 +61,10 @@ class Lock:
     _closed_ms: int = -1
     """When the line itself closed it last, by an order or a wrong PIN."""
     _out_until_ms: int = 0
-    _writes: Limits = field(
-        default_factory=lambda: Limits(Limit(WRITES_PER_MINUTE, MINUTE_MS), Limit(WRITES_PER_HOUR, HOUR_MS))
+    _writes: RateLimits = field(
+        default_factory=lambda: RateLimits(
+            Limit(WRITES_PER_MINUTE, MINUTE_MS), Limit(WRITES_PER_HOUR, HOUR_MS)
+        )
     )
 
     def remembered(self, failures: int, out_until_ms: int, now_ms: int) -> None:

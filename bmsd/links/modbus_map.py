@@ -10,16 +10,16 @@ from typing import Any
 
 from bmsd import __version__
 from bmsd.ipc.shared_files import Snapshot, monotonic_ms
-from bmsd.links.modbus_pack import Pack, ReadOnly
+from bmsd.links.modbus_pack import MappedPack, ReadOnly
 from bmsd.links.modbus_rtu import READS, WRITE_REGISTER, WRITE_REGISTERS, Refusal, RefusedError
 from bmsd.tables import alarms, registers, remote
-from bmsd.tables.registers import Block
+from bmsd.tables.registers import RegisterBlock
 
 
 class OwnMap(ReadOnly):
     """The registers of one pack."""
 
-    def __init__(self, pack: Pack, unit: int) -> None:
+    def __init__(self, pack: MappedPack, unit: int) -> None:
         if pack.writes is not None:
             self.functions = (*READS, WRITE_REGISTER, WRITE_REGISTERS)
         self._pack, self._unit = pack, unit
@@ -54,7 +54,7 @@ class OwnMap(ReadOnly):
         self._pack.present()
         return registers.parameter_words(self._pack.parameters())
 
-    def _status(self, block: Block) -> list[int]:
+    def _status(self, block: RegisterBlock) -> list[int]:
         snapshot = self._pack.snapshots.last()
         now_ms = monotonic_ms()  # after the snapshot: its age is never negative
         values: dict[str, Any] = {**self._about, "requests": self._pack.requests, "lock": 0}
@@ -70,7 +70,7 @@ class OwnMap(ReadOnly):
             values["simulated"] = snapshot.document.get("simulated")
         return registers.words(block, values)
 
-    def _present(self, block: Block) -> list[int]:
+    def _present(self, block: RegisterBlock) -> list[int]:
         snapshot = self._pack.present()
         if self._laid_out is None or self._laid_out[0] is not snapshot:
             self._laid_out = (snapshot, {})

@@ -17,7 +17,7 @@ from bmsd.tables import parameters
 
 
 @dataclass(slots=True)
-class Pack:
+class MappedPack:
     """One pack, as the maps see it."""
 
     config: Config

@@ -55,7 +55,7 @@ class RefusedError(PeerError):
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class ModbusRequest:
     """One request to this unit, its checksum already removed."""
 
     unit: int
@@ -64,7 +64,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class RegisterAccess:
     """What a request asks for: so many registers or coils from an address, and what shall be written there."""
 
     address: int
@@ -85,7 +85,7 @@ class Framer(Listener):
         self.came_back: bool | None = None
         """What was said last came back: True, and can be nobody's order; False, before something else; None, not."""
 
-    def take(self, now_us: int) -> Request | None:
+    def take(self, now_us: int) -> ModbusRequest | None:
         """Give the request that ended before this silence, if there is one.
 
         Only the last frame is answered: a master that has sent something since has given up on the one before.
@@ -104,7 +104,7 @@ class Framer(Listener):
         self._forget(used)
         if self._buffer and 0 not in self._starts:
             self._starts.insert(0, 0)
-        return Request(last[0], last[1], last[2:-2]) if self._is_ours(last) else None
+        return ModbusRequest(last[0], last[1], last[2:-2]) if self._is_ours(last) else None
 
     def _came_back(self, frames: list[bytes]) -> bool | None:
         sure = self.said[1:2] not in _SINGLE_BYTES
@@ -164,15 +164,15 @@ class Echo:
     def __init__(self, baudrate: int) -> None:
         self._lasts_us = PATIENCE_US + 2 * (_READ_LENGTH * 11_000_000 // baudrate) + silence_us(baudrate)
         self._late_us = self._lasts_us + LATE_US
-        self._last: tuple[Request, int] | None = None
+        self._last: tuple[ModbusRequest, int] | None = None
         self._gives_back: bool | None = None
         """What the adapter did with words that cannot be taken for another one's."""
         self._again = self._missed = 0
 
-    def answered(self, request: Request, now_us: int, reply: bytes = b"") -> None:
+    def answered(self, request: ModbusRequest, now_us: int, reply: bytes = b"") -> None:
         """Remember what is answered now: to a write its first four bytes, to all others what they asked for."""
         said = request.body[:4] if request.function in _WRITES else reply[2:-2]
-        self._last = (Request(request.unit, request.function, said), now_us) if said else None
+        self._last = (ModbusRequest(request.unit, request.function, said), now_us) if said else None
 
     def given_back(self, *, sure: bool) -> None:
         """Note that what was said last is through; `sure`: it can only have been the adapter's."""
@@ -180,7 +180,7 @@ class Echo:
         if sure:
             self._gives_back, self._again, self._missed = True, 0, 0
 
-    def is_one(self, request: Request, now_us: int) -> bool:
+    def is_one(self, request: ModbusRequest, now_us: int) -> bool:
         """Tell whether this is what was said a moment ago; once told otherwise by the line, a master may repeat it."""
         last, self._last = self._last, None
         if last is None:
@@ -198,7 +198,7 @@ class Echo:
         )
 
 
-def order_of(request: Request) -> Order | None:
+def order_of(request: ModbusRequest) -> RegisterAccess | None:
     """Read a request for registers or coils; None where silence is the answer. RefusedError: it makes no sense."""
     body = request.body
     if request.function not in (*READS, *SINGLE, *_MOST_WRITTEN):
@@ -211,15 +211,15 @@ def order_of(request: Request) -> Order | None:
     if request.function in READS:
         if not 1 <= second <= MOST_REGISTERS:
             raise RefusedError(Refusal.VALUE)
-        return Order(address, second)
+        return RegisterAccess(address, second)
     if request.function == WRITE_COIL:
         if second not in _COIL:
             raise RefusedError(Refusal.VALUE)
         second = _COIL[second]
-    return Order(address, 1, (second,))
+    return RegisterAccess(address, 1, (second,))
 
 
-def _many_written(function: int, body: bytes) -> Order | None:
+def _many_written(function: int, body: bytes) -> RegisterAccess | None:
     if len(body) == 4:
         return None  # our own acknowledgement, echoed by the adapter
     if len(body) < 5:
@@ -230,8 +230,8 @@ def _many_written(function: int, body: bytes) -> Order | None:
     if not 1 <= count <= _MOST_WRITTEN[function] or not length == needed == len(data):
         raise RefusedError(Refusal.VALUE)
     if function == WRITE_COILS:
-        return Order(address, count, tuple(data[n // 8] >> n % 8 & 1 for n in range(count)))
-    return Order(address, count, struct.unpack(f">{count}H", data))
+        return RegisterAccess(address, count, tuple(data[n // 8] >> n % 8 & 1 for n in range(count)))
+    return RegisterAccess(address, count, struct.unpack(f">{count}H", data))
 
 
 def _crc_table() -> tuple[int, ...]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from bmsd.ipc.shared_files import Snapshot
 from bmsd.links import sunspec_values
-from bmsd.links.modbus_pack import Pack, ReadOnly
+from bmsd.links.modbus_pack import MappedPack, ReadOnly
 from bmsd.links.modbus_rtu import Refusal, RefusedError
 from bmsd.tables import sunspec
 
@@ -15,7 +15,7 @@ from bmsd.tables import sunspec
 class SunSpecMap(ReadOnly):
     """The models of one pack under one unit id."""
 
-    def __init__(self, pack: Pack, unit: int) -> None:
+    def __init__(self, pack: MappedPack, unit: int) -> None:
         self._pack = pack
         self._fixed = sunspec_values.fixed(pack.config, unit)
         self._length = len(sunspec.chain(self._fixed))

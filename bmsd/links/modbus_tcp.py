@@ -21,9 +21,9 @@ from functools import partial
 from bmsd.config.load import ModbusConfig
 from bmsd.errors import PeerError
 from bmsd.links.link import Backoff, Link, Lost
-from bmsd.links.modbus_pack import Pack
-from bmsd.links.modbus_rtu import Refusal, Request
-from bmsd.links.modbus_unit import Unit
+from bmsd.links.modbus_pack import MappedPack
+from bmsd.links.modbus_rtu import ModbusRequest, Refusal
+from bmsd.links.modbus_unit import ModbusUnit
 
 MOST_PEERS = 8
 IDLE_S = 60.0
@@ -54,7 +54,7 @@ class Stream:
         """Tell whether there is enough to do before more is read."""
         return len(self._buffer) >= _HEADER.size + _LONGEST_PDU
 
-    def take(self) -> tuple[int, Request] | None:
+    def take(self) -> tuple[int, ModbusRequest] | None:
         """Give the number and content of the next whole request."""
         if len(self._buffer) < _HEADER.size:
             return None
@@ -66,7 +66,7 @@ class Stream:
             return None
         body = bytes(self._buffer[_HEADER.size : end])
         del self._buffer[:end]
-        return number, Request(body[0], body[1], body[2:])
+        return number, ModbusRequest(body[0], body[1], body[2:])
 
 
 class Peer:
@@ -84,7 +84,7 @@ class Peer:
 class Server:
     """All clients of one address."""
 
-    def __init__(self, listener: socket.socket, units: Mapping[int, Unit], pack: Pack) -> None:
+    def __init__(self, listener: socket.socket, units: Mapping[int, ModbusUnit], pack: MappedPack) -> None:
         self.refused = self.turned_away = self.dropped = 0
         self._units = {**dict.fromkeys(THIS_DEVICE, next(iter(units.values()))), **units}
         self.pack = pack
@@ -166,7 +166,7 @@ class Server:
         self._read_on(peer, not peer.stream.full)
         return taken is not None
 
-    def _send(self, peer: Peer, number: int, request: Request) -> None:
+    def _send(self, peer: Peer, number: int, request: ModbusRequest) -> None:
         self.pack.source = peer.name
         unit = self._units.get(request.unit)
         reply = unit.plain(request) if unit else refusal(request, Refusal.NO_UNIT)
@@ -194,12 +194,12 @@ class Server:
         peer.connection.close()
 
 
-def refusal(request: Request, code: Refusal) -> bytes:
+def refusal(request: ModbusRequest, code: Refusal) -> bytes:
     """Make the answer that refuses a request, without a checksum."""
     return bytes((request.unit, request.function | 0x80, code))
 
 
-def run(link: Link, settings: ModbusConfig, units: Mapping[int, Unit], pack: Pack) -> None:
+def run(link: Link, settings: ModbusConfig, units: Mapping[int, ModbusUnit], pack: MappedPack) -> None:
     """Serve the address until the link is told to end."""
     assert settings.tcp is not None
     host, port = settings.tcp

@@ -12,15 +12,15 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from bmsd.links import modbus_identity
-from bmsd.links.modbus_pack import Pack
+from bmsd.links.modbus_pack import MappedPack
 from bmsd.links.modbus_rtu import (
     READS,
     Echo,
     Framer,
-    Order,
+    ModbusRequest,
     Refusal,
     RefusedError,
-    Request,
+    RegisterAccess,
     order_of,
     with_crc,
 )
@@ -45,23 +45,23 @@ class Map(Protocol):
         ...
 
 
-class Unit:
+class ModbusUnit:
     """The maps under one unit id."""
 
     def __init__(self, maps: Sequence[Map], identity: Mapping[int, bytes] | None = None) -> None:
         self._maps, self._identity = maps, identity
 
-    def answer(self, request: Request) -> bytes | None:
+    def answer(self, request: ModbusRequest) -> bytes | None:
         """Make the complete answer on a serial line; None where silence is the right one."""
         reply = self._reply(request)
         return None if reply is None else reply[0] + with_crc(reply[1])
 
-    def plain(self, request: Request) -> bytes | None:
+    def plain(self, request: ModbusRequest) -> bytes | None:
         """Make the answer alone, as Modbus TCP carries it: unit and all that follows, without a checksum."""
         reply = self._reply(request)
         return None if reply is None else reply[1]
 
-    def _reply(self, request: Request) -> tuple[bytes, bytes] | None:
+    def _reply(self, request: ModbusRequest) -> tuple[bytes, bytes] | None:
         """Give what is said before the answer, and the answer."""
         try:
             if request.function == modbus_identity.FUNCTION and self._identity is not None:
@@ -76,7 +76,7 @@ class Unit:
             return b"", bytes((request.unit, request.function | 0x80, refused.code))
 
 
-def _first(maps: Sequence[Map], request: Request, order: Order) -> tuple[bytes, bytes]:
+def _first(maps: Sequence[Map], request: ModbusRequest, order: RegisterAccess) -> tuple[bytes, bytes]:
     """Let the first map answer that has the address."""
     for one in maps:
         try:
@@ -87,7 +87,7 @@ def _first(maps: Sequence[Map], request: Request, order: Order) -> tuple[bytes, 
     raise RefusedError(Refusal.ADDRESS)
 
 
-def _done(one: Map, request: Request, order: Order) -> tuple[bytes, bytes]:
+def _done(one: Map, request: ModbusRequest, order: RegisterAccess) -> tuple[bytes, bytes]:
     head = bytes((request.unit, request.function))
     if request.function not in READS:
         said = one.write(order.address, order.values)
@@ -99,7 +99,7 @@ def _done(one: Map, request: Request, order: Order) -> tuple[bytes, bytes]:
 class Station:
     """All units of one line: bytes and times in, answers out."""
 
-    def __init__(self, units: Mapping[int, Unit], pack: Pack, baudrate: int) -> None:
+    def __init__(self, units: Mapping[int, ModbusUnit], pack: MappedPack, baudrate: int) -> None:
         self.refused = 0
         self._echo = Echo(baudrate)
         self._units, self._pack = units, pack

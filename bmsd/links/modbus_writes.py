@@ -17,10 +17,10 @@ from bmsd.config import pin
 from bmsd.errors import PeerError, StaleError
 from bmsd.ipc.request_socket import ask
 from bmsd.ipc.shared_files import DOOR, PARAMETERS, SNAPSHOT, Publisher, monotonic_ms
-from bmsd.links.limit import HOUR_MS, MINUTE_MS, Limit, Limits
+from bmsd.links.limit import HOUR_MS, MINUTE_MS, Limit, RateLimits
 from bmsd.links.link import NOTICE, WARNING, Link
 from bmsd.links.modbus_lock import WRITES_PER_HOUR, WRITES_PER_MINUTE, Door, Lock, Why
-from bmsd.links.modbus_rtu import Order, Refusal, RefusedError
+from bmsd.links.modbus_rtu import Refusal, RefusedError, RegisterAccess
 from bmsd.links.snapshots import SharedFile
 from bmsd.tables import registers, remote
 from bmsd.tables.registers import S32
@@ -71,7 +71,7 @@ class Writes:
         self._publisher = Publisher(link.runtime_dir)
         self._memory = f"lock-{link.name}.json"
         self._remember()
-        self._told = Limits(Limit(2 * WRITES_PER_MINUTE, MINUTE_MS), Limit(WRITES_PER_HOUR, HOUR_MS))
+        self._told = RateLimits(Limit(2 * WRITES_PER_MINUTE, MINUTE_MS), Limit(WRITES_PER_HOUR, HOUR_MS))
         self._door = SharedFile(link.runtime_dir / DOOR)
         self._shared = {name: SharedFile(link.runtime_dir / name) for name in (PARAMETERS, SNAPSHOT)}
         self._pin = pin.path_beside(link.config.path)
@@ -82,7 +82,7 @@ class Writes:
         """Carry out a write; RefusedError: nothing was changed, and the journal says why."""
         now_ms = monotonic_ms()
         self._hear()
-        who, order = f"{self._link.name} {who}", Order(address, len(words), tuple(words))
+        who, order = f"{self._link.name} {who}", RegisterAccess(address, len(words), tuple(words))
         try:
             self._one(order, who, now_ms)
         except _NotTakenError as error:
@@ -125,7 +125,7 @@ class Writes:
             self._lock.hear(Door(int(told["at_ms"]), int(told["until_ms"])))
             self._keep()
 
-    def _one(self, order: Order, who: str, now_ms: int) -> None:
+    def _one(self, order: RegisterAccess, who: str, now_ms: int) -> None:
         if order.address == registers.LOCK_AT and order.values == (1,):
             was_open = self._lock.open_ms(now_ms)
             self._lock.close(now_ms)
@@ -156,10 +156,10 @@ class Writes:
         if told is None:
             return True  # nobody sees anything
         if wanted["do"] == "set":
-            return wanted["values"].items() <= told["values"].items()
-        return (wanted["name"] not in told["remote_off"]) == wanted["on"]
+            return bool(wanted["values"].items() <= told["values"].items())
+        return bool((wanted["name"] not in told["remote_off"]) == wanted["on"])
 
-    def _unlock(self, order: Order, who: str, now_ms: int) -> None:
+    def _unlock(self, order: RegisterAccess, who: str, now_ms: int) -> None:
         if self._lock.too_many(now_ms):
             raise _NotTakenError(Why.TOO_MANY)
         number = order.values[0] << 16 | order.values[1]
@@ -178,7 +178,7 @@ class Writes:
             raise _NotTakenError(Why.REFUSED, str(error)) from None
 
 
-def wish_of(order: Order) -> Wish:
+def wish_of(order: RegisterAccess) -> Wish:
     """Say what a write asks of the core. _NotTakenError: nothing that there is."""
     if registers.is_parameters(order.address, order.count):
         return _parameters(order)
@@ -195,7 +195,7 @@ def wish_of(order: Order) -> Wish:
     )
 
 
-def _parameters(order: Order) -> Wish:
+def _parameters(order: RegisterAccess) -> Wish:
     place = order.address - registers.PARAMETERS_AT
     if place % S32.words or order.count % S32.words:
         raise _NotTakenError(Why.ADDRESS, "half a parameter: each is two registers, written together")

@@ -29,7 +29,7 @@ EXIT_CONFIG = 78
 RUNTIME_DIR = Path("/run/bmsd")
 
 
-class Row(NamedTuple):
+class LinkRow(NamedTuple):
     """One link: where its `run(link)` is, the configuration section it needs, and what it does."""
 
     module: str
@@ -43,10 +43,10 @@ class Row(NamedTuple):
 UNUSED_BY_CAN = ("ssl", "_hashlib", "_asyncio", "wrapt", "bz2", "lzma", "asammdf")
 """Python-can has parts for network servers, threads and files in many formats; none of them is used here."""
 LINKS = {
-    "can": Row("bmsd.links.can", "can", "inverter CAN", unused=UNUSED_BY_CAN),
-    "modbus": Row("bmsd.links.modbus", "modbus", "Modbus slave on RS485 or TCP"),
-    "meter": Row("bmsd.links.meter", "meter", "reader of energy meters and other packs"),
-    "journal": Row("bmsd.links.journal", None, "events to the systemd journal"),
+    "can": LinkRow("bmsd.links.can", "can", "inverter CAN", unused=UNUSED_BY_CAN),
+    "modbus": LinkRow("bmsd.links.modbus", "modbus", "Modbus slave on RS485 or TCP"),
+    "meter": LinkRow("bmsd.links.meter", "meter", "reader of energy meters and other packs"),
+    "journal": LinkRow("bmsd.links.journal", None, "events to the systemd journal"),
 }
 _HELP = "; ".join(f"{name}: {row.help}" for name, row in LINKS.items())
 _FURTHER = "/".join(f"{name}@NAME" for name, row in LINKS.items() if row.section in NAMED_SECTIONS)
@@ -71,7 +71,7 @@ def _loaded(path: Path) -> Config:
     return load(path, dangers=False)
 
 
-def _run(link: Link, row: Row) -> int:
+def _run(link: Link, row: LinkRow) -> int:
     if row.section is not None and link.config.of_link(link.name) is None:
         section = section_of(link.name)
         link.report("off", f"not configured: {link.config.path} has no section [{section}]")
@@ -110,7 +110,7 @@ def _alone(link: Link) -> Iterator[bool]:
         os.close(lock)
 
 
-def _serve(link: Link, row: Row) -> int:
+def _serve(link: Link, row: LinkRow) -> int:
     try:
         _module(row).run(link)
     except ConfigError:
@@ -127,7 +127,7 @@ def _serve(link: Link, row: Row) -> int:
     return 0
 
 
-def _module(row: Row) -> ModuleType:
+def _module(row: LinkRow) -> ModuleType:
     """Import a link, without what it does not use where its library can do without."""
     try:
         with _without(row.unused):

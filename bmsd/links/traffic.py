@@ -24,7 +24,7 @@ _CLASSIC = 8
 
 
 @dataclass(slots=True)
-class _Last:
+class _LastFrame:
     """The last frame of one identifier."""
 
     data: bytes
@@ -48,7 +48,7 @@ class Traffic:
         self._name = f"frames-{name}.json"
         self._publisher = Publisher(runtime_dir)
         self._ring = RingWriter(runtime_dir / f"frames-{name}.ring")
-        self._last: dict[tuple[bool, int], _Last] = {}
+        self._last: dict[tuple[bool, int], _LastFrame] = {}
         self._others = 0
         self._next_ms = 0
 
@@ -68,7 +68,7 @@ class Traffic:
         if last:
             last.again(data, now_ms, remote)
         elif sum(sent == key[0] for sent, _ in self._last) < MOST_IDS:
-            self._last[key] = _Last(data, now_ms, remote)
+            self._last[key] = _LastFrame(data, now_ms, remote)
         else:
             self._others += 1
 

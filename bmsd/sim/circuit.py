@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 
 from bmsd.sim.contactor import Contactor
-from bmsd.sim.inverter import Inverter
+from bmsd.sim.inverter import SimInverter
 
 INRUSH_OHM = 0.002
 """Cable, contact and capacitor resistance that an inrush passes besides the cells [est]."""
@@ -84,7 +84,7 @@ class Circuit:
 
     def __init__(
         self,
-        inverter: Inverter,
+        inverter: SimInverter,
         element: Heater,
         precharge_ohm: float,
         capacitance_f: float,

@@ -18,7 +18,7 @@ from bmsd.config.tables import Problems, Table
 from bmsd.core.types import Event
 from bmsd.ipc import status
 from bmsd.tables import alarms
-from bmsd.tables.points import BY_PATH, SWITCHES, Kind, Point
+from bmsd.tables.points import BY_PATH, SWITCHES, Point, PointKind
 
 EVENT_STATES = {
     **dict.fromkeys(SWITCHES, ("on", "off")),
@@ -37,7 +37,7 @@ Value = float | int | str | None
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
+class StatusKey:
     """One key of the status document, as the CSV names it."""
 
     name: str
@@ -51,9 +51,9 @@ class Key:
             value = value[self.index] if value and len(value) > self.index else None
         if value is None:
             return None
-        if self.point.kind is Kind.TEXT:
+        if self.point.kind is PointKind.TEXT:
             return str(value)
-        return int(value) if self.point.kind is Kind.FLAG else self.point.unit.to_public(value)
+        return int(value) if self.point.kind is PointKind.FLAG else self.point.unit.to_public(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class Expected:
 
     place: str
     text: str
-    key: Key | None
+    key: StatusKey | None
     bounds: Mapping[str, Any] = field(default_factory=dict)
     from_ms: int = 0
     to_ms: int = 0
@@ -71,14 +71,14 @@ class Expected:
     never: tuple[str, ...] = ()
 
 
-def key_of(name: str, config: Config) -> Key:
+def key_of(name: str, config: Config) -> StatusKey:
     """Find a key by its CSV name; raise KeyError when the pack has none such."""
     if name not in status.columns(config.cells, config.battery_sensors):
         raise KeyError(name)
     path, _, last = name.rpartition(".")
     index = int(last) - 1 if last.isdigit() else None
     path = name if index is None else path
-    return Key(name, BY_PATH.get(path) or BY_PATH[f"{path}.actual"], index)
+    return StatusKey(name, BY_PATH.get(path) or BY_PATH[f"{path}.actual"], index)
 
 
 def expected(
@@ -217,4 +217,4 @@ def _holds(bound: str, limit: Any, value: Value) -> bool:
         return value == limit or (value is None and limit == UNKNOWN)
     if not isinstance(value, int | float):
         return False
-    return value >= limit if bound == "min" else value <= limit
+    return bool(value >= limit if bound == "min" else value <= limit)

@@ -13,7 +13,7 @@ from bmsd.errors import PeerError
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class BenchFault:
     """One way to break the bench."""
 
     meaning: str
@@ -39,72 +39,78 @@ class Settable:
 
 
 FAULTS = {
-    "charge_weld": Fault("charge contactor: contacts closed whatever is commanded", "charge", "welded"),
-    "charge_stuck_open": Fault("charge contactor: never closes", "charge", "stuck_open"),
-    "charge_feedback_stuck": Fault(
+    "charge_weld": BenchFault("charge contactor: contacts closed whatever is commanded", "charge", "welded"),
+    "charge_stuck_open": BenchFault("charge contactor: never closes", "charge", "stuck_open"),
+    "charge_feedback_stuck": BenchFault(
         "charge contactor: feedback stays where it is", "charge", "feedback_stuck"
     ),
-    "charge_bounce": Fault(
+    "charge_bounce": BenchFault(
         "charge contactor: feedback reads wrong for 0.4 s after each move", "charge", "bounces"
     ),
-    "discharge_weld": Fault(
+    "discharge_weld": BenchFault(
         "discharge contactor: contacts closed whatever is commanded", "discharge", "welded"
     ),
-    "discharge_stuck_open": Fault("discharge contactor: never closes", "discharge", "stuck_open"),
-    "discharge_feedback_stuck": Fault(
+    "discharge_stuck_open": BenchFault("discharge contactor: never closes", "discharge", "stuck_open"),
+    "discharge_feedback_stuck": BenchFault(
         "discharge contactor: feedback stays where it is", "discharge", "feedback_stuck"
     ),
-    "discharge_bounce": Fault(
+    "discharge_bounce": BenchFault(
         "discharge contactor: feedback reads wrong for 0.4 s after each move", "discharge", "bounces"
     ),
-    "main_weld": Fault("main contactor: contacts closed whatever is commanded", "main", "welded"),
-    "main_stuck_open": Fault("main contactor: never closes", "main", "stuck_open"),
-    "main_feedback_stuck": Fault("main contactor: feedback stays where it is", "main", "feedback_stuck"),
-    "precharge_weld": Fault("pre-charge relay: closed whatever is commanded", "precharge", "welded"),
-    "precharge_stuck_open": Fault("pre-charge relay or resistor: never conducts", "precharge", "stuck_open"),
-    "heater_stuck_on": Fault("heater relay: closed whatever is commanded", "heater", "welded"),
-    "heater_stuck_off": Fault("heater relay: never closes", "heater", "stuck_open"),
-    "heater_feedback_stuck": Fault("heater relay: feedback stays where it is", "heater", "feedback_stuck"),
-    "heater_open": Fault("heating element burnt through: no current", "element", "burnt"),
-    "heater_short": Fault("heating element down to 30 % of its resistance", "element", "shorted"),
-    "load_left_on": Fault("50 ohm on the load side: pre-charge never finishes", "circuit", "load_left_on"),
-    "load_short": Fault("short circuit of 10 mohm on the load side", "circuit", "load_short"),
-    "inverter_ignores_limits": Fault(
+    "main_weld": BenchFault("main contactor: contacts closed whatever is commanded", "main", "welded"),
+    "main_stuck_open": BenchFault("main contactor: never closes", "main", "stuck_open"),
+    "main_feedback_stuck": BenchFault("main contactor: feedback stays where it is", "main", "feedback_stuck"),
+    "precharge_weld": BenchFault("pre-charge relay: closed whatever is commanded", "precharge", "welded"),
+    "precharge_stuck_open": BenchFault(
+        "pre-charge relay or resistor: never conducts", "precharge", "stuck_open"
+    ),
+    "heater_stuck_on": BenchFault("heater relay: closed whatever is commanded", "heater", "welded"),
+    "heater_stuck_off": BenchFault("heater relay: never closes", "heater", "stuck_open"),
+    "heater_feedback_stuck": BenchFault(
+        "heater relay: feedback stays where it is", "heater", "feedback_stuck"
+    ),
+    "heater_open": BenchFault("heating element burnt through: no current", "element", "burnt"),
+    "heater_short": BenchFault("heating element down to 30 % of its resistance", "element", "shorted"),
+    "load_left_on": BenchFault(
+        "50 ohm on the load side: pre-charge never finishes", "circuit", "load_left_on"
+    ),
+    "load_short": BenchFault("short circuit of 10 mohm on the load side", "circuit", "load_short"),
+    "inverter_ignores_limits": BenchFault(
         "inverter takes its own settings, not the limits it is sent", "inverter", "ignores_limits"
     ),
-    "inverter_ignores_current": Fault(
+    "inverter_ignores_current": BenchFault(
         "inverter does not read the charge current limit, only the charge voltage",
         "inverter",
         "ignores_current",
     ),
-    "inverter_exports": Fault(
+    "inverter_exports": BenchFault(
         "inverter discharges the pack down to the charge voltage, whatever the discharge limit",
         "inverter",
         "exports",
     ),
-    "charger_runaway": Fault("charger pushes its current whatever the voltage", "inverter", "runaway"),
-    "switch_hot": Fault("loose joint: switch board 80 K hotter, in minutes", "heat", "loose_joint"),
-    "cell_open_wire": Fault(
+    "charger_runaway": BenchFault("charger pushes its current whatever the voltage", "inverter", "runaway"),
+    "switch_hot": BenchFault("loose joint: switch board 80 K hotter, in minutes", "heat", "loose_joint"),
+    "cell_open_wire": BenchFault(
         "wire on top of the cell broken: it reads 0, the next one reads both", "sensors", "", True
     ),
-    "cell_wires_swapped": Fault(
+    "cell_wires_swapped": BenchFault(
         "wires on top of the cell and of the next one swapped: one of them reads negative",
         "sensors",
         "",
         True,
     ),
-    "cell_wire_short": Fault("the cell's wires short-circuited: it reads 0", "sensors", "", True),
-    "cell_frozen": Fault("the cell's reading stays where it is", "sensors", "", True),
-    "cells_frozen": Fault("all cell readings and the stack voltage stay where they are", "sensors"),
-    "current_frozen": Fault("current reading stays where it is", "sensors"),
-    "current_lost": Fault("shunt wire off: current reads 0", "sensors"),
-    "current_reversed": Fault("shunt wires swapped: current has the wrong sign", "sensors"),
-    "ntc1_open": Fault("battery sensor TS1: wire broken", "sensors"),
-    "ntc2_open": Fault("battery sensor TS2: wire broken", "sensors"),
-    "ntc3_open": Fault("switch sensor TS3: wire broken", "sensors"),
-    "ntc1_short": Fault("battery sensor TS1: short circuit", "sensors"),
-    "ntc2_short": Fault("battery sensor TS2: short circuit", "sensors"),
-    "ntc3_short": Fault("switch sensor TS3: short circuit", "sensors"),
+    "cell_wire_short": BenchFault("the cell's wires short-circuited: it reads 0", "sensors", "", True),
+    "cell_frozen": BenchFault("the cell's reading stays where it is", "sensors", "", True),
+    "cells_frozen": BenchFault("all cell readings and the stack voltage stay where they are", "sensors"),
+    "current_frozen": BenchFault("current reading stays where it is", "sensors"),
+    "current_lost": BenchFault("shunt wire off: current reads 0", "sensors"),
+    "current_reversed": BenchFault("shunt wires swapped: current has the wrong sign", "sensors"),
+    "ntc1_open": BenchFault("battery sensor TS1: wire broken", "sensors"),
+    "ntc2_open": BenchFault("battery sensor TS2: wire broken", "sensors"),
+    "ntc3_open": BenchFault("switch sensor TS3: wire broken", "sensors"),
+    "ntc1_short": BenchFault("battery sensor TS1: short circuit", "sensors"),
+    "ntc2_short": BenchFault("battery sensor TS2: short circuit", "sensors"),
+    "ntc3_short": BenchFault("switch sensor TS3: short circuit", "sensors"),
 }
 
 CHIP_FAULTS = {

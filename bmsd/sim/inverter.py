@@ -10,7 +10,7 @@ import math
 UNLIMITED_A = 1e6
 
 
-class Inverter:
+class SimInverter:
     """A charger and a load. It obeys the limits it is sent, a few seconds late."""
 
     def __init__(self, charger_v: float) -> None:

@@ -16,8 +16,8 @@ from bmsd.sim.celltypes import CELL_TYPES
 from bmsd.sim.circuit import Circuit, Heater
 from bmsd.sim.faults import CELL_SETTABLES, FAULTS, SETTABLES, known, within
 from bmsd.sim.heat import CELL_J_PER_K_AH, Heat, scaled_ua_w_per_k
-from bmsd.sim.inverter import Inverter
-from bmsd.sim.sensors import Reading, Sensors
+from bmsd.sim.inverter import SimInverter
+from bmsd.sim.sensors import SensorReading, Sensors
 
 LONGEST_STEP_MS = 1000
 """Longer advances are cut; the fastest cell branch has 11 s."""
@@ -87,7 +87,7 @@ class Plant:
             settings.resistance_spread,
         )
         self.heat = _build_heat(settings)
-        self.inverter = Inverter(CHARGE_V[settings.chemistry] * settings.cells)
+        self.inverter = SimInverter(CHARGE_V[settings.chemistry] * settings.cells)
         self.element = Heater(settings.heater_resistance_ohm, settings.heater_supply == "pack")
         self.circuit = Circuit(
             self.inverter,
@@ -148,10 +148,10 @@ class Plant:
         heat.advance(cells.loss_w + self.element.power_w, self.current_a, dt_s, circuit.diode_a)
         cells.warm(heat.pack_c)
 
-    def sense(self) -> Reading:
+    def sense(self) -> SensorReading:
         """Give what the front end's pins see now."""
         cells, circuit, sensors = self.cells, self.circuit, self.sensors
-        return Reading(
+        return SensorReading(
             sensors.cells(cells.volts, cells.balance_a),
             sensors.stack(cells.pack_v),
             sensors.current(self.current_a),

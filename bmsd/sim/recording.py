@@ -31,7 +31,7 @@ ONE_CELL_MAX_V = 6.0
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class RecordingRow:
     """One row; `volts` has one value, or one per cell. What the recording does not have is None."""
 
     t_s: float
@@ -67,7 +67,7 @@ class Recording:
             first = next(self._rows, None)
             if first is None:
                 raise PeerError(f"{path}: there is no row with numbers")
-            self.first: Row = first
+            self.first: RecordingRow = first
         except BaseException:
             self._file.close()
             raise
@@ -80,7 +80,7 @@ class Recording:
     ) -> None:
         self._file.close()
 
-    def __iter__(self) -> Iterator[Row]:
+    def __iter__(self) -> Iterator[RecordingRow]:
         yield self.first
         yield from self._rows
 
@@ -128,7 +128,7 @@ class Recording:
         self._volts = [cells[n] for n in sorted(cells)] if cells else [found["voltage_v"]]
         self._temp, self._reference = found.get("temp_c"), found.get("soc_ref")
 
-    def _read(self) -> Iterator[Row]:
+    def _read(self) -> Iterator[RecordingRow]:
         """Yield rows; time must not go back."""
         last: dict[str, float] = {}
         before_s = -math.inf
@@ -144,7 +144,7 @@ class Recording:
                 )
             before_s = t_s
             current_a, *volts = [value for value in values if value is not None]
-            yield Row(
+            yield RecordingRow(
                 t_s,
                 current_a,
                 tuple(volts),

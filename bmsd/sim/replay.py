@@ -24,7 +24,7 @@ from bmsd.core.state import begin
 from bmsd.errors import BmsdError, ConfigError, ParameterError, PeerError
 from bmsd.sim.bench import BenchLines, make_chip
 from bmsd.sim.recorder import CsvFile, Trace
-from bmsd.sim.recording import Recording, Row
+from bmsd.sim.recording import Recording, RecordingRow
 from bmsd.sim.runner import Progress, Summary, Tell, Virtual
 from bmsd.tables import parameters
 
@@ -156,7 +156,7 @@ class RecordedPack:
             return switches.chg if switch_name == "charge" else switches.dsg
         return self._on.get(switch_name, False)
 
-    def put(self, row: Row, *, resting: bool = False) -> None:
+    def put(self, row: RecordingRow, *, resting: bool = False) -> None:
         """Put the values of a row on the pins."""
         volts = row.volts
         if len(volts) == 1:
@@ -238,7 +238,7 @@ class _Replay:
     def __init__(
         self,
         config: Config,
-        first: Row,
+        first: RecordingRow,
         start: SocState | None,
         tell: Tell,
         csv: CsvFile | None,
@@ -290,7 +290,7 @@ class _Replay:
         if self._trace is not None:
             self._trace.take(out.events, self._origin_ms)
 
-    def _record(self, row: Row) -> None:
+    def _record(self, row: RecordingRow) -> None:
         points = self._virtual.points()
         t_ms = round(1000 * row.t_s)
         self._done.rows += 1

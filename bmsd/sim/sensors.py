@@ -14,7 +14,7 @@ from bmsd.sim.cells import bell
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class SensorReading:
     """The analogue inputs of the front end at one moment, not yet rounded to any converter's step."""
 
     cell_mv: list[float]

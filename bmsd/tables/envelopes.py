@@ -12,12 +12,12 @@ from typing import NamedTuple
 
 from bmsd.tables.chemistries import CHEMISTRIES
 from bmsd.tables.faults import Fault, by_name
-from bmsd.tables.parameters import BY_NAME, Row
+from bmsd.tables.parameters import BY_NAME, ParameterRow
 
 Values = Mapping[str, int | None]
 
 
-class Pack(NamedTuple):
+class PackKind(NamedTuple):
     """What of a pack decides what its parameters may be."""
 
     chemistry: str
@@ -61,7 +61,7 @@ KNOWABLE = tuple(BY_NAME[window.name].public_name for window in WINDOWS)
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class ShareRule:
     """A parameter that may be no more than a share of another one; up to `least` it always may."""
 
     name: str
@@ -71,14 +71,14 @@ class Share:
     least: int = 0
 
 
-SHARES: tuple[Share, ...] = (
-    Share("forbidden_charge_ma", "charge_ocp_ma", 50, "a full or cold pack is charged with it without end"),
-    Share("forbidden_discharge_ma", "discharge_ocp_ma", 50, "an empty pack is drained with it without end"),
-    Share("limit_tolerance_ma", "charge_ocp_ma", 150, "so much past an open contactor must be a fault"),
-    Share("weld_current_ma", "discharge_ocp_ma", 100, "so much past open contactors must be a fault", 2000),
-    Share("charge_ocp2_ma", "charge_ocp_ma", 3000, "the fast level would never come before the damage"),
-    Share("discharge_ocp2_ma", "discharge_ocp_ma", 3000, "the fast level would never come before the damage"),
-    Share("short_circuit_ma", "discharge_ocp_ma", 10_000, "a short over a long cable would be none"),
+SHARES: tuple[ShareRule, ...] = (
+    ShareRule("forbidden_charge_ma", "charge_ocp_ma", 50, "a full or cold pack is charged with it without end"),
+    ShareRule("forbidden_discharge_ma", "discharge_ocp_ma", 50, "an empty pack is drained with it without end"),
+    ShareRule("limit_tolerance_ma", "charge_ocp_ma", 150, "so much past an open contactor must be a fault"),
+    ShareRule("weld_current_ma", "discharge_ocp_ma", 100, "so much past open contactors must be a fault", 2000),
+    ShareRule("charge_ocp2_ma", "charge_ocp_ma", 3000, "the fast level would never come before the damage"),
+    ShareRule("discharge_ocp2_ma", "discharge_ocp_ma", 3000, "the fast level would never come before the damage"),
+    ShareRule("short_circuit_ma", "discharge_ocp_ma", 10_000, "a short over a long cable would be none"),
 )  # fmt: skip
 CAPPED = ("forbidden_charge_ma", "forbidden_discharge_ma")
 """Parameters that the capacity bounds, too."""
@@ -124,12 +124,12 @@ def _cap_ma(name: str, capacity_mah: int) -> int:
     return max(capacity_mah * CAP_PERMILLE // 1000, BY_NAME[name].low)
 
 
-def problems(values: Values, pack: Pack) -> dict[str, str]:
+def problems(values: Values, pack: PackKind) -> dict[str, str]:
     """List what is dangerous in a complete set, by parameter name; what is missing is told elsewhere (S8)."""
     return by_name(faults(values, pack))
 
 
-def faults(values: Values, pack: Pack) -> Iterator[Fault]:
+def faults(values: Values, pack: PackKind) -> Iterator[Fault]:
     """Give everything that is dangerous."""
     for window in WINDOWS:
         yield from _outside(window, values[window.name], pack)
@@ -139,7 +139,7 @@ def faults(values: Values, pack: Pack) -> Iterator[Fault]:
         yield from _caught(trap, values, pack.cells)
 
 
-def _outside(window: Window, value: int | None, pack: Pack) -> Iterator[Fault]:
+def _outside(window: Window, value: int | None, pack: PackKind) -> Iterator[Fault]:
     """Compare with what is usual for the chemistry; what the chosen preset says is that, too."""
     row, scale = BY_NAME[window.name], pack.cells if BY_NAME[window.name].per_cell else 1
     usual, last = window.bounds[pack.chemistry]
@@ -161,7 +161,7 @@ def _outside(window: Window, value: int | None, pack: Pack) -> Iterator[Fault]:
     )
 
 
-def _above(share: Share, values: Values, pack: Pack) -> Iterator[Fault]:
+def _above(share: ShareRule, values: Values, pack: PackKind) -> Iterator[Fault]:
     value, base = values[share.name], values[share.of]
     if value is None or base is None:
         return
@@ -200,9 +200,9 @@ def _caught(trap: Trap, values: Values, cells: int) -> Iterator[Fault]:
     )
 
 
-def _scale(row: Row, cells: int) -> int:
+def _scale(row: ParameterRow, cells: int) -> int:
     return 1 if row.per_cell else cells
 
 
-def _named(row: Row, value: int) -> str:
+def _named(row: ParameterRow, value: int) -> str:
     return f"{row.public_name} ({row.unit.text(value)})"

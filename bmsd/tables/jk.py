@@ -18,7 +18,7 @@ NO_SENSOR_DECIC = -2000
 """What a temperature reads where there is no sensor."""
 
 
-class Kind(Enum):
+class JkKind(Enum):
     """How a field is laid out: bytes, and whether it can be negative."""
 
     U8 = (1, False)
@@ -37,16 +37,16 @@ class Kind(Enum):
         return min(max(value, low), high).to_bytes(size, order, signed=signed)
 
 
-U8, I8, U16, I16, U32, I32, TEXT = Kind.U8, Kind.I8, Kind.U16, Kind.I16, Kind.U32, Kind.I32, Kind.TEXT
+U8, I8, U16, I16, U32, I32, TEXT = JkKind.U8, JkKind.I8, JkKind.U16, JkKind.I16, JkKind.U32, JkKind.I32, JkKind.TEXT
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
+class JkField:
     """One field: its place in bytes, its value, and how that is laid out; `count` of them, or bytes of a text."""
 
     offset: int
     value: str | int
-    kind: Kind
+    kind: JkKind
     per: int = 1
     count: int = 1
 
@@ -65,14 +65,14 @@ def scaled(value: int, per: int) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class JkBlock:
     """One block: where it begins, the type and the register of its frame, and its fields."""
 
     name: str
     start: int
     frame_type: int
     frame_register: int
-    fields: tuple[Field, ...]
+    fields: tuple[JkField, ...]
 
 
 BLOCK_BYTES = 0x124
@@ -82,105 +82,105 @@ MOST_CELLS = 32
 
 # One field per line, by place.
 # fmt: off
-SETTINGS = Block("settings", 0x1000, 1, 0x161E, (
-    Field(0x04, "cell_uvp_mv", U32),
-    Field(0x08, "cell_uvpr_mv", U32),
-    Field(0x0C, "cell_ovp_mv", U32),
-    Field(0x10, "cell_ovpr_mv", U32),
-    Field(0x14, "balance_trigger_mv", U32),
-    Field(0x18, "soc_full_mv", U32),
-    Field(0x1C, "soc_empty_mv", U32),
-    Field(0x20, "cell_charge_mv", U32),
-    Field(0x24, "cell_float_mv", U32),
-    Field(0x28, "cell_shutdown_mv", U32),
+SETTINGS = JkBlock("settings", 0x1000, 1, 0x161E, (
+    JkField(0x04, "cell_uvp_mv", U32),
+    JkField(0x08, "cell_uvpr_mv", U32),
+    JkField(0x0C, "cell_ovp_mv", U32),
+    JkField(0x10, "cell_ovpr_mv", U32),
+    JkField(0x14, "balance_trigger_mv", U32),
+    JkField(0x18, "soc_full_mv", U32),
+    JkField(0x1C, "soc_empty_mv", U32),
+    JkField(0x20, "cell_charge_mv", U32),
+    JkField(0x24, "cell_float_mv", U32),
+    JkField(0x28, "cell_shutdown_mv", U32),
     # A client charges with what stands here: the limit that is asked for, not the one that trips.
-    Field(0x2C, "charge_max_ma", U32),
-    Field(0x30, "charge_ocp_delay_ms", U32, 1000),
-    Field(0x34, "charge_ocp_release_ms", U32, 1000),
-    Field(0x38, "discharge_max_ma", U32),
-    Field(0x3C, "discharge_ocp_delay_ms", U32, 1000),
-    Field(0x40, "discharge_ocp_release_ms", U32, 1000),
-    Field(0x44, "short_circuit_release_ms", U32, 1000),
-    Field(0x48, "balance_max_ma", U32),
-    Field(0x4C, "charge_otp_decic", I32),
-    Field(0x50, "charge_otpr_decic", I32),
-    Field(0x54, "discharge_otp_decic", I32),
-    Field(0x58, "discharge_otpr_decic", I32),
-    Field(0x5C, "charge_utp_decic", I32),
-    Field(0x60, "charge_utpr_decic", I32),
-    Field(0x64, "switch_otp_decic", I32),
-    Field(0x68, "switch_otpr_decic", I32),
-    Field(0x6C, "cells", U32),
-    Field(0x70, 1, U32),
-    Field(0x74, 1, U32),
-    Field(0x78, 1, U32),
-    Field(0x7C, "rated_mah", U32),
-    Field(0x80, "short_circuit_delay_us", U32),
-    Field(0x84, "balance_start_mv", U32),
-    Field(0x108, "unit", U32),
-    Field(0x10C, "precharge_timeout_ms", U32, 1000),
-    Field(0x114, "control_bits", U16),
+    JkField(0x2C, "charge_max_ma", U32),
+    JkField(0x30, "charge_ocp_delay_ms", U32, 1000),
+    JkField(0x34, "charge_ocp_release_ms", U32, 1000),
+    JkField(0x38, "discharge_max_ma", U32),
+    JkField(0x3C, "discharge_ocp_delay_ms", U32, 1000),
+    JkField(0x40, "discharge_ocp_release_ms", U32, 1000),
+    JkField(0x44, "short_circuit_release_ms", U32, 1000),
+    JkField(0x48, "balance_max_ma", U32),
+    JkField(0x4C, "charge_otp_decic", I32),
+    JkField(0x50, "charge_otpr_decic", I32),
+    JkField(0x54, "discharge_otp_decic", I32),
+    JkField(0x58, "discharge_otpr_decic", I32),
+    JkField(0x5C, "charge_utp_decic", I32),
+    JkField(0x60, "charge_utpr_decic", I32),
+    JkField(0x64, "switch_otp_decic", I32),
+    JkField(0x68, "switch_otpr_decic", I32),
+    JkField(0x6C, "cells", U32),
+    JkField(0x70, 1, U32),
+    JkField(0x74, 1, U32),
+    JkField(0x78, 1, U32),
+    JkField(0x7C, "rated_mah", U32),
+    JkField(0x80, "short_circuit_delay_us", U32),
+    JkField(0x84, "balance_start_mv", U32),
+    JkField(0x108, "unit", U32),
+    JkField(0x10C, "precharge_timeout_ms", U32, 1000),
+    JkField(0x114, "control_bits", U16),
     # Heating begins and ends at these, in whole degrees.
-    Field(0x116, "charge_utp_decic", I8, 10),
-    Field(0x117, "charge_utpr_decic", I8, 10),
-    Field(0x118, "sleep_after_h", U8),
+    JkField(0x116, "charge_utp_decic", I8, 10),
+    JkField(0x117, "charge_utpr_decic", I8, 10),
+    JkField(0x118, "sleep_after_h", U8),
 ))
-LIVE = Block("live", 0x1200, 2, 0x1620, (
-    Field(0x00, "cell_mv", U16, count=MOST_CELLS),
-    Field(0x40, "cells_present", U32),
-    Field(0x44, "cell_average_mv", U16),
-    Field(0x46, "cell_difference_mv", U16),
-    Field(0x48, "max_place", U8),
-    Field(0x49, "min_place", U8),
-    Field(0x4A, "wire_mohm", U16, count=MOST_CELLS),
-    Field(0x8A, "switch_decic", I16),
-    Field(0x90, "pack_mv", U32),
-    Field(0x94, "magnitude_mw", U32),
-    Field(0x98, "current_ma", I32),
-    Field(0x9C, "battery_1_decic", I16),
-    Field(0x9E, "battery_2_decic", I16),
-    Field(0xA0, "alarm_bits", U32),
-    Field(0xA4, "balance_ma", I16),
-    Field(0xA6, "balance_action", U8),
-    Field(0xA7, "soc_permille", U8, 10),
-    Field(0xA8, "remaining_mah", I32),
-    Field(0xAC, "capacity_mah", U32),
-    Field(0xB0, "cycles_milli", U32, 1000),
-    Field(0xB4, "discharged_mah", U32),
-    Field(0xB8, "soh_permille", U8, 10),
-    Field(0xB9, "precharge_on", U8),
-    Field(0xBC, "runtime_ms", U32, 1000),
-    Field(0xC0, "charge_on", U8),
-    Field(0xC1, "discharge_on", U8),
-    Field(0xD0, "sensor_bits", U8),
-    Field(0xD1, "heating", U8),
-    Field(0xD4, "emergency_remaining_ms", U16, 1000),
-    Field(0xE4, "pack_mv", U16, 10),
-    Field(0xE6, "heater_ma", U16),
-    Field(0xEF, "charging", U8),
-    Field(0xF0, "uptime_ms", U32, 100),
-    Field(0xF8, NO_SENSOR_DECIC, I16),
-    Field(0xFA, NO_SENSOR_DECIC, I16),
-    Field(0xFC, NO_SENSOR_DECIC, I16),
-    Field(0x100, "clock_s", U32),
-    Field(0x110, "charge_stage_ms", U16, 1000),
-    Field(0x112, "charge_stage", U8),
+LIVE = JkBlock("live", 0x1200, 2, 0x1620, (
+    JkField(0x00, "cell_mv", U16, count=MOST_CELLS),
+    JkField(0x40, "cells_present", U32),
+    JkField(0x44, "cell_average_mv", U16),
+    JkField(0x46, "cell_difference_mv", U16),
+    JkField(0x48, "max_place", U8),
+    JkField(0x49, "min_place", U8),
+    JkField(0x4A, "wire_mohm", U16, count=MOST_CELLS),
+    JkField(0x8A, "switch_decic", I16),
+    JkField(0x90, "pack_mv", U32),
+    JkField(0x94, "magnitude_mw", U32),
+    JkField(0x98, "current_ma", I32),
+    JkField(0x9C, "battery_1_decic", I16),
+    JkField(0x9E, "battery_2_decic", I16),
+    JkField(0xA0, "alarm_bits", U32),
+    JkField(0xA4, "balance_ma", I16),
+    JkField(0xA6, "balance_action", U8),
+    JkField(0xA7, "soc_permille", U8, 10),
+    JkField(0xA8, "remaining_mah", I32),
+    JkField(0xAC, "capacity_mah", U32),
+    JkField(0xB0, "cycles_milli", U32, 1000),
+    JkField(0xB4, "discharged_mah", U32),
+    JkField(0xB8, "soh_permille", U8, 10),
+    JkField(0xB9, "precharge_on", U8),
+    JkField(0xBC, "runtime_ms", U32, 1000),
+    JkField(0xC0, "charge_on", U8),
+    JkField(0xC1, "discharge_on", U8),
+    JkField(0xD0, "sensor_bits", U8),
+    JkField(0xD1, "heating", U8),
+    JkField(0xD4, "emergency_remaining_ms", U16, 1000),
+    JkField(0xE4, "pack_mv", U16, 10),
+    JkField(0xE6, "heater_ma", U16),
+    JkField(0xEF, "charging", U8),
+    JkField(0xF0, "uptime_ms", U32, 100),
+    JkField(0xF8, NO_SENSOR_DECIC, I16),
+    JkField(0xFA, NO_SENSOR_DECIC, I16),
+    JkField(0xFC, NO_SENSOR_DECIC, I16),
+    JkField(0x100, "clock_s", U32),
+    JkField(0x110, "charge_stage_ms", U16, 1000),
+    JkField(0x112, "charge_stage", U8),
 ))
-ABOUT = Block("about", 0x1400, 3, 0x161C, (
-    Field(0x00, "model", TEXT, count=16),
-    Field(0x10, "hardware", TEXT, count=8),
-    Field(0x18, "software", TEXT, count=8),
-    Field(0x20, "runtime_ms", U32, 1000),
-    Field(0x28, "name", TEXT, count=16),
-    Field(0x50, "serial", TEXT, count=16),
-    Field(0x60, "program", TEXT, count=16),
+ABOUT = JkBlock("about", 0x1400, 3, 0x161C, (
+    JkField(0x00, "model", TEXT, count=16),
+    JkField(0x10, "hardware", TEXT, count=8),
+    JkField(0x18, "software", TEXT, count=8),
+    JkField(0x20, "runtime_ms", U32, 1000),
+    JkField(0x28, "name", TEXT, count=16),
+    JkField(0x50, "serial", TEXT, count=16),
+    JkField(0x60, "program", TEXT, count=16),
 ))
 # fmt: on
 BLOCKS = {block.start: block for block in (SETTINGS, LIVE, ABOUT)}
 FRAMES = {block.frame_register: block for block in (SETTINGS, LIVE, ABOUT)}
 
 
-def block_bytes(block: Block, values: Mapping[str, Any], order: Order) -> bytes:
+def block_bytes(block: JkBlock, values: Mapping[str, Any], order: Order) -> bytes:
     """Lay out a block; where no field stands is zero, passwords among it."""
     out = bytearray(BLOCK_BYTES)
     for row in block.fields:
@@ -189,7 +189,7 @@ def block_bytes(block: Block, values: Mapping[str, Any], order: Order) -> bytes:
     return bytes(out)
 
 
-def frame(block: Block, values: Mapping[str, Any]) -> bytes:
+def frame(block: JkBlock, values: Mapping[str, Any]) -> bytes:
     """Make the frame of a block. The byte after its type is 0: some clients take nothing else."""
     head = FRAME_HEAD + bytes((block.frame_type, 0))
     body = (head + block_bytes(block, values, "little")).ljust(FRAME_BYTES - 1, b"\0")

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bmsd.tables.jk import I16, TEXT, U8, U16, U32, Kind, scaled
+from bmsd.tables.jk import I16, TEXT, U8, U16, U32, JkKind, scaled
 
 CELLS_ID = 0x79
 
@@ -21,7 +21,7 @@ class Field:
 
     id: int
     value: str | int
-    kind: Kind
+    kind: JkKind
     per: int = 1
     count: int = 0
 

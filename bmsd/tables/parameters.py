@@ -53,7 +53,7 @@ class Preset:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ParameterRow:
     """One parameter: what it is called, how large it may be, and where its value comes from."""
 
     name: str
@@ -672,13 +672,13 @@ class Parameters:
         return value
 
 
-ROWS: tuple[Row, ...] = tuple(Row(f.name, *f.metadata["row"][1:]) for f in fields(Parameters))
+ROWS: tuple[ParameterRow, ...] = tuple(ParameterRow(f.name, *f.metadata["row"][1:]) for f in fields(Parameters))
 BY_NAME = {row.name: row for row in ROWS}
 BY_PUBLIC_NAME = {row.public_name: row for row in ROWS}
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class ParameterOrder:
     """A rule between two parameters: `lower` plus `gap` must not exceed `higher`."""
 
     lower: str
@@ -687,47 +687,47 @@ class Order:
 
 
 # S8. Gaps are the measuring error: 5 mV for cells, 2 K for temperatures (JK manuals, accuracy).
-ORDERS: tuple[Order, ...] = (
-    Order("cell_floor_mv", "cell_shutdown_mv", 5),
-    Order("cell_shutdown_mv", "cell_uvp_mv", 5),
-    Order("cell_uvp_mv", "cell_uvpr_mv", 5),
-    Order("cell_uvpr_mv", "cell_ovpr_mv", 5),
-    Order("cell_ovpr_mv", "cell_ovp_mv", 5),
-    Order("cell_charge_mv", "cell_ovp_mv", 5),
-    Order("cell_uvp_mv", "cell_discharge_mv", 5),
-    Order("cell_discharge_mv", "cell_charge_mv", 5),
-    Order("cell_spread_release_mv", "cell_spread_mv", 5),
-    Order("soc_full_mv", "cell_charge_mv", 0),
-    Order("cell_shutdown_mv", "soc_empty_mv", 0),
-    Order("soc_empty_mv", "soc_full_mv", 5),
-    Order("pack_uvp_mv", "pack_uvpr_mv", 5),
-    Order("pack_uvpr_mv", "pack_ovpr_mv", 5),
-    Order("pack_ovpr_mv", "pack_ovp_mv", 5),
-    Order("stack_error_mv", "stack_mismatch_mv", 0),
-    Order("charge_ocp_ma", "charge_ocp2_ma", 0),
-    Order("discharge_ocp_ma", "discharge_ocp2_ma", 0),
-    Order("discharge_ocp2_ma", "short_circuit_ma", 0),
-    Order("charge_max_ma", "charge_ocp_ma", 0),
-    Order("discharge_max_ma", "discharge_ocp_ma", 0),
-    Order("charge_utp_decic", "charge_utpr_decic", 20),
-    Order("charge_utpr_decic", "charge_otpr_decic", 20),
-    Order("charge_otpr_decic", "charge_otp_decic", 20),
-    Order("discharge_utp_decic", "discharge_utpr_decic", 20),
-    Order("discharge_utpr_decic", "discharge_otpr_decic", 20),
-    Order("discharge_otpr_decic", "discharge_otp_decic", 20),
-    Order("switch_otpr_decic", "switch_otp_decic", 50),
-    Order("temperature_spread_release_decik", "temperature_spread_decik", 5),
-    Order("limit_ignored_delay_ms", "charge_enforce_delay_ms", 0),
-    Order("limit_ignored_delay_ms", "discharge_enforce_delay_ms", 0),
-    Order("period_ms", "value_max_age_ms", 0),
-    Order("heater_watch_ms", "heater_max_run_ms", 0),
-    Order("precharge_tries", "contactor_operations_per_hour", 0),
-    Order("forbidden_charge_ma", "charge_ocp_ma", 0),
-    Order("forbidden_discharge_ma", "discharge_ocp_ma", 0),
-    Order("force_charge_permille", "force_charge_end_permille", 20),
-    Order("force_charge_end_permille", "recharge_permille", 0),
-    Order("absorption_least_ms", "absorption_most_ms", 0),
-    Order("float_below_mv", "recharge_below_mv", 5),
+ORDERS: tuple[ParameterOrder, ...] = (
+    ParameterOrder("cell_floor_mv", "cell_shutdown_mv", 5),
+    ParameterOrder("cell_shutdown_mv", "cell_uvp_mv", 5),
+    ParameterOrder("cell_uvp_mv", "cell_uvpr_mv", 5),
+    ParameterOrder("cell_uvpr_mv", "cell_ovpr_mv", 5),
+    ParameterOrder("cell_ovpr_mv", "cell_ovp_mv", 5),
+    ParameterOrder("cell_charge_mv", "cell_ovp_mv", 5),
+    ParameterOrder("cell_uvp_mv", "cell_discharge_mv", 5),
+    ParameterOrder("cell_discharge_mv", "cell_charge_mv", 5),
+    ParameterOrder("cell_spread_release_mv", "cell_spread_mv", 5),
+    ParameterOrder("soc_full_mv", "cell_charge_mv", 0),
+    ParameterOrder("cell_shutdown_mv", "soc_empty_mv", 0),
+    ParameterOrder("soc_empty_mv", "soc_full_mv", 5),
+    ParameterOrder("pack_uvp_mv", "pack_uvpr_mv", 5),
+    ParameterOrder("pack_uvpr_mv", "pack_ovpr_mv", 5),
+    ParameterOrder("pack_ovpr_mv", "pack_ovp_mv", 5),
+    ParameterOrder("stack_error_mv", "stack_mismatch_mv", 0),
+    ParameterOrder("charge_ocp_ma", "charge_ocp2_ma", 0),
+    ParameterOrder("discharge_ocp_ma", "discharge_ocp2_ma", 0),
+    ParameterOrder("discharge_ocp2_ma", "short_circuit_ma", 0),
+    ParameterOrder("charge_max_ma", "charge_ocp_ma", 0),
+    ParameterOrder("discharge_max_ma", "discharge_ocp_ma", 0),
+    ParameterOrder("charge_utp_decic", "charge_utpr_decic", 20),
+    ParameterOrder("charge_utpr_decic", "charge_otpr_decic", 20),
+    ParameterOrder("charge_otpr_decic", "charge_otp_decic", 20),
+    ParameterOrder("discharge_utp_decic", "discharge_utpr_decic", 20),
+    ParameterOrder("discharge_utpr_decic", "discharge_otpr_decic", 20),
+    ParameterOrder("discharge_otpr_decic", "discharge_otp_decic", 20),
+    ParameterOrder("switch_otpr_decic", "switch_otp_decic", 50),
+    ParameterOrder("temperature_spread_release_decik", "temperature_spread_decik", 5),
+    ParameterOrder("limit_ignored_delay_ms", "charge_enforce_delay_ms", 0),
+    ParameterOrder("limit_ignored_delay_ms", "discharge_enforce_delay_ms", 0),
+    ParameterOrder("period_ms", "value_max_age_ms", 0),
+    ParameterOrder("heater_watch_ms", "heater_max_run_ms", 0),
+    ParameterOrder("precharge_tries", "contactor_operations_per_hour", 0),
+    ParameterOrder("forbidden_charge_ma", "charge_ocp_ma", 0),
+    ParameterOrder("forbidden_discharge_ma", "discharge_ocp_ma", 0),
+    ParameterOrder("force_charge_permille", "force_charge_end_permille", 20),
+    ParameterOrder("force_charge_end_permille", "recharge_permille", 0),
+    ParameterOrder("absorption_least_ms", "absorption_most_ms", 0),
+    ParameterOrder("float_below_mv", "recharge_below_mv", 5),
 )
 
 
@@ -746,7 +746,7 @@ def defaults(
     return values
 
 
-def _preset(row: Row, chemistry: str, preset: str, cells: int, capacity_mah: int) -> int | None:
+def _preset(row: ParameterRow, chemistry: str, preset: str, cells: int, capacity_mah: int) -> int | None:
     column = row.preset
     if row.large_pack is not None and preset == "default" and capacity_mah > LARGE_PACK_MAH:
         column = row.large_pack
@@ -773,7 +773,7 @@ def faults(values: Mapping[str, int | None], cells: int) -> Iterator[Fault]:
         yield from _order_fault(order, values)
 
 
-def range_problem(row: Row, value: int | None, cells: int) -> str:
+def range_problem(row: ParameterRow, value: int | None, cells: int) -> str:
     """Say what is wrong with one value by itself; empty when it is good."""
     low, high = row.bounds(cells)
     if value is not None and low <= value <= high:
@@ -785,7 +785,7 @@ def range_problem(row: Row, value: int | None, cells: int) -> str:
     return f"{row.public_name} is {row.unit.text(value)}, allowed {allowed}"
 
 
-def _order_fault(order: Order, values: Mapping[str, int | None]) -> Iterator[Fault]:
+def _order_fault(order: ParameterOrder, values: Mapping[str, int | None]) -> Iterator[Fault]:
     lower, higher = values[order.lower], values[order.higher]
     if lower is None or higher is None or lower + order.gap <= higher:
         return

@@ -27,7 +27,7 @@ CYCLES = Unit("", "_milli", "", 1000)
 WORK_TIME = Unit("ms", "_us", "_ms", 1000)
 
 
-class Kind(Enum):
+class PointKind(Enum):
     """What sort of value a point is."""
 
     NUMBER = "number"
@@ -52,7 +52,7 @@ class Point:
     """Where it stands in `bmsctl status --json`, and the CSV column; in people's units."""
     unit: Unit
     help: str
-    kind: Kind = Kind.NUMBER
+    kind: PointKind = PointKind.NUMBER
     count: Count = Count.ONE
 
 
@@ -65,10 +65,10 @@ def _switches() -> tuple[Point, ...]:
     for name in SWITCHES:
         rows.append(
             Point(f"{name}_commanded", f"switches.{name}.commanded", COUNT,
-                  f"What bmsd wants of {name}.", Kind.FLAG))
+                  f"What bmsd wants of {name}.", PointKind.FLAG))
         rows.append(
             Point(f"{name}_actual", f"switches.{name}.actual", COUNT,
-                  f"What {name} does, read back; unknown without a way to read.", Kind.FLAG))
+                  f"What {name} does, read back; unknown without a way to read.", PointKind.FLAG))
     return tuple(rows)
 
 
@@ -76,7 +76,7 @@ POINTS: tuple[Point, ...] = (
     Point("sequence", "sequence", COUNT, "Number of the control cycle since start."),
     Point("uptime_ms", "uptime_s", SECOND, "Time since the daemon started."),
     Point("runtime_ms", "runtime_s", SECOND, "Time in service over all starts."),
-    Point("state", "state", COUNT, "What the pack does, in one word.", Kind.TEXT),
+    Point("state", "state", COUNT, "What the pack does, in one word.", PointKind.TEXT),
     # Pack.
     Point("pack_mv", "pack.voltage_v", VOLT, "Sum of the cell voltages."),
     Point("current_ma", "pack.current_a", AMPERE, "Pack current; positive charges."),
@@ -100,7 +100,7 @@ POINTS: tuple[Point, ...] = (
     Point("cell_difference_mv", "cells.difference_v", VOLT, "Highest minus lowest cell."),
     Point("min_cell", "cells.min_cell", COUNT, "Number of the lowest cell, from 1."),
     Point("max_cell", "cells.max_cell", COUNT, "Number of the highest cell, from 1."),
-    Point("balancing", "cells.balancing", COUNT, "Which cells are being balanced.", Kind.FLAG,
+    Point("balancing", "cells.balancing", COUNT, "Which cells are being balanced.", PointKind.FLAG,
           Count.PER_CELL),
     Point("balance_ma", "cells.balance_current_a", AMPERE,
           "Balance current; unknown where the hardware does not measure it."),
@@ -112,10 +112,10 @@ POINTS: tuple[Point, ...] = (
           count=Count.PER_SENSOR),
     Point("switch_decic", "temperatures.switch_c", CELSIUS, "The switch board's sensor."),
     *_switches(),
-    Point("charge_allowed", "permissions.charge", COUNT, "May the pack be charged.", Kind.FLAG),
+    Point("charge_allowed", "permissions.charge", COUNT, "May the pack be charged.", PointKind.FLAG),
     Point("discharge_allowed", "permissions.discharge", COUNT, "May the pack be discharged.",
-          Kind.FLAG),
-    Point("heater_demanded", "heater.demanded", COUNT, "The pack is too cold to charge.", Kind.FLAG),
+          PointKind.FLAG),
+    Point("heater_demanded", "heater.demanded", COUNT, "The pack is too cold to charge.", PointKind.FLAG),
     Point("heater_ma", "heater.current_a", AMPERE,
           "Heater current: measured where a sensor is fitted, else U/R while the relay is on."),
     Point("heater_mw", "heater.power_w", WATT, "Heater power, from the same source."),
@@ -124,7 +124,7 @@ POINTS: tuple[Point, ...] = (
     Point("discharge_limit_ma", "limits.discharge_current_a", AMPERE,
           "Discharge current allowed (DCL)."),
     Point("discharge_limit_mv", "limits.discharge_voltage_v", VOLT, "Lowest voltage asked for (DVL)."),
-    Point("emergency_active", "emergency.active", COUNT, "Emergency override in force.", Kind.FLAG),
+    Point("emergency_active", "emergency.active", COUNT, "Emergency override in force.", PointKind.FLAG),
     Point("emergency_remaining_ms", "emergency.remaining_s", SECOND, "Time the override has left."),
     # The cycle itself.
     Point("period_ms", "cycle.period_ms", MILLISECOND, "Control period."),
@@ -141,15 +141,15 @@ POINTS: tuple[Point, ...] = (
             ("precharge", "the pre-charge relay"), ("heater", "the heater relay"))
     ),
     Point("force_charge", "limits.force_charge", COUNT,
-          "The pack asks to be charged now: it is nearly empty, and may be charged.", Kind.FLAG),
+          "The pack asks to be charged now: it is nearly empty, and may be charged.", PointKind.FLAG),
     Point("full_charge", "limits.full_charge", COUNT,
-          "The pack asks for a full charge: it was not full for long, and may be charged.", Kind.FLAG),
+          "The pack asks for a full charge: it was not full for long, and may be charged.", PointKind.FLAG),
     Point("charge_phase", "limits.charge_phase", COUNT,
-          "What the charge is at: bulk, absorption, float or rest.", Kind.TEXT),
+          "What the charge is at: bulk, absorption, float or rest.", PointKind.TEXT),
     Point("charge_limit_reason", "limits.charge_reason", COUNT,
-          "What holds the charge current below the largest one; empty: nothing.", Kind.TEXT),
+          "What holds the charge current below the largest one; empty: nothing.", PointKind.TEXT),
     Point("discharge_limit_reason", "limits.discharge_reason", COUNT,
-          "What holds the discharge current below the largest one; empty: nothing.", Kind.TEXT),
+          "What holds the discharge current below the largest one; empty: nothing.", PointKind.TEXT),
     Point("heat_ma", "limits.heat_current_a", AMPERE,
           "Asked of the charger for the heater on the pack alone, while charging is forbidden."),
 )

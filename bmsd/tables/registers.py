@@ -21,7 +21,7 @@ ALARM_WORDS = 8
 """Words of alarm bits: room for the codes 0 to 127."""
 
 
-class Word(Enum):
+class RegisterWord(Enum):
     """How a value is laid out: words, lowest and highest known value, unknown value."""
 
     U16 = (1, 0, 0xFFFE, 0xFFFF)
@@ -43,11 +43,11 @@ class Word(Enum):
         return [number >> 16 * place & 0xFFFF for place in reversed(range(words))]
 
 
-U16, S16, U32, S32, BITS = Word.U16, Word.S16, Word.U32, Word.S32, Word.BITS
+U16, S16, U32, S32, BITS = RegisterWord.U16, RegisterWord.S16, RegisterWord.U32, RegisterWord.S32, RegisterWord.BITS
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class RegisterBlock:
     """A stretch of addresses that one request can take as a whole."""
 
     name: str
@@ -64,7 +64,7 @@ class Register:
 
     address: int
     point: str
-    word: Word
+    word: RegisterWord
     numerator: int = 1
     denominator: int = 1
     unit: str = ""
@@ -118,14 +118,14 @@ DERIVED = {
 """Values that are no points of the core, with their meaning."""
 
 BLOCKS = (
-    Block("status", 0, 20, "About this device and the age of its data.", always=True),
-    Block("live", 100, 125, "Everything that is measured, decided and switched."),
-    Block("wires", 300, 32, "Sense-wire resistance per cell."),
-    Block("cycle", 400, 20, "How the control loop does."),
-    Block("wear", 500, 20, "How often contactors and relays closed in their life."),
-    Block("writes", 600, 20, "Whether this line takes writes, and the way in.", always=True),
-    Block("switches", 700, 10, "What is let happen from afar."),
-    Block("limits", 800, 20, "Why the limits stand where they stand."),
+    RegisterBlock("status", 0, 20, "About this device and the age of its data.", always=True),
+    RegisterBlock("live", 100, 125, "Everything that is measured, decided and switched."),
+    RegisterBlock("wires", 300, 32, "Sense-wire resistance per cell."),
+    RegisterBlock("cycle", 400, 20, "How the control loop does."),
+    RegisterBlock("wear", 500, 20, "How often contactors and relays closed in their life."),
+    RegisterBlock("writes", 600, 20, "Whether this line takes writes, and the way in.", always=True),
+    RegisterBlock("switches", 700, 10, "What is let happen from afar."),
+    RegisterBlock("limits", 800, 20, "Why the limits stand where they stand."),
 )
 
 # One value per line, by address.
@@ -247,7 +247,7 @@ def parameter_words(values: Mapping[str, Any]) -> list[int]:
     return [word for n in range(PARAMETERS_LENGTH // 2) for word in S32.encode(by_number.get(n))]
 
 
-def block_of(address: int, count: int) -> Block | None:
+def block_of(address: int, count: int) -> RegisterBlock | None:
     """Find the block that holds a whole range of addresses."""
     for block in BLOCKS:
         if block.start <= address and address + count <= block.start + block.length:
@@ -255,7 +255,7 @@ def block_of(address: int, count: int) -> Block | None:
     return None
 
 
-def words(block: Block, values: Mapping[str, Any]) -> list[int]:
+def words(block: RegisterBlock, values: Mapping[str, Any]) -> list[int]:
     """Lay out one block from values by name; what is missing is unknown."""
     out = [0xFFFF] * block.length
     for row in REGISTERS:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bmsd.docgen import commandline, manpages, manual, roff
-from bmsd.docgen.commandline import Command
+from bmsd.docgen.commandline import ProgramCommand
 from bmsd.docgen.documents import FOLDER, documents
 from bmsd.tables import alarms, configuration, parameters
 
@@ -27,7 +27,7 @@ def plain(page: str) -> str:
     return re.sub(r"\\\[u([0-9A-F]{4})\]", lambda found: chr(int(found[1], 16)), text)
 
 
-def own_page(program: Command) -> str:
+def own_page(program: ProgramCommand) -> str:
     return plain(manpages.program_page(program))
 
 

@@ -15,7 +15,7 @@ from bmsd.cli.main import main
 from bmsd.ipc import request_socket, shared_files
 from bmsd.ipc.request_socket import RequestServer
 from bmsd.tables import parameters
-from bmsd.tables.points import POINTS, Count, Kind
+from bmsd.tables.points import POINTS, Count, PointKind
 from tests.support.clocks import StillClock
 
 CELLS, SENSORS = 16, 2
@@ -37,7 +37,7 @@ def some_points(**changes: Any) -> dict[str, Any]:
     """Give every point of the table: a plausible value, with changes on top."""
     made: dict[str, Any] = {}
     for point in POINTS:
-        one: Any = {Kind.FLAG: False, Kind.TEXT: "idle", Kind.NUMBER: 1}[point.kind]
+        one: Any = {PointKind.FLAG: False, PointKind.TEXT: "idle", PointKind.NUMBER: 1}[point.kind]
         many = {Count.ONE: None, Count.PER_CELL: [one] * CELLS, Count.PER_SENSOR: [one] * SENSORS}
         made[point.name] = one if point.count is Count.ONE else many[point.count]
     unknown = changes.keys() - made.keys()

@@ -11,14 +11,20 @@ import pytest
 
 from bmsd.cli import doctor, doctor_machine
 from bmsd.cli.doctor_boot import Boot, numbers
-from bmsd.cli.doctor_machine import Finding, GpioChip, Machine, Verdict
+from bmsd.cli.doctor_machine import CheckResult, CheckState, GpioChip, Machine
 from bmsd.cli.doctor_system import setting
 from bmsd.cli.main import main
 from bmsd.ipc import shared_files
 from tests.support.configured import pack_text
 
 pytestmark = pytest.mark.usefixtures("clock")
-GOOD, WARN, BAD, UNKNOWN, SKIPPED = Verdict.GOOD, Verdict.WARN, Verdict.BAD, Verdict.UNKNOWN, Verdict.SKIPPED
+GOOD, WARN, BAD, UNKNOWN, SKIPPED = (
+    CheckState.GOOD,
+    CheckState.WARN,
+    CheckState.BAD,
+    CheckState.UNKNOWN,
+    CheckState.SKIPPED,
+)
 CONFIG = pack_text("""
 [outputs]
 charge = 17
@@ -168,7 +174,7 @@ class Rig:
             [{"linkinfo": {"info_kind": "can", "info_data": info}}]
         )
 
-    def look(self) -> Mapping[str, Finding]:
+    def look(self) -> Mapping[str, CheckResult]:
         case = doctor.case_of(self.machine, Path("/etc/bmsd/bmsd.toml"), self.root / "run/bmsd")
         return {check.name: doctor.examined(check, case) for check in doctor.CHECKS}
 
@@ -243,7 +249,7 @@ def pin(*owner: int) -> Callable[[Rig], None]:
     return change
 
 
-PLANTED: list[tuple[str, Callable[[Rig], None], Verdict, str, str]] = [
+PLANTED: list[tuple[str, Callable[[Rig], None], CheckState, str, str]] = [
     ("strict_gpio", persist("Y"), BAD, "keeps a line", "Reboot"),
     ("strict_gpio", both(persist("Y"), on.boot("dtparam=strict_gpiod", "#dtparam=strict_gpiod")),
      BAD, "keeps a line", "dtparam=strict_gpiod to /boot/firmware/config.txt"),
@@ -472,11 +478,11 @@ def test_other_kinds_of_links_are_left_alone(rig) -> None:
 
 def test_who_may_unlock_writes_is_told(rig) -> None:
     WRITES(rig)
-    assert rig.look()["modbus_writes"] == Finding(
+    assert rig.look()["modbus_writes"] == CheckResult(
         GOOD, "modbus.lan: unlocked by 'bmsctl modbus unlock' alone, no PIN is set"
     )
     pin(0, 990, 0o640)(rig)
-    assert rig.look()["modbus_writes"] == Finding(
+    assert rig.look()["modbus_writes"] == CheckResult(
         GOOD, "modbus.lan: unlocked by a PIN or 'bmsctl modbus unlock'"
     )
 
@@ -664,7 +670,7 @@ def test_the_program(tmp_path, capsys) -> None:
 
 @pytest.mark.parametrize(("verdict", "code"), [(GOOD, 0), (WARN, 0), (UNKNOWN, 0), (SKIPPED, 0), (BAD, 1)])
 def test_exit_codes(monkeypatch, tmp_path, verdict, code) -> None:
-    monkeypatch.setattr(doctor, "examined", lambda check, case: Finding(verdict, "text"))
+    monkeypatch.setattr(doctor, "examined", lambda check, case: CheckResult(verdict, "text"))
     assert main(["doctor", "--root", str(tmp_path), "--runtime-dir", str(tmp_path)]) == code
 
 
@@ -677,7 +683,7 @@ def test_marks_are_never_replaced_by_a_question_mark(monkeypatch, tmp_path, caps
     for encoding in ("ascii", "latin-1", "cp437"):
         raw = io.BytesIO()
         stream = io.TextIOWrapper(raw, encoding=encoding)
-        findings = {check.name: Finding(BAD, "gone") for check in doctor.CHECKS}
+        findings = {check.name: CheckResult(BAD, "gone") for check in doctor.CHECKS}
         doctor._tell(findings, doctor.Counter({BAD: 1}), Console(stream))
         stream.flush()
         assert raw.getvalue().decode(encoding).splitlines()[1].startswith("x ")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bmsd.tables.configuration import KEYS, Key
-from bmsd.tables.parameters import ROWS, Row
+from bmsd.tables.parameters import ROWS, ParameterRow
 from tests.support import advice
 from tests.support.configured import GOOD
 from tests.support.dangerous_files import drawn, text_of
@@ -37,7 +37,7 @@ def after_each_way(folder: Path, sections: advice.Sections, problem: str) -> lis
     ]
 
 
-def outside(row: Row) -> list[float]:
+def outside(row: ParameterRow) -> list[float]:
     """Give values around and beyond what a parameter may be."""
     low, high = row.bounds(16)
     dice = random.Random(row.name)

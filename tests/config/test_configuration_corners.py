@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bmsd.daemon.request_handler import Desk
+from bmsd.daemon.request_handler import RequestHandler
 from tests.support.configured import GOOD, loaded, problems, written
 from tests.support.desks import refused
 
@@ -69,4 +69,4 @@ def test_the_balance_trigger_of_the_default_preset_follows_the_capacity(tmp_path
 def test_a_write_at_run_time_that_the_heater_does_not_fit_is_refused(tmp_path, values) -> None:
     """S4, S8: a set that would exceed the heater's limits at full pack voltage is refused, whenever it comes."""
     config = loaded(tmp_path, GOOD.replace("resistance_ohm = 24.0", "resistance_ohm = 19.2"))
-    assert refused(Desk(config, {}), {"do": "set", "values": values})
+    assert refused(RequestHandler(config, {}), {"do": "set", "values": values})

@@ -6,7 +6,7 @@ import pytest
 
 from bmsd.config.load import load
 from bmsd.daemon.main import EXIT_CONFIG, EXIT_GOOD, main
-from bmsd.daemon.request_handler import Desk
+from bmsd.daemon.request_handler import RequestHandler
 from bmsd.errors import ParameterError
 from tests.support.configured import GOOD, loaded, pack_text, problems, written
 
@@ -175,7 +175,7 @@ def test_an_unknown_line_word_is_told(tmp_path) -> None:
 def test_a_write_at_run_time_is_held_to_the_same(tmp_path) -> None:
     """S8: and changes nothing; what the file knows, a write may use."""
     text = GOOD.replace("cells = 16", 'cells = 16\ni_know = ["cell_ovp_v"]')
-    plain, knowing = Desk(loaded(tmp_path, GOOD), {}), Desk(loaded(tmp_path, text), {})
+    plain, knowing = RequestHandler(loaded(tmp_path, GOOD), {}), RequestHandler(loaded(tmp_path, text), {})
     for values in ({"charge_utp_decic": -50}, {"forbidden_charge_ma": 58_000}, {"cell_ovp_mv": 3651}):
         with pytest.raises(ParameterError, match="Take at"):
             plain._set(values, "a test", 0)
@@ -183,4 +183,4 @@ def test_a_write_at_run_time_is_held_to_the_same(tmp_path) -> None:
     knowing._set({"cell_ovp_mv": 3651}, "a test", 0)
     assert knowing.parameters.cell_ovp_mv == 3651
     with pytest.raises(ParameterError):
-        Desk(loaded(tmp_path, GOOD), {"charge_utp_decic": -50})
+        RequestHandler(loaded(tmp_path, GOOD), {"charge_utp_decic": -50})

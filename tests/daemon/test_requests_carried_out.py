@@ -10,7 +10,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from bmsd.config.load import load
-from bmsd.daemon.request_handler import Desk
+from bmsd.daemon.request_handler import RequestHandler
 from bmsd.tables import parameters
 from tests.support.configured import EXAMPLE
 from tests.support.desks import handled, refused
@@ -63,7 +63,7 @@ NONSENSE: tuple[dict[str, Any], ...] = (
 
 @pytest.mark.parametrize("request_", NONSENSE, ids=str)
 def test_a_request_that_makes_no_sense_is_refused_in_words(request_) -> None:
-    assert refused(Desk(CONFIG, {}), request_)
+    assert refused(RequestHandler(CONFIG, {}), request_)
 
 
 @hypothesis_settings(deadline=None, max_examples=examples(300))
@@ -77,7 +77,7 @@ def test_a_request_that_makes_no_sense_is_refused_in_words(request_) -> None:
 )
 def test_a_write_is_taken_whole_or_not_at_all(values) -> None:
     """S8: and what is taken is a set that is in order."""
-    desk = Desk(CONFIG, {})
+    desk = RequestHandler(CONFIG, {})
     answer = handled(desk, {"do": "set", "values": values})
     if answer["ok"]:
         assert all(desk.parameters.get(name) == value for name, value in values.items())
@@ -90,7 +90,7 @@ def test_a_write_is_taken_whole_or_not_at_all(values) -> None:
 
 def test_an_accepted_write_is_recorded_with_who_what_from_and_to() -> None:
     """S8."""
-    desk = Desk(CONFIG, {})
+    desk = RequestHandler(CONFIG, {})
     answer = handled(desk, {"do": "set", "values": {"cell_ovp_mv": 3580}})
     assert answer == {"ok": True, "changed": ["cell_ovp_mv"]}
     (event,) = desk.take_events()
@@ -99,7 +99,7 @@ def test_an_accepted_write_is_recorded_with_who_what_from_and_to() -> None:
 
 
 def test_unset_goes_back_to_the_configuration() -> None:
-    desk = Desk(CONFIG, {"cell_ovp_mv": 3580})
+    desk = RequestHandler(CONFIG, {"cell_ovp_mv": 3580})
     assert desk.parameters.cell_ovp_mv == 3580
     handled(desk, {"do": "unset"})
     assert desk.parameters == CONFIG.parameters
@@ -107,7 +107,7 @@ def test_unset_goes_back_to_the_configuration() -> None:
 
 
 def test_a_preset_keeps_the_current_limits_of_the_installer() -> None:
-    desk = Desk(CONFIG, {})
+    desk = RequestHandler(CONFIG, {})
     handled(desk, {"do": "preset", "name": "jk-compatible"})
     assert desk.parameters.charge_otp_decic == 600
     assert desk.parameters.charge_ocp_ma == 100_000
@@ -115,7 +115,7 @@ def test_a_preset_keeps_the_current_limits_of_the_installer() -> None:
 
 def test_a_factory_reset_goes_back_to_the_configuration_with_contactors_open_only() -> None:
     """S6, S8: parameters are those of the files, recorded with who; refused while a contactor is closed."""
-    desk = Desk(CONFIG, {"cell_ovp_mv": 3550})
+    desk = RequestHandler(CONFIG, {"cell_ovp_mv": 3550})
     assert "a contactor is closed" in refused(desk, {"do": "factory-reset"})
     request = handled(desk, {"do": "factory-reset"}, "uid 7", contactors_open=True)
     assert (request.kind, request.who) == ("factory", "uid 7")
@@ -129,11 +129,11 @@ def test_a_factory_reset_goes_back_to_the_configuration_with_contactors_open_onl
 @pytest.mark.parametrize("name", ["force", "full"])
 @pytest.mark.parametrize("on", [True, False])
 def test_a_charge_is_asked_of_the_core(name, on) -> None:
-    request = handled(Desk(CONFIG, {}), {"do": "charge", "name": name, "on": on}, "uid 7")
+    request = handled(RequestHandler(CONFIG, {}), {"do": "charge", "name": name, "on": on}, "uid 7")
     assert (request.kind, request.name, request.on, request.who) == ("charge", name, on, "uid 7")
 
 
 def test_the_override_is_asked_of_the_core() -> None:
     """S10: it carries who asked."""
-    request = handled(Desk(CONFIG, {}), {"do": "emergency", "on": True}, "uid 7")
+    request = handled(RequestHandler(CONFIG, {}), {"do": "emergency", "on": True}, "uid 7")
     assert (request.kind, request.on, request.who) == ("emergency", True, "uid 7")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from bmsd.config.load import load
 from bmsd.core.types import Request
-from bmsd.daemon.request_handler import Desk
+from bmsd.daemon.request_handler import RequestHandler
 from tests.support.configured import EXAMPLE
 from tests.support.desks import handled, refused
 from tests.support.effort import examples
@@ -20,14 +20,14 @@ CONFIG = load(EXAMPLE)
 @pytest.mark.parametrize("alarm", [[], {}, ["cell_floor"], {"name": "cell_floor"}], ids=str)
 def test_a_reset_of_something_that_is_no_name_is_refused(alarm) -> None:
     """S9: a request never ends the core, whoever asks."""
-    assert refused(Desk(CONFIG, {}), {"do": "reset", "alarm": alarm})
+    assert refused(RequestHandler(CONFIG, {}), {"do": "reset", "alarm": alarm})
 
 
 @pytest.mark.parametrize("digits", [300, 400, 4000])
 def test_a_number_without_measure_is_refused(digits) -> None:
     """S9: JSON knows no largest integer."""
-    assert refused(Desk(CONFIG, {}), {"do": "set", "values": {"cell_ovp_mv": 10**digits}})
-    assert refused(Desk(CONFIG, {}), {"do": "set", "values": {"heater_max_mw": -(10**digits)}})
+    assert refused(RequestHandler(CONFIG, {}), {"do": "set", "values": {"cell_ovp_mv": 10**digits}})
+    assert refused(RequestHandler(CONFIG, {}), {"do": "set", "values": {"heater_max_mw": -(10**digits)}})
 
 
 anything = st.recursive(
@@ -43,6 +43,6 @@ keys = st.sampled_from(("name", "on", "alarm", "values", "set", "cell"))
 @given(verbs, st.dictionaries(keys, anything, max_size=4))
 def test_any_object_gets_an_answer_or_goes_to_the_core(verb, rest) -> None:
     """S9: whatever JSON can say."""
-    desk = Desk(CONFIG, {})
+    desk = RequestHandler(CONFIG, {})
     answer = handled(desk, {**rest, "do": verb})
     assert isinstance(answer, Request) or isinstance(answer["ok"], bool)

@@ -9,7 +9,7 @@ import pytest
 
 from bmsd.config.load import load
 from bmsd.core.types import Request
-from bmsd.daemon.request_handler import Desk
+from bmsd.daemon.request_handler import RequestHandler
 from tests.support.configured import EXAMPLE
 from tests.support.desks import handled
 
@@ -18,18 +18,18 @@ OVP = CONFIG.parameters.cell_ovp_mv
 WIRE = "modbus unit 1"
 
 
-def ask(desk: Desk, do: str, **words: Any) -> dict[str, Any] | Request:
+def ask(desk: RequestHandler, do: str, **words: Any) -> dict[str, Any] | Request:
     """Let the desk handle a request; give its answer, or what goes to the core."""
     return handled(desk, {"do": do, **words}, "uid 990", 5000, contactors_open=True)
 
 
-def narrow(desk: Desk, **values: int) -> dict[str, Any]:
+def narrow(desk: RequestHandler, **values: int) -> dict[str, Any]:
     answer = ask(desk, "set", values=values, remote=WIRE)
     assert isinstance(answer, dict)
     return answer
 
 
-def here(desk: Desk, **values: int) -> dict[str, Any]:
+def here(desk: RequestHandler, **values: int) -> dict[str, Any]:
     answer = ask(desk, "set", values=values)
     assert isinstance(answer, dict)
     return answer
@@ -37,7 +37,7 @@ def here(desk: Desk, **values: int) -> dict[str, Any]:
 
 @pytest.fixture
 def desk():
-    return Desk(CONFIG, {})
+    return RequestHandler(CONFIG, {})
 
 
 def test_narrower_is_taken_and_recorded_with_who(desk) -> None:
@@ -106,7 +106,7 @@ def test_going_back_here_is_going_back_all_the_way(desk, do) -> None:
 def test_what_was_narrowed_survives_a_restart(desk) -> None:
     """S13, S14."""
     narrow(desk, cell_ovp_mv=OVP - 50)
-    again = Desk(CONFIG, desk.changed, None, desk.remote)
+    again = RequestHandler(CONFIG, desk.changed, None, desk.remote)
     assert again.parameters.cell_ovp_mv == OVP - 50
 
 
@@ -114,7 +114,7 @@ def test_a_configuration_that_became_narrower_is_not_widened_by_what_was_kept(de
     """S14."""
     kept = {"cell_ovp_mv": OVP - 10}
     narrower = replace(CONFIG, parameters=replace(CONFIG.parameters, cell_ovp_mv=OVP - 40))
-    assert Desk(narrower, {}, None, kept).parameters.cell_ovp_mv == OVP - 40
+    assert RequestHandler(narrower, {}, None, kept).parameters.cell_ovp_mv == OVP - 40
 
 
 @pytest.mark.parametrize("on", [True, False])
@@ -157,7 +157,7 @@ def test_unlocking_where_nothing_takes_writes_is_refused(desk) -> None:
 
 
 def test_unlocking_is_recorded_and_told_until_when() -> None:
-    desk = Desk(WRITES, {})
+    desk = RequestHandler(WRITES, {})
     assert ask(desk, "writes", unlock_s=600) == {"ok": True, "unlocked_s": 600}
     assert desk.door == {"at_ms": 5000, "until_ms": 605_000, "link": ""}
     assert ask(desk, "writes", unlock_s=0, link="modbus") == {"ok": True, "unlocked_s": 0}
@@ -172,7 +172,7 @@ def test_unlocking_is_recorded_and_told_until_when() -> None:
               {"unlock_s": 5, "link": "modbus@attic"}, {"unlock_s": 5, "link": 3}],
 )  # fmt: skip
 def test_unlocking_for_ever_or_nowhere_is_refused(words) -> None:
-    desk = Desk(WRITES, {})
+    desk = RequestHandler(WRITES, {})
     door = desk.door
     answer = ask(desk, "writes", **words)
     assert isinstance(answer, dict)

@@ -19,7 +19,7 @@ from bmsd.errors import PeerError, StaleError
 from bmsd.ipc.request_socket import (
     LONGEST_REQUEST,
     MOST_CONNECTIONS,
-    Asked,
+    PendingRequest,
     RequestServer,
     ask,
     parse_request,
@@ -52,10 +52,10 @@ class Desk:
             peer.sendall(data)
         return peer
 
-    def wait(self, duration_ms: int = 50) -> list[Asked]:
+    def wait(self, duration_ms: int = 50) -> list[PendingRequest]:
         """Serve for some time, as the core does between two cycles; it must end in time."""
         until_ms = monotonic_ms() + duration_ms
-        found: list[Asked] = []
+        found: list[PendingRequest] = []
         rounds = 0
         while monotonic_ms() < until_ms or rounds < ROUNDS:
             found += self.server.wait(until_ms)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bmsd.ipc.status import columns, public, row
-from bmsd.tables.points import POINTS, SWITCHES, Count, Kind
+from bmsd.tables.points import POINTS, SWITCHES, Count, PointKind
 
 CELLS, SENSORS = 4, 2
 PROMISED = """
@@ -60,7 +60,7 @@ def promised() -> dict[str, dict[str, bool]]:
 def points(value: Any = 1000) -> dict[str, Any]:
     made = {}
     for point in POINTS:
-        one = {Kind.FLAG: True, Kind.TEXT: "idle", Kind.NUMBER: value}[point.kind]
+        one = {PointKind.FLAG: True, PointKind.TEXT: "idle", PointKind.NUMBER: value}[point.kind]
         width = {Count.ONE: 0, Count.PER_CELL: CELLS, Count.PER_SENSOR: SENSORS}[point.count]
         made[point.name] = [one] * width if width else one
     return made

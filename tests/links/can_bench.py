@@ -15,7 +15,7 @@ from bmsd.config.can import CanConfig
 from bmsd.ipc.frame_ring import RingWriter
 from bmsd.ipc.shared_files import Publisher
 from bmsd.links import can as can_link
-from bmsd.links.can import Inverter
+from bmsd.links.can import InverterState
 from bmsd.links.link import Link
 from tests.support.clocks import StillClock
 
@@ -74,7 +74,9 @@ class Bench:
         self.clock = StillClock(monkeypatch)
         monkeypatch.setattr(can_link.time, "sleep", lambda _: None)
         self.link = Link("can", config, folder)  # type: ignore[arg-type]
-        self.inverter = Inverter(self.link, CanConfig(protocol, silence_s, {"channel": "fake"}, **settings))
+        self.inverter = InverterState(
+            self.link, CanConfig(protocol, silence_s, {"channel": "fake"}, **settings)
+        )
         self.bus = FakeBus()
         # Some tests make hundreds of these, and select() knows no descriptor above 1023.
         ring, pipe = self.inverter._traffic._ring, (self.link._woken, self.link._wake)

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from bmsd.docgen import clients
-from bmsd.docgen.clients import SHOWN_CELLS, Row
+from bmsd.docgen.clients import SHOWN_CELLS, ClientRow
 from bmsd.tables import points, registers, remote
-from bmsd.tables.registers import Word
+from bmsd.tables.registers import RegisterWord
 
 TYPES = {"uint16": "H", "int16": "h", "uint32": "I", "int32": "i"}
 ROWS = list(clients.rows())
@@ -46,7 +46,7 @@ def raw(words: dict[int, int], address: int, kind: str) -> int:
     return int(struct.unpack(f">{TYPES[kind]}", data)[0])
 
 
-def expected(row: Row) -> float:
+def expected(row: ClientRow) -> float:
     """Give the value of a row in people's units, without its scale."""
     value = KNOWN[row.point]
     if isinstance(value, list):
@@ -57,7 +57,7 @@ def expected(row: Row) -> float:
     return value / point.unit.scale if point else value
 
 
-def same(row: Row, found: float) -> bool:
+def same(row: ClientRow, found: float) -> bool:
     return found == pytest.approx(expected(row), abs=row.scale / 2 + 1e-9)
 
 
@@ -145,10 +145,10 @@ def test_telegraf_reads_every_value_and_drops_what_is_unknown() -> None:
         assert all(same(row, left[row.name]) for row in SHOWN if row.name in left)
 
 
-@pytest.mark.parametrize("word", [word for word in Word if word is not Word.BITS])
+@pytest.mark.parametrize("word", [word for word in RegisterWord if word is not RegisterWord.BITS])
 def test_the_highest_and_the_lowest_known_value_are_kept_and_the_unknown_one_is_not(word) -> None:
     """At the limit and one step beyond."""
-    row = Row(0, "x", word, 0.01, "V", "", "x", "live")
+    row = ClientRow(0, "x", word, 0.01, "V", "", "x", "live")
     low, high = clients.limits(row)
     _, lowest, highest, unknown = word.value
     assert low <= lowest * 0.01

@@ -15,10 +15,10 @@ from bmsd.ipc import shared_files
 from bmsd.ipc.shared_files import Publisher, monotonic_ms
 from bmsd.links import jk_4e57
 from bmsd.links.jk_values import ALARM_BITS
-from bmsd.links.modbus_jk import Board, JkMap
-from bmsd.links.modbus_pack import Pack
-from bmsd.links.modbus_rtu import Refusal, Request, crc_is_good, with_crc
-from bmsd.links.modbus_unit import Unit
+from bmsd.links.modbus_jk import JkBoard, JkMap
+from bmsd.links.modbus_pack import MappedPack
+from bmsd.links.modbus_rtu import ModbusRequest, Refusal, crc_is_good, with_crc
+from bmsd.links.modbus_unit import ModbusUnit
 from bmsd.links.snapshots import Snapshots
 from bmsd.tables import alarms, jk
 from bmsd.tables import jk_4e57 as story_rows
@@ -52,9 +52,9 @@ class Bench:
         text = EXAMPLE.replace("battery_sensors = 2", f"battery_sensors = {battery_sensors}")
         text = text.replace("switch_sensor = true", f"switch_sensor = {switch_sensor}")
         (folder / "bmsd.toml").write_text(text)
-        self.pack = Pack(load(folder / "bmsd.toml"), Snapshots(folder))
+        self.pack = MappedPack(load(folder / "bmsd.toml"), Snapshots(folder))
         self.map = JkMap(self.pack, 5)
-        self.unit = Unit([self.map])
+        self.unit = ModbusUnit([self.map])
         self.publisher = Publisher(folder)
 
     def publish(self, *active: str, age_ms: int = 0, **changed) -> Bench:
@@ -65,7 +65,7 @@ class Bench:
 
     def frame(self, register: int) -> bytes:
         """Ask as a master does; check the acknowledgement behind the frame, give the frame."""
-        reply = self.unit.answer(Request(5, 16, struct.pack(">HHBH", register, 1, 2, 0)))
+        reply = self.unit.answer(ModbusRequest(5, 16, struct.pack(">HHBH", register, 1, 2, 0)))
         assert reply is not None
         assert len(reply) == 308
         assert reply[300:] == with_crc(struct.pack(">BBHH", 5, 16, register, 1))
@@ -74,8 +74,8 @@ class Bench:
     def live(self) -> dict:
         return client.frame(self.frame(0x1620))
 
-    def station(self) -> jk_4e57.Station:
-        return jk_4e57.Station(Board(self.pack, 5).values, 115_200)
+    def station(self) -> jk_4e57.JkStation:
+        return jk_4e57.JkStation(JkBoard(self.pack, 5).values, 115_200)
 
     def story(self) -> dict:
         reply = asked(self.station(), READ_ALL)
@@ -83,7 +83,7 @@ class Bench:
         return client.story(reply)
 
 
-def asked(station: jk_4e57.Station, *pieces: bytes, pause_us: int = 100) -> bytes | None:
+def asked(station: jk_4e57.JkStation, *pieces: bytes, pause_us: int = 100) -> bytes | None:
     now_us = 1_000_000
     for piece in pieces:
         station.feed(piece, now_us)
@@ -97,7 +97,7 @@ def bench(tmp_path):
 
 
 def refusal(body: bytes, bench: Bench, function: int = 16) -> int:
-    reply = bench.unit.answer(Request(5, function, body))
+    reply = bench.unit.answer(ModbusRequest(5, function, body))
     assert reply is not None
     assert crc_is_good(reply)
     assert len(reply) == 5
@@ -107,7 +107,7 @@ def refusal(body: bytes, bench: Bench, function: int = 16) -> int:
 # --- The tables and the client against real boards ------------------------------------------------------------
 
 
-def raw(row: jk.Field, data: bytes, order: str) -> list:
+def raw(row: jk.JkField, data: bytes, order: str) -> list:
     """Read a field of bmsd's table out of recorded bytes, in inside units."""
     if row.kind is jk.TEXT:
         return [data[row.offset : row.offset + row.count].rstrip(b"\0").decode()]
@@ -158,7 +158,7 @@ def inside(row: str, key: str, value: float) -> int:
     return round(value * next((by for ending, by in scale.items() if row.endswith(ending)), 1))
 
 
-def compared(block: jk.Block, data: bytes, order: str, decoded: dict) -> int:
+def compared(block: jk.JkBlock, data: bytes, order: str, decoded: dict) -> int:
     stated, count = told(decoded), 0
     for row in block.fields:
         if row.value in stated and row.kind is not jk.I8 and row.offset + 4 <= len(data):
@@ -411,7 +411,7 @@ STAND_INS = {
 def test_each_value_that_is_unknown_is_a_failed_board_or_a_stand_in_with_a_reason(bench, name) -> None:
     """S2."""
     bench.publish(**{name: None})
-    reply = bench.unit.answer(Request(5, 3, struct.pack(">HH", 0x1290, 2)))
+    reply = bench.unit.answer(ModbusRequest(5, 3, struct.pack(">HH", 0x1290, 2)))
     assert (reply[1] == 3) == (name in STAND_INS)
 
 
@@ -569,7 +569,7 @@ def test_a_request_in_pieces_or_behind_noise_is_answered(bench) -> None:
 
 def test_after_ten_thousand_random_buffers_the_next_good_request_is_answered(bench) -> None:
     """S9."""
-    station, values = bench.station(), Board(bench.publish().pack, 5).values()
+    station, values = bench.station(), JkBoard(bench.publish().pack, 5).values()
     station._values = lambda: values
     choice, now_us = random.Random(13), 0
     for _ in range(10_000):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bmsd.links.limit import HOUR_MS, MINUTE_MS, Limit, Limits
+from bmsd.links.limit import HOUR_MS, MINUTE_MS, Limit, RateLimits
 from bmsd.links.link import ERROR, MOST_LINES, WARNING, Lost
 from tests.links.watched import Watched
 
@@ -16,7 +16,7 @@ def link(tmp_path, monkeypatch) -> Watched:
 
 
 def test_two_limits_hold_together_and_what_one_refuses_the_other_does_not_count() -> None:
-    both = Limits(Limit(2, MINUTE_MS), Limit(3, HOUR_MS))
+    both = RateLimits(Limit(2, MINUTE_MS), Limit(3, HOUR_MS))
     assert [both.spent(0), both.spent(1), both.spent(2), both.spent(3)] == [False, False, True, True]
     assert [both.spent(MINUTE_MS), both.spent(MINUTE_MS)] == [False, True]
     assert both.spent(HOUR_MS - 1)

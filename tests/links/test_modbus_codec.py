@@ -12,17 +12,17 @@ from hypothesis import strategies as st
 from bmsd.links.modbus_rtu import (
     LONGEST_FRAME,
     Framer,
-    Order,
+    ModbusRequest,
     Refusal,
     RefusedError,
-    Request,
+    RegisterAccess,
     crc16,
     crc_is_good,
     order_of,
     silence_us,
     with_crc,
 )
-from bmsd.links.modbus_unit import Unit
+from bmsd.links.modbus_unit import ModbusUnit
 
 BAUD = 115_200
 GOOD = with_crc(bytes.fromhex("010300640002"))
@@ -36,7 +36,7 @@ class Line:
 
     def __init__(self, units: tuple[int, ...] = (1,), baudrate: int = BAUD) -> None:
         self.framer = Framer(units, baudrate)
-        self.units = {unit: Unit([Registers()]) for unit in units}
+        self.units = {unit: ModbusUnit([Registers()]) for unit in units}
         self.now_us = 1_000_000
         self.said: list[bytes] = []
 
@@ -144,22 +144,22 @@ def test_several_units_on_one_line_are_all_answered_and_no_other() -> None:
 
 def test_maps_under_one_unit_stand_side_by_side() -> None:
     """An address that one map does not have is looked for in the next; another refusal is the answer."""
-    unit = Unit([Registers(), Registers(40_000)])
-    request = Request(1, 3, struct.pack(">HH", 40_001, 1))
+    unit = ModbusUnit([Registers(), Registers(40_000)])
+    request = ModbusRequest(1, 3, struct.pack(">HH", 40_001, 1))
     assert unit.answer(request) == with_crc(bytes.fromhex("0103029C41"))
-    assert unit.answer(Request(1, 3, struct.pack(">HH", 20_000, 1))) == exception(3, 2)
-    assert unit.answer(Request(1, 3, struct.pack(">HH", 13, 1))) == exception(3, 4)
+    assert unit.answer(ModbusRequest(1, 3, struct.pack(">HH", 20_000, 1))) == exception(3, 2)
+    assert unit.answer(ModbusRequest(1, 3, struct.pack(">HH", 13, 1))) == exception(3, 4)
 
 
 GOOD_ORDERS = (
-    (3, "0064007D", Order(100, 125)),
-    (4, "00640001", Order(100, 1)),
-    (5, "0064FF00", Order(100, 1, (1,))),
-    (5, "00640000", Order(100, 1, (0,))),
-    (6, "0064ABCD", Order(100, 1, (0xABCD,))),
-    (15, "00640009020501", Order(100, 9, (1, 0, 1, 0, 0, 0, 0, 0, 1))),
-    (16, "006400020400010002", Order(100, 2, (1, 2))),
-    (16, "0064007BF6" + "0007" * 123, Order(100, 123, (7,) * 123)),
+    (3, "0064007D", RegisterAccess(100, 125)),
+    (4, "00640001", RegisterAccess(100, 1)),
+    (5, "0064FF00", RegisterAccess(100, 1, (1,))),
+    (5, "00640000", RegisterAccess(100, 1, (0,))),
+    (6, "0064ABCD", RegisterAccess(100, 1, (0xABCD,))),
+    (15, "00640009020501", RegisterAccess(100, 9, (1, 0, 1, 0, 0, 0, 0, 0, 1))),
+    (16, "006400020400010002", RegisterAccess(100, 2, (1, 2))),
+    (16, "0064007BF6" + "0007" * 123, RegisterAccess(100, 123, (7,) * 123)),
 )
 NO_ORDERS = (
     (3, "00640000"), (3, "0064007E"), (5, "00640001"), (5, "0064FF01"), (15, "0064000000"), (15, "006400090105"),
@@ -171,19 +171,19 @@ NO_ORDERS = (
 
 @pytest.mark.parametrize(("function", "body", "order"), GOOD_ORDERS)
 def test_an_order_is_read_as_it_is_written(function, body, order) -> None:
-    assert order_of(Request(1, function, bytes.fromhex(body))) == order
+    assert order_of(ModbusRequest(1, function, bytes.fromhex(body))) == order
 
 
 @pytest.mark.parametrize(("function", "body"), NO_ORDERS)
 def test_an_order_that_makes_no_sense_is_refused_as_a_value(function, body) -> None:
     with pytest.raises(RefusedError) as refused:
-        order_of(Request(1, function, bytes.fromhex(body)))
+        order_of(ModbusRequest(1, function, bytes.fromhex(body)))
     assert refused.value.code is Refusal.VALUE
 
 
 @pytest.mark.parametrize(("function", "body"), [(15, "00640009"), (16, "00640002"), (3, "0401020304")])
 def test_our_own_acknowledgement_echoed_is_no_order(function, body) -> None:
-    assert order_of(Request(1, function, bytes.fromhex(body))) is None
+    assert order_of(ModbusRequest(1, function, bytes.fromhex(body))) is None
 
 
 def test_a_write_glued_to_garbage_is_never_taken() -> None:
@@ -267,7 +267,7 @@ def test_nothing_is_taken_before_the_silence_is_over() -> None:
     framer = Framer((1,), BAUD)
     framer.feed(GOOD, 0)
     assert framer.take(1749) is None
-    assert framer.take(1750) == Request(1, 3, bytes.fromhex("00640002"))
+    assert framer.take(1750) == ModbusRequest(1, 3, bytes.fromhex("00640002"))
     assert framer.due_us() is None
 
 

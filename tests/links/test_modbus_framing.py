@@ -13,8 +13,8 @@ import pytest
 
 from bmsd.links import modbus_unit
 from bmsd.links.listener import silence_us
-from bmsd.links.modbus_rtu import Echo, Framer, Refusal, RefusedError, Request, crc_is_good, with_crc
-from bmsd.links.modbus_unit import Station, Unit
+from bmsd.links.modbus_rtu import Echo, Framer, ModbusRequest, Refusal, RefusedError, crc_is_good, with_crc
+from bmsd.links.modbus_unit import ModbusUnit, Station
 from bmsd.tables import jk
 
 BAUD = 115_200
@@ -65,7 +65,7 @@ class Line:
 
     def __init__(self, units: tuple[int, ...] = (1,), baudrate: int = BAUD) -> None:
         self.map = Registers()
-        self.station = Station({unit: Unit([self.map]) for unit in units}, Pack(), baudrate)  # type: ignore[arg-type]
+        self.station = Station({unit: ModbusUnit([self.map]) for unit in units}, Pack(), baudrate)  # type: ignore[arg-type]
         self.now_us = 1_000_000
         self.said: list[bytes] = []
 
@@ -277,7 +277,7 @@ def test_many_short_pieces_cost_little() -> None:
         framer.take((n + 1) * SILENCE_US)
         assert len(framer._starts) <= 33
     framer.feed(read(100), 2001 * SILENCE_US)
-    assert framer.take(2003 * SILENCE_US) == Request(1, 3, bytes.fromhex("00640002"))
+    assert framer.take(2003 * SILENCE_US) == ModbusRequest(1, 3, bytes.fromhex("00640002"))
 
 
 def test_a_shared_line_of_random_pieces_gives_right_answers_and_no_other() -> None:

@@ -7,16 +7,16 @@ import pytest
 from bmsd import __version__
 from bmsd.config.load import load
 from bmsd.links.modbus_identity import objects_of
-from bmsd.links.modbus_rtu import Refusal, Request, with_crc
-from bmsd.links.modbus_unit import Unit
+from bmsd.links.modbus_rtu import ModbusRequest, Refusal, with_crc
+from bmsd.links.modbus_unit import ModbusUnit
 from tests.support.configured import EXAMPLE
 
 OBJECTS = objects_of(load(EXAMPLE))
-UNIT = Unit([], OBJECTS)
+UNIT = ModbusUnit([], OBJECTS)
 
 
 def asked(body: bytes) -> bytes:
-    answer = UNIT.plain(Request(1, 0x2B, body))
+    answer = UNIT.plain(ModbusRequest(1, 0x2B, body))
     assert answer is not None
     return answer[1:]
 
@@ -76,5 +76,5 @@ def test_pymodbus_reads_it() -> None:
 
 
 def test_it_is_answered_on_a_serial_line() -> None:
-    answer = UNIT.answer(Request(1, 0x2B, bytes.fromhex("0E0400")))
+    answer = UNIT.answer(ModbusRequest(1, 0x2B, bytes.fromhex("0E0400")))
     assert answer == with_crc(bytes.fromhex("012B0E0483000001") + b"\0\x04bmsd")

@@ -16,7 +16,7 @@ from bmsd.cli import modbus_line
 from bmsd.cli.main import main
 from bmsd.ipc.shared_files import Publisher, monotonic_ms
 from bmsd.links import modbus_listen
-from bmsd.links.modbus_listen import Heard, Setting, heard_at, listened, search, settings_after
+from bmsd.links.modbus_listen import LineSetting, LineTraffic, heard_at, listened, search, settings_after
 from bmsd.links.modbus_rtu import with_crc
 from bmsd.tables import jk
 from tests.support.configured import EXAMPLE
@@ -26,7 +26,7 @@ ANSWER = with_crc(bytes.fromhex("01030400010002"))
 OTHER = with_crc(bytes.fromhex("090300640002"))
 STORY = bytes.fromhex("4E5700130000000006030000000000006800000129")
 NOISE = random.Random(1).randbytes(60)
-FIRST = Setting(115_200, "N")
+FIRST = LineSetting(115_200, "N")
 
 
 class Port:
@@ -79,12 +79,12 @@ def test_every_speed_and_parity_is_tried_once_after_the_first() -> None:
 
 
 def test_the_search_ends_where_it_fits_and_silence_is_not_searched() -> None:
-    right = Setting(19_200, "E")
-    found = search(FIRST, lambda one: Heard(one, 100, 5 * (one == right), 100 * (one != right)))
+    right = LineSetting(19_200, "E")
+    found = search(FIRST, lambda one: LineTraffic(one, 100, 5 * (one == right), 100 * (one != right)))
     assert (found[0].setting, found[-1].setting) == (FIRST, right)
-    assert len(search(FIRST, Heard)) == 1
-    assert len(search(FIRST, lambda one: Heard(one, 8, 1))) == 1
-    assert len(search(FIRST, lambda one: Heard(one, 8, 0, 8))) == 1 + len(list(settings_after(FIRST)))
+    assert len(search(FIRST, LineTraffic)) == 1
+    assert len(search(FIRST, lambda one: LineTraffic(one, 8, 1))) == 1
+    assert len(search(FIRST, lambda one: LineTraffic(one, 8, 0, 8))) == 1 + len(list(settings_after(FIRST)))
 
 
 @pytest.fixture
@@ -133,21 +133,21 @@ def test_a_real_port_is_listened_to_without_a_word(folder, capsys) -> None:
     os.close(theirs)
 
 
-def heard(monkeypatch, *found: Heard) -> None:
+def heard(monkeypatch, *found: LineTraffic) -> None:
     monkeypatch.setattr(modbus_listen, "search", lambda *_: list(found))
 
 
-BAD_FIRST = Heard(FIRST, 50, 0, 50)
+BAD_FIRST = LineTraffic(FIRST, 50, 0, 50)
 
 
 @pytest.mark.parametrize(
     ("found", "code", "words"),
     [
-        ([Heard(FIRST)], 1, "Nothing is heard"),
-        ([BAD_FIRST, Heard(Setting(1200, "O"), 50, 0, 50)], 1, "Bytes are heard but no good frame"),
-        ([BAD_FIRST, Heard(Setting(9600, "E"), 50, 5)], 1, 'modbus.baudrate = 9600 and modbus.parity = "E"'),
-        ([Heard(FIRST, 21, is_4e57=True)], 0, 'mode = "jk-4e57"'),
-        ([Heard(FIRST, 40, 5, units=(1,))], 0, "This fits; units named: 1."),
+        ([LineTraffic(FIRST)], 1, "Nothing is heard"),
+        ([BAD_FIRST, LineTraffic(LineSetting(1200, "O"), 50, 0, 50)], 1, "Bytes are heard but no good frame"),
+        ([BAD_FIRST, LineTraffic(LineSetting(9600, "E"), 50, 5)], 1, 'modbus.baudrate = 9600 and modbus.parity = "E"'),
+        ([LineTraffic(FIRST, 21, is_4e57=True)], 0, 'mode = "jk-4e57"'),
+        ([LineTraffic(FIRST, 40, 5, units=(1,))], 0, "This fits; units named: 1."),
     ],
 )  # fmt: skip
 def test_what_was_heard_is_said_with_the_next_step(folder, monkeypatch, capsys, found, code, words) -> None:

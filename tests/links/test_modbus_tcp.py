@@ -11,10 +11,10 @@ import pytest
 
 from bmsd.errors import PeerError
 from bmsd.links import modbus_tcp
-from bmsd.links.modbus_pack import Pack
+from bmsd.links.modbus_pack import MappedPack
 from bmsd.links.modbus_rtu import Refusal, RefusedError
 from bmsd.links.modbus_tcp import MOST_PEERS, Server, Stream
-from bmsd.links.modbus_unit import Unit
+from bmsd.links.modbus_unit import ModbusUnit
 from tests.support.patience import Patience, allowed
 
 
@@ -43,8 +43,8 @@ class Net:
         self.map = Registers()
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.listener.setblocking(False)
-        self.pack = Pack(None, None)  # type: ignore[arg-type]
-        self.server = Server(self.listener, {1: Unit([self.map])}, self.pack)
+        self.pack = MappedPack(None, None)  # type: ignore[arg-type]
+        self.server = Server(self.listener, {1: ModbusUnit([self.map])}, self.pack)
         self.clients: list[socket.socket] = []
 
     def client(self) -> socket.socket:
@@ -132,7 +132,9 @@ def test_units_0_and_255_are_this_device(net, unit) -> None:
 def test_of_several_units_the_first_is_this_device(net) -> None:
     second = Registers()
     second.read = lambda _address, count: [2] * count  # type: ignore[method-assign]
-    net.server._units |= Server(net.listener, {1: Unit([net.map]), 2: Unit([second])}, net.pack)._units
+    net.server._units |= Server(
+        net.listener, {1: ModbusUnit([net.map]), 2: ModbusUnit([second])}, net.pack
+    )._units
     client = net.client()
     assert said(net, client, asked(READ, unit=0))[6:] == b"\0" + ANSWER[7:]
     assert said(net, client, asked(READ, unit=2))[9:] == bytes.fromhex("0002 0002")

@@ -17,9 +17,9 @@ from bmsd.links import modbus_writes
 from bmsd.links.link import Link
 from bmsd.links.modbus_lock import WRITES_PER_HOUR, WRITES_PER_MINUTE, Why
 from bmsd.links.modbus_map import OwnMap
-from bmsd.links.modbus_pack import Pack
-from bmsd.links.modbus_rtu import Echo, Framer, Refusal, Request, crc_is_good, with_crc
-from bmsd.links.modbus_unit import Unit
+from bmsd.links.modbus_pack import MappedPack
+from bmsd.links.modbus_rtu import Echo, Framer, ModbusRequest, Refusal, crc_is_good, with_crc
+from bmsd.links.modbus_unit import ModbusUnit
 from bmsd.links.modbus_writes import Writes
 from bmsd.links.snapshots import Snapshots
 from bmsd.tables import registers, remote
@@ -50,7 +50,7 @@ class Line:
     def begin(self) -> None:
         """Start the link, or start it anew."""
         writes = Writes(self._link, self._ask)
-        self.unit = Unit([OwnMap(Pack(self.config, Snapshots(self.folder), writes), 1)])
+        self.unit = ModbusUnit([OwnMap(MappedPack(self.config, Snapshots(self.folder), writes), 1)])
 
     def publish(self, remote_off: tuple[str, ...] = (), seconds_open: int = 0) -> None:
         """Publish what the core does."""
@@ -69,7 +69,7 @@ class Line:
         return {"ok": True}
 
     def raw(self, function: int, body: bytes) -> bytes:
-        answer = self.unit.answer(Request(1, function, body))
+        answer = self.unit.answer(ModbusRequest(1, function, body))
         assert answer is not None
         assert crc_is_good(answer)
         return answer[1:-2]
@@ -136,14 +136,14 @@ def test_ten_thousand_random_writes_change_nothing_while_it_is_locked(line) -> N
         else:
             data = rng.randbytes(2 * count if rng.random() < 0.9 else rng.randrange(200))
             body = struct.pack(">HHB", address, count, len(data) & 0xFF) + data
-        line.unit.answer(Request(1, function, body))
+        line.unit.answer(ModbusRequest(1, function, body))
         assert line.asked == []
     assert line.read(600) == [1]
     assert line.read(registers.PARAMETERS_AT, 2) == [0, line.config.parameters.cell_ovp_mv]
 
 
 def test_a_line_without_writes_refuses_the_function(line) -> None:
-    line.unit = Unit([OwnMap(Pack(line.config, Snapshots(line.config.path.parent)), 1)])
+    line.unit = ModbusUnit([OwnMap(MappedPack(line.config, Snapshots(line.config.path.parent)), 1)])
     assert line.write_one(registers.SWITCHES_AT, 0) == refused(6, Refusal.FUNCTION)
     assert line.write(registers.SWITCHES_AT, 0) == refused(16, Refusal.FUNCTION)
     assert line.read(600) == [0]
@@ -379,7 +379,7 @@ def test_a_broadcast_write_is_dropped_and_counted() -> None:
 
 def test_an_adapter_that_gives_back_what_is_sent_gives_no_order() -> None:
     """The acknowledgement of function 06 is the order again, and would go round for ever."""
-    order = Request(1, 6, bytes.fromhex("02BC0000"))
+    order = ModbusRequest(1, 6, bytes.fromhex("02BC0000"))
     echo = Echo(115_200)
     assert not echo.is_one(order, 0)
     echo.answered(order, 1000)
@@ -388,7 +388,7 @@ def test_an_adapter_that_gives_back_what_is_sent_gives_no_order() -> None:
     echo.answered(order, 1000)
     assert not echo.is_one(order, 1_000_000), "a master that repeats it later means it"
     echo.answered(order, 1000)
-    assert not echo.is_one(Request(1, 6, bytes.fromhex("02BC0001")), 3000)
-    read = Request(1, 3, bytes.fromhex("00640002"))
+    assert not echo.is_one(ModbusRequest(1, 6, bytes.fromhex("02BC0001")), 3000)
+    read = ModbusRequest(1, 3, bytes.fromhex("00640002"))
     echo.answered(read, 1000)
     assert not echo.is_one(read, 3000)

@@ -14,7 +14,7 @@ from bmsd.core import step
 from bmsd.ipc import shared_files
 from bmsd.ipc.shared_files import Publisher, monotonic_ms
 from bmsd.links.modbus_map import OwnMap
-from bmsd.links.modbus_pack import Pack
+from bmsd.links.modbus_pack import MappedPack
 from bmsd.links.modbus_rtu import Refusal, RefusedError
 from bmsd.links.snapshots import Snapshots
 from bmsd.tables import alarms, points, registers
@@ -33,7 +33,7 @@ POINTS = {
 
 class Clock:
     def __init__(self, folder: Path) -> None:
-        self.map = OwnMap(Pack(load(EXAMPLE), Snapshots(folder)), 1)
+        self.map = OwnMap(MappedPack(load(EXAMPLE), Snapshots(folder)), 1)
         self._publisher = Publisher(folder)
 
     def publish(self, age_ms: int = 0, alarms_=(), **changed) -> None:

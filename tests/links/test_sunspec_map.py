@@ -13,7 +13,7 @@ from bmsd.config.load import load
 from bmsd.ipc import shared_files
 from bmsd.ipc.shared_files import Publisher, monotonic_ms
 from bmsd.links import identity, sunspec_values
-from bmsd.links.modbus_pack import Pack
+from bmsd.links.modbus_pack import MappedPack
 from bmsd.links.modbus_rtu import Refusal, RefusedError
 from bmsd.links.modbus_sunspec import SunSpecMap
 from bmsd.links.snapshots import Snapshots
@@ -53,7 +53,7 @@ class Bench:
         for old, new in config.items():
             text = re.sub(rf"^{old} = .*$", f"{old} = {new}", text, flags=re.MULTILINE)
         (folder / "bmsd.toml").write_text(text)
-        self.map = SunSpecMap(Pack(load(folder / "bmsd.toml"), Snapshots(folder)), 7)
+        self.map = SunSpecMap(MappedPack(load(folder / "bmsd.toml"), Snapshots(folder)), 7)
         self._publisher = Publisher(folder)
 
     def publish(self, *active: str, age_ms: int = 0, **changed) -> Bench:
@@ -127,7 +127,7 @@ def defined(points: list[dict]) -> list[tuple]:
     ]
 
 
-def written(points: tuple[sunspec.Point, ...]) -> list[tuple]:
+def written(points: tuple[sunspec.SunspecPoint, ...]) -> list[tuple]:
     return [(row.name, row.type.value[0], row.registers, row.scale) for row in points]
 
 

@@ -288,7 +288,7 @@ def test_every_row_of_the_driver_lies_where_the_chip_has_one_of_that_size() -> N
     from bmsd.sim.chips.bq769x2_memory import _DEFAULTS
 
     sizes = {address: struct.calcsize(form) for address, form, _ in _DEFAULTS}
-    rows = [value for value in vars(reg).values() if isinstance(value, reg.Row)]
+    rows = [value for value in vars(reg).values() if isinstance(value, reg.MemoryRow)]
     assert len(rows) > 80
     for row in rows:
         if row.address not in ZERO_BY_DEFAULT | NOT_SIMULATED:

@@ -6,12 +6,12 @@ import math
 
 import pytest
 
-from bmsd.sim.inverter import UNLIMITED_A, Inverter
+from bmsd.sim.inverter import UNLIMITED_A, SimInverter
 
 
-def told(volts: float | None, amps: float | None, draw_a: float | None, **how: float) -> Inverter:
+def told(volts: float | None, amps: float | None, draw_a: float | None, **how: float) -> SimInverter:
     """Give an inverter that was told its limits for the first time, with 100 A of sun at 58 V."""
-    made = Inverter(58.0)
+    made = SimInverter(58.0)
     made.charger_a, made.lag_s = 100.0, 0.0
     for name, value in how.items():
         setattr(made, name, value)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from bmsd.errors import PeerError
-from bmsd.sim.recording import Recording, Row
+from bmsd.sim.recording import Recording, RecordingRow
 from bmsd.sim.replay import read_curve
 
 
 @pytest.fixture
 def read(tmp_path):
-    def from_text(text: str, columns: str = "") -> tuple[Recording, list[Row]]:
+    def from_text(text: str, columns: str = "") -> tuple[Recording, list[RecordingRow]]:
         path = tmp_path / "recorded.csv"
         path.write_text(text)
         with Recording(path, columns) as recording:
@@ -24,7 +24,7 @@ def test_our_own_columns_and_nothing_else(read) -> None:
     recording, rows = read(
         "# made by hand\nnote,t_s,current_a,voltage_v,temp_c,soc_ref\nx,0,1.5,3.3,21,0.5\n\n# pause\ny,2,-1,3.2,22,\n"
     )
-    assert rows == [Row(0, 1.5, (3.3,), 21, 0.5), Row(2, -1, (3.2,), 22, None)]
+    assert rows == [RecordingRow(0, 1.5, (3.3,), 21, 0.5), RecordingRow(2, -1, (3.2,), 22, None)]
     assert recording.is_one_cell
     assert recording.cells is None
 
@@ -54,7 +54,9 @@ def test_cells_with_columns_of_their_own(read) -> None:
 def test_units_and_names_of_others(read, header, columns) -> None:
     recording, rows = read(f"{header}\n4,3001,3002,6003,-250\n", columns)
     assert recording.cells == 2
-    assert rows == [Row(4, pytest.approx(-0.25), (pytest.approx(3.001), pytest.approx(3.002)), None, None)]
+    assert rows == [
+        RecordingRow(4, pytest.approx(-0.25), (pytest.approx(3.001), pytest.approx(3.002)), None, None)
+    ]
 
 
 def test_a_current_of_the_other_sign(read) -> None:

@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 from bmsd.core.types import Request
-from bmsd.daemon.request_handler import Desk
-from bmsd.ipc.request_socket import Asked
+from bmsd.daemon.request_handler import RequestHandler
+from bmsd.ipc.request_socket import PendingRequest
 
 
 class Connection:
@@ -24,11 +24,16 @@ class Connection:
 
 
 def handled(
-    desk: Desk, request: dict[str, Any], who: str = "uid 0", now_ms: int = 0, *, contactors_open: bool = False
+    desk: RequestHandler,
+    request: dict[str, Any],
+    who: str = "uid 0",
+    now_ms: int = 0,
+    *,
+    contactors_open: bool = False,
 ) -> Any:
     """Let the desk handle a request; give its answer, or the Request that goes to the core unanswered."""
     connection = Connection()
-    asked = Asked(request, who, connection)  # type: ignore[arg-type]
+    asked = PendingRequest(request, who, connection)  # type: ignore[arg-type]
     for_core: Request | None = desk.handle(asked, now_ms, contactors_open=contactors_open)
     if for_core is None:
         return json.loads(connection.sent)
@@ -36,7 +41,7 @@ def handled(
     return for_core
 
 
-def refused(desk: Desk, request: dict[str, Any]) -> str:
+def refused(desk: RequestHandler, request: dict[str, Any]) -> str:
     """Let the desk refuse a request, and change nothing; give its words."""
     before = desk.parameters, dict(desk.changed)
     answer = handled(desk, request)

@@ -6,7 +6,7 @@ import pytest
 
 from bmsd.tables import envelopes, parameters
 from bmsd.tables.chemistries import CHEMISTRIES, PRESETS
-from bmsd.tables.envelopes import CAPPED, SHARES, TRAPS, WINDOWS, Pack, capped, problems
+from bmsd.tables.envelopes import CAPPED, SHARES, TRAPS, WINDOWS, PackKind, capped, problems
 from bmsd.tables.parameters import BY_NAME
 
 CURRENTS = {"charge_ocp_ma": 100_000, "discharge_ocp_ma": 150_000}
@@ -14,11 +14,11 @@ CURRENTS = {"charge_ocp_ma": 100_000, "discharge_ocp_ma": 150_000}
 
 def pack(
     chemistry: str = "lifepo4", preset: str = "default", cells: int = 16, ah: int = 280, *i_know: str
-) -> Pack:
-    return Pack(chemistry, preset, cells, ah * 1000, frozenset(i_know))
+) -> PackKind:
+    return PackKind(chemistry, preset, cells, ah * 1000, frozenset(i_know))
 
 
-def filled(of: Pack, **chosen: int) -> dict[str, int | None]:
+def filled(of: PackKind, **chosen: int) -> dict[str, int | None]:
     values = parameters.defaults(of.chemistry, of.preset, of.cells, {**CURRENTS, **chosen}, of.capacity_mah)
     return capped(values, chosen, of.capacity_mah)
 
@@ -101,7 +101,7 @@ def test_a_forbidden_current_is_little_beside_the_capacity_too(name) -> None:
 
 
 def test_a_tiny_pack_keeps_the_least_that_can_be_set() -> None:
-    of = Pack("lifepo4", "default", 16, 100, frozenset())
+    of = PackKind("lifepo4", "default", 16, 100, frozenset())
     assert filled(of)["forbidden_charge_ma"] == BY_NAME["forbidden_charge_ma"].low
 
 

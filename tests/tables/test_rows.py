@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
 from bmsd.core.plausible import Values
 from bmsd.tables import alarms, configuration, parameters, points, rows
 from bmsd.tables.alarms import ALARMS, Block, Release, Severity
-from bmsd.tables.points import Count, Kind
+from bmsd.tables.points import Count, PointKind
 
+LOCK = Path(__file__).parent / "alarms.lock.json"
 # The status document as it is promised, path by path; cells and sensors are lists.
 PROMISED = [
     "state",
@@ -74,7 +77,7 @@ def test_a_promised_point_is_there(path) -> None:
 @pytest.mark.parametrize("name", SWITCHED)
 @pytest.mark.parametrize("end", ["commanded", "actual"])
 def test_every_switch_is_told_as_commanded_and_as_read(name, end) -> None:
-    assert points.BY_PATH[f"switches.{name}.{end}"].kind is Kind.FLAG
+    assert points.BY_PATH[f"switches.{name}.{end}"].kind is PointKind.FLAG
 
 
 def test_names_and_paths_are_unique() -> None:
@@ -85,6 +88,14 @@ def test_names_and_paths_are_unique() -> None:
     assert not repeated(alarm.code for alarm in ALARMS)
     assert not repeated(alarm.title for alarm in ALARMS)
     assert not repeated((key.section, key.name) for key in configuration.KEYS)
+
+
+def test_a_code_and_a_message_id_belong_to_one_alarm_for_ever() -> None:
+    """Masters and journals in the field know alarms by them. A new row takes the code after the highest one."""
+    told = sorted([alarm.code, alarm.name, alarm.message_id] for alarm in ALARMS)
+    locked = json.loads(LOCK.read_text(encoding="utf-8"))
+    assert [row for row in told if row in locked] == locked
+    assert not [row for row in told if row not in locked], f"new ones are frozen too: add them to {LOCK.name}"
 
 
 def test_message_ids_are_unique_and_128_bits_of_hex() -> None:

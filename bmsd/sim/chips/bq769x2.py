@@ -12,8 +12,8 @@ import struct
 from collections.abc import Sequence
 
 from bmsd.sim.chips.bq769x2_commands import FULL_ACCESS, SEALED
-from bmsd.sim.chips.bq769x2_engine import Engine, Inputs
-from bmsd.sim.chips.bq769x2_link import Link
+from bmsd.sim.chips.bq769x2_engine import Engine, PinInputs
+from bmsd.sim.chips.bq769x2_link import ChipLink
 from bmsd.sim.chips.bq769x2_memory import DataMemory
 from bmsd.sim.chips.bq769x2_protection import Protection
 from bmsd.sim.chips.bq769x2_switches import Switches
@@ -62,7 +62,7 @@ class Bq769x2Chip:
         self.engine = Engine(self.registers, self.memory, self.faults, wired, shunt_uohm)
         self.protection = Protection(self.memory, shunt_uohm)
         self.switches: Switches = Switches(self.memory)
-        self.link = Link(self, address)
+        self.link = ChipLink(self, address)
         self.powered = True
         self.config_update = False
         self.security = FULL_ACCESS
@@ -117,7 +117,7 @@ class Bq769x2Chip:
     ) -> None:
         """Set what the pins carry from now on; positive current charges, temperatures TS1 to TS3."""
         self.engine.sense(
-            Inputs(cell_mv, current_ma, charger_mv, load_mv, temperatures_decic, internal_decic, stack_mv)
+            PinInputs(cell_mv, current_ma, charger_mv, load_mv, temperatures_decic, internal_decic, stack_mv)
         )
         self.switches.current_ma = current_ma
         if self._active and self.protection.sense(self._now_ms, self.engine.pins()):

@@ -33,7 +33,7 @@ _RAW = struct.Struct("<H")
 
 
 @dataclass(slots=True)
-class Inputs:
+class PinInputs:
     """What the bench applies to the pins; positive current charges."""
 
     cell_mv: Sequence[float]
@@ -69,7 +69,7 @@ class Engine:
         self._loops = 0
         self._next_loop_ms = 0
         self._idle_since_ms = 0
-        self._inputs = Inputs([3300.0] * len(wired), 0, 0, 0, (250, 250, 250), 250)
+        self._inputs = PinInputs([3300.0] * len(wired), 0, 0, 0, (250, 250, 250), 250)
         self._input_mv: Sequence[float] = ()
         self.load()
 
@@ -100,7 +100,7 @@ class Engine:
         self._next_loop_ms = now_ms + LOOP_MS
         self._idle_since_ms = now_ms
 
-    def sense(self, inputs: Inputs) -> None:
+    def sense(self, inputs: PinInputs) -> None:
         """Apply new values to the pins; registers follow at the next loop."""
         self._inputs = inputs
         self._input_mv = self._spread()

@@ -19,7 +19,7 @@ _FIRST_VALUE, _AFTER_VALUES = 0x14, 0x3C
 _BUFFER, _CHECKSUM, _LENGTH = 0x40, 0x60, 0x61
 
 
-class Link:
+class ChipLink:
     """One chip's bus interface; `crc` and `address` change by SWAP_COMM_MODE."""
 
     def __init__(self, chip: Bq769x2Chip, address: int) -> None:

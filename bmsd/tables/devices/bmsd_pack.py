@@ -5,9 +5,9 @@ from __future__ import annotations
 from bmsd.tables import registers
 from bmsd.tables.devices.rows import S16, S32, U16, U32, Ask, Device, Layout, Value, of_inside
 from bmsd.tables.points import BY_NAME
-from bmsd.tables.registers import Register, Word
+from bmsd.tables.registers import Register, RegisterWord
 
-_LAYOUTS: dict[Word, Layout] = {registers.U16: U16, registers.S16: S16, registers.U32: U32, registers.S32: S32}
+_LAYOUTS: dict[RegisterWord, Layout] = {registers.U16: U16, registers.S16: S16, registers.U32: U32, registers.S32: S32}
 _LIVE = next(block for block in registers.BLOCKS if block.name == "live")
 _WANTED = (
     "pack_mv", "current_ma", "power_mw", "soc_permille", "soh_permille", "remaining_mah", "capacity_mah",

@@ -6,7 +6,7 @@ from bmsd.tables import jk
 from bmsd.tables.devices.rows import S16, S32, U8, U16, U32, Ask, Device, Layout, Value, of_inside
 from bmsd.tables.rows import AMPERE, AMPERE_HOUR, CELSIUS, COUNT, PERCENT, SECOND, VOLT, Unit
 
-_LAYOUTS: dict[jk.Kind, Layout] = {jk.U8: U8, jk.U16: U16, jk.I16: S16, jk.U32: U32, jk.I32: S32}
+_LAYOUTS: dict[jk.JkKind, Layout] = {jk.U8: U8, jk.U16: U16, jk.I16: S16, jk.U32: U32, jk.I32: S32}
 _FIRST = 64
 _ASKS = (Ask(3, jk.LIVE.start, _FIRST), Ask(3, jk.LIVE.start + 2 * _FIRST, _FIRST))
 """Addresses count bytes, registers are counted in words; boards were seen to answer 64 at once."""
@@ -19,7 +19,7 @@ _WANTED: dict[str, Unit] = {
 _THOUSANDTHS = ("cycles_milli",)
 
 
-def _value(row: jk.Field, unit: Unit) -> Value:
+def _value(row: jk.JkField, unit: Unit) -> Value:
     name, symbol = of_inside(str(row.value), unit)
     ask, byte = divmod(row.offset, 2 * _FIRST)
     divide = 1000 if row.value in _THOUSANDTHS else unit.scale
@@ -30,7 +30,7 @@ def _value(row: jk.Field, unit: Unit) -> Value:
 
 def _rows() -> list[Value]:
     """Take the first field of each value: some stand twice."""
-    first: dict[str, jk.Field] = {}
+    first: dict[str, jk.JkField] = {}
     for row in jk.LIVE.fields:
         first.setdefault(str(row.value), row)
     return [_value(first[name], unit) for name, unit in _WANTED.items()]
