@@ -27,7 +27,16 @@ from bmsd.daemon.request_handler import RequestHandler
 from bmsd.errors import ParameterError
 from bmsd.hardware.service import Service
 from bmsd.ipc.request_socket import PendingRequest, RequestServer
-from bmsd.ipc.shared_files import DOOR, EVENTS, PARAMETERS, SNAPSHOT, SOCKET, Publisher, boot_id, monotonic_ms
+from bmsd.ipc.shared_files import (
+    EVENTS,
+    PARAMETERS,
+    SNAPSHOT,
+    SOCKET,
+    WRITES,
+    Publisher,
+    boot_id,
+    monotonic_ms,
+)
 from bmsd.shutdown import safe_off
 from bmsd.tables.alarms import Block
 
@@ -53,7 +62,7 @@ class Daemon:
         self._runtime_before_ms = stored.runtime_ms
         self._bench: Bench | None = None
         board = self._attach(runtime_dir)
-        self._desk, latched = self._open_desk(stored)
+        self._handler, latched = self._open_handler(stored)
         state = begin(
             self._started_ms,
             latched=latched,
@@ -65,7 +74,7 @@ class Daemon:
         same_boot = stored.boot == self._boot != "unknown"
         state = wear.remembered(state, stored.worn, self._started_ms, same_boot=same_boot)
         state = replace(state, watch=heater_watch.revived(stored.heat, self._started_ms, same_boot=same_boot))
-        self._controller = Controller(config, self._desk.parameters, board, state)
+        self._controller = Controller(config, self._handler.parameters, board, state)
         self._guard = Guard(runtime_dir, config.path)
         self._publisher = Publisher(runtime_dir)
         self._server = RequestServer(runtime_dir / SOCKET, may_ask(os.getuid()))
@@ -96,29 +105,29 @@ class Daemon:
         port.claim()
         return Board(port, open_lines(self._config.outputs), sleep_ms, clock_ms=monotonic_ms)
 
-    def _open_desk(
+    def _open_handler(
         self, stored: state_file.Stored
     ) -> tuple[RequestHandler, dict[str, tuple[int | None, int | None]]]:
         """Take the stored parameter changes; unusable ones block until an operator has looked."""
         latched, bench = dict(stored.latched), self._bench.request if self._bench else None
         problem = stored.problem
         try:
-            desk = RequestHandler(self._config, stored.changed, bench, stored.remote)
+            handler = RequestHandler(self._config, stored.changed, bench, stored.remote)
         except ParameterError as error:
             problem = f"stored parameter changes do not fit the configuration: {error}"
-            desk = RequestHandler(self._config, {}, bench)
+            handler = RequestHandler(self._config, {}, bench)
         if problem:
             complain(problem)
             latched["configuration_fault"] = (None, None)
-        return desk, latched
+        return handler, latched
 
     def run(self) -> None:
         """Run until asked to stop; every way out switches off."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._asked_to_stop)
         self._ring.add([Event(self._started_ms, "daemon", "bmsd", "started")])
-        self._publisher.publish(PARAMETERS, self._desk.body(), self._started_ms)
-        self._publisher.publish(DOOR, {"door": self._desk.door}, self._started_ms)
+        self._publisher.publish(PARAMETERS, self._handler.body(), self._started_ms)
+        self._publisher.publish(WRITES, {"unlocked": self._handler.unlocked}, self._started_ms)
         gc.collect()
         gc.freeze()
         gc.disable()
@@ -169,7 +178,7 @@ class Daemon:
         if self._bench is not None:
             self._bench.tell_inverter(out.limits)
         self._answer()
-        if self._ring.add((*self._desk.take_events(), *out.events)):
+        if self._ring.add((*self._handler.take_events(), *out.events)):
             self._publisher.publish(EVENTS, self._ring.body(), now_ms)
         self._sequence += 1
         self._publish(now_ms)
@@ -191,15 +200,17 @@ class Daemon:
                 return
 
     def _handle(self, asked: PendingRequest) -> None:
-        before, door = self._desk.parameters, self._desk.door
-        request = self._desk.handle(asked, monotonic_ms(), contactors_open=self._controller.contactors_open)
+        before, unlocked = self._handler.parameters, self._handler.unlocked
+        request = self._handler.handle(
+            asked, monotonic_ms(), contactors_open=self._controller.contactors_open
+        )
         if request is not None:
             self._waiting.append((request, asked))
-        if self._desk.parameters is not before:
-            self._controller.use(self._desk.parameters)
-            self._publisher.publish(PARAMETERS, self._desk.body(), monotonic_ms())
-        if self._desk.door is not door:
-            self._publisher.publish(DOOR, {"door": self._desk.door}, monotonic_ms())
+        if self._handler.parameters is not before:
+            self._controller.use(self._handler.parameters)
+            self._publisher.publish(PARAMETERS, self._handler.body(), monotonic_ms())
+        if self._handler.unlocked is not unlocked:
+            self._publisher.publish(WRITES, {"unlocked": self._handler.unlocked}, monotonic_ms())
 
     def _answer(self) -> None:
         """Tell each asker what became of his request."""
@@ -253,9 +264,9 @@ class Daemon:
             control.state.soc,
             control.state.consent,
             latched,
-            self._desk.changed,
+            self._handler.changed,
             runtime_ms=runtime_ms,
-            remote=self._desk.remote,
+            remote=self._handler.remote,
             worn=wear.worn(control.state, now_ms, stopped=at_once),
             asked_for=control.state.asked_for,
             boot=self._boot,

@@ -68,7 +68,7 @@ class RequestHandler:
             if remote.narrows(remote.BY_NAME.get(name), value, self._here)
         }
         self.parameters = self._checked({**self.changed, **self.remote})
-        self.door: dict[str, Any] = {"at_ms": monotonic_ms(), "until_ms": 0, "link": ""}
+        self.unlocked: dict[str, Any] = {"at_ms": monotonic_ms(), "until_ms": 0, "link": ""}
         """Until when writes are unlocked by somebody here, and on which link; empty means all."""
         self.events: list[Event] = []
         """What was changed, until `take_events`."""
@@ -179,7 +179,7 @@ class RequestHandler:
             raise PeerError(
                 f"no such Modbus line takes writes; those with modbus.writes: {', '.join(lines) or 'none'}"
             )
-        self.door = {"at_ms": now_ms, "until_ms": now_ms + seconds * 1000 if seconds else 0, "link": link}
+        self.unlocked = {"at_ms": now_ms, "until_ms": now_ms + seconds * 1000 if seconds else 0, "link": link}
         state = "unlocked" if seconds else "locked"
         self.events.append(Event(now_ms, "writes", link or "modbus", state, None, seconds or None, who=who))
         return {"unlocked_s": seconds}

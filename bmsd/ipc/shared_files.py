@@ -18,7 +18,7 @@ from bmsd.errors import StaleError
 
 SCHEMA = 1
 SNAPSHOT, EVENTS, PARAMETERS, SOCKET = "snapshot.json", "events.json", "parameters.json", "bmsd.sock"
-DOOR = "writes.json"
+WRITES = "writes.json"
 """Until when somebody at the pack lets others write."""
 FRESH_MS = 1500
 """A snapshot older than this is stale: the longest period plus half a second of scheduling."""

@@ -20,9 +20,9 @@ from bmsd.inverters.protocols import AUTO, Protocol, messages, named, problems, 
 from bmsd.inverters.view import Bounds, Configured, View, remember, view
 from bmsd.ipc.shared_files import monotonic_ms
 from bmsd.links.adapters import BusLostError, interface_problem, is_off, opened, received, send
-from bmsd.links.choosing import Chooser
-from bmsd.links.hearing import Ears
+from bmsd.links.detection import ProtocolDetector
 from bmsd.links.link import Backoff, Link, Lost
+from bmsd.links.receiver import Receiver
 from bmsd.links.snapshots import SharedFile, Snapshots
 from bmsd.links.traffic import Traffic
 
@@ -78,9 +78,11 @@ class InverterState:
         self._core = Lost(link, "core data")
         self._bus = Lost(link, f"CAN bus {settings.bus.get('channel')}")
         self._queue = Lost(link, f"room for frames to {settings.bus.get('channel')}", was_there=True)
-        self._ears = Ears(link, self._protocol, settings.bus.get("channel"))
+        self._receiver = Receiver(link, self._protocol, settings.bus.get("channel"))
         self._traffic = Traffic(link.runtime_dir, link.name)
-        self._chooser = Chooser(link, settings, monotonic_ms()) if settings.protocol == AUTO else None
+        self._chooser = (
+            ProtocolDetector(link, settings, monotonic_ms()) if settings.protocol == AUTO else None
+        )
         self._good = False
         self._good_ms = monotonic_ms()
         self._due_ms: dict[int, int] = {}
@@ -95,7 +97,7 @@ class InverterState:
         began_ms = monotonic_ms()
         self._bus.was_there = True
         if is_off(self._settings.bus):
-            self._ears.off(began_ms)
+            self._receiver.off(began_ms)
         while not self._link.stopping:
             self.cycle(bus)
             now_ms = monotonic_ms()
@@ -151,7 +153,7 @@ class InverterState:
 
     def _is_deaf(self, now_ms: int, began_ms: int) -> bool:
         """Tell whether an adapter may have lost its other end, which only sending would show."""
-        since_ms = max(self._ears.any_ms or began_ms, began_ms)
+        since_ms = max(self._receiver.any_ms or began_ms, began_ms)
         return self._chooser is not None and self._chooser.listening and now_ms - since_ms >= DEAF_MS
 
     def _configured(self) -> Configured:
@@ -219,7 +221,7 @@ class InverterState:
                 self.counters.bad_received += 1
                 continue
             now_ms = monotonic_ms()
-            self._ears.take(message, now_ms)
+            self._receiver.take(message, now_ms)
             self._traffic.note(message, now_ms, sent=False)
             if self._chooser and not (message.is_error_frame or message.is_remote_frame or message.is_fd):
                 extended = bool(message.is_extended_id)
@@ -229,7 +231,7 @@ class InverterState:
         chosen = self._chooser.choose(now_ms) if self._chooser else None
         if chosen:
             self._protocol = named(chosen, self._settings.battery_name)
-            self._ears.speak(self._protocol)
+            self._receiver.speak(self._protocol)
             self._traffic.forget_sent()
             # All of its frames are due at once.
             self._due_ms, self._urgent = {}, ()
@@ -238,19 +240,19 @@ class InverterState:
         return self._dropped_ms is not None and now_ms - self._dropped_ms <= STEADY_MS
 
     def _report(self, now_ms: int, told: View) -> None:
-        self._ears.watch(now_ms)
+        self._receiver.watch(now_ms)
         chosen = f" ({self._chooser.text(now_ms)})" if self._chooser else ""
         if self._chooser and self._chooser.listening:
             state, detail = "waiting", self._chooser.text(now_ms)
         elif told.good:
-            state, detail = "running", f"{self._protocol.title}{chosen}; {self._ears.text(now_ms)}"
+            state, detail = "running", f"{self._protocol.title}{chosen}; {self._receiver.text(now_ms)}"
         elif self._is_silent(now_ms):
             state, detail = "waiting", f"silent: {self._core_text()}"
         else:
             state, detail = "waiting", f"limits are zero: {self._core_text()}"
-        if twins := self._ears.twins:
+        if twins := self._receiver.twins:
             detail += f"; another sender uses our {', '.join(twins)}"
-        if errors := self._ears.bus_errors(now_ms):
+        if errors := self._receiver.bus_errors(now_ms):
             detail += f"; {', '.join(errors)}"
         if self._is_stuck(now_ms):
             detail += "; the queue is full"
@@ -277,7 +279,7 @@ class InverterState:
             "bad_received": c.bad_received,
             "bus_failures": c.bus_failures,
             **{f"told_{name}": value for name, value in self._bounds._asdict().items()},
-            **self._ears.figures(now_ms),
+            **self._receiver.figures(now_ms),
         }
 
 

@@ -43,7 +43,7 @@ class Why(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class Unlocked:
     """What somebody at the pack said last: open until then, or, with 0, closed."""
 
     at_ms: int = 0
@@ -56,7 +56,7 @@ class Lock:
 
     failures: int = 0
     """Wrong PINs since the last good one."""
-    _door: Door = Door()
+    _unlocked: Unlocked = Unlocked()
     _pin_until_ms: int = 0
     _closed_ms: int = -1
     """When the line itself closed it last, by an order or a wrong PIN."""
@@ -77,12 +77,12 @@ class Lock:
         """Give what has to outlive this run of the link."""
         return {"failures": self.failures, "out_until_ms": self._out_until_ms}
 
-    def hear(self, door: Door) -> None:
+    def hear(self, unlocked: Unlocked) -> None:
         """Take the word of somebody at the pack; it replaces everything that was before."""
-        if door == self._door:
+        if unlocked == self._unlocked:
             return
-        self._door, self._pin_until_ms = door, 0
-        if door.until_ms:
+        self._unlocked, self._pin_until_ms = unlocked, 0
+        if unlocked.until_ms:
             self.failures = self._out_until_ms = 0
             self._writes.clear()
 
@@ -94,7 +94,7 @@ class Lock:
 
     def open_ms(self, now_ms: int) -> int:
         """Tell for how long it is still open."""
-        by_door = self._door.until_ms if self._door.at_ms > self._closed_ms else 0
+        by_door = self._unlocked.until_ms if self._unlocked.at_ms > self._closed_ms else 0
         return max(by_door - now_ms, self._pin_until_ms - now_ms, 0)
 
     def out_ms(self, now_ms: int) -> int:

@@ -16,10 +16,10 @@ from typing import Any
 from bmsd.config import pin
 from bmsd.errors import PeerError, StaleError
 from bmsd.ipc.request_socket import ask
-from bmsd.ipc.shared_files import DOOR, PARAMETERS, SNAPSHOT, Publisher, monotonic_ms
+from bmsd.ipc.shared_files import PARAMETERS, SNAPSHOT, WRITES, Publisher, monotonic_ms
 from bmsd.links.limit import HOUR_MS, MINUTE_MS, Limit, RateLimits
 from bmsd.links.link import NOTICE, WARNING, Link
-from bmsd.links.modbus_lock import WRITES_PER_HOUR, WRITES_PER_MINUTE, Door, Lock, Why
+from bmsd.links.modbus_lock import WRITES_PER_HOUR, WRITES_PER_MINUTE, Lock, Unlocked, Why
 from bmsd.links.modbus_rtu import Refusal, RefusedError, RegisterAccess
 from bmsd.links.snapshots import SharedFile
 from bmsd.tables import registers, remote
@@ -72,7 +72,7 @@ class Writes:
         self._memory = f"lock-{link.name}.json"
         self._remember()
         self._told = RateLimits(Limit(2 * WRITES_PER_MINUTE, MINUTE_MS), Limit(WRITES_PER_HOUR, HOUR_MS))
-        self._door = SharedFile(link.runtime_dir / DOOR)
+        self._unlocked = SharedFile(link.runtime_dir / WRITES)
         self._shared = {name: SharedFile(link.runtime_dir / name) for name in (PARAMETERS, SNAPSHOT)}
         self._pin = pin.path_beside(link.config.path)
         self._taken = self._refused = 0
@@ -119,10 +119,10 @@ class Writes:
             self._publisher.publish(self._memory, self._known, monotonic_ms())
 
     def _hear(self) -> None:
-        document = self._door.last() or {}
-        told = document.get("door") or {}
+        document = self._unlocked.last() or {}
+        told = document.get("unlocked") or {}
         if told.get("link") in ("", self._link.name):
-            self._lock.hear(Door(int(told["at_ms"]), int(told["until_ms"])))
+            self._lock.hear(Unlocked(int(told["at_ms"]), int(told["until_ms"])))
             self._keep()
 
     def _one(self, order: RegisterAccess, who: str, now_ms: int) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from bmsd.daemon.request_handler import RequestHandler
 from tests.support.configured import GOOD, loaded, problems, written
-from tests.support.desks import refused
+from tests.support.handlers import refused
 
 
 @pytest.mark.parametrize("line", ["cells = 16", "capacity_ah = 280", "charge_ocp_a = 100"])

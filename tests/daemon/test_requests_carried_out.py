@@ -13,8 +13,8 @@ from bmsd.config.load import load
 from bmsd.daemon.request_handler import RequestHandler
 from bmsd.tables import parameters
 from tests.support.configured import EXAMPLE
-from tests.support.desks import handled, refused
 from tests.support.effort import examples
+from tests.support.handlers import handled, refused
 
 CONFIG = load(EXAMPLE)
 NONSENSE: tuple[dict[str, Any], ...] = (
@@ -77,53 +77,53 @@ def test_a_request_that_makes_no_sense_is_refused_in_words(request_) -> None:
 )
 def test_a_write_is_taken_whole_or_not_at_all(values) -> None:
     """S8: and what is taken is a set that is in order."""
-    desk = RequestHandler(CONFIG, {})
-    answer = handled(desk, {"do": "set", "values": values})
+    handler = RequestHandler(CONFIG, {})
+    answer = handled(handler, {"do": "set", "values": values})
     if answer["ok"]:
-        assert all(desk.parameters.get(name) == value for name, value in values.items())
-        inside = {row.name: desk.parameters.get(row.name) for row in parameters.ROWS}
+        assert all(handler.parameters.get(name) == value for name, value in values.items())
+        inside = {row.name: handler.parameters.get(row.name) for row in parameters.ROWS}
         assert parameters.problems(inside, CONFIG.cells) == {}
     else:
-        assert desk.parameters == CONFIG.parameters
-        assert desk.take_events() == []
+        assert handler.parameters == CONFIG.parameters
+        assert handler.take_events() == []
 
 
 def test_an_accepted_write_is_recorded_with_who_what_from_and_to() -> None:
     """S8."""
-    desk = RequestHandler(CONFIG, {})
-    answer = handled(desk, {"do": "set", "values": {"cell_ovp_mv": 3580}})
+    handler = RequestHandler(CONFIG, {})
+    answer = handled(handler, {"do": "set", "values": {"cell_ovp_mv": 3580}})
     assert answer == {"ok": True, "changed": ["cell_ovp_mv"]}
-    (event,) = desk.take_events()
+    (event,) = handler.take_events()
     assert (event.name, event.limit, event.value, event.who) == ("cell_ovp_mv", 3600, 3580, "uid 0")
-    assert desk.changed == {"cell_ovp_mv": 3580}
+    assert handler.changed == {"cell_ovp_mv": 3580}
 
 
 def test_unset_goes_back_to_the_configuration() -> None:
-    desk = RequestHandler(CONFIG, {"cell_ovp_mv": 3580})
-    assert desk.parameters.cell_ovp_mv == 3580
-    handled(desk, {"do": "unset"})
-    assert desk.parameters == CONFIG.parameters
-    assert desk.changed == {}
+    handler = RequestHandler(CONFIG, {"cell_ovp_mv": 3580})
+    assert handler.parameters.cell_ovp_mv == 3580
+    handled(handler, {"do": "unset"})
+    assert handler.parameters == CONFIG.parameters
+    assert handler.changed == {}
 
 
 def test_a_preset_keeps_the_current_limits_of_the_installer() -> None:
-    desk = RequestHandler(CONFIG, {})
-    handled(desk, {"do": "preset", "name": "jk-compatible"})
-    assert desk.parameters.charge_otp_decic == 600
-    assert desk.parameters.charge_ocp_ma == 100_000
+    handler = RequestHandler(CONFIG, {})
+    handled(handler, {"do": "preset", "name": "jk-compatible"})
+    assert handler.parameters.charge_otp_decic == 600
+    assert handler.parameters.charge_ocp_ma == 100_000
 
 
 def test_a_factory_reset_goes_back_to_the_configuration_with_contactors_open_only() -> None:
     """S6, S8: parameters are those of the files, recorded with who; refused while a contactor is closed."""
-    desk = RequestHandler(CONFIG, {"cell_ovp_mv": 3550})
-    assert "a contactor is closed" in refused(desk, {"do": "factory-reset"})
-    request = handled(desk, {"do": "factory-reset"}, "uid 7", contactors_open=True)
+    handler = RequestHandler(CONFIG, {"cell_ovp_mv": 3550})
+    assert "a contactor is closed" in refused(handler, {"do": "factory-reset"})
+    request = handled(handler, {"do": "factory-reset"}, "uid 7", contactors_open=True)
     assert (request.kind, request.who) == ("factory", "uid 7")
-    assert desk.parameters == CONFIG.parameters
-    assert [(event.name, event.value, event.who) for event in desk.take_events()] == [
+    assert handler.parameters == CONFIG.parameters
+    assert [(event.name, event.value, event.who) for event in handler.take_events()] == [
         ("cell_ovp_mv", 3600, "uid 7")
     ]
-    assert desk.changed == {}
+    assert handler.changed == {}
 
 
 @pytest.mark.parametrize("name", ["force", "full"])

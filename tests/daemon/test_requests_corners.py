@@ -11,8 +11,8 @@ from bmsd.config.load import load
 from bmsd.core.types import Request
 from bmsd.daemon.request_handler import RequestHandler
 from tests.support.configured import EXAMPLE
-from tests.support.desks import handled, refused
 from tests.support.effort import examples
+from tests.support.handlers import handled, refused
 
 CONFIG = load(EXAMPLE)
 
@@ -43,6 +43,6 @@ keys = st.sampled_from(("name", "on", "alarm", "values", "set", "cell"))
 @given(verbs, st.dictionaries(keys, anything, max_size=4))
 def test_any_object_gets_an_answer_or_goes_to_the_core(verb, rest) -> None:
     """S9: whatever JSON can say."""
-    desk = RequestHandler(CONFIG, {})
-    answer = handled(desk, {**rest, "do": verb})
+    handler = RequestHandler(CONFIG, {})
+    answer = handled(handler, {**rest, "do": verb})
     assert isinstance(answer, Request) or isinstance(answer["ok"], bool)

@@ -85,26 +85,26 @@ def reply(peer: socket.socket) -> dict[str, Any] | None:
 
 
 @pytest.fixture
-def desk(tmp_path):
-    desk = Desk(tmp_path)
-    yield desk
-    desk.close()
+def handler(tmp_path):
+    handler = Desk(tmp_path)
+    yield handler
+    handler.close()
 
 
-def test_a_good_request_arrives_with_who_asked_and_is_answered(desk) -> None:
-    peer = desk.connect(b'{"do": "reset", "alarm": "cell_floor"}\n')
-    (asked,) = desk.wait()
+def test_a_good_request_arrives_with_who_asked_and_is_answered(handler) -> None:
+    peer = handler.connect(b'{"do": "reset", "alarm": "cell_floor"}\n')
+    (asked,) = handler.wait()
     assert asked.request == {"do": "reset", "alarm": "cell_floor"}
     assert asked.who.startswith("uid ")
     asked.answer({"ok": True})
     assert reply(peer) == {"ok": True}
 
 
-def test_a_request_in_two_halves_is_one_request(desk) -> None:
-    peer = desk.connect(b'{"do": ')
-    assert desk.wait() == []
+def test_a_request_in_two_halves_is_one_request(handler) -> None:
+    peer = handler.connect(b'{"do": ')
+    assert handler.wait() == []
     peer.sendall(b'"switch"}\n')
-    assert [asked.request["do"] for asked in desk.wait()] == ["switch"]
+    assert [asked.request["do"] for asked in handler.wait()] == ["switch"]
 
 
 BAD = {
@@ -129,9 +129,9 @@ BAD = {
 
 
 @pytest.mark.parametrize("data", BAD.values(), ids=BAD)
-def test_a_bad_request_gets_an_error_reply_and_nothing_else(desk, data) -> None:
-    peer = desk.connect(data)
-    assert desk.wait() == []
+def test_a_bad_request_gets_an_error_reply_and_nothing_else(handler, data) -> None:
+    peer = handler.connect(data)
+    assert handler.wait() == []
     answer = reply(peer)
     assert answer is not None
     assert answer["ok"] is False
@@ -139,9 +139,9 @@ def test_a_bad_request_gets_an_error_reply_and_nothing_else(desk, data) -> None:
 
 
 @pytest.mark.parametrize("size", [10_000, 1_000_000])
-def test_a_flood_in_one_request_is_cut_off(desk, size) -> None:
+def test_a_flood_in_one_request_is_cut_off(handler, size) -> None:
     """S9: never more than one short line is read from anyone."""
-    peer = desk.connect()
+    peer = handler.connect()
     peer.setblocking(False)
     sent = 0
     for _ in range(20):
@@ -149,82 +149,82 @@ def test_a_flood_in_one_request_is_cut_off(desk, size) -> None:
             sent += peer.send(b"x" * size)
         except (BlockingIOError, ConnectionError):
             break
-        assert desk.wait(5) == []
-    assert desk.wait() == []
+        assert handler.wait(5) == []
+    assert handler.wait() == []
 
 
-def test_a_peer_that_hangs_up_in_the_middle_is_forgotten(desk) -> None:
+def test_a_peer_that_hangs_up_in_the_middle_is_forgotten(handler) -> None:
     for _ in range(3 * MOST_CONNECTIONS):
-        desk.connect(b'{"do": "swi').close()
-        assert desk.wait(5) == []
-    desk.connect(b'{"do": "reset"}\n')
-    assert len(desk.wait()) == 1
+        handler.connect(b'{"do": "swi').close()
+        assert handler.wait(5) == []
+    handler.connect(b'{"do": "reset"}\n')
+    assert len(handler.wait()) == 1
 
 
-def test_a_peer_that_hangs_up_before_its_answer_harms_nobody(desk) -> None:
-    peer = desk.connect(b'{"do": "reset"}\n')
-    (asked,) = desk.wait()
+def test_a_peer_that_hangs_up_before_its_answer_harms_nobody(handler) -> None:
+    peer = handler.connect(b'{"do": "reset"}\n')
+    (asked,) = handler.wait()
     peer.close()
     asked.answer({"ok": True})
     asked.answer({"ok": True})
 
 
-def test_a_peer_that_never_reads_does_not_hold_up_an_answer(desk) -> None:
-    peer = desk.connect(b'{"do": "reset"}\n')
+def test_a_peer_that_never_reads_does_not_hold_up_an_answer(handler) -> None:
+    peer = handler.connect(b'{"do": "reset"}\n')
     peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
-    (asked,) = desk.wait()
+    (asked,) = handler.wait()
     began = time.monotonic()
     asked.answer({"ok": True, "text": "x" * 10_000_000})
     assert time.monotonic() - began < allowed(1)
 
 
-def test_a_slow_peer_is_dropped(desk) -> None:
+def test_a_slow_peer_is_dropped(handler) -> None:
     """S9: a line that takes longer than two seconds is not waited for."""
-    peer = desk.connect(b'{"do"')
+    peer = handler.connect(b'{"do"')
     began = time.monotonic()
     while time.monotonic() - began < 2.3:
-        desk.wait(100)
+        handler.wait(100)
     assert reply(peer) is None
-    desk.connect(b'{"do": "reset"}\n')
-    assert len(desk.wait()) == 1
+    handler.connect(b'{"do": "reset"}\n')
+    assert len(handler.wait()) == 1
 
 
-def test_more_connections_than_allowed_are_turned_away(desk) -> None:
-    silent = [desk.connect() for _ in range(MOST_CONNECTIONS)]
-    assert desk.wait() == []
-    one_more = desk.connect(b'{"do": "reset"}\n')
-    assert desk.wait() == []
+def test_more_connections_than_allowed_are_turned_away(handler) -> None:
+    silent = [handler.connect() for _ in range(MOST_CONNECTIONS)]
+    assert handler.wait() == []
+    one_more = handler.connect(b'{"do": "reset"}\n')
+    assert handler.wait() == []
     assert reply(one_more) is None
     silent[0].sendall(b'{"do": "reset"}\n')
-    assert len(desk.wait()) == 1
+    assert len(handler.wait()) == 1
 
 
-def test_an_unauthorised_peer_is_told_so_and_not_heard(desk) -> None:
-    desk.allowed = False
-    peer = desk.connect(b'{"do": "switch", "name": "charge", "on": false}\n')
-    assert desk.wait() == []
+def test_an_unauthorised_peer_is_told_so_and_not_heard(handler) -> None:
+    handler.allowed = False
+    peer = handler.connect(b'{"do": "switch", "name": "charge", "on": false}\n')
+    assert handler.wait() == []
     answer = reply(peer)
     assert answer is not None
     assert answer["ok"] is False
     assert "bmsd-admin" in answer["error"]
 
 
-def test_no_cycle_takes_more_than_a_few_requests(desk) -> None:
+def test_no_cycle_takes_more_than_a_few_requests(handler) -> None:
     for _ in range(MOST_CONNECTIONS):
-        desk.connect(b'{"do": "reset"}\n')
+        handler.connect(b'{"do": "reset"}\n')
     time.sleep(0.05)
-    found = desk.server.wait(monotonic_ms() + 1000, most=4)
+    found = handler.server.wait(monotonic_ms() + 1000, most=4)
     assert 1 <= len(found) <= MOST_CONNECTIONS
-    assert len(found) + len(desk.wait()) == MOST_CONNECTIONS
+    assert len(found) + len(handler.wait()) == MOST_CONNECTIONS
 
 
-def test_a_deadline_that_is_over_returns_at_once(desk) -> None:
+def test_a_deadline_that_is_over_returns_at_once(handler) -> None:
     began = time.monotonic()
-    assert desk.server.wait(monotonic_ms() - 10_000) == []
+    assert handler.server.wait(monotonic_ms() - 10_000) == []
     assert time.monotonic() - began < allowed(1)
 
 
-def test_many_bad_peers_at_once_do_not_make_a_cycle_late(desk) -> None:
+def test_many_bad_peers_at_once_do_not_make_a_cycle_late(handler) -> None:
     """S9: a flood of garbage from several threads; every wait ends in time and a good request is served after it."""
     stop = threading.Event()
 
@@ -234,7 +234,7 @@ def test_many_bad_peers_at_once_do_not_make_a_cycle_late(desk) -> None:
             try:
                 with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as peer:
                     peer.settimeout(0.2)
-                    peer.connect(str(desk.folder / SOCKET))
+                    peer.connect(str(handler.folder / SOCKET))
                     peer.sendall(dice.choice(list(BAD.values()))[: dice.randrange(1, 5000)])
             except OSError:
                 time.sleep(0.001)
@@ -243,13 +243,13 @@ def test_many_bad_peers_at_once_do_not_make_a_cycle_late(desk) -> None:
     for thread in threads:
         thread.start()
     for _ in range(20):
-        desk.wait(50)
+        handler.wait(50)
     stop.set()
     for thread in threads:
         thread.join(allowed(5))
-    desk.wait(2200)
-    desk.connect(b'{"do": "reset"}\n')
-    assert len(desk.wait()) == 1
+    handler.wait(2200)
+    handler.connect(b'{"do": "reset"}\n')
+    assert len(handler.wait()) == 1
 
 
 @hypothesis_settings(deadline=None, suppress_health_check=list(HealthCheck))
@@ -269,28 +269,28 @@ def test_asking_where_nobody_listens_is_told(tmp_path) -> None:
 
 
 def test_asking_a_server_that_hangs_up_is_told(tmp_path) -> None:
-    desk = Desk(tmp_path)
-    desk.allowed = False
-    thread = threading.Thread(target=desk.wait, args=(1000,), daemon=True)
+    handler = Desk(tmp_path)
+    handler.allowed = False
+    thread = threading.Thread(target=handler.wait, args=(1000,), daemon=True)
     thread.start()
     with pytest.raises(PeerError, match="bmsd-admin"):
         ask(tmp_path, {"do": "reset"})
     thread.join(allowed(5))
-    desk.close()
+    handler.close()
     with pytest.raises(StaleError):
         ask(tmp_path, {"do": "reset"}, timeout_s=0.5)
 
 
-def test_who_has_hung_up_is_known_before_anything_is_done(desk) -> None:
+def test_who_has_hung_up_is_known_before_anything_is_done(handler) -> None:
     """S8: a link that took it for refused has told its master so."""
     line = b'{"do": "wake"}\n'
-    peers = [desk.connect(line) for _ in range(3)]
+    peers = [handler.connect(line) for _ in range(3)]
     waiting, half, gone = peers
     half.shutdown(socket.SHUT_WR)
     gone.close()
-    assert [asked.dropped() for asked in desk.wait()] == [False, False], "one hung up before it was read"
-    late = desk.connect(line)
-    (asked,) = desk.wait()
+    assert [asked.dropped() for asked in handler.wait()] == [False, False], "one hung up before it was read"
+    late = handler.connect(line)
+    (asked,) = handler.wait()
     assert not asked.dropped()
     late.close()
     assert asked.dropped()

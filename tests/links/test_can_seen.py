@@ -20,7 +20,7 @@ from bmsd.inverters.protocols import PROTOCOLS
 from bmsd.ipc import shared_files
 from bmsd.ipc.frame_ring import RECORDS
 from bmsd.ipc.shared_files import Publisher, monotonic_ms
-from bmsd.links.hearing import ALIVE_MS
+from bmsd.links.receiver import ALIVE_MS
 from bmsd.links.traffic import MOST_IDS, Traffic
 from tests.links.can_bench import POINTS, Bench, FakeBus
 from tests.support.running import eventually, last_words

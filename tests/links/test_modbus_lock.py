@@ -13,8 +13,8 @@ from bmsd.links.modbus_lock import (
     WRITES_PER_HOUR,
     WRITES_PER_MINUTE,
     Doing,
-    Door,
     Lock,
+    Unlocked,
     Why,
 )
 
@@ -41,14 +41,14 @@ def test_the_right_pin_opens_for_its_window_and_no_longer() -> None:
 
 
 @pytest.mark.parametrize("answer", [WRONG, NONE])
-@pytest.mark.parametrize("how", ["pin", "door"])
+@pytest.mark.parametrize("how", ["pin", "unlocked"])
 def test_a_wrong_pin_closes_what_was_open(how, answer) -> None:
     """S14: whoever guesses ends it for all, whichever way it was opened."""
     lock = Lock()
     if how == "pin":
         lock.unlock(RIGHT, 1000)
     else:
-        lock.hear(Door(1000, 600_000))
+        lock.hear(Unlocked(1000, 600_000))
     assert lock.doing(2000) is Doing.UNLOCKED
     lock.unlock(answer, 2000)
     assert lock.doing(2000) is Doing.LOCKED
@@ -85,7 +85,7 @@ def test_somebody_at_the_pack_opens_it_and_ends_a_lock_out() -> None:
     lock = Lock()
     for n in range(TRIES):
         lock.unlock(WRONG, n)
-    lock.hear(Door(1000, 601_000))
+    lock.hear(Unlocked(1000, 601_000))
     assert lock.doing(1000) is Doing.UNLOCKED
     assert lock.open_ms(1000) == 600_000
     assert lock.doing(601_000) is Doing.LOCKED
@@ -95,20 +95,20 @@ def test_somebody_at_the_pack_closes_what_a_pin_opened() -> None:
     """S14."""
     lock = Lock()
     lock.unlock(RIGHT, 1000)
-    lock.hear(Door(2000, 0))
+    lock.hear(Unlocked(2000, 0))
     assert lock.doing(2000) is Doing.LOCKED
 
 
 def test_a_word_that_was_heard_is_not_heard_again() -> None:
     """The same file read anew neither closes what a PIN opened since, nor opens what was closed since."""
     lock = Lock()
-    lock.hear(Door(1000, 0))
+    lock.hear(Unlocked(1000, 0))
     lock.unlock(RIGHT, 2000)
-    lock.hear(Door(1000, 0))
+    lock.hear(Unlocked(1000, 0))
     assert lock.doing(2000) is Doing.UNLOCKED
-    lock.hear(Door(3000, 600_000))
+    lock.hear(Unlocked(3000, 600_000))
     lock.close(4000)
-    lock.hear(Door(3000, 600_000))
+    lock.hear(Unlocked(3000, 600_000))
     assert lock.doing(4000) is Doing.LOCKED
 
 
@@ -129,5 +129,5 @@ def test_more_than_so_many_in_an_hour_is_too_many_until_somebody_at_the_pack_ope
     assert [lock.too_many(time_ms) for time_ms in times_ms] == [False] * WRITES_PER_HOUR + [True] * 20
     assert lock.too_many(HOUR_MS - 1)
     assert not lock.too_many(HOUR_MS)
-    lock.hear(Door(HOUR_MS + 1, 2 * HOUR_MS))
+    lock.hear(Unlocked(HOUR_MS + 1, 2 * HOUR_MS))
     assert [lock.too_many(HOUR_MS + 1 + n) for n in range(WRITES_PER_MINUTE)] == [False] * WRITES_PER_MINUTE

@@ -12,7 +12,7 @@ import pytest
 from bmsd.config import pin
 from bmsd.config.load import load
 from bmsd.errors import PeerError, StaleError
-from bmsd.ipc.shared_files import DOOR, PARAMETERS, SNAPSHOT, Publisher, monotonic_ms
+from bmsd.ipc.shared_files import PARAMETERS, SNAPSHOT, WRITES, Publisher, monotonic_ms
 from bmsd.links import modbus_writes
 from bmsd.links.link import Link
 from bmsd.links.modbus_lock import WRITES_PER_HOUR, WRITES_PER_MINUTE, Why
@@ -60,7 +60,9 @@ class Line:
         self._publisher.publish(SNAPSHOT, body, now_ms)
         self._publisher.publish(PARAMETERS, {"values": values}, now_ms)
         until_ms = now_ms + 1000 * seconds_open if seconds_open else 0
-        self._publisher.publish(DOOR, {"door": {"at_ms": now_ms, "until_ms": until_ms, "link": ""}}, now_ms)
+        self._publisher.publish(
+            WRITES, {"unlocked": {"at_ms": now_ms, "until_ms": until_ms, "link": ""}}, now_ms
+        )
 
     def _ask(self, _folder: Path, request: dict[str, Any], _timeout_s: float) -> dict[str, Any]:
         self.asked.append(request)
@@ -361,8 +363,8 @@ def test_the_lock_order_is_told_when_it_locks_something(opened) -> None:
 def test_a_door_of_another_link_or_of_another_boot_opens_nothing(line, tmp_path, monkeypatch) -> None:
     """S14, S11."""
     now_ms = monotonic_ms()
-    door = {"at_ms": now_ms, "until_ms": now_ms + 60_000, "link": "modbus@garage"}
-    Publisher(tmp_path).publish(DOOR, {"door": door}, now_ms)
+    unlocked = {"at_ms": now_ms, "until_ms": now_ms + 60_000, "link": "modbus@garage"}
+    Publisher(tmp_path).publish(WRITES, {"unlocked": unlocked}, now_ms)
     assert line.read(600) == [1]
     line.publish(seconds_open=SECONDS_OPEN)
     monkeypatch.setattr("bmsd.links.snapshots.boot_id", lambda: "another")

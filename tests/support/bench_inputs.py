@@ -65,7 +65,7 @@ def believed(settings: Settings, **changed: Any) -> Values:
 
 @dataclass
 class Pack:
-    """A pack on a desk: set any value, run a cycle, look at what was decided.
+    """A pack on a table: set any value, run a cycle, look at what was decided.
 
     Lines and auxiliary contacts read what was commanded, and the load side follows its switches, unless a test
     sets `lines`, `feedback` or `load_mv`.

@@ -17,7 +17,7 @@ MOST_VERDICTS = 16
 """Different verdicts that are said one by one: a bus of noise does not fill the journal."""
 
 
-class Chooser:
+class ProtocolDetector:
     """Listens in windows and judges each."""
 
     def __init__(self, link: Link, settings: CanConfig, now_ms: int) -> None:

@@ -1,4 +1,4 @@
-"""Requests put to a desk without a socket: what it answers, and what goes on to the core."""
+"""Requests put to a handler without a socket: what it answers, and what goes on to the core."""
 
 from __future__ import annotations
 
@@ -24,28 +24,28 @@ class Connection:
 
 
 def handled(
-    desk: RequestHandler,
+    handler: RequestHandler,
     request: dict[str, Any],
     who: str = "uid 0",
     now_ms: int = 0,
     *,
     contactors_open: bool = False,
 ) -> Any:
-    """Let the desk handle a request; give its answer, or the Request that goes to the core unanswered."""
+    """Put a request to the handler; give its answer, or the Request that goes to the core unanswered."""
     connection = Connection()
     asked = PendingRequest(request, who, connection)  # type: ignore[arg-type]
-    for_core: Request | None = desk.handle(asked, now_ms, contactors_open=contactors_open)
+    for_core: Request | None = handler.handle(asked, now_ms, contactors_open=contactors_open)
     if for_core is None:
         return json.loads(connection.sent)
     assert not connection.sent
     return for_core
 
 
-def refused(desk: RequestHandler, request: dict[str, Any]) -> str:
-    """Let the desk refuse a request, and change nothing; give its words."""
-    before = desk.parameters, dict(desk.changed)
-    answer = handled(desk, request)
+def refused(handler: RequestHandler, request: dict[str, Any]) -> str:
+    """Put a request that is refused and changes nothing; give the words."""
+    before = handler.parameters, dict(handler.changed)
+    answer = handled(handler, request)
     assert answer["ok"] is False
-    assert (desk.parameters, desk.changed) == before
-    assert desk.take_events() == []
+    assert (handler.parameters, handler.changed) == before
+    assert handler.take_events() == []
     return str(answer["error"])

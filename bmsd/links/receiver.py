@@ -27,7 +27,7 @@ MOST_SAID = 16
 """Different oddities that are said one by one."""
 
 
-class Ears:
+class Receiver:
     """Everything that is known about the other side of one bus."""
 
     def __init__(self, link: Link, protocol: Protocol, channel: object) -> None:

@@ -7,7 +7,7 @@ import pytest
 from bmsd.inverters.protocols import PROTOCOLS
 from bmsd.inverters.recognise import WINDOW_MS
 from bmsd.links.can import DEAF_MS
-from bmsd.links.choosing import MOST_SAMPLES, MOST_VERDICTS
+from bmsd.links.detection import MOST_SAMPLES, MOST_VERDICTS
 from tests.links.can_bench import Bench
 
 GX = {0x305: bytes(8), 0x307: bytes.fromhex("1234567856494300")}

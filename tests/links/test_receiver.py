@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from bmsd.inverters.protocols import PROTOCOLS
-from bmsd.links import adapters, hearing
-from bmsd.links.hearing import ALIVE_MS, MOST_SAID, TWIN_MS
+from bmsd.links import adapters, receiver
 from bmsd.links.link import Backoff
+from bmsd.links.receiver import ALIVE_MS, MOST_SAID, TWIN_MS
 from tests.links.can_bench import Bench
 
 ALL = [0x351, 0x355, 0x356, 0x359, 0x35C, 0x35E]
@@ -160,7 +160,7 @@ def test_an_error_that_the_bus_reports_is_told_while_it_is_present(bench) -> Non
     state = bench.state()
     assert "nobody acknowledges our frames" in state["detail"]
     assert (state["error_frames"], state["inverter_age_ms"]) == (1, None)
-    bench.now_ms += hearing.ERRORS_MS + 1
+    bench.now_ms += receiver.ERRORS_MS + 1
     bench.publish()
     assert "acknowledges" not in bench.state()["detail"]
 
@@ -177,7 +177,7 @@ def test_bus_off_is_said_once_each_way_however_often_it_comes(bench, capfd) -> N
     errors = capfd.readouterr().err
     assert errors.count("off the bus") == 1
     assert "is back" not in errors
-    bench.cycle(hearing.ERRORS_MS + 1)
+    bench.cycle(receiver.ERRORS_MS + 1)
     bench.cycle(100)
     assert capfd.readouterr().err.count("CAN controller fake is back") == 1
 
