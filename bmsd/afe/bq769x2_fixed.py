@@ -8,7 +8,17 @@ from __future__ import annotations
 
 from bmsd.afe import bq769x2_registers as reg
 from bmsd.afe.bq769x2_registers import MemoryRow
+from bmsd.afe.contract import ChipFacts
 
+FACTS = ChipFacts(
+    first_scan_ms=70,  # one loop of 63 ms
+    stale_ms=500,  # three loops take 189 ms
+    resting_stale_ms=2500,  # asleep it measures once a second
+    over_current_delay_ms=400,  # its longest is 425 ms
+    longest_cell_delay_ms=6700,  # 2047 steps of 3.3 ms
+    lowest_cell_mv=1012,  # 20 steps of 50.6 mV
+)
+"""TI SLUUBY2B, chapters 4, 5 and 7."""
 ALARM_BITS = 0xF882
 """Alarm Enable: safety and permanent failures, FULLSCAN and ADSCAN; the scan bits prove freshness."""
 

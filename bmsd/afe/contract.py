@@ -5,7 +5,7 @@ A new chip implements `FrontEnd`, one procedure each, and gets a row in `bmsd.af
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from bmsd.afe.transfers import Procedure
 from bmsd.core.types import Measurement
@@ -20,8 +20,27 @@ class NoNewScanError(AfeError):
     """The chip answers, but has measured nothing since the last poll: its values are old (S7)."""
 
 
+class ChipFacts(NamedTuple):
+    """What of a chip's own time and steps others reckon with."""
+
+    first_scan_ms: int
+    """Until its first values after it was configured."""
+    stale_ms: int
+    """Without a new scan for longer it has stopped measuring."""
+    resting_stale_ms: int
+    """The same while it rests."""
+    over_current_delay_ms: int
+    """Delay of its over-current protection."""
+    longest_cell_delay_ms: int
+    """Longest delay of its cell voltage protection."""
+    lowest_cell_mv: int
+    """Lowest limit of its under-voltage protection."""
+
+
 class FrontEnd(Protocol):
     """One front-end chip as procedures. Every one of them may raise AfeError and its subclasses."""
+
+    facts: ChipFacts
 
     def start(self) -> Procedure[None]:
         """Find the chip, forbid its switches, and bring the link into the wanted mode.

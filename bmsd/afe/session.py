@@ -13,12 +13,6 @@ from bmsd.afe.transfers import BusCounter, Procedure
 from bmsd.core.types import AfeReport, AfeState, Measurement
 from bmsd.errors import AfeError, VerifyError, WrongChipError
 
-STALE_MS = 500
-"""Without a new scan for longer the chip has stopped measuring; three loops take 189 ms."""
-
-RESTING_STALE_MS = 2500
-"""The same for a chip that rests: it measures once a second."""
-
 REFUSED_RETRY_MS = 10_000
 SHUT_OUT_MS = 5000
 """A contactor that reads closed for longer is welded, or its auxiliary contact is stuck: what can be measured is."""
@@ -230,7 +224,8 @@ class AfeSession:
     def _miss_scan(self, now_ms: int, text: str) -> None:
         """Bear a poll that came before the next scan, but not a chip that stopped measuring (S7)."""
         age_ms = now_ms - self._fresh_ms
-        if age_ms > (RESTING_STALE_MS if self._resting else STALE_MS):
+        facts = self._driver.facts
+        if age_ms > (facts.resting_stale_ms if self._resting else facts.stale_ms):
             self._fail(f"{text}, for {age_ms} ms")
         else:
             self._detail = text

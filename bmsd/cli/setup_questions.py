@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from bmsd.afe.chips import CHIPS
+from bmsd.afe.chips import CHIPS, usable
 from bmsd.config.files import Files, Given, Place
 from bmsd.config.lines import free_line
 from bmsd.config.load import check
@@ -129,7 +129,7 @@ QUESTIONS: tuple[Question, ...] = (
     Question("parameters.discharge_ocp_a", _TOLD),
 )
 BY_KEY = {question.key: question for question in QUESTIONS}
-_CHOICES = {"afe.chip": tuple(CHIPS), "can.protocol": NAMES}
+_CHOICES = {"afe.chip": usable(), "can.protocol": NAMES}
 """Choices that are rows of another table."""
 _CONTACTORS = frozenset(f"outputs.{name}" for names in configuration.CONTACTORS.values() for name in names)
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bmsd.afe.chips import CHIPS
+from bmsd.afe.chips import CHIPS, usable
 from bmsd.config.advice import fitting_shunts
 from bmsd.config.files import Files, alike, nearest
 from bmsd.config.lines import free_line
@@ -57,7 +57,7 @@ def _held_to_others(row: Key, given: Files) -> Key:
     """Narrow what a key may be to what the key beside it leaves."""
     key = f"{row.section.partition('.')[0]}.{row.name}"
     if key == "afe.chip":
-        return replace(row, choices=tuple(CHIPS))
+        return replace(row, choices=usable())
     chip = CHIPS.get(str(_written(given, "afe", "chip")))
     if key == "pack.cells" and chip is not None:
         text = f"{row.help} So many does {_written(given, 'afe', 'chip')} measure."

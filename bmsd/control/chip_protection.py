@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
+from bmsd.afe.chips import CHIPS
+from bmsd.afe.contract import ChipFacts
 from bmsd.core.types import AfeSettings
 from bmsd.hardware.board import AfeConfig
 from bmsd.tables.configuration import OWN_FETS
@@ -18,18 +20,12 @@ CELL_MARGIN_MV = 100
 """Above over-voltage and below shutdown voltage: two of the chip's 50.6 mV steps less rounding."""
 CURRENT_MARGIN_PERMILLE = 1250
 """Above the second over-current level."""
-CURRENT_DELAY_MS = 400
-"""The chip's longest over-current delay is 425 ms."""
 HEAT_MARGIN_DECIC = 50
 COLD_MARGIN_DECIC = 100
 """Cold charging harms over minutes: a wider margin keeps the two layers from tripping together."""
 DELAY_MARGIN_MS = 1000
 HOST_WATCHDOG_S = 5
 """Several periods and retries; well inside the time a cell takes from trip to harm."""
-LONGEST_CELL_DELAY_MS = 6700
-"""2047 steps of 3.3 ms."""
-LOWEST_CELL_MV = 1012
-"""The lowest under-voltage limit of the chip."""
 MADE_FROM: Mapping[str, tuple[str, ...]] = {
     "cell_over_mv": ("cell_ovp_mv",),
     "cell_over_delay_ms": ("cell_ovp_delay_ms",),
@@ -81,20 +77,20 @@ def afe_settings(config: Wired, p: Parameters) -> AfeSettings:
     """
     hottest = max(p.charge_otp_decic, p.discharge_otp_decic)
     coldest = min(p.charge_utp_decic, p.discharge_utp_decic)
-    is_common = config.topology == "common"
+    is_common, facts = config.topology == "common", CHIPS[config.afe.chip].facts
     return AfeSettings(
         cells=config.cells,
         thermistors=config.afe.battery_sensors,
         shunt_uohm=config.afe.shunt_uohm,
         crc=config.afe.crc,
         cell_over_mv=p.cell_ovp_mv + CELL_MARGIN_MV,
-        cell_over_delay_ms=_delay_ms(p.cell_ovp_delay_ms),
-        cell_under_mv=_cell_under_mv(p, is_common),
-        cell_under_delay_ms=_delay_ms(max(p.cell_uvp_delay_ms, p.cell_shutdown_delay_ms)),
+        cell_over_delay_ms=_delay_ms(p.cell_ovp_delay_ms, facts),
+        cell_under_mv=_cell_under_mv(p, facts, is_common=is_common),
+        cell_under_delay_ms=_delay_ms(max(p.cell_uvp_delay_ms, p.cell_shutdown_delay_ms), facts),
         charge_over_ma=p.charge_ocp2_ma * CURRENT_MARGIN_PERMILLE // 1000,
-        charge_over_delay_ms=CURRENT_DELAY_MS,
+        charge_over_delay_ms=facts.over_current_delay_ms,
         discharge_over_ma=p.discharge_ocp2_ma * CURRENT_MARGIN_PERMILLE // 1000,
-        discharge_over_delay_ms=CURRENT_DELAY_MS,
+        discharge_over_delay_ms=facts.over_current_delay_ms,
         short_circuit_ma=p.short_circuit_ma,
         short_circuit_delay_us=p.short_circuit_delay_us,
         charge_over_decic=HEAT_MARGIN_DECIC + (hottest if is_common else p.charge_otp_decic),
@@ -109,12 +105,12 @@ def afe_settings(config: Wired, p: Parameters) -> AfeSettings:
     )
 
 
-def _cell_under_mv(p: Parameters, is_common: bool) -> int:
+def _cell_under_mv(p: Parameters, facts: ChipFacts, *, is_common: bool) -> int:
     """Give the under-voltage limit: behind a common contactor only where charging is forbidden, too."""
     if is_common:
-        return max(p.cell_floor_mv, LOWEST_CELL_MV)
+        return max(p.cell_floor_mv, facts.lowest_cell_mv)
     return max(p.cell_shutdown_mv - CELL_MARGIN_MV, p.cell_floor_mv)
 
 
-def _delay_ms(ours_ms: int) -> int:
-    return min(ours_ms + DELAY_MARGIN_MS, LONGEST_CELL_DELAY_MS)
+def _delay_ms(ours_ms: int, facts: ChipFacts) -> int:
+    return min(ours_ms + DELAY_MARGIN_MS, facts.longest_cell_delay_ms)

@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bmsd.afe.chips import CHIPS
 from bmsd.config.load import Config
 from bmsd.control.controller import Board, Controller, sleep_ms
 from bmsd.core import heater_watch, report, wear
@@ -45,8 +46,6 @@ if TYPE_CHECKING:
 
 STATUS_EVERY_MS = 5000
 FIRST_CYCLES = 6
-FIRST_SCAN_MS = 70
-"""A front end has its first values one loop of 63 ms after it was configured (TI SLUUBY2B)."""
 RETRY_MS = 10_000
 """A state that the disk refused is offered again this often."""
 
@@ -165,7 +164,8 @@ class Daemon:
         inputs = self._controller.inputs
         if self._sequence >= FIRST_CYCLES or inputs is None or inputs.afe.measurement is not None:
             return None
-        return {AfeState.CONFIGURING: 0, AfeState.READY: FIRST_SCAN_MS}.get(inputs.afe.state)
+        first_scan_ms = CHIPS[self._config.afe.chip].facts.first_scan_ms
+        return {AfeState.CONFIGURING: 0, AfeState.READY: first_scan_ms}.get(inputs.afe.state)
 
     def _cycle(self, now_ms: int) -> None:
         """Do one complete cycle, tell everyone, and only then feed the watchdogs."""

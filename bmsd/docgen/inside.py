@@ -234,7 +234,7 @@ def configuration_page() -> str:
             parts.append(named_section(section))
         parts.append(table(("Key", "Allowed", "Default", "Meaning"), map(_key, keys)))
         if section == "afe":
-            parts += ["Chips:", table(("Chip", "Cells", "Battery sensors", "Checksums"), map(_chip, CHIPS))]
+            parts += ["Chips:", table(_CHIP_HEADS, map(_chip, CHIPS))]
     return page("Configuration", "`bmsd/tables/configuration.py`", *parts)
 
 
@@ -259,10 +259,19 @@ def allowed(key: Key) -> str:
     return key.allowed if key.low is None else f"{key.low:.9g} to {key.high:.9g}"
 
 
+_CHIP_HEADS = ("Chip", "Cells", "Battery sensors", "Checksums", "How far")
+
+
 def _chip(name: str) -> list[str]:
     chip = CHIPS[name]
     cells = f"{chip.min_cells} to {chip.max_cells}"
-    return [code(name), cells, f"up to {chip.max_thermistors}", "yes" if chip.crc else "no"]
+    return [
+        code(name),
+        cells,
+        f"up to {chip.max_thermistors}",
+        "yes" if chip.crc else "no",
+        chip.maturity.value,
+    ]
 
 
 def default(key: Key) -> str:

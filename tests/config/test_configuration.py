@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from bmsd.afe.chips import CHIPS
+from bmsd.afe.chips import CHIPS, Maturity
 from bmsd.config.load import load
 from bmsd.tables.configuration import keys_of
 from tests.support.configured import GOOD, problems, written
@@ -101,6 +102,18 @@ def test_more_cells_than_the_chip_measures_are_refused_with_what_it_measures(tmp
     others = [other for other, row in CHIPS.items() if row.max_cells > chip.max_cells]
     assert all(other in "".join(found[1:]) for other in others)
     assert keys_of("pack")["cells"].high == max(row.max_cells for row in CHIPS.values())
+
+
+def test_a_chip_that_cannot_be_configured_is_refused(tmp_path, monkeypatch) -> None:
+    """S6: a driver that only measures sets up no protection, whatever its row says otherwise."""
+    half = replace(CHIPS["bq76952"], maturity=Maturity.MEASURES)
+    monkeypatch.setitem(CHIPS, "bq76999", half)
+    path = changed(tmp_path, ('chip = "bq76952"', 'chip = "bq76999"'))
+    (found, *_) = problems(path)
+    assert "bq76999" in found
+    assert "bq76952" in found
+    monkeypatch.setitem(CHIPS, "bq76999", replace(half, maturity=Maturity.SIMULATED))
+    assert load(path, on_chip=True).afe.chip == "bq76999"
 
 
 def test_all_errors_are_told_at_once(tmp_path) -> None:

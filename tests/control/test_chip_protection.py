@@ -7,8 +7,8 @@ from dataclasses import asdict, replace
 import pytest
 
 from bmsd.afe.bq769x2 import Bq769x2
-from bmsd.control import chip_protection
-from bmsd.control.chip_protection import afe_settings
+from bmsd.afe.chips import CHIPS
+from bmsd.control.chip_protection import MADE_FROM, afe_settings
 from bmsd.tables.parameters import ROWS
 from tests.support.configured import loaded, pack_text
 
@@ -62,7 +62,11 @@ def test_what_the_chip_makes_of_it_is_still_on_the_safe_side(config) -> None:
 def test_a_delay_longer_than_the_chip_knows_is_cut(config) -> None:
     slow = replace(config.parameters, cell_ovp_delay_ms=10_000, cell_uvp_delay_ms=10_000)
     chip = afe_settings(config, slow)
-    assert chip.cell_over_delay_ms == chip.cell_under_delay_ms == chip_protection.LONGEST_CELL_DELAY_MS
+    assert (
+        chip.cell_over_delay_ms
+        == chip.cell_under_delay_ms
+        == CHIPS[config.afe.chip].facts.longest_cell_delay_ms
+    )
 
 
 def test_the_host_watchdog_outlasts_several_periods(config) -> None:
@@ -90,7 +94,7 @@ def test_every_setting_says_which_parameters_it_follows(config) -> None:
         for by in (-100, -1, 1, 100):
             after = asdict(afe_settings(config, replace(p, **{row.name: value + by})))
             moved = [field for field in before if before[field] != after[field]]
-            assert all(row.name in chip_protection.MADE_FROM[field] for field in moved), (row.name, moved)
+            assert all(row.name in MADE_FROM[field] for field in moved), (row.name, moved)
 
 
 @pytest.fixture
