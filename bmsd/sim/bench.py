@@ -12,19 +12,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from bmsd.afe.bq769x2 import BQ76942, BQ76952, BQ769142
 from bmsd.config.load import Config
 from bmsd.control.controller import Board
 from bmsd.core.limits import Limits
 from bmsd.errors import OutputError, PeerError
 from bmsd.hardware.outputs import BUTTON
 from bmsd.ipc.shared_files import write_file
-from bmsd.sim.chips.bq769x2 import Bq769x2Chip
+from bmsd.sim.chips.contract import SimChip
+from bmsd.sim.chips.kinds import KINDS
 from bmsd.sim.faults import CELL_SETTABLES, CHIP_FAULTS, FAULTS, SETTABLES
 from bmsd.sim.plant import SWITCHES, Plant, PlantSettings
 from bmsd.sim.scenario import Happening, load
 
-VARIANTS = {"bq76952": BQ76952, "bq76942": BQ76942, "bq769142": BQ769142}
 OPEN_DECIC, SHORTED_DECIC = -1500.0, 2000.0
 
 
@@ -112,11 +111,9 @@ def read_lines(file: Path) -> dict[str, bool]:
     return {str(name): bool(on) for name, on in levels.items()}
 
 
-def make_chip(config: Config) -> Bq769x2Chip:
+def make_chip(config: Config) -> SimChip:
     """Make the simulated chip that a configuration names."""
-    variant = VARIANTS[config.afe.chip]
-    afe = config.afe
-    return Bq769x2Chip(config.cells, afe.shunt_uohm, afe.address, variant.inputs, max(variant.device_numbers))
+    return KINDS[config.afe.chip](config.cells, config.afe.shunt_uohm, config.afe.address)
 
 
 class Bench:
@@ -133,10 +130,9 @@ class Bench:
         """Build it; without `happenings` those of the scenario that the configuration names."""
         self.plant = Plant(plant)
         self.chip = make_chip(config)
-        self._inputs = VARIANTS[config.afe.chip].used_inputs(config.cells)
         due = load(config).happenings if happenings is None else happenings
         self._due = [one for one in due if one.bench]
-        self._balanced = 0
+        self._balanced: tuple[int, ...] = ()
         self.lines = BenchLines(
             self.plant, frozenset(config.outputs.lines), lines_file, frozenset(config.outputs.feedback)
         )
@@ -161,7 +157,7 @@ class Bench:
 
     def _join_fets(self) -> None:
         """Bring the plant's switches where the chip's FETs are."""
-        for name, on in (("charge", self.chip.switches.chg), ("discharge", self.chip.switches.dsg)):
+        for name, on in (("charge", self.chip.charge_fet), ("discharge", self.chip.discharge_fet)):
             if self._fets.get(name) is not on:
                 self._fets[name] = on
                 self.plant.command(name, on)
@@ -189,7 +185,7 @@ class Bench:
         else:
             self.plant.charge_permit = self.chip.chg_permit
             self.plant.discharge_permit = self.chip.dsg_permit
-        self._balance(self.chip.balancing_mask)
+        self._balance(self.chip.balanced_cells)
 
     def pause(self, now_ms: int) -> None:
         """Let the chip alone run, for the few milliseconds a procedure waits; the pack follows later."""
@@ -246,10 +242,10 @@ class Bench:
         faults += [{"name": name, "help": text} for name, (_, text) in CHIP_FAULTS.items()]
         return {"settables": settables, "faults": faults}
 
-    def _balance(self, mask: int) -> None:
-        if mask != self._balanced:
-            self._balanced = mask
-            self.plant.balance(n for n, pin in enumerate(self._inputs, 1) if mask >> pin & 1)
+    def _balance(self, cells: tuple[int, ...]) -> None:
+        if cells != self._balanced:
+            self._balanced = cells
+            self.plant.balance(cells)
 
 
 def thermistor(decic: float | None) -> float:

@@ -152,8 +152,7 @@ class RecordedPack:
     def feedback(self, switch_name: str) -> bool:
         """Give the auxiliary contact of a switch."""
         if self._own_fets and switch_name in {"charge", "discharge"}:
-            switches = self._chip.switches
-            return switches.chg if switch_name == "charge" else switches.dsg
+            return self._chip.charge_fet if switch_name == "charge" else self._chip.discharge_fet
         return self._on.get(switch_name, False)
 
     def put(self, row: RecordingRow, *, resting: bool = False) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -212,6 +212,41 @@ def test_the_package_keeps_its_shape() -> None:
 def test_the_walk_sees_the_package() -> None:
     names = {source.relative_to(ROOT).as_posix() for source in sources()}
     assert {"bmsd/errors.py", "bmsd/core/types.py", "bmsd/tables/rows.py"} <= names
+
+
+def circles(imports: dict[str, set[str]]) -> list[str]:
+    """Name the modules that import each other in a circle: those left when what imports nothing more is taken away."""
+    left = {name: {*others} & {*imports} - {name} for name, others in imports.items()}
+    while ends := [name for name, others in left.items() if not others & {*left}]:
+        for name in ends:
+            del left[name]
+    return sorted(left)
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """Also not for the type checker alone: what two of them share is a third one."""
+    trees = {
+        module_of(source.relative_to(ROOT).as_posix()): ast.parse(source.read_text(encoding="utf-8"))
+        for source in sources()
+    }
+    found = {name: {*imported_modules(tree, trees)} for name, tree in trees.items()}
+    assert not circles(found)
+
+
+def imported_modules(tree: ast.AST, known: Container[str]) -> Iterator[str]:
+    """Yield each module of the package that is imported, by its full name."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            for name in node.names:
+                full = f"{node.module}.{name.name}"
+                yield full if full in known else node.module
+        elif isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+
+
+def test_a_circle_is_found() -> None:
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"b", "d"}, "d": set()}) == ["a", "b", "c"]
+    assert circles({"a": {"b", "c"}, "b": {"c"}, "c": {"outside"}}) == []
 
 
 PLANTED = [

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from bmsd.afe.bq769x2 import BQ76952
 from bmsd.afe.bq769x2_measure import Plan
 from bmsd.afe.bq769x2_settings import user_unit_ma
 from bmsd.afe.session import SIGNATURE_EVERY
@@ -22,7 +23,6 @@ from bmsd.control.controller import Board
 from bmsd.core.state import Outputs
 from bmsd.core.types import Measurement, Request
 from bmsd.hardware.outputs import Lines
-from bmsd.sim.bench import VARIANTS
 from bmsd.sim.chips.bq769x2_engine import LOOP_MS
 from tests.benchmarks.rig import Clock, Rig
 
@@ -100,7 +100,7 @@ class Pack(Rig):
         self._requests: tuple[Request, ...] = ()
         super().__init__(folder, config, clock)
         settings = afe_settings(config, config.parameters)
-        inputs = VARIANTS[config.afe.chip].used_inputs(config.cells)
+        inputs = BQ76952.used_inputs(config.cells)
         self._plan = Plan(inputs, settings.thermistors, user_unit_ma(settings), settings.crc)
         self.due_ms = int(clock.now())
 

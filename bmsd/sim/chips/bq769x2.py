@@ -58,8 +58,8 @@ class Bq769x2Chip:
         """Direct commands; above 0x7F is what a read beyond the end runs into."""
         self.faults: dict[str, int] = {}
         self.memory: DataMemory = DataMemory()
-        wired = (*inputs[: cells - 1], inputs[-1])
-        self.engine = Engine(self.registers, self.memory, self.faults, wired, shunt_uohm)
+        self._wired = (*inputs[: cells - 1], inputs[-1])
+        self.engine = Engine(self.registers, self.memory, self.faults, self._wired, shunt_uohm)
         self.protection = Protection(self.memory, shunt_uohm)
         self.switches: Switches = Switches(self.memory)
         self.link = ChipLink(self, address)
@@ -85,6 +85,22 @@ class Bq769x2Chip:
     def chg_permit(self) -> bool:
         """Tell whether the DCHG pin lets the charge contactor close."""
         return self.switches.chg_permit
+
+    @property
+    def charge_fet(self) -> bool:
+        """Tell whether its own charge FET is on."""
+        return self.switches.chg
+
+    @property
+    def discharge_fet(self) -> bool:
+        """Tell whether its own discharge FET is on."""
+        return self.switches.dsg
+
+    @property
+    def balanced_cells(self) -> tuple[int, ...]:
+        """Number the cells that are balanced now, from 1."""
+        mask = self.balancing_mask
+        return tuple(n for n, pin in enumerate(self._wired, 1) if mask >> pin & 1) if mask else ()
 
     @property
     def balancing_mask(self) -> int:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from bmsd.sim.chips.bq769x2 import Bq769x2Chip
+from bmsd.sim.chips.bq769x2_inside import Inside
 
 SEALED, UNSEALED, FULL_ACCESS = 3, 2, 1
 _KEYS = ((0x9257, 0x9259, UNSEALED), (0x925B, 0x925D, FULL_ACCESS))
@@ -17,35 +15,35 @@ def _word(value: int) -> bytes:
     return value.to_bytes(2, "little")
 
 
-def _toggle_fets(chip: Bq769x2Chip) -> None:
+def _toggle_fets(chip: Inside) -> None:
     chip.switches.fet_enabled = not chip.switches.fet_enabled
     chip.evaluate_switches()
 
 
-def _force(chip: Bq769x2Chip, dsg_off: bool | None, chg_off: bool | None) -> None:
+def _force(chip: Inside, dsg_off: bool | None, chg_off: bool | None) -> None:
     if "fets_deaf" in chip.faults:
         return
     chip.switches.force(dsg_off, chg_off)
     chip.evaluate_switches()
 
 
-def _seal(chip: Bq769x2Chip) -> None:
+def _seal(chip: Inside) -> None:
     chip.security = SEALED
     chip.show_status()
 
 
-def _refuse_otp(chip: Bq769x2Chip) -> None:
+def _refuse_otp(chip: Inside) -> None:
     """Burn nothing, but remember that it was asked for: no driver may."""
     chip.otp_writes += 1
 
 
-def _swap_link(chip: Bq769x2Chip) -> None:
+def _swap_link(chip: Inside) -> None:
     kind, address = chip.memory.unsigned(0x9239), chip.memory.unsigned(0x923A)
     chip.link.crc = kind in (0x11, 0x12)
     chip.link.address = (address or 0x10) >> 1
 
 
-COMMANDS: dict[int, Callable[[Bq769x2Chip], None]] = {
+COMMANDS: dict[int, Callable[[Inside], None]] = {
     0x0010: lambda chip: chip.shut_down(),
     0x0012: lambda chip: chip.power_cycle(),
     0x0022: _toggle_fets,
@@ -62,7 +60,7 @@ COMMANDS: dict[int, Callable[[Bq769x2Chip], None]] = {
     0x29BC: _swap_link,
 }
 
-ANSWERS: dict[int, Callable[[Bq769x2Chip], bytes]] = {
+ANSWERS: dict[int, Callable[[Inside], bytes]] = {
     0x0001: lambda chip: _word(chip.device_number),
     0x0002: lambda chip: chip.device_number.to_bytes(2, "big") + b"\x00\x36\x00\x01",
     0x0003: lambda chip: _word(0x0001),
@@ -73,22 +71,22 @@ ANSWERS: dict[int, Callable[[Bq769x2Chip], bytes]] = {
 }
 
 
-def _switch_control(chip: Bq769x2Chip, data: bytes) -> None:
+def _switch_control(chip: Inside, data: bytes) -> None:
     _force(chip, bool(data[0] & 0x01), bool(data[0] & 0x04))
 
 
-def _regulators(chip: Bq769x2Chip, data: bytes) -> None:
+def _regulators(chip: Inside, data: bytes) -> None:
     chip.memory.write(0x9236, data[:1])
 
 
-WRITES: dict[int, Callable[[Bq769x2Chip, bytes], None]] = {
+WRITES: dict[int, Callable[[Inside, bytes], None]] = {
     0x0083: lambda chip, data: chip.balance(int.from_bytes(data[:2], "little")),
     0x0097: _switch_control,
     0x0098: _regulators,
 }
 
 
-def execute(chip: Bq769x2Chip, code: int) -> bytes | None:
+def execute(chip: Inside, code: int) -> bytes | None:
     """Carry out a subcommand; return its answer, None for one without."""
     if code in COMMANDS:
         COMMANDS[code](chip)
@@ -101,7 +99,7 @@ def execute(chip: Bq769x2Chip, code: int) -> bytes | None:
     return None
 
 
-def write(chip: Bq769x2Chip, code: int, data: bytes) -> None:
+def write(chip: Inside, code: int, data: bytes) -> None:
     """Take a payload whose checksum and length were right."""
     if code in WRITES:
         WRITES[code](chip, data)
@@ -109,7 +107,7 @@ def write(chip: Bq769x2Chip, code: int, data: bytes) -> None:
         chip.memory.write(code, data)
 
 
-def _try_key(chip: Bq769x2Chip, code: int) -> None:
+def _try_key(chip: Inside, code: int) -> None:
     """Open the chip when this word completes a key."""
     for first, second, opens in _KEYS:
         key = (chip.memory.unsigned(first, 2), chip.memory.unsigned(second, 2))

@@ -7,13 +7,10 @@ In CRC mode a wrong checksum on a write is not acknowledged and nothing is store
 from __future__ import annotations
 
 import errno
-from typing import TYPE_CHECKING
 
 from bmsd.afe.transfers import CRC_TABLE, interleave, read_prefix, write_prefix
 from bmsd.sim.chips import bq769x2_commands as commands
-
-if TYPE_CHECKING:
-    from bmsd.sim.chips.bq769x2 import Bq769x2Chip
+from bmsd.sim.chips.bq769x2_inside import Inside
 
 _FIRST_VALUE, _AFTER_VALUES = 0x14, 0x3C
 _BUFFER, _CHECKSUM, _LENGTH = 0x40, 0x60, 0x61
@@ -22,7 +19,7 @@ _BUFFER, _CHECKSUM, _LENGTH = 0x40, 0x60, 0x61
 class ChipLink:
     """One chip's bus interface; `crc` and `address` change by SWAP_COMM_MODE."""
 
-    def __init__(self, chip: Bq769x2Chip, address: int) -> None:
+    def __init__(self, chip: Inside, address: int) -> None:
         self._chip = chip
         self._first_address = address
         self._register = 0
