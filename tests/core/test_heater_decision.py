@@ -11,6 +11,7 @@ from bmsd.core import heater
 from bmsd.core.heater import Situation, charger_present, decide, misfit, supply_mv
 from bmsd.core.plausible import Held, Reading, Values, believe
 from bmsd.core.settings import Settings
+from bmsd.core.supply import Lightest, SupplyState
 from bmsd.core.switching import SwitchState
 from bmsd.core.types import Because, ChipFault, Measurement, Reason
 from bmsd.tables.alarms import Block
@@ -21,9 +22,15 @@ FROM_PACK = make_settings(heater_from_pack=True)
 OFF = SwitchState()
 
 
-def believed(*, charger_mv: int | None = 16_000, current_ma: int | None = 0, coldest: int = -80) -> Values:
+def believed(
+    *,
+    charger_mv: int | None = 16_000,
+    current_ma: int | None = 0,
+    coldest: int = -80,
+    warmest: int = 100,
+) -> Values:
     measured = Measurement(
-        (3300,) * 4, 13_200, charger_mv, 0, current_ma, (coldest, 100), 300, ChipFault.NONE
+        (3300,) * 4, 13_200, charger_mv, 0, current_ma, (coldest, warmest), 300, ChipFault.NONE
     )
     return believe(Held(), measured, 0, SETTINGS.parameters)[0]
 
@@ -78,6 +85,29 @@ def test_one_tenth_below_recovery_is_still_heated() -> None:
     assert reason(SETTINGS, cold(believed(coldest=49))) is None
 
 
+APART = Reason(Because.SENSORS_APART, "battery_spread")
+
+
+@pytest.mark.parametrize(("coldest", "why"), [(-150, None), (-151, APART)])
+def test_sensors_further_apart_than_25_kelvin_keep_it_off(coldest, why) -> None:
+    """S4: one of them is wrong, and nobody knows which."""
+    assert reason(SETTINGS, cold(believed(coldest=coldest))) == why
+
+
+def test_sensors_that_nobody_can_compare_keep_it_off() -> None:
+    """S2, S4."""
+    assert reason(SETTINGS, cold(believed()._replace(battery_spread=Reading(None, False)))) == APART
+
+
+@pytest.mark.parametrize(("warmest", "is_on"), [(0, True), (1, False)])
+def test_a_sensor_half_way_to_the_upper_limit_keeps_it_off(warmest, is_on) -> None:
+    """S4: half way from recovery in the cold to recovery in the heat."""
+    p = SETTINGS.parameters
+    half = (p.charge_utpr_decic + p.charge_otpr_decic) // 2
+    found = reason(SETTINGS, cold(believed(coldest=40, warmest=half + warmest)))
+    assert found == (None if is_on else Reason(Because.WARM_SENSOR, "battery_max"))
+
+
 def test_an_alarm_that_blocks_only_charging_does_not_end_heat() -> None:
     assert reason(SETTINGS, cold(block=Block.CHARGE | Block.BALANCE)) is None
 
@@ -97,6 +127,93 @@ def test_a_pack_heats_itself_only_above_its_least_charge(permille, is_on) -> Non
     least = FROM_PACK.parameters.heater_min_soc_permille
     found = reason(FROM_PACK, cold(soc_permille=least + permille - 200))
     assert found == (None if is_on else Reason(Because.LOW_CHARGE, "soc_permille"))
+
+
+NOW_MS = 1_000_000
+LOW = FROM_PACK.parameters.heater_min_soc_permille - 1
+READY = SupplyState(alive_ms=NOW_MS - 600_000)
+"""A charger that has stood above the pack for ten minutes."""
+KNOWN = SupplyState(lightest=Lightest(0, -500))
+PAUSES = SupplyState(until_ms=NOW_MS + 1, lightest=Lightest(0, -500))
+
+
+@pytest.mark.parametrize(
+    ("permille", "empty", "paid"), [(LOW + 1, False, False), (LOW, False, True), (LOW + 1, True, True)]
+)
+def test_a_low_or_empty_pack_pays_for_no_heat(permille, empty, paid) -> None:
+    at = cold(soc_permille=permille, empty=empty)
+    assert heater.must_be_paid(FROM_PACK, at) is paid
+    assert heater.must_be_paid(SETTINGS, at) is False, (
+        "where it hangs on the charger's side, it takes nothing"
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "is_trial"),
+    [
+        ({"soc_permille": LOW}, True),
+        ({"soc_permille": LOW, "supply": replace(READY, alive_ms=NOW_MS - 599_999)}, True),
+        ({"soc_permille": LOW, "supply": READY}, False),
+        ({"soc_permille": LOW + 1}, False),
+        ({"soc_permille": LOW + 1, "empty": True}, True),
+        ({"empty": True, "supply": READY}, True),
+        ({"soc_permille": LOW, "joined": False}, False),
+        ({"empty": True, "joined": False}, False),
+    ],
+)
+def test_only_the_current_shows_who_pays_for_the_heat_of_a_low_pack_that_is_joined(given, is_trial) -> None:
+    """A charger that stays above a low pack is sign enough; for an empty one only what comes in at once is."""
+    at = cold(**{"joined": True, **given})
+    assert heater.on_trial(FROM_PACK, at) is is_trial
+    assert heater.asked_ma(FROM_PACK, at, True) == (550 if is_trial else 0), "24 ohm at 13.2 V"
+    assert heater.asked_ma(FROM_PACK, at, False) == 0
+
+
+def test_nothing_is_asked_for_a_heater_that_the_charger_feeds_itself() -> None:
+    assert heater.asked_ma(SETTINGS, cold(joined=True, empty=True), True) == 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "given", "waits"),
+    [
+        (FROM_PACK, {}, True),
+        (FROM_PACK, {"supply": replace(PAUSES, until_ms=NOW_MS)}, True),
+        (FROM_PACK, {"supply": PAUSES}, False),
+        (FROM_PACK, {"empty": False}, False),
+        (FROM_PACK, {"empty": False, "soc_permille": LOW}, False),
+        (FROM_PACK, {"demanded": False}, False),
+        (FROM_PACK, {"block": Block.HEATER}, False),
+        (SETTINGS, {}, False),
+        (make_settings(heater_from_pack=True, limits_told=False), {}, False),
+    ],
+)
+def test_an_empty_pack_in_the_cold_waits_for_a_charger_that_can_be_asked(settings, given, waits) -> None:
+    """S15: but not in the pause after a trial that nobody paid for."""
+    assert heater.waits_for_payer(settings, cold(**{"empty": True, **given})) is waits
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ({"supply": READY}, None),
+        ({"joined": True, "supply": KNOWN}, None),
+        ({"joined": True}, Reason(Because.LOAD_UNKNOWN, "current_ma")),
+        ({"joined": True, "supply": PAUSES}, Reason(Because.NOT_PAID, "soc_permille", NOW_MS + 1)),
+        ({"joined": True, "supply": replace(PAUSES, until_ms=NOW_MS)}, None),
+        ({}, Reason(Because.LOW_CHARGE, "soc_permille")),
+        ({"empty": True}, Reason(Because.LOW_CHARGE, "cell_min")),
+        ({"empty": True, "supply": READY}, Reason(Because.LOW_CHARGE, "cell_min")),
+        ({"empty": True, "joined": True}, None),
+        ({"empty": True, "joined": True, "supply": READY}, None),
+        (
+            {"empty": True, "joined": True, "supply": PAUSES},
+            Reason(Because.NOT_PAID, "soc_permille", NOW_MS + 1),
+        ),
+    ],
+)
+def test_a_low_pack_is_heated_only_by_who_pays_or_may_be_tried(given, why) -> None:
+    """S4: an empty one is joined for the heater alone, so that no load needs to be known beside it."""
+    assert reason(FROM_PACK, cold(**{"soc_permille": LOW, **given})) == why
 
 
 def test_a_rest_that_is_not_over_names_the_heater() -> None:

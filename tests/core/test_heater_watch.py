@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from bmsd.core import heater_watch
 from bmsd.core.heater_watch import Proof, Verdict, WatchState, proof, revived, watch
 
 MINUTE_MS = 60_000
@@ -264,6 +263,10 @@ def test_what_it_rested_counts_where_the_clock_ran_on(same_boot, last_ms) -> Non
 
 def test_what_survived_blocks_the_heater_for_no_longer_than_the_longest_run() -> None:
     """S11: whatever the file says; a time that lies ahead is now."""
-    made = revived(Proof(10**12, None, 10**12, 10**12), 5000, same_boot=True)
-    assert made == WatchState(5000, heater_watch.LONGEST_MS, None, heater_watch.LONGEST_MS)
+    longest_ms = 12 * 3_600_000
+    for kept_ms in (longest_ms, longest_ms + 1, 10**12):
+        made = revived(Proof(kept_ms, None, kept_ms, 10**12), 5000, same_boot=True)
+        assert made == WatchState(5000, longest_ms, None, longest_ms)
+    shorter = revived(Proof(longest_ms - 1, None, longest_ms - 1), 5000, same_boot=True)
+    assert (shorter.heated_ms, shorter.run_ms) == (longest_ms - 1, longest_ms - 1)
     assert revived(Proof(), 5000, same_boot=True) == WatchState()
