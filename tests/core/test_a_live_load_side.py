@@ -90,6 +90,15 @@ def test_one_source_that_feeds_both_sides_is_no_weld(charger_mv, told) -> None:
         assert bus.watch(one_bus, STANDS, (OFF, OFF), values, ALL_QUIET, T)[1]
 
 
+@pytest.mark.parametrize(("charger_mv", "told"), [(51_000, False), (51_001, True)])
+def test_one_source_is_a_fiftieth_of_any_voltage_apart_and_no_further(charger_mv, told) -> None:
+    """1 V of 50 V."""
+    sixteen = make_settings(cells=16)
+    values = believed(sixteen, cell_mv=(3125,) * 16, stack_mv=50_000, load_mv=50_000, charger_mv=charger_mv)
+    stands = BusState(T - sixteen.parameters.bus_hold_ms, 50_000)
+    assert bool(bus.watch(sixteen, stands, (OFF, OFF), values, ALL_QUIET, T)[1]) is told
+
+
 def test_a_warning_stays_while_the_time_runs_again() -> None:
     assert look(BusState(T - 1000, 13_200), alarms=RAISED)[1] == UNSEEN
 

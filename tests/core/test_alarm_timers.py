@@ -34,14 +34,23 @@ class Row:
         self.events: tuple[Event, ...] = ()
 
     def see(
-        self, now_ms: int, reading: Reading | None = None, *, reset: bool = False, **found: Finding
+        self,
+        now_ms: int,
+        reading: Reading | None = None,
+        *,
+        reset: bool = False,
+        confirmed: bool = False,
+        **found: Finding,
     ) -> Any:
         """Let one cycle pass; give the state of the row."""
         values = believed()
         if reading is not None:
             values = values._replace(**{self.rule.value: reading})
-        resets = frozenset((self.rule.name,) if reset else ())
-        self.states, self.events = advance(SETTINGS.table, self.states, values, found, resets, now_ms)
+        name = self.rule.name
+        resets, by_chip = frozenset([name] * reset), frozenset([name] * confirmed)
+        self.states, self.events = advance(
+            SETTINGS.table, self.states, values, found, resets, now_ms, by_chip
+        )
         return self.states[self.place]
 
 
@@ -154,6 +163,16 @@ def test_the_release_timer_begins_when_the_value_is_back_and_anew_when_it_is_not
     assert row.events == (Event(T + 120_002, "alarm", "charge_ocp2", "cleared", None, 99_999, 100_000),)
 
 
+def test_an_alarm_that_the_chip_confirms_begins_its_release_when_the_chip_lets_go() -> None:
+    """S6: whatever the value says meanwhile; the chip would hold back what is told to close."""
+    row, back = Row("charge_ocp2", AlarmState(True, T, value=200_000)), Reading(0, True)
+    assert row.see(T + 1, back, confirmed=True) == AlarmState(True, T, None, None, 200_000, None)
+    assert row.see(T + 90_000, back, confirmed=True).active
+    assert row.see(T + 90_001, back).good_since_ms == T + 90_001
+    assert row.see(T + 150_000, back).active
+    assert row.see(T + 150_001, back) == QUIET
+
+
 def test_an_unknown_value_begins_the_release_anew() -> None:
     """S2."""
     row = Row("charge_ocp2", AlarmState(True, T, good_since_ms=T + 1, value=200_000))
@@ -253,6 +272,26 @@ def test_active_alarms_are_told_in_table_order_and_their_blocks_add_up() -> None
     assert alarms.active(ALL_QUIET) == ()
     assert alarms.is_active(tuple(states), "cell_uvp")
     assert not alarms.is_active(tuple(states), "cell_ovp")
+
+
+@pytest.mark.parametrize(
+    ("reading", "is_beyond"),
+    [
+        (Reading(3600, True), False),
+        (Reading(3601, True), True),
+        (Reading(3601, False), True),
+        (Reading(3300, False), False),
+        (Reading(None, False), False),
+    ],
+)
+def test_a_value_is_beyond_its_limit_only_where_it_is_known_to_be(reading, is_beyond) -> None:
+    """S2."""
+    values = believed()._replace(cell_max=reading)
+    assert alarms.is_beyond(SETTINGS.table, values, "cell_ovp") is is_beyond
+
+
+def test_an_alarm_that_compares_nothing_has_nothing_beyond_a_limit() -> None:
+    assert alarms.is_beyond(SETTINGS.table, believed(), "afe_lost") is False
 
 
 def test_a_rule_is_its_row_with_the_parameters_filled_in() -> None:

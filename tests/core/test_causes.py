@@ -95,6 +95,8 @@ UNSEEN = {**dict.fromkeys(TOLD_BY_A_POLL, NOT_SEEN), "afe_lost": BAD}
         (AfeReport(AfeState.READY, GOOD, resets=2), {}),
         (AfeReport(AfeState.CONFIGURING, None, resets=3), {**UNSEEN, "afe_reset": BAD}),
         (AfeReport(AfeState.ABSENT, None, resets=3), UNSEEN),
+        (AfeReport(AfeState.WATCHING, None), UNSEEN),
+        (AfeReport(AfeState.WATCHING, GOOD), dict.fromkeys(TOLD_BY_A_POLL, NOT_SEEN)),
     ],
 )
 def test_what_a_front_end_in_this_state_leaves_to_see(report, found) -> None:
@@ -104,6 +106,30 @@ def test_what_a_front_end_in_this_state_leaves_to_see(report, found) -> None:
 
 def test_a_chip_that_is_configured_for_the_first_time_was_not_reset() -> None:
     assert checks.chip(AfeReport(AfeState.CONFIGURING, None), 0) == UNSEEN
+
+
+@pytest.mark.parametrize("was_told", [False, True])
+def test_a_chip_that_measures_and_may_not_be_set_up_is_told_of(was_told) -> None:
+    """S6."""
+    assert checks.not_set(AfeReport(AfeState.WATCHING, GOOD), was_told) == {"afe_not_set": BAD}
+
+
+@pytest.mark.parametrize(
+    "report",
+    [
+        *[AfeReport(state, None) for state in AfeState],
+        *[AfeReport(state, GOOD) for state in (AfeState.ABSENT, AfeState.CONFIGURING, AfeState.REFUSED)],
+    ],
+)
+def test_only_a_poll_of_a_chip_that_is_set_up_takes_that_back(report) -> None:
+    """S2: where it was told; where it was not, nothing begins."""
+    assert checks.not_set(report, True) == {"afe_not_set": NOT_SEEN}
+    assert checks.not_set(report, False) == {}
+
+
+@pytest.mark.parametrize("was_told", [False, True])
+def test_a_chip_that_is_set_up_is_not_told_of(was_told) -> None:
+    assert checks.not_set(AfeReport(AfeState.READY, GOOD), was_told) == {}
 
 
 BOTH = {"chip_charge_trip": BAD, "chip_discharge_trip": BAD}
@@ -187,6 +213,15 @@ def test_a_wired_contact_that_cannot_be_read_leaves_both_its_faults_open() -> No
     assert outputs(feedback=Levels(True, None), settings=make_settings(contacts=frozenset(("charge",)))) == {}
 
 
+@pytest.mark.parametrize("level", [False, True])
+def test_the_chips_own_fets_have_no_auxiliary_contacts(level) -> None:
+    """What is read there is no word about them: the chip's own register is."""
+    own = make_settings(topology="afe")
+    closed = Commands(charge=True, discharge=True)
+    for commands in (Commands(), closed):
+        assert outputs(commands, feedback=Levels(level, level), settings=own) == {}
+
+
 def test_the_common_contactor_is_watched_where_it_is_the_one() -> None:
     common = make_settings(topology="common")
     idle = Commands()
@@ -196,6 +231,16 @@ def test_the_common_contactor_is_watched_where_it_is_the_one() -> None:
     ) == {"main_contactor_open": BAD}
     assert outputs(idle, feedback=Levels(True, True, main=False), settings=common) == {}
     assert outputs(idle, feedback=Levels(False, False, main=True)) == {}
+
+
+def test_a_source_that_stands_too_far_above_the_pack_is_told_with_its_voltage() -> None:
+    """S15: after all attempts, and one more look that found it too far."""
+    most = SETTINGS.parameters.precharge_tries
+    values = believed(load_mv=17_000)
+    assert checks.load_side(SETTINGS, PrechargeState(held=most), values) == {}
+    assert checks.load_side(SETTINGS, PrechargeState(held=most + 1), values) == {
+        "load_side_high": Finding(True, 17_000)
+    }
 
 
 def test_so_many_failed_pre_charges_are_a_fault() -> None:

@@ -279,3 +279,61 @@ def test_one_that_began_at_a_start_stays_until_current_comes() -> None:
     what = seen(3400, 1000, full=True)
     state = charging.advance(EXPORTS, begun, what, 27_600, 10**7 + 250)
     assert charging.target_mv(EXPORTS, state, 10**7 + 250) == 27_600
+
+
+T = 10**7
+
+
+def one_cycle(mean_ua: int, current_ma: int | None, step_ms: int = 5000) -> Charging:
+    """Give what one cycle makes of a charge that ended at T and has this mean current."""
+    state = Charging(REST, T, 27_600, last_ms=T, mean_ua=mean_ua)
+    what = seen(3400, 1000)
+    what = what._replace(values=what.values._replace(current_ma=current_ma))
+    return charging.advance(EXPORTS, state, what, 27_600, T + step_ms)
+
+
+@pytest.mark.parametrize(
+    ("mean_ua", "current_ma", "step_ms", "after_ua"),
+    [
+        (0, 11_000, 1000, 1_000_000),
+        (0, 3000, 5000, 1_000_000),
+        (0, 3000, 3_600_000, 1_000_000),
+        (3_000_000, 0, 5000, 2_000_000),
+        (0, -11_000, 1000, -1_000_000),
+        (1_000_000, None, 5000, 1_000_000),
+    ],
+)
+def test_the_current_is_averaged_over_ten_seconds(mean_ua, current_ma, step_ms, after_ua) -> None:
+    """A step of 1 s counts for an eleventh, one of 5 s or more for a third, an unknown current for nothing (S2)."""
+    assert one_cycle(mean_ua, current_ma, step_ms).mean_ua == after_ua
+
+
+@pytest.mark.parametrize("step_ms", [0, -1000])
+def test_where_no_time_passes_no_current_counts(step_ms) -> None:
+    assert one_cycle(1_000_000, 0, step_ms).mean_ua == 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("mean_ua", "current_ma", "fell_ms"),
+    [
+        (99_999, 100, 0),
+        (100_000, 100, 0),
+        (499_999, 500, 999),
+        (500_000, 500, 1000),
+        (2_099_999, 2100, 4999),
+        (2_100_000, 2100, 5000),
+        (2_101_000, 2101, 5000),
+        (2_100_000, None, 0),
+    ],
+)
+def test_the_voltage_falls_for_the_share_of_the_time_that_the_mean_current_makes(
+    mean_ua, current_ma, fell_ms
+) -> None:
+    """From 0.1 A, the shunt's error, to a fiftieth of the capacity more; an unknown current is none (S2)."""
+    state = one_cycle(mean_ua, current_ma)
+    assert (state.mean_ua, state.since_ms) == (mean_ua, T + 5000 - fell_ms)
+
+
+def test_the_mean_begins_with_no_current() -> None:
+    begun = charging.begin(EXPORTS, counter(1000, full=True), T)
+    assert over(EXPORTS).mean_ua == begun.mean_ua == 0

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from bmsd.core import checks
+from bmsd.core.alarms import ALL_QUIET, Finding
 from bmsd.core.checks import NOT_SEEN
 from bmsd.core.doubt import SAME_MV, Doubt, explained, follow
 from bmsd.core.plausible import NOT_HIGH, NOT_LOW, UNKNOWN, Reading, Values
 from bmsd.tables.alarms import BY_NAME, Block
-from tests.support.bench_inputs import Pack, make_settings
+from tests.support.bench_inputs import Pack, believed, make_settings
 
 ERROR_MV = 40
 """Four cells, 10 mV each."""
@@ -135,6 +136,47 @@ def test_a_known_error_stays_while_nothing_contradicts_and_goes_with_the_doubt()
     assert follow(Doubt(0, (None, *CELLS[1:])), moved(-300, 0, 0, 0), 300, ERROR_MV).errors == ()
 
 
+@pytest.mark.parametrize(("by_mv", "errors"), [(0, ()), (20, ()), (21, ((1, -300), (2, 279)))])
+def test_a_difference_that_hardly_moved_blames_nobody(by_mv, errors) -> None:
+    """Two cells that jump against each other are no cells that are off: their sum is still that of the stack."""
+    cells = moved(-300, 300 - by_mv, 0, 0)
+    assert follow(Doubt(100, CELLS), cells, 100 + by_mv, ERROR_MV).errors == errors
+
+
+@pytest.mark.parametrize(("back_mv", "errors"), [(280, ((1, -300),)), (279, ((1, -300), (2, -21)))])
+def test_a_cell_that_came_back_to_within_a_few_errors_is_mended(back_mv, errors) -> None:
+    both = Doubt(600, CELLS, ((1, -300), (2, -300)))
+    assert follow(both, moved(0, back_mv, 0, 0), 600 - back_mv, ERROR_MV).errors == errors
+
+
+@pytest.mark.parametrize(("off_mv", "forgets"), [(ERROR_MV, True), (ERROR_MV + 1, False)])
+@pytest.mark.parametrize("side", [1, -1])
+def test_a_difference_within_what_the_chip_errs_by_forgets_who_was_to_blame(side, off_mv, forgets) -> None:
+    """Whatever took it back: here no cell moved."""
+    known = Doubt(side * 300, CELLS, ((2, side * -300),))
+    after = follow(known, CELLS, side * off_mv, ERROR_MV)
+    assert after == Doubt(side * off_mv, CELLS, () if forgets else known.errors)
+
+
+@pytest.mark.parametrize(("off_mv", "is_explained"), [(259, False), (260, True), (340, True), (341, False)])
+@pytest.mark.parametrize("side", [1, -1])
+def test_known_errors_explain_a_difference_to_within_what_the_chip_errs_by(
+    side, off_mv, is_explained
+) -> None:
+    """S2: what remains on either side would be an error of nobody."""
+    assert explained(Doubt(side * off_mv, CELLS, ((2, side * -300),)), ERROR_MV) is is_explained
+
+
+def test_where_no_error_is_known_nothing_is_explained() -> None:
+    """However small the difference is."""
+    assert explained(Doubt(0, CELLS), ERROR_MV) is explained(Doubt(), ERROR_MV) is False
+
+
+def test_a_cell_that_is_lost_has_not_jumped() -> None:
+    """S2."""
+    assert follow(Doubt(0, CELLS), (None, *moved(0, -300, 0, 0)[1:]), 300, ERROR_MV).errors == ((2, -300),)
+
+
 def test_a_reading_of_before_beside_one_of_now_is_no_doubt() -> None:
     """S2: a cell that was lost for a moment keeps its last reading while the stack goes on."""
     made = pack()
@@ -242,6 +284,35 @@ def test_it_ends_at_recovery_and_not_at_the_limit(error_mv, bad_mv, better_mv, g
     assert made.alarm(alarm).active
     charged(made, good_mv, error_mv, seconds=15)
     assert not made.alarm(alarm).active
+
+
+def judged(off_mv: int, high: Reading = NOT_HIGH, low: Reading = NOT_LOW) -> dict[str, Finding]:
+    """Judge a difference, and the worst that a cell may be by it."""
+    settings = make_settings(chosen=QUICK)
+    values = believed(settings)._replace(
+        doubt=Reading(off_mv, True), highest_possible=high, lowest_possible=low
+    )
+    return checks.doubt(settings, ALL_QUIET, values)
+
+
+@pytest.mark.parametrize("possible", [NOT_HIGH, Reading(3700, True, 2)])
+def test_up_to_what_the_chip_errs_by_nothing_is_found(possible) -> None:
+    assert judged(ERROR_MV, possible) == {}
+    assert judged(ERROR_MV + 1, possible)["stack_doubtful"] == Finding(True, ERROR_MV + 1)
+
+
+def test_a_worst_cell_that_is_unknown_is_neither_high_nor_low() -> None:
+    """S2: the difference itself is told all the same."""
+    doubtful = {"stack_doubtful": Finding(True, 300)}
+    assert judged(300, UNKNOWN, UNKNOWN) == doubtful
+    assert judged(300, UNKNOWN, Reading(2699, True, 3)) == {
+        **doubtful,
+        "cell_may_be_low": Finding(True, 2699, 3),
+    }
+    assert judged(300, Reading(3601, True, 3), UNKNOWN) == {
+        **doubtful,
+        "cell_may_be_high": Finding(True, 3601, 3),
+    }
 
 
 def test_an_unknown_cell_raises_no_doubt_and_ends_none() -> None:

@@ -12,7 +12,7 @@ from bmsd.core.alarms import AlarmState, Finding
 from bmsd.core.limits import Limits
 from bmsd.core.obedience import Highest, Told, past_contactors, tell
 from bmsd.core.plausible import Held, Reading, Values, believe
-from bmsd.core.state import CommonState, Refusal, Refusals, begin
+from bmsd.core.state import NOTHING_REFUSED, CommonState, Refusal, Refusals, begin
 from bmsd.core.switching import SwitchState
 from bmsd.core.types import ChipFault, Event, Measurement
 from bmsd.tables.alarms import ALARMS, BOTH, Block
@@ -277,9 +277,24 @@ def test_a_first_pause_longer_than_an_hour_grows_no_more() -> None:
     assert flow.patient(slow, state, {}, T) == {}
 
 
+def pausing(settings=COMMON, main: SwitchState = OPEN, *, active: bool = True) -> dict[str, Finding]:
+    """Judge a cycle without a finding, within the pause after the fifth opening."""
+    states = tuple(AlarmState(active and row.name == "charge_not_stopped") for row in ALARMS)
+    given = {"main": main, "alarms": states, "refusals": Refusals(Refusal(T, 5, T))}
+    return flow.patient(settings, replace(begin(START_MS), **given), {}, T)
+
+
+def test_a_pause_holds_only_an_open_contactor_whose_alarm_is_active() -> None:
+    """S15: a closed one shows whether current goes on, and what is not active waits for nothing."""
+    assert pausing() == {"charge_not_stopped": Finding(None)}
+    assert pausing(main=CLOSED) == {}
+    assert pausing(active=False) == {}
+
+
 def test_two_contactors_wait_for_nobody() -> None:
     found = {"charge_not_stopped": Finding(True, 9000)}
     assert flow.patient(SETTINGS, begin(START_MS), found, T) == found
+    assert pausing(SETTINGS) == {}
 
 
 SMA = replace(COMMON, obeys_ms=10_000)
@@ -330,8 +345,8 @@ def remembered(before: Refusals, refused: Block, *raised: str, main=CLOSED, sett
     return flow.remember(settings, state, refused, main, events, T)
 
 
-def test_what_is_remembered_of_a_direction() -> None:
-    none = Refusals()
+@pytest.mark.parametrize("none", [NOTHING_REFUSED, Refusals()])
+def test_what_is_remembered_of_a_direction(none) -> None:
     assert remembered(none, Block.NONE) == none
     assert remembered(none, Block.CHARGE) == Refusals(Refusal(T))
     assert remembered(Refusals(Refusal(5, 2, 7)), Block.CHARGE) == Refusals(Refusal(5, 2, 7))

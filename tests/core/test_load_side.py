@@ -7,6 +7,7 @@ import pytest
 from bmsd.core.contactors import HIGH, PrechargeState, load_side
 from bmsd.core.switching import SwitchState
 from bmsd.core.types import Because, Reason
+from bmsd.tables.alarms import BY_NAME
 from tests.support.bench_inputs import make_settings
 
 SETTINGS = make_settings()
@@ -29,6 +30,30 @@ def test_a_load_side_at_its_share_of_the_pack_closes_the_contactor_and_forgets_f
     assert not state.on
     assert precharge == RUNNING
     assert reason == Reason(Because.PRECHARGE, until_ms=T - 500 + P.precharge_timeout_ms)
+
+
+def test_a_contactor_that_closes_forgets_all_attempts() -> None:
+    """What failed, and what a source held out."""
+    before = PrechargeState(SwitchState(True, T - 500), 2, P.precharge_tries)
+    state, precharge, _ = call(OFF, before)
+    assert state.on
+    assert (precharge.tries, precharge.held) == (0, 0)
+    state, precharge, _ = call(OFF, before, load_mv=15_000)
+    assert state.on
+    assert (precharge.tries, precharge.held) == (0, 0)
+
+
+@pytest.mark.parametrize(("load_mv", "closes"), [(15_840, True), (15_841, False)])
+def test_a_relay_that_is_on_when_a_source_has_outlasted_all_attempts_goes_off(load_mv, closes) -> None:
+    """S15: neither closed onto a source nor waiting for one the resistor bears it any longer."""
+    before = PrechargeState(SwitchState(True, T - 500), held=P.precharge_tries)
+    state, precharge, _ = call(OFF, before, load_mv=load_mv)
+    assert state.on is closes
+    assert precharge.relay == SwitchState(False, T)
+
+
+def test_what_a_load_side_above_the_pack_is_called_is_its_alarms_name() -> None:
+    assert HIGH in BY_NAME
 
 
 def waiting(load_mv: int, *, tries: int, now_ms: int = T, **fittings):
