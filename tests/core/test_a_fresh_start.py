@@ -65,6 +65,7 @@ def test_a_pack_of_which_nothing_is_said_has_no_heater_and_all_that_protects() -
     assert (made.heater_mohm, made.heater_from_pack) == (None, False)
     assert (made.precharge, made.balancing, made.limits_told) == (True, True, True)
     assert (made.wired, made.topology) == (frozenset(), "split")
+    assert (made.exports, made.obeys_ms) == (False, 0)
     assert not made.common
     assert not made.own_fets
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from bmsd.core.contactors import PrechargeState
 from bmsd.core.silence import begun_anew
+from bmsd.core.state import begin
 from bmsd.core.step import step
+from bmsd.core.switching import SwitchState
 from bmsd.core.types import ALL_OFF, Levels, Request
 from tests.support.bench_inputs import Pack, cold, make_settings
 
@@ -43,6 +48,23 @@ def test_everything_is_off_and_a_start_begins() -> None:
     assert pack.state.commands.precharge
     pack.until(lambda p: p.state.commands.discharge)
     assert not pack.active()
+
+
+@pytest.mark.parametrize("on", ["charge", "discharge", "main", "heater", "relay"])
+def test_each_switch_that_was_on_went_off_now_and_keeps_what_was_counted(on) -> None:
+    """S4, S12: its rest begins; the others rest on from when they went off."""
+    now_ms, off, used = (
+        900_000,
+        SwitchState(False, 5000, (1000,), 7),
+        SwitchState(True, 8000, (1000, 8000), 8),
+    )
+    each = {name: used if name == on else off for name in ("charge", "discharge", "main", "heater", "relay")}
+    relay = each.pop("relay")
+    state = replace(begin(0), **each, precharge=PrechargeState(relay, 2))
+    after = begun_anew(state, now_ms)
+    rests = {**each, "relay": relay, on: SwitchState(False, now_ms, (1000, 8000), 8)}
+    assert after.precharge == PrechargeState(rests.pop("relay"), 2)
+    assert {name: getattr(after, name) for name in rests} == rests
 
 
 def test_what_was_off_keeps_its_rest_and_what_was_on_begins_one() -> None:

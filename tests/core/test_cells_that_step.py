@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bmsd.core.alarms import Finding
-from bmsd.core.joints import BEYOND_MV, LESS, MORE, STEPS, JointState, watch
+from bmsd.core.joints import BEYOND_MV, LESS, MORE, SHORT_OF_MV, STEPS, JointState, watch
 from bmsd.core.physics import WINDOW, PhysicsState
 from bmsd.tables.alarms import BY_NAME, Block
 
@@ -97,6 +97,112 @@ def test_a_measurement_of_another_size_begins_anew() -> None:
 
 def test_another_number_of_cells_counts_anew() -> None:
     assert judged(stepped(40, 0, 40, 40), (3, 3)) == (0, 1, 0, 0)
+
+
+STEP = ((13_206, 0),) * WINDOW + ((13_166, -50_000),) * WINDOW
+"""Voltage and current of the pack: 40 mV less in the middle of the window, when the load comes."""
+
+
+def counted(
+    *rises: int, physics: tuple[tuple[int, int], ...] = STEP, step_mv: int = STEP_MV
+) -> tuple[int, ...]:
+    """Judge one step in which each cell's readings, added up, change by so much; () where it is not judged."""
+    before = (3300,) * len(rises)
+    after = [tuple(3300 + (rise + n) // WINDOW for rise in rises) for n in range(WINDOW)]
+    window = ((before,) * WINDOW + tuple(after))[: len(physics)]
+    state, found = watch(JointState(window[:-1]), PhysicsState(physics), window[-1], step_mv)
+    assert found == {}
+    return state.odd
+
+
+def test_so_many_steps_and_so_far_apart() -> None:
+    assert (STEPS, MORE, LESS, BEYOND_MV, SHORT_OF_MV) == (4, 3, 4, 20, 6)
+
+
+@pytest.mark.parametrize(
+    ("rises", "odd"),
+    [
+        ((-20, -20, -20, -100), (0, 0, 0, 0)),
+        ((-20, -20, -20, -101), (0, 0, 0, 1)),
+        ((20, 20, 20, 100), (0, 0, 0, 0)),
+        ((20, 20, 20, 101), (0, 0, 0, 1)),
+        ((80, 80, 80, 240), (0, 0, 0, 0)),
+        ((-28, -28, -28, -4), (0, 0, 0, 0)),
+        ((-28, -28, -28, -3), (0, 0, 0, 1)),
+        ((-28, -28, -28, 4), (0, 0, 0, 1)),
+    ],
+)
+def test_a_cell_is_odd_only_from_more_than_what_healthy_ones_differ_by(rises, odd) -> None:
+    """Added up over four readings: 80 mV beyond the middle one, or 24 mV short of it."""
+    assert counted(*rises) == odd
+
+
+@pytest.mark.parametrize(
+    ("rises", "odd"), [((-400, 0, 0, 60), (1, 0, 0, 0)), ((-400, -1, -1, -80), (1, 0, 0, 0))]
+)
+def test_beside_cells_that_hardly_step_only_a_far_one_is_odd(rises, odd) -> None:
+    """Its direction is the middle one's, however little that moved."""
+    assert counted(*rises) == odd
+
+
+def test_the_middle_one_is_that_of_all_cells_in_order() -> None:
+    assert counted(36, 36, 160, 160, 160, step_mv=8) == (1, 1, 0, 0, 0)
+    assert counted(36, 36, 36, 160, 160, step_mv=8) == (0, 0, 0, 1, 1)
+
+
+@pytest.mark.parametrize(("step_mv", "is_judged"), [(10, True), (11, False)])
+def test_a_step_of_the_whole_pack_is_as_high_as_configured_for_each_cell(step_mv, is_judged) -> None:
+    assert (counted(-40, -40, -40, 0, step_mv=step_mv) != ()) is is_judged
+
+
+@pytest.mark.parametrize(
+    ("before_mv", "last_mv", "is_judged"), [(13_205, 13_206, True), (13_206, 13_205, False)]
+)
+def test_the_step_is_between_the_two_readings_in_the_middle_and_no_others(
+    before_mv, last_mv, is_judged
+) -> None:
+    """A millivolt that came a reading earlier is no part of it."""
+    physics = ((before_mv, 0),) * (WINDOW - 1) + ((last_mv, 0), *STEP[WINDOW:])
+    assert (counted(-40, -40, -40, 0, physics=physics) != ()) is is_judged
+
+
+@pytest.mark.parametrize(("by_mv", "is_judged"), [(10, True), (11, False)])
+@pytest.mark.parametrize("place", [0, 2 * WINDOW - 1])
+def test_voltages_that_stand_move_no_more_than_a_quarter_of_the_step(place, by_mv, is_judged) -> None:
+    uneven = tuple((mv + by_mv * (n == place), ma) for n, (mv, ma) in enumerate(STEP))
+    assert (counted(-40, -40, -40, 0, physics=uneven) != ()) is is_judged
+
+
+@pytest.mark.parametrize(
+    ("mas", "is_judged"),
+    [
+        ((0, 0, 0, 0, -1, -1, -1, -1), True),
+        ((0, 0, 0, 0, 1, 1, 1, 1), False),
+        ((0, 0, 0, 0, 0, -50_000, -50_000, -50_000), False),
+        ((-60_000, -60_000, -60_000, 0, -50_000, 10_000, 10_000, 10_000), True),
+        ((60_000, 60_000, 60_000, 60_000, 50_000, 50_000, 50_000, 50_000), True),
+        ((-50_000, -50_000, -50_000, -50_000, 50_000, -50_000, -50_000, -50_000), False),
+    ],
+)
+@pytest.mark.parametrize("side", [1, -1])
+def test_the_current_changes_with_the_voltage_at_the_step_itself(side, mas, is_judged) -> None:
+    """By however little; what it does before and after says nothing."""
+    physics = tuple((13_206 + side * (mv - 13_206), side * ma) for (mv, _), ma in zip(STEP, mas, strict=True))
+    assert (counted(*[side * rise for rise in (-40, -40, -40, 0)], physics=physics) != ()) is is_judged
+
+
+def test_the_window_goes_on_and_forgets_its_oldest_reading() -> None:
+    state, cells = JointState(), [(3300 + n,) * 4 for n in range(3 * WINDOW)]
+    for seen in cells:
+        state = watch(state, PhysicsState(STEP), seen, STEP_MV)[0]
+    assert state.recent == tuple(cells[-2 * WINDOW :])
+
+
+def test_what_was_counted_is_told_in_every_cycle() -> None:
+    """Whether or not there is a step in it."""
+    told = {"cell_step": Finding(True, None, 2)}
+    for physics in (PhysicsState(STEP), PhysicsState(((13_200, 0),)), PhysicsState()):
+        assert watch(JointState((), (0, STEPS, 0, 0)), physics, REST, STEP_MV)[1] == told
 
 
 def test_it_warns_and_blocks_nothing() -> None:

@@ -8,7 +8,8 @@ from bmsd.core import checks
 from bmsd.core.alarms import ALL_QUIET, Finding
 from bmsd.core.checks import NOT_SEEN
 from bmsd.core.doubt import SAME_MV, Doubt, explained, follow
-from bmsd.core.plausible import NOT_HIGH, NOT_LOW, UNKNOWN, Reading, Values
+from bmsd.core.plausible import NOT_HIGH, NOT_LOW, UNKNOWN, Held, Reading, Values, believe
+from bmsd.core.types import ChipFault, Measurement
 from bmsd.tables.alarms import BY_NAME, Block
 from tests.support.bench_inputs import Pack, believed, make_settings
 
@@ -313,6 +314,69 @@ def test_a_worst_cell_that_is_unknown_is_neither_high_nor_low() -> None:
         **doubtful,
         "cell_may_be_high": Finding(True, 3601, 3),
     }
+
+
+T = 10_000_000
+OFF_CELLS = (3000, 3100, 3300, 3310)
+
+
+def doubted(sign: int = 1, known: bool = True, **measured: object) -> Values:
+    """Believe cells of which two read too low by 300 and 200 mV, or too high: the stack says so."""
+    errors = ((1, -300 * sign), (2, -200 * sign)) if known else ()
+    held = Held(doubt=Doubt(500 * sign, OFF_CELLS, errors))
+    given = {"cell_mv": OFF_CELLS, "stack_mv": sum(OFF_CELLS) + 500 * sign, **measured}
+    made = Measurement(**{**GOOD_POLL, **given})  # type: ignore[arg-type]
+    return believe(held, made, T, make_settings().parameters)[0]
+
+
+GOOD_POLL: dict[str, object] = {
+    "charger_mv": 0, "load_mv": 0, "current_ma": 0, "battery_decic": (250, 251), "switch_decic": 300,
+    "faults": ChipFault.NONE,
+}  # fmt: skip
+
+
+def test_of_several_cells_that_are_off_the_worst_is_named() -> None:
+    """S2: each without its own error, in whichever order they stand."""
+    low = doubted(cell_mv=(3050, 3100, 3300, 3310), stack_mv=13_260)
+    assert (low.highest_possible, low.lowest_possible) == (Reading(3350, True, 1), NOT_LOW)
+    low = doubted(cell_mv=(3050, 3170, 3300, 3310), stack_mv=13_330)
+    assert (low.highest_possible, low.lowest_possible) == (Reading(3370, True, 2), NOT_LOW)
+
+
+def test_of_several_cells_that_read_too_high_the_lowest_is_named() -> None:
+    """S2."""
+    high = doubted(-1, cell_mv=(3450, 3400, 3300, 3310), stack_mv=12_960)
+    assert (high.highest_possible, high.lowest_possible) == (NOT_HIGH, Reading(3150, True, 1))
+    high = doubted(-1, cell_mv=(3600, 3400, 3300, 3310), stack_mv=13_110)
+    assert high.lowest_possible == Reading(3200, True, 2)
+
+
+def test_where_nobody_knows_which_cell_is_off_the_worst_one_may_be() -> None:
+    """S2."""
+    assert doubted(known=False).highest_possible == Reading(3310 + 500, True)
+    assert doubted(-1, known=False, stack_mv=12_210).lowest_possible == Reading(3000 - 500, True)
+
+
+@pytest.mark.parametrize(
+    ("off_mv", "high", "low"),
+    [
+        (40, Reading(0, True), Reading(5000, True)),
+        (41, Reading(3310 + 41, True), Reading(5000, True)),
+        (-40, Reading(0, True), Reading(5000, True)),
+        (-41, Reading(0, True), Reading(3000 - 41, True)),
+    ],
+)
+def test_within_what_the_chip_errs_by_a_cell_is_neither_high_nor_low(off_mv, high, low) -> None:
+    """As far as anything speaks against what it reads: 0 is below every limit, and 5 V above."""
+    fine = doubted(known=False, stack_mv=sum(OFF_CELLS) + off_mv)
+    assert (fine.doubt.value, fine.highest_possible, fine.lowest_possible) == (abs(off_mv), high, low)
+
+
+@pytest.mark.parametrize("lost", [{"cell_mv": ()}, {"cell_mv": (None, *OFF_CELLS[1:])}, {"stack_mv": None}])
+def test_without_the_stack_or_any_cell_there_is_no_difference(lost) -> None:
+    """S2: a stack beside no cells at all is no doubt of any."""
+    found = doubted(**lost)
+    assert (found.doubt, found.highest_possible, found.lowest_possible) == (UNKNOWN, UNKNOWN, UNKNOWN)
 
 
 def test_an_unknown_cell_raises_no_doubt_and_ends_none() -> None:

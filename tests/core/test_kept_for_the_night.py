@@ -72,6 +72,7 @@ NO, ASKED, HELD = (False, False), (True, False), (True, True)
         # No more than a fifth, even of a pack that is too small for its night.
         (4, 20_000, {}, 219), (4, 1_000, {}, 219),
         (16, 280_000, {"inverter_idle_mw": 320_000}, 219), (16, 280_000, {"inverter_idle_mw": 80_000}, 85),
+        (4, 93_750, {}, 119), (4, 93_760, {}, 118),  # a tenth of the one, and a little less
         (4, 100_000, {"reserve_h": 24}, 206), (4, 100_000, {"reserve_h": 0}, 50),
         (4, 100_000, {"inverter_idle_mw": 0}, 50), (4, 100_000, {"force_charge_permille": 120,
                                                                  "force_charge_end_permille": 150}, 120),
@@ -205,6 +206,30 @@ def test_a_count_that_is_too_low_is_believed_no_further_than_its_error() -> None
     assert Night().next(50, 3250, -40_000, error=62).seen == NO
     assert Night().next(50, 3100, -40_000, error=250).seen == HELD
     assert Night().next(50, 3250, 40_000, error=250).seen == HELD, "charge lifts a cell"
+
+
+@pytest.mark.parametrize(
+    ("cell_mv", "error", "left"),
+    [(3190, 0, 50), (3190, 30, 80), (3190, 100, 109), (3100, 100, 72), (3000, 100, 50)],
+)
+def test_a_loaded_cell_shows_at_least_what_it_has_and_the_count_errs_by_no_more_than_it_may(
+    cell_mv, error, left
+) -> None:
+    """Here it shows 10.9, 7.2 and 4.4 %, and 5 % are counted."""
+    assert Night().next(50, cell_mv, -40_000, error=error).kept.least_permille == left
+
+
+@pytest.mark.parametrize(
+    ("permille", "error", "left"), [(400, 0, 400), (400, 50, 450), (450, 50, 500), (900, 50, 500)]
+)
+def test_a_calm_cell_in_the_flat_shows_no_more_than_half_and_nothing_of_the_count(
+    permille, error, left
+) -> None:
+    """Neither that it is ahead nor that it is behind; here another cell was low a moment before."""
+    night = Night().next(permille, 3300, -1000, error=error)
+    night.next(permille, 3300, -1000, after_ms=60_000, error=error, alarm="cell_low")
+    assert night.seen == HELD
+    assert (night.kept.least_permille, night.kept.ahead_permille) == (left, 0)
 
 
 def test_held_back_by_a_wrong_count_it_returns_when_the_calm_cell_shows_more() -> None:

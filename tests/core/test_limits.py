@@ -134,6 +134,24 @@ def test_after_a_sag_discharge_current_rises_slower_than_an_inverter_is_late(rea
     assert pack.next(after_ms=1000).discharge_ma == 59_940 + 13_500
 
 
+@pytest.mark.parametrize(
+    ("since_ms", "rises_ma"), [(None, 13_500), (1, 1350), (599_999, 1350), (600_000, 13_500)]
+)
+def test_a_sag_is_remembered_for_ten_minutes(since_ms, rises_ma) -> None:
+    """What discharge current rises in the first second after it was zero."""
+    pack, now_ms = Told().settled(), 10_000_000
+    assert pack.state is not None
+    sagged_ms = None if since_ms is None else now_ms - since_ms
+    pack.state = replace(pack.state, discharge_ma=Slope(0, 0, now_ms - 1000), sagged_ms=sagged_ms)
+    assert pack.at(now_ms).discharge_ma == rises_ma
+
+
+def test_what_nobody_says_is_not_held_back_and_asks_for_no_heat() -> None:
+    asked = Asked(believed([3300] * 8), SocState(WHOLE // 2, 5), True, True, closed=True)
+    told = limits.advance(EIGHT, Told().settled().state, asked, 10_250)[1]
+    assert (told.discharge_ma, told.discharge_reason, told.heat_ma) == (DCL_MA, "", 0)
+
+
 def test_charge_current_knows_no_such_wariness() -> None:
     pack = Told().settled()
     pack.next([2900] * 7 + [3515])

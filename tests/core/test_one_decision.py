@@ -8,12 +8,15 @@ from typing import Any
 import pytest
 
 from bmsd.core.alarms import AlarmState
+from bmsd.core.charging import Charging, Phase
 from bmsd.core.diode import Diode, Diodes
 from bmsd.core.emergency import Override
+from bmsd.core.obedience import Highest, Told
+from bmsd.core.ordered import Ordered
 from bmsd.core.plausible import Held, believe
 from bmsd.core.settings import Settings
 from bmsd.core.sleep import SleepState
-from bmsd.core.soc import SocState
+from bmsd.core.soc import MAMS_PER_MAH, SocState
 from bmsd.core.state import CommonState, Consent, Outputs, State, begin
 from bmsd.core.step import step
 from bmsd.core.switching import SwitchState
@@ -344,3 +347,88 @@ def test_what_the_heater_takes_flows_beside_the_diodes() -> None:
     assert not spares(-2550, polled=False)
     kept = {"diodes": Diodes(charge=Diode(True, T - 9))}
     assert decide(kept)[0].diodes == kept["diodes"], "contactors have none, and change none"
+
+
+# --- What is told and remembered ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("obeys_ms", "react_ms"), [(0, 10_000), (9000, 10_000), (10_000, 10_000), (30_000, 30_000)]
+)
+def test_an_inverter_has_the_longer_of_the_time_to_react_and_the_time_it_obeys_within(
+    obeys_ms, react_ms
+) -> None:
+    """S7: so long each stretch lasts that it is held to."""
+    made = make_settings(obeys_ms=obeys_ms, wired=frozenset(), contacts=frozenset())
+    last = Highest(13_800, 90_000, 135_000)
+
+    def told(since_ms: int) -> Told:
+        return decide({"told": Told(T - since_ms, last)}, settings=made)[0].told
+
+    assert (told(react_ms - 1).since_ms, told(react_ms - 1).before) == (T - react_ms + 1, None)
+    assert (told(react_ms).since_ms, told(react_ms).before) == (T, last)
+
+
+ASKS = {
+    "nobody": {},
+    "the pack, to be charged": {"force_charge": True},
+    "the pack, to be full": {"full_charge": True},
+    "an operator, to charge": {"ordered": Ordered(force=T + 1000)},
+    "an operator, to fill": {"ordered": Ordered(full=T + 1000)},
+}
+
+
+@pytest.mark.parametrize("who", ASKS)
+def test_a_pack_at_rest_is_charged_again_when_somebody_asks(who) -> None:
+    limiting = decide()[0].limiting
+    assert limiting is not None
+    rests = replace(limiting, charging=Charging(Phase.REST, T - 60_000, 13_800))
+    counter = SocState(99_000 * MAMS_PER_MAH, 5, full=True, full_charges=1)
+    after = decide({"limiting": rests, "soc": counter, **ASKS[who]})[0].limiting
+    assert after is not None
+    assert after.charging.phase is (Phase.REST if who == "nobody" else Phase.BULK)
+
+
+@pytest.mark.parametrize(
+    ("load_mv", "main", "told_mv"), [(13_206, OFF, 13_800), (17_000, OFF, 13_206), (17_000, ON, 13_800)]
+)
+def test_while_a_source_holds_the_bus_above_the_pack_its_voltage_is_told_to_come_down(
+    load_mv, main, told_mv
+) -> None:
+    """S15: to that of the pack, so that the contactor can close; through a closed one there is nothing to wait for."""
+    out = decide({"main": main}, settings=COMMON, load_mv=load_mv)[1]
+    assert out.limits.charge_mv == told_mv
+
+
+HOUR_MS = 3_600_000
+
+
+@pytest.mark.parametrize(("unfilled_ms", "is_long"), [(24 * HOUR_MS - 1, False), (24 * HOUR_MS, True)])
+def test_a_full_charge_is_asked_for_after_its_time_in_service(unfilled_ms, is_long) -> None:
+    daily = make_settings(wired=frozenset(), contacts=frozenset(), chosen={"full_charge_after_h": 24})
+    counter = SocState(50_000 * MAMS_PER_MAH, 5, unfilled_ms=unfilled_ms)
+    assert decide({"soc": counter}, settings=daily)[0].full_charge is is_long
+    assert not decide({"soc": counter})[0].full_charge, "here it is a month"
+    assert not decide(settings=daily, cells=[3300, None, 3300, 3300])[0].full_charge, (
+        "nothing was counted yet"
+    )
+
+
+@pytest.mark.parametrize(
+    ("alarms", "main", "above_ms"),
+    [
+        (("cell_ovp",), ON, T),
+        (("cell_ovp", "cell_uvp"), ON, T),
+        (("cell_ovp",), OFF, None),
+        (("cell_uvp",), ON, None),
+        ((), ON, None),
+    ],
+)
+def test_cells_are_watched_for_charge_that_no_reading_shows_while_it_is_refused(
+    alarms, main, above_ms
+) -> None:
+    """S2: through a closed common contactor; a cell above over-voltage is where it begins."""
+    before = {"alarms": active(*alarms), "main": main, "commands": Commands(main=main.on)}
+    assert (
+        decide(before, settings=COMMON, cells=[3700] * 4, current_ma=-20_000)[0].unseen.above_ms == above_ms
+    )

@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from bmsd.core.ordered import LASTS_MS, NOTHING_ORDERED
+from bmsd.core import ordered
+from bmsd.core.ordered import LASTS_MS, NOTHING_ORDERED, Ordered
 from bmsd.core.soc import MAMS_PER_MAH, SocState
 from bmsd.core.state import begin
-from bmsd.core.types import Request
+from bmsd.core.types import Event, Request
 from tests.support.bench_inputs import Pack, make_settings
 
 BOTH = pytest.mark.parametrize("name", ["force", "full"])
@@ -76,6 +77,16 @@ def test_asking_again_begins_the_time_anew(name) -> None:
     assert asks(pack)[name]
 
 
+@pytest.mark.parametrize("by_itself", [False, True])
+@BOTH
+def test_the_pack_asks_by_itself_or_an_operator_does(name, by_itself) -> None:
+    state = begin(0)
+    assert (state.asks_force, state.asks_full) == (False, False)
+    given = {f"{name}_charge": True} if by_itself else {"ordered": Ordered(**{name: 1})}
+    asking = replace(state, **given)
+    assert (asking.asks_force, asking.asks_full) == (name == "force", name == "full")
+
+
 def test_both_end_when_the_pack_becomes_full() -> None:
     pack = half()
     pack.cycle(ask("force"), ask("full"))
@@ -123,3 +134,56 @@ def test_without_a_counter_it_ends_by_time_alone(name) -> None:
     assert asks(pack)[name]
     pack.at(pack.now_ms + LASTS_MS[name])
     assert not asks(pack)[name]
+
+
+T, HOUR_MS = 100_000_000, 3_600_000
+
+
+def counted(full_charges: int) -> SocState:
+    """Give a counter of a pack that was full so often."""
+    return SocState(50_000 * MAMS_PER_MAH, 50, full_charges=full_charges)
+
+
+@pytest.mark.parametrize(("name", "hours"), [("force", 12), ("full", 24)])
+@pytest.mark.parametrize("counter", [None, counted(7)])
+def test_a_forced_charge_lasts_twelve_hours_and_a_full_one_a_day(name, hours, counter) -> None:
+    """Within a night; and within a day that has some sun."""
+    begun, _ = ordered.advance(NOTHING_ORDERED, [ask(name)], counter, T)
+    assert getattr(begun, name) == T + hours * HOUR_MS
+    end_ms = T + hours * HOUR_MS
+    assert ordered.advance(begun, [], counter, end_ms - 1) == (begun, ())
+    assert ordered.advance(begun, [], counter, end_ms) == (
+        NOTHING_ORDERED,
+        (Event(end_ms, "request", f"{name} charge", "ended"),),
+    )
+
+
+@BOTH
+def test_it_ends_with_the_next_full_charge_and_not_with_one_before(name) -> None:
+    """A counter that never rises beyond where it was ends nothing, however often the pack had been full."""
+    begun, _ = ordered.advance(NOTHING_ORDERED, [ask(name)], counted(7), T)
+    assert begun.fulls == 7
+    assert ordered.advance(begun, [], counted(7), T + 1) == (begun, ())
+    assert ordered.advance(begun, [], None, T + 1) == (begun, ()), "a count that is lost says nothing (S2)"
+    assert ordered.advance(begun, [], counted(8), T + 1) == (
+        NOTHING_ORDERED,
+        (Event(T + 1, "request", f"{name} charge", "ended"),),
+    )
+
+
+@BOTH
+def test_where_the_count_comes_later_it_counts_from_there(name) -> None:
+    """S2: asked before all cells were known."""
+    begun, _ = ordered.advance(NOTHING_ORDERED, [ask(name)], None, T)
+    assert begun.fulls is None
+    assert ordered.advance(begun, [], None, T + 1) == (begun, ())
+    known, events = ordered.advance(begun, [], counted(7), T + 2)
+    assert (known, events) == (replace(begun, fulls=7), ())
+    assert ordered.advance(known, [], counted(8), T + 3)[0] is NOTHING_ORDERED
+
+
+def test_the_first_request_says_from_which_full_charge_on_both_count() -> None:
+    force, _ = ordered.advance(NOTHING_ORDERED, [ask("force")], counted(7), T)
+    both, _ = ordered.advance(force, [ask("full")], counted(7), T + 1)
+    assert both == Ordered(T + 12 * HOUR_MS, T + 1 + 24 * HOUR_MS, 7)
+    assert ordered.advance(both, [ask("force", False)], counted(7), T + 2)[0] == replace(both, force=None)

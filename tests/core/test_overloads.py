@@ -146,6 +146,13 @@ def test_what_counts_and_for_how_long() -> None:
     assert count(NONE, EVENT, states=tripped) == NONE
 
 
+def test_nothing_counted_is_always_the_one_object_that_a_good_cycle_is_known_by() -> None:
+    old = Overloads((T - HOUR_MS,), (T - HOUR_MS,))
+    assert overloads.count(old, ALL_QUIET, (), 3, T) is NONE
+    latches = frozenset({"charge_trip_repeated", "discharge_trip_repeated"})
+    assert overloads.reset(Overloads((T,), (T,)), latches) is NONE
+
+
 def test_pauses_double_up_to_an_hour() -> None:
     table = make_settings().table
     assert overloads.pauses(table, NONE) is AS_IN_THE_ROW

@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from bmsd.core import spread
+from bmsd.core.alarms import Finding
 from bmsd.core.types import Because
 from bmsd.tables.alarms import BY_NAME, Block, Severity
-from tests.support.bench_inputs import Pack, cold, make_settings
+from tests.support.bench_inputs import Pack, believed, cold, make_settings
 
 NAME = "temperature_mismatch"
 DELAY_MS, RECOVERY_MS = 60_000, 10_000
@@ -163,3 +165,39 @@ def test_a_single_sensor_without_one_on_the_board_has_nothing_to_disagree_with()
     pack = Pack(fitted, battery=[-80], switch=None, charger_mv=16_000)
     pack.run(10_000)
     assert why(pack) is None
+
+
+ONE, TWO = make_settings(battery_sensors=1), make_settings()
+
+
+@pytest.mark.parametrize(
+    ("settings", "battery", "board", "active", "found"),
+    [
+        (TWO, (0, 250), 300, False, {}),
+        (TWO, (0, 251), 300, False, {NAME: Finding(True, 251, 2)}),
+        (TWO, (251, 0), 300, False, {NAME: Finding(True, 251, 1)}),
+        (TWO, (0, 220), 300, True, {}),
+        (TWO, (0, 221), 300, True, {NAME: Finding(True, 221, 2)}),
+        (TWO, (0, None), 300, False, {NAME: Finding(None, 0, 1)}),
+        (TWO, (None, None), 300, False, {NAME: Finding(None, None, None)}),
+        (ONE, (0,), 400, False, {}),
+        (ONE, (0,), 401, False, {NAME: Finding(True, 0, 1)}),
+        (ONE, (0,), 370, True, {}),
+        (ONE, (0,), 371, True, {NAME: Finding(True, 0, 1)}),
+        (ONE, (401,), 0, False, {}),
+        (ONE, (0,), None, False, {NAME: Finding(None, 0, 1)}),
+        (ONE, (None,), 300, False, {NAME: Finding(None, None, None)}),
+    ],
+)
+def test_what_is_found_at_each_limit_and_a_tenth_beyond(settings, battery, board, active, found) -> None:
+    """S2, S4: one that is active ends 3 K nearer; with one unknown nobody knows."""
+    values = believed(settings, battery_decic=battery, switch_decic=board)
+    assert spread.findings(settings, values, active) == found
+
+
+@pytest.mark.parametrize(
+    ("battery", "warm"), [((0, 275), False), ((0, 276), True), ((None, 276), True), ((None, None), False)]
+)
+def test_the_warmest_that_is_known_is_warm_from_half_way_on(battery, warm) -> None:
+    """S4: 5 °C and 50 °C."""
+    assert spread.is_warm(TWO, believed(TWO, battery_decic=battery)) is warm

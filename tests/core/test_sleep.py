@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from bmsd.core import sleep
 from bmsd.core.sleep import AGAIN_MS, HOUR_MS, SleepState, period_ms
 from bmsd.core.types import Because, ChipFault, Request
-from tests.support.bench_inputs import Pack, make_settings
+from tests.support.bench_inputs import Pack, believed, make_settings
 
 HOURS = 26
 KEEP = {"sleep_after_h": HOURS}
@@ -119,6 +120,28 @@ def test_one_step_less_does_not_wake_it() -> None:
     made.current_ma, made.charger_mv = 999, 13_206 + 99
     made.cycle(after_ms=1000)
     assert made.state.sleep.asleep
+
+
+@pytest.mark.parametrize(
+    ("cells", "joined", "above_mv", "is_there"),
+    [
+        (4, False, 99, False),
+        (4, False, 100, True),
+        (4, True, 527, False),
+        (4, True, 528, True),
+        (16, False, 399, False),
+        (16, False, 400, True),
+        (16, True, 2111, False),
+        (16, True, 2112, True),
+        (4, True, None, False),
+        (4, False, None, False),
+    ],
+)
+def test_through_a_closed_contactor_a_charger_stands_further_above(cells, joined, above_mv, is_there) -> None:
+    """25 mV a cell; joined, a 25th of the pack, which a pin may read too much. Unknown is none (S2)."""
+    made = make_settings(cells=cells)
+    values = believed(made, charger_mv=None if above_mv is None else 3300 * cells + above_mv)
+    assert sleep.charger(made.parameters, values, joined=joined) is is_there
 
 
 @pytest.mark.parametrize(

@@ -239,3 +239,72 @@ def test_the_cold_of_the_other_direction_confirms_nothing() -> None:
     measured = replace(Pack().measurement(), faults=ChipFault.CHARGE_TEMPERATURE)
     found = explained(settings, state, believed(settings), AfeReport(AfeState.READY, measured))
     assert found == (ChipFault.CHARGE_TEMPERATURE, frozenset({"charge_utp"}))
+
+
+F = ChipFault
+SAYS = {
+    F.CELL_OVER_VOLTAGE: (Block.CHARGE, {"cell_ovp"}),
+    F.CHARGE_TEMPERATURE: (Block.CHARGE, {"charge_utp", "charge_otp"}),
+    F.CHARGE_OVER_CURRENT: (Block.CHARGE, {"charge_ocp", "charge_ocp2"}),
+    F.CELL_UNDER_VOLTAGE: (Block.DISCHARGE, {"cell_uvp", "cell_shutdown", "cell_floor"}),
+    F.DISCHARGE_TEMPERATURE: (Block.DISCHARGE, {"discharge_utp", "discharge_otp"}),
+    F.DISCHARGE_OVER_CURRENT: (Block.DISCHARGE, {"discharge_ocp", "discharge_ocp2"}),
+    F.BOARD_TEMPERATURE: (BOTH, {"switch_otp"}),
+}
+"""The direction that each trip holds, and the alarms each of which holds it as well."""
+
+
+def known(fault: ChipFault, *names: str, state: AfeState = AfeState.READY, **more) -> ChipFault:
+    """Give what is known of a trip beside active alarms, with everything open."""
+    fittings = {"topology": more.pop("topology")} if "topology" in more else {}
+    made = make_settings(**fittings)
+    measured = Pack(made, faults=fault).measurement()
+    states = tuple(AlarmState(row.name in names) for row in ALARMS)
+    before = replace(begin(0), **{"alarms": states, **more})
+    return explained(made, before, believed(made), AfeReport(state, measured))[0]
+
+
+@pytest.mark.parametrize("fault", F)
+def test_each_trip_is_known_by_its_own_alarms_and_told_beside_any_other(fault) -> None:
+    """S6: a short circuit and the watchdog are always told."""
+    by = {row.name for row in ALARMS if known(fault, row.name)}
+    assert by == (SAYS[fault][1] if fault in SAYS else set())
+    assert all(known(fault, name) == fault for name in by)
+
+
+@pytest.mark.parametrize("state", [AfeState.WATCHING, AfeState.CONFIGURING, AfeState.REFUSED])
+def test_of_a_chip_that_is_not_set_up_no_trip_is_known(state) -> None:
+    """S6: nobody knows what its limits are."""
+    assert known(F.CELL_OVER_VOLTAGE, "cell_ovp", state=state) is F.NONE
+
+
+CLOSED = SwitchState(True, 0)
+
+
+@pytest.mark.parametrize("fault", SAYS)
+@pytest.mark.parametrize("closed", ["charge", "discharge", "main"])
+def test_a_trip_that_opens_what_is_told_to_be_closed_is_news(fault, closed) -> None:
+    """S5."""
+    holds, names = SAYS[fault]
+    is_held = {"charge": Block.CHARGE, "discharge": Block.DISCHARGE, "main": Block.NONE}[closed] & holds
+    assert known(fault, *names, **{closed: CLOSED}) == (F.NONE if is_held else fault)
+
+
+@pytest.mark.parametrize(("closed", "is_news"), [("main", True), ("charge", False), ("discharge", False)])
+def test_a_trip_of_either_direction_opens_the_common_contactor(closed, is_news) -> None:
+    """S5: both permits are in series, so that it is held only by an alarm that holds both."""
+    common = {"topology": "common", closed: CLOSED}
+    assert known(F.BOARD_TEMPERATURE, "switch_otp", **common) == (F.NONE if is_news else F.BOARD_TEMPERATURE)
+    assert known(F.CELL_OVER_VOLTAGE, "cell_ovp", **common) is F.NONE
+
+
+@pytest.mark.parametrize("fault", [F.CHARGE_TEMPERATURE, F.DISCHARGE_TEMPERATURE])
+@pytest.mark.parametrize(("names", "is_known"), [
+    (("charge_utp", "discharge_utp"), True), (("charge_otp", "discharge_otp"), True),
+    (("charge_utp",), False), (("discharge_otp",), False),
+])  # fmt: skip
+def test_a_temperature_that_opens_the_common_contactor_is_known_by_the_alarms_of_both_directions(
+    fault, names, is_known
+) -> None:
+    """S6."""
+    assert known(fault, *names, topology="common") == (fault if is_known else F.NONE)

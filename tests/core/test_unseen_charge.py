@@ -8,7 +8,7 @@ from bmsd.core import unseen
 from bmsd.core.alarms import Finding
 from bmsd.core.physics import PhysicsState
 from bmsd.core.plausible import Reading
-from bmsd.core.unseen import NOTHING_SEEN, Unseen
+from bmsd.core.unseen import NOTHING_SEEN, Stretch, Unseen
 from tests.support.bench_inputs import believed, make_settings
 
 COMMON = make_settings(topology="common")
@@ -32,17 +32,23 @@ class Watch:
         *,
         high_mv: int | None = 3300,
         complete: bool = True,
+        low_complete: bool = True,
         after_ms: int = 1000,
         physics: PhysicsState = QUIET,
         refused: bool = True,
         closed: bool = True,
         decic: int | None = 250,
+        warmest: int | None = None,
         off_mv: int | None = 0,
     ) -> bool:
         self.now_ms += after_ms
-        values = believed(self.settings, current_ma=current_ma, battery_decic=(decic, decic))
+        values = believed(
+            self.settings, current_ma=current_ma, battery_decic=(decic, decic if warmest is None else warmest)
+        )
         values = values._replace(
-            cell_min=Reading(None if pack_mv is None else pack_mv // 4, pack_mv is not None, 1),
+            cell_min=Reading(
+                None if pack_mv is None else pack_mv // 4, low_complete and pack_mv is not None, 1
+            ),
             cell_max=Reading(high_mv, complete, 1),
             doubt=Reading(off_mv, True, 0),
         )
@@ -58,6 +64,12 @@ def test_where_a_forbidden_direction_has_its_own_switch_nothing_is_watched(topol
     watch.next()
     assert not watch.next(REST_MV + 1000)
     assert watch.seen is NOTHING_SEEN
+
+
+def test_at_first_nothing_is_seen() -> None:
+    assert (NOTHING_SEEN.above_ms, NOTHING_SEEN.above_mv, NOTHING_SEEN.charged) == (None, None, False)
+    assert (NOTHING_SEEN.since_ms, NOTHING_SEEN.now, NOTHING_SEEN.before) == (0, None, None)
+    assert NOTHING_SEEN.older_ma == 0
 
 
 @pytest.mark.parametrize(("rise_mv", "charged"), [(39, False), (40, True), (500, True), (-500, False)])
@@ -82,6 +94,47 @@ def test_a_load_lets_the_cells_rise_when_it_ends(rise_mv, charged) -> None:
     watch = Watch()
     watch.next(REST_MV, -5000)
     assert watch.next(REST_MV + rise_mv) is charged
+
+
+@pytest.mark.parametrize(("rise_mv", "charged"), [(4039, False), (4040, True)])
+def test_a_load_of_its_whole_capacity_lets_it_rise_by_a_volt_a_cell(rise_mv, charged) -> None:
+    watch = Watch()
+    watch.next(9200, -100_000)
+    assert watch.next(9200 + rise_mv) is charged
+
+
+@pytest.mark.parametrize(("rise_mv", "charged"), [(239, False), (240, True)])
+def test_loads_differ_between_two_stretches_as_within_one(rise_mv, charged) -> None:
+    """5 A for an hour, and 10 A in the next: the half of it may have ended between two readings."""
+    watch = Watch()
+    watch.next(REST_MV, -5000)
+    watch.next(REST_MV, -10_000, after_ms=HOUR_MS)
+    assert watch.next(REST_MV + rise_mv, -10_000) is charged
+
+
+@pytest.mark.parametrize(("current_ma", "load_ma"), [(200, 0), (1, 0), (0, 0), (-1, 1)])
+def test_a_current_that_comes_in_is_no_load(current_ma, load_ma) -> None:
+    watch = Watch()
+    watch.next(REST_MV, current_ma, decic=-50, warmest=250)
+    assert watch.seen.now == Stretch(REST_MV // 4, load_ma, load_ma, -50), "the coldest cells rise furthest"
+
+
+def test_it_is_the_coldest_sensor_that_shows_cells_grow_warm() -> None:
+    watch = Watch()
+    watch.next(REST_MV, -2500, decic=-180, warmest=-100)
+    assert watch.next(REST_MV + 40, -2500, decic=-180, warmest=100)
+    assert not watch.next(REST_MV + 40, -2500, decic=-160, warmest=-100)
+
+
+def test_a_temperature_that_was_never_known_shows_no_warmth() -> None:
+    """S2: nor does it hide what follows it."""
+    watch = Watch()
+    for _ in range(2):
+        watch.next(REST_MV, -2500, decic=None)
+        assert watch.seen.now == Stretch(REST_MV // 4, 2500, 2500, None)
+    watch.next(REST_MV, -2500, after_ms=HOUR_MS)
+    assert watch.next(REST_MV + 40, -2500)
+    assert not watch.next(REST_MV + 40, -2500, decic=270)
 
 
 @pytest.mark.parametrize("current_ma", [-58_000, -5000, 0, 200])
@@ -209,7 +262,7 @@ def test_a_charge_that_the_reading_shows_explains_the_rise(capacity_mah, current
         (PhysicsState(dead=1, up=True), 0, True), (PhysicsState(dead=1, up=False), 0, False),
         (PhysicsState(dead=0, up=True), 0, False), (PhysicsState(wrong=1, up=True), -1, True),
         (PhysicsState(wrong=1, up=True), 0, False), (PhysicsState(wrong=1, up=False), -1, False),
-        (PhysicsState(dead=1, up=True), None, False),
+        (PhysicsState(dead=1, up=True), None, False), (PhysicsState(up=True), -1, False),
     ],
 )  # fmt: skip
 def test_a_jump_up_without_the_current_or_against_it_is_charge_whatever_loads_there_were(
@@ -246,6 +299,15 @@ def test_a_cell_that_goes_on_rising_is_charged_whatever_the_reading_says(
     above(watch, OVP_MV + 1, current_ma=current_ma)
     assert not above(watch, OVP_MV + 50, REACT_MS, current_ma=current_ma)
     assert above(watch, OVP_MV + 50 + further_mv, current_ma=current_ma) is charged
+
+
+@pytest.mark.parametrize(("further_mv", "charged"), [(9, False), (10, True)])
+def test_beside_a_charge_that_is_shown_no_load_explains_it(further_mv, charged) -> None:
+    """S1: the smallest pack, of 1 Ah, in which a milliampere would make a millivolt."""
+    watch = Watch(make_settings(topology="common", capacity_mah=1000))
+    above(watch, OVP_MV + 1, current_ma=300)
+    above(watch, OVP_MV + 50, REACT_MS, current_ma=300)
+    assert above(watch, OVP_MV + 50 + further_mv, current_ma=300) is charged
 
 
 def test_what_cells_rose_on_their_way_to_over_voltage_is_no_charge_beyond_it() -> None:
@@ -295,7 +357,7 @@ def test_at_over_voltage_and_below_nothing_is_counted() -> None:
     above(watch, OVP_MV + 1)
     assert watch.seen.above_ms is not None
     above(watch, OVP_MV)
-    assert watch.seen.above_ms is None
+    assert (watch.seen.above_ms, watch.seen.above_mv) == (None, None)
     for after_ms in (1000, REACT_MS, STAYS_MS):
         assert not above(watch, OVP_MV, after_ms)
 
@@ -327,7 +389,7 @@ def test_an_unknown_cell_neither_begins_nor_ends_it() -> None:
     assert (watch.seen.above_ms, watch.seen.above_mv) == (began_ms, OVP_MV + 40)
 
 
-@pytest.mark.parametrize("unknown", [{"pack_mv": None}, {"current_ma": None}])
+@pytest.mark.parametrize("unknown", [{"pack_mv": None}, {"current_ma": None}, {"low_complete": False}])
 def test_an_unknown_voltage_or_current_neither_begins_nor_ends_a_rise(unknown) -> None:
     """S2."""
     watch = Watch()

@@ -222,3 +222,11 @@ def test_a_heater_that_is_restarted_again_and_again_rests_all_the_same() -> None
             starts += pack.state.commands.heater and not was_on
             was_on = pack.state.commands.heater
     assert starts <= 3
+
+
+@pytest.mark.parametrize("name", ["charge", "discharge", "main", "heater"])
+@pytest.mark.parametrize("starts", [(), (8000,)])
+def test_a_switch_that_was_on_for_hours_rests_from_the_restart(name, starts) -> None:
+    """S12: that it last closed more than an hour ago does not say when it opened."""
+    again = wear.remembered(begin(0), {name: Worn(1, starts)}, 9000, same_boot=True)
+    assert wear.switch(again, name).changed_ms == 9000

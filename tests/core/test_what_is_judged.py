@@ -9,6 +9,7 @@ import pytest
 
 from bmsd.core import soc
 from bmsd.core.alarms import AlarmState
+from bmsd.core.bus import NAME, NOT_WATCHED, BusState
 from bmsd.core.contactors import PrechargeState
 from bmsd.core.emergency import Override
 from bmsd.core.heater_watch import WatchState
@@ -16,10 +17,10 @@ from bmsd.core.judge import Judged, counted_anew, judge
 from bmsd.core.obedience import Highest, Told
 from bmsd.core.settings import Settings
 from bmsd.core.soc import SocState
-from bmsd.core.state import State, begin
+from bmsd.core.state import CommonState, Refusal, Refusals, State, begin
 from bmsd.core.switching import SwitchState
 from bmsd.core.types import Request
-from bmsd.tables.alarms import ALARMS
+from bmsd.tables.alarms import ALARMS, BOTH
 from tests.support.bench_inputs import PERIOD_MS, START_MS, Pack, make_settings
 
 T = START_MS
@@ -119,6 +120,45 @@ def test_a_current_past_its_open_contactor_is_seen_while_the_other_is_closed(ope
     assert name in suspected(judged({open_: OFF, closed: ON}, current_ma=sign * 20_000))
     assert name not in suspected(judged({open_: OFF, closed: ON}, current_ma=-sign * 20_000))
     assert name not in suspected(judged({open_: ON, closed: ON}, current_ma=sign * 20_000))
+
+
+@pytest.mark.parametrize(
+    ("topology", "closed", "is_watched"),
+    [
+        ("split", (), True),
+        ("split", ("charge", "main"), True),
+        ("split", ("discharge",), False),
+        ("afe", (), True),
+        ("afe", ("main",), True),
+        ("afe", ("charge",), False),
+        ("afe", ("discharge",), False),
+        ("common", (), True),
+        ("common", ("charge", "discharge"), True),
+        ("common", ("main",), False),
+    ],
+)
+def test_a_load_side_is_watched_with_every_switch_open_that_joins_it_to_the_pack(
+    topology, closed, is_watched
+) -> None:
+    """S2: of the chip's own FETs either one feeds it, through the body diode of the other."""
+    stands = BusState(T - SETTINGS.parameters.bus_hold_ms, 13_200)
+    before = {"charge": OFF, "discharge": OFF, "main": OFF, "bus": stands, **dict.fromkeys(closed, ON)}
+    found = judged(before, settings=make_settings(topology=topology), load_mv=13_200)
+    assert found.bus == (stands if is_watched else NOT_WATCHED)
+    assert (NAME in suspected(found)) is is_watched
+
+
+@pytest.mark.parametrize(("direction", "sign"), [("charge", 1), ("discharge", -1)])
+def test_a_current_that_goes_on_through_the_common_contactor_is_an_alarms_cause(direction, sign) -> None:
+    """S1: told zero, it went on; one that did so before trips at once."""
+    name, common = f"{direction}_not_stopped", make_settings(topology="common")
+    told = {"main": ON, "common": CommonState(BOTH)}
+    again = {**told, "refusals": Refusals(**{direction: Refusal(T - 20_000, 1, T - 100_000)})}
+    assert name in suspected(judged(told, settings=common, current_ma=sign * 20_000))
+    assert name not in active(judged(told, settings=common, current_ma=sign * 20_000))
+    assert name in active(judged(again, settings=common, current_ma=sign * 20_000))
+    assert name not in suspected(judged(again, settings=common, current_ma=-sign * 20_000))
+    assert name not in suspected(judged(again, settings=SETTINGS, current_ma=sign * 20_000))
 
 
 def test_a_new_override_counts_each_contactors_operations_anew_and_an_older_one_does_not() -> None:

@@ -41,6 +41,14 @@ def test_each_request_is_recorded_with_who_and_what(request_, word) -> None:
     assert asked(request_).events == (Event(START_MS, "request", request_.name, word, who="uid 7"),)
 
 
+@pytest.mark.parametrize("name", ["force", "full"])
+@pytest.mark.parametrize(("on", "word"), [(True, "on"), (False, "off")])
+def test_a_charge_that_is_asked_for_is_recorded_as_such(name, on, word) -> None:
+    """S14: not to be taken for a switch."""
+    found = asked(Request("charge", name, on, "uid 7"))
+    assert found.events == (Event(START_MS, "request", f"{name} charge", word, who="uid 7"),)
+
+
 def test_an_override_is_recorded_once_and_as_what_it_is() -> None:
     """S10."""
     found = asked(Request("emergency", "override", True, "uid 7"))

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from bmsd.core.contactors import HIGH as BUS_HIGH
 from bmsd.core.contactors import PrechargeState
 from bmsd.core.moves import Moved, Situation, move
 from bmsd.core.opening import Opening
@@ -39,6 +40,7 @@ def moved(
     no_discharge: tuple[Reason, ...] = (),
     *,
     heat_is_off: bool = True,
+    waits_for_payer: bool = False,
     values: dict[str, Any] | None = None,
     **state: Any,
 ) -> Moved:
@@ -46,9 +48,8 @@ def moved(
     closed = {"main": ON} if settings.common else {"charge": ON, "discharge": ON}
     before = replace(begin(T), **{**closed, **state})
     seen = believed(settings, **(values or {}))
-    return move(
-        settings, before, Situation(no_charge, no_discharge, PrechargeState(), seen, heat_is_off, False, T)
-    )
+    at = Situation(no_charge, no_discharge, PrechargeState(), seen, heat_is_off, waits_for_payer, T)
+    return move(settings, before, at)
 
 
 def waits(name: str, wait_ms: int) -> tuple[Reason, ...]:
@@ -272,3 +273,85 @@ def test_only_a_trial_that_ends_holds_the_next_one_off() -> None:
     assert below_shutdown(before).common == CommonState(Block.DISCHARGE, None, False, None)
     kept = below_shutdown(replace(before, charged_ms=T - 5))
     assert kept.common == CommonState(Block.DISCHARGE, T - 5, False, None)
+
+
+# --- One contactor of a pack that is empty and too cold to charge ----------------------------------------------
+
+TOO_COLD, TRIPPED = ((Reason(Because.ALARM, name),) for name in ("charge_utp", "discharge_ocp"))
+
+
+@pytest.mark.parametrize("name", ["cell_uvp", "pack_uvp", "cell_shutdown", "auto_shutdown"])
+def test_an_empty_and_cold_pack_closes_it_for_a_charger_that_feeds_its_heater(name) -> None:
+    """S15: with both directions told zero; whichever alarm it is that calls it empty, it is a trial."""
+    empty = (Reason(Because.ALARM, name),)
+    found = moved(COMMON, TOO_COLD, empty, waits_for_payer=True, main=OFF, values=CHARGER)
+    assert found.main.on
+    assert (found.may_ask_charge, found.may_ask_discharge) == (False, False)
+    assert found.common == CommonState(Block.CHARGE | Block.DISCHARGE, T, True, None)
+
+
+@pytest.mark.parametrize(
+    ("no_charge", "no_discharge", "waits_for_payer"),
+    [
+        (TOO_COLD, SHUT, False),
+        (HIGH, SHUT, True),
+        (TOO_COLD + HIGH, SHUT, True),
+        (TOO_COLD, TRIPPED, True),
+        (TOO_COLD, SHUT + TRIPPED, True),
+        (BY_HAND, BY_HAND, True),
+    ],
+)
+def test_no_heat_closes_it_against_any_other_reason(no_charge, no_discharge, waits_for_payer) -> None:
+    """S1: nor for a heater that lacks more than somebody who pays."""
+    sides = no_charge, no_discharge
+    found = moved(COMMON, *sides, waits_for_payer=waits_for_payer, main=OFF, values=CHARGER)
+    assert found.main == OFF
+
+
+@pytest.mark.parametrize(
+    ("no_charge", "waits_for_payer", "heat_is_off", "charged_ms"),
+    [
+        (TOO_COLD, True, False, T),
+        (TOO_COLD, True, True, T - 5),
+        (TOO_COLD, False, False, None),
+        ((), False, False, T - 5),
+        ((), True, False, T),
+        ((), False, True, T - 5),
+    ],
+)
+def test_while_the_heater_of_an_empty_pack_runs_its_charger_counts_as_there(
+    no_charge, waits_for_payer, heat_is_off, charged_ms
+) -> None:
+    """Who pays is the heater's to judge: no current of the pack needs to show it."""
+    before = CommonState(Block.DISCHARGE, T - 5, True)
+    sides = no_charge, SHUT
+    found = moved(COMMON, *sides, waits_for_payer=waits_for_payer, heat_is_off=heat_is_off, common=before)
+    assert found.common.charged_ms == charged_ms
+    assert found.main.on is (charged_ms is not None)
+
+
+# --- A load side that another source holds above the pack ------------------------------------------------------
+
+FED = (Reason(Because.PRECHARGE, BUS_HIGH),)
+
+
+@pytest.mark.parametrize("closed", [None, "charge", "discharge", "main"])
+@pytest.mark.parametrize(
+    ("waiting", "is_high"),
+    [((), False), (REST, False), (FED, True), (REST + FED, True), ((Reason(Because.PRECHARGE),), False)],
+)
+def test_only_with_everything_open_a_pack_waits_for_a_load_side_that_stands_above_it(
+    waiting, is_high, closed
+) -> None:
+    """S15: through any closed contactor it has its charger already."""
+    found = moved(SPLIT, charge=OFF, discharge=OFF)._replace(
+        charge=OFF, discharge=OFF, wait_charge=(), wait_discharge=waiting
+    )
+    if closed:
+        found = found._replace(**{closed: ON})
+    assert found.waits_for_bus is (is_high and closed is None)
+
+
+def test_what_charge_waits_for_is_no_load_side() -> None:
+    found = moved(SPLIT)._replace(charge=OFF, discharge=OFF, wait_charge=FED, wait_discharge=())
+    assert not found.waits_for_bus
