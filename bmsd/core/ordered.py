@@ -42,7 +42,7 @@ def advance(
             after = replace(after, **{request.name: until_ms})
             if after.fulls is None and soc is not None:
                 after = replace(after, fulls=soc.full_charges)
-    return (after if after.force or after.full else NOTHING_ORDERED), events
+    return _kept(after), events
 
 
 def _ended(before: Ordered, soc: SocState | None, now_ms: int) -> tuple[Ordered, tuple[Event, ...]]:
@@ -57,4 +57,9 @@ def _ended(before: Ordered, soc: SocState | None, now_ms: int) -> tuple[Ordered,
         if until_ms is not None and (is_full or now_ms >= until_ms)
     ]
     events = tuple(Event(now_ms, "request", f"{name} charge", "ended") for name in over)
-    return replace(before, **dict.fromkeys(over)), events
+    return _kept(replace(before, **dict.fromkeys(over))), events
+
+
+def _kept(orders: Ordered) -> Ordered:
+    """Forget how often the pack had been full with the last order: the next one counts from its own cycle."""
+    return orders if orders.force or orders.full else NOTHING_ORDERED

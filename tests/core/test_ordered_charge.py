@@ -187,3 +187,17 @@ def test_the_first_request_says_from_which_full_charge_on_both_count() -> None:
     both, _ = ordered.advance(force, [ask("full")], counted(7), T + 1)
     assert both == Ordered(T + 12 * HOUR_MS, T + 1 + 24 * HOUR_MS, 7)
     assert ordered.advance(both, [ask("force", False)], counted(7), T + 2)[0] == replace(both, force=None)
+
+
+@BOTH
+@pytest.mark.parametrize("other", ["force", "full"])
+def test_one_that_is_asked_for_in_the_cycle_in_which_the_pack_gets_full_is_a_new_one(name, other) -> None:
+    """A pack that was full when it was asked is asked all the same: the old order ends, the new one does not."""
+    soc = SocState(50_000 * MAMS_PER_MAH, 50, full_charges=7)
+    running, _ = ordered.advance(NOTHING_ORDERED, [ask(name)], soc, 1000)
+    full = replace(soc, full_charges=8)
+    after, events = ordered.advance(running, [ask(other)], full, 2000)
+    assert [(event.name, event.state) for event in events] == [(f"{name} charge", "ended")]
+    assert after == Ordered(**{other: 2000 + LASTS_MS[other]}, fulls=8)
+    assert ordered.advance(after, [], full, 3000) == (after, ())
+    assert ordered.advance(after, [], replace(soc, full_charges=9), 3000)[0] is NOTHING_ORDERED
