@@ -1,68 +1,70 @@
-"""Alarms in the groups that inverter protocols have words for; every protocol's bits are made of these."""
+"""Alarms in the groups that inverter protocols have words for; every protocol's bits are made of these.
+
+Which alarm belongs where stands in its row (`bmsd/tables/alarms.py`).
+"""
 
 from __future__ import annotations
 
 from bmsd.inverters.view import DATA_LOST, LIFTED
+from bmsd.tables.alarms import ALARMS, Condition
 
 
-def lifted(*names: str) -> tuple[str, ...]:
-    """Give the names these alarms have while an emergency override lifts their block (S10)."""
-    return tuple(f"{name}{LIFTED}" for name in names)
+def of(*conditions: Condition) -> tuple[str, ...]:
+    """Name the alarms of these conditions."""
+    return tuple(alarm.name for alarm in ALARMS if alarm.condition in conditions)
 
 
-CELL_HIGH = ("cell_ovp", "cell_may_be_high")
-PACK_HIGH = ("pack_ovp",)
-HIGH_LIFTED = lifted("cell_ovp", "pack_ovp")
-HIGH_WARNING = ("voltage_limit_ignored", *HIGH_LIFTED)
+def lifted(*conditions: Condition) -> tuple[str, ...]:
+    """Give the names that alarms have while an emergency override lifts their block (S10), where it can."""
+    return tuple(
+        f"{alarm.name}{LIFTED}" for alarm in ALARMS if alarm.condition in conditions and alarm.overridable
+    )
 
-CELL_EMPTY = ("cell_uvp", "cell_shutdown", "auto_shutdown", "cell_may_be_low")
+
+CELL_HIGH = of(Condition.CELL_HIGH)
+PACK_HIGH = of(Condition.PACK_HIGH)
+CELL_HIGH_LIFTED = lifted(Condition.CELL_HIGH)
+PACK_HIGH_LIFTED = lifted(Condition.PACK_HIGH)
+HIGH_LIFTED = lifted(Condition.CELL_HIGH, Condition.PACK_HIGH)
+ABOVE_LIMIT = of(Condition.HIGH_WARNING)
+HIGH_WARNING = ABOVE_LIMIT + HIGH_LIFTED
+
+CELL_EMPTY = of(Condition.CELL_EMPTY)
 """Only charging ends these."""
-PACK_EMPTY = ("pack_uvp",)
-CELL_HIGH_LIFTED = lifted("cell_ovp")
-CELL_EMPTY_LIFTED = lifted("cell_uvp", "cell_shutdown", "auto_shutdown")
-CELL_FLOOR = ("cell_floor",)
-LOW_LIFTED = lifted("cell_uvp", "cell_shutdown", "pack_uvp", "auto_shutdown")
-LOW_WARNING = ("cell_low", *LOW_LIFTED)
+PACK_EMPTY = of(Condition.PACK_EMPTY)
+CELL_FLOOR = of(Condition.CELL_FLOOR)
+CELL_EMPTY_LIFTED = lifted(Condition.CELL_EMPTY)
+PACK_EMPTY_LIFTED = lifted(Condition.PACK_EMPTY)
+LOW_LIFTED = lifted(Condition.CELL_EMPTY, Condition.PACK_EMPTY)
+NEARLY_EMPTY = of(Condition.LOW_WARNING)
+LOW_WARNING = NEARLY_EMPTY + LOW_LIFTED
 
-CHARGE_HOT = ("charge_otp",)
-DISCHARGE_HOT = ("discharge_otp",)
-SWITCH_HOT = ("switch_otp",)
-CHARGE_COLD = ("charge_utp",)
-DISCHARGE_COLD = ("discharge_utp",)
-COLD_LIFTED = lifted("discharge_utp")
+CHARGE_HOT = of(Condition.CHARGE_HOT)
+DISCHARGE_HOT = of(Condition.DISCHARGE_HOT)
+SWITCH_HOT = of(Condition.SWITCH_HOT)
+CHARGE_COLD = of(Condition.CHARGE_COLD)
+DISCHARGE_COLD = of(Condition.DISCHARGE_COLD)
+COLD_LIFTED = lifted(Condition.DISCHARGE_COLD)
 
-CHARGE_CURRENT = (
-    "charge_ocp",
-    "charge_ocp2",
-    "charge_limit_enforced",
-    "charge_not_stopped",
-    "charge_trip_repeated",
-)
-CHARGE_CURRENT_WARNING = ("charge_limit_ignored",)
-DISCHARGE_CURRENT = (
-    "discharge_ocp", "discharge_ocp2", "discharge_limit_enforced", "discharge_not_stopped", "discharge_trip_repeated",
-)  # fmt: skip
-DISCHARGE_CURRENT_WARNING = ("discharge_limit_ignored",)
-SHORT = ("short_circuit", "short_circuit_repeated")
+CHARGE_CURRENT = of(Condition.CHARGE_CURRENT)
+CHARGE_CURRENT_WARNING = of(Condition.CHARGE_CURRENT_WARNING)
+DISCHARGE_CURRENT = of(Condition.DISCHARGE_CURRENT)
+DISCHARGE_CURRENT_WARNING = of(Condition.DISCHARGE_CURRENT_WARNING)
+SHORT = of(Condition.SHORT)
 
-CURRENT_SENSE = ("current_lost", "current_implausible", "current_reversed")
-MEASURING = (
-    "cell_lost", "cell_frozen", "temperature_lost", "switch_temperature_lost", *CURRENT_SENSE,
-    "stack_lost", "stack_mismatch", "afe_lost", "afe_reset", "afe_refused", "afe_not_set", "cells_frozen", DATA_LOST,
-)  # fmt: skip
-INTERNAL_WARNING = ("stack_doubtful", "cell_loose", "reading_loose", "cell_step", "guard_lost")
-CHIP = ("chip_charge_trip", "chip_discharge_trip", "chip_fault")
-CHARGE_SWITCH = ("charge_contactor_welded", "charge_contactor_open", "charge_past_contactor")
-DISCHARGE_SWITCH = (
-    "precharge_failed", "discharge_contactor_welded", "discharge_contactor_open", "discharge_past_contactor",
-)  # fmt: skip
-BOTH_SWITCHES = ("main_contactor_welded", "main_contactor_open", "output_fault")
+CURRENT_SENSE = of(Condition.CURRENT_SENSE)
+MEASURING = (*of(Condition.CURRENT_SENSE, Condition.MEASURING), DATA_LOST)
+INTERNAL_WARNING = of(Condition.INTERNAL_WARNING)
+CHIP = of(Condition.CHIP)
+CHARGE_SWITCH = of(Condition.CHARGE_SWITCH)
+DISCHARGE_SWITCH = of(Condition.DISCHARGE_SWITCH)
+BOTH_SWITCHES = of(Condition.BOTH_SWITCHES)
 SWITCHES = CHARGE_SWITCH + DISCHARGE_SWITCH + BOTH_SWITCHES
-SWITCH_WARNING = ("contact_lost", "contactor_worn", "load_side_high", "load_side_live")
+SWITCH_WARNING = of(Condition.SWITCH_WARNING)
 
-STOPPED = ("heater_stuck_on", "configuration_fault")
+STOPPED = of(Condition.STOPPED)
 """Faults of the pack as a whole that allow no current."""
-HEATER = ("heater_over_limit", "heater_no_warming", "heater_long_run")
-CELL_SPREAD = ("cell_spread",)
-TEMPERATURE_SPREAD = ("temperature_spread", "temperature_mismatch")
-OVERRIDE = ("emergency_override",)
+HEATER = of(Condition.HEATER)
+CELL_SPREAD = of(Condition.CELL_SPREAD)
+TEMPERATURE_SPREAD = of(Condition.TEMPERATURE_SPREAD)
+OVERRIDE = of(Condition.OVERRIDE)

@@ -17,4 +17,5 @@ ABOVE_PACK_MV = 200
 LEAST_MA = 1000
 """Told 0.1 A and 0.1 V one of them raised W31 and went on with its last limits: less than 1 A is told as none."""
 
+UNTOLD = pylontech.UNTOLD
 FRAMES = pylontech.FRAMES

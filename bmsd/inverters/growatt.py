@@ -9,7 +9,10 @@ from __future__ import annotations
 
 from bmsd.inverters import conditions as c
 from bmsd.inverters.frames import Bit, Frame, Rounding, Signal, Text
+from bmsd.tables.alarms import Condition
 
+UNTOLD = (Condition.HEATER, Condition.SWITCH_WARNING, Condition.TEMPERATURE_SPREAD)
+"""Conditions that the document has no bit for."""
 ALIVE_IDS = (0x301,)
 """11 22 33 44 55 66 77 88, once a second."""
 TAKES_MV = (41_000, 63_000)
@@ -54,10 +57,10 @@ ALARMS = Frame(0x312, 8, bits=(
     Bit("protection_cell_spread", 1, 2),
     Bit("warning_discharge_current", 2, 7, c.DISCHARGE_CURRENT_WARNING),
     Bit("warning_charge_current", 2, 6, c.CHARGE_CURRENT_WARNING),
-    Bit("warning_cell_high_voltage", 2, 4, ("voltage_limit_ignored", *c.CELL_HIGH_LIFTED)),
-    Bit("warning_cell_low_voltage", 2, 3, ("cell_low", *c.CELL_EMPTY_LIFTED)),
-    Bit("warning_pack_high_voltage", 2, 2, c.lifted(*c.PACK_HIGH)),
-    Bit("warning_pack_low_voltage", 2, 1, c.lifted(*c.PACK_EMPTY)),
+    Bit("warning_cell_high_voltage", 2, 4, c.ABOVE_LIMIT + c.CELL_HIGH_LIFTED),
+    Bit("warning_cell_low_voltage", 2, 3, c.NEARLY_EMPTY + c.CELL_EMPTY_LIFTED),
+    Bit("warning_pack_high_voltage", 2, 2, c.PACK_HIGH_LIFTED),
+    Bit("warning_pack_low_voltage", 2, 1, c.PACK_EMPTY_LIFTED),
     Bit("warning_discharge_hot", 3, 7),
     Bit("warning_charge_hot", 3, 6),
     Bit("warning_discharge_cold", 3, 5, c.COLD_LIFTED),

@@ -14,7 +14,14 @@ from dataclasses import replace
 
 from bmsd.inverters import conditions as c
 from bmsd.inverters.frames import Bit, Coding, Frame, Rounding, Signal
+from bmsd.tables.alarms import Condition
 
+UNTOLD = (Condition.STOPPED, Condition.HEATER, Condition.SWITCH_WARNING, Condition.TEMPERATURE_SPREAD)
+UNTOLD_V1 = (
+    Condition.STOPPED, Condition.HEATER, Condition.SWITCH_WARNING,
+    Condition.CHARGE_SWITCH, Condition.DISCHARGE_SWITCH, Condition.BOTH_SWITCHES,
+)  # fmt: skip
+"""Conditions that the documents have no level and no bit for."""
 FAST_MS, SLOW_MS = 100, 500
 CELLS = 25
 DEGREES = 50
@@ -83,10 +90,10 @@ ALARMS = Frame(0x7F4, 8, bits=(
     *_LOW_LEVELS,
 ), period_ms=FAST_MS, only_raised=True)
 ALARMS_V1 = replace(ALARMS, bits=(
-    _level(0, "cell_over_voltage", c.CELL_HIGH, ("voltage_limit_ignored", *c.CELL_HIGH_LIFTED)),
+    _level(0, "cell_over_voltage", c.CELL_HIGH, c.ABOVE_LIMIT + c.CELL_HIGH_LIFTED),
     _level(1, "cell_under_voltage", c.CELL_EMPTY + c.CELL_FLOOR, c.CELL_EMPTY_LIFTED),
-    _level(2, "total_over_voltage", c.PACK_HIGH, c.lifted(*c.PACK_HIGH)),
-    _level(3, "total_under_voltage", c.PACK_EMPTY, c.lifted(*c.PACK_EMPTY)),
+    _level(2, "total_over_voltage", c.PACK_HIGH, c.PACK_HIGH_LIFTED),
+    _level(3, "total_under_voltage", c.PACK_EMPTY, c.PACK_EMPTY_LIFTED),
     *_LOW_LEVELS,
     _level(9, "temperature_spread", (), c.TEMPERATURE_SPREAD),
 ))

@@ -30,6 +30,7 @@ REQUESTS = Frame(0x35C, 4, bits=pylontech.REQUEST_BITS, signals=(
 ))
 # fmt: on
 
+UNTOLD = pylontech.UNTOLD
 FRAMES = (
     pylontech.LIMITS, CHARGE, MEASUREMENTS, ALARMS, REQUESTS, pylontech.NAME, pylontech.CAPACITY,
 )  # fmt: skip

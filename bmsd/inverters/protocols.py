@@ -24,7 +24,7 @@ from bmsd.inverters import (
 from bmsd.inverters.frames import Frame, Signal, Value, encode, raised
 from bmsd.inverters.heard import Received
 from bmsd.inverters.view import View
-from bmsd.tables.alarms import ALARMS
+from bmsd.tables.alarms import ALARMS, Condition
 
 NAME_LENGTH = 8
 NAME = "manufacturer"
@@ -57,6 +57,8 @@ class Protocol:
     """How long an inverter is known to need until it keeps a new limit; 0: its maker says nothing."""
     takes_mv: tuple[int, int] | None = None
     """Charge voltages that the inverters work with, where the frame could carry others."""
+    untold: tuple[Condition, ...] = ()
+    """What it has no word for: alarms of these conditions reach the inverter as limits alone."""
     heard: tuple[Received, ...] = heard.ALIVE_ONLY
     """What the inverter is known to say."""
 
@@ -77,29 +79,29 @@ class Protocol:
 
 # fmt: off
 _ROWS = (
-    Protocol("pylontech", "Pylontech low voltage 1.2", pylontech.FRAMES),
+    Protocol("pylontech", "Pylontech low voltage 1.2", pylontech.FRAMES, untold=pylontech.UNTOLD),
     Protocol("pylontech13", "Pylontech low voltage 1.3", pylontech13.FRAMES),
     Protocol("deye", "Deye", deye.FRAMES, above_pack_mv=deye.ABOVE_PACK_MV, exports=True,
-             least_ma=deye.LEAST_MA, heard=heard.DEYE),
+             least_ma=deye.LEAST_MA, heard=heard.DEYE, untold=deye.UNTOLD),
     Protocol("sunsynk", "Sunsynk", deye.FRAMES, above_pack_mv=deye.ABOVE_PACK_MV, exports=True,
-             least_ma=deye.LEAST_MA, heard=heard.DEYE),
+             least_ma=deye.LEAST_MA, heard=heard.DEYE, untold=deye.UNTOLD),
     Protocol("solark", "Sol-Ark", solark.FRAMES, above_pack_mv=deye.ABOVE_PACK_MV, exports=True,
-             least_ma=deye.LEAST_MA),
+             least_ma=deye.LEAST_MA, untold=solark.UNTOLD),
     Protocol("solark-10mv", "Sol-Ark with the pack voltage in steps of 10 mV", solark.FRAMES_10MV,
-             above_pack_mv=deye.ABOVE_PACK_MV, exports=True, least_ma=deye.LEAST_MA),
+             above_pack_mv=deye.ABOVE_PACK_MV, exports=True, least_ma=deye.LEAST_MA, untold=solark.UNTOLD),
     Protocol("victron", "Victron CAN-bms", victron.FRAMES, victron.ALIVE_IDS, exports=True, heard=heard.VICTRON),
     Protocol("sma", "SMA Sunny Island", sma.FRAMES, sma.ALIVE_IDS, period_ms=sma.PERIOD_MS,
              above_pack_mv=sma.ABOVE_PACK_MV, exports=True, least_ms=sma.LEAST_MS, obeys_ms=sma.OBEYS_MS,
              heard=heard.SMA),
     Protocol("goodwe", "GoodWe low voltage", goodwe.FRAMES, period_ms=goodwe.PERIOD_MS),
     Protocol("growatt", "Growatt low voltage", growatt.FRAMES, growatt.ALIVE_IDS, takes_mv=growatt.TAKES_MV,
-             heard=heard.GROWATT),
-    Protocol("sofar", "Sofar set to Pylontech", sofar.FRAMES, heard=heard.SOFAR),
-    Protocol("luxpower", "LuxPower and EG4", luxpower.FRAMES, heard=heard.LUXPOWER),
-    Protocol("studer", "Studer Xcom-CAN set to Pylontech", studer.FRAMES),
+             heard=heard.GROWATT, untold=growatt.UNTOLD),
+    Protocol("sofar", "Sofar set to Pylontech", sofar.FRAMES, heard=heard.SOFAR, untold=sofar.UNTOLD),
+    Protocol("luxpower", "LuxPower and EG4", luxpower.FRAMES, heard=heard.LUXPOWER, untold=luxpower.UNTOLD),
+    Protocol("studer", "Studer Xcom-CAN set to Pylontech", studer.FRAMES, untold=studer.UNTOLD),
     Protocol("byd", "BYD LVL and Premium LV", byd.FRAMES, victron.ALIVE_IDS, exports=True, heard=heard.BYD),
-    Protocol("jk", "JK V2.1, for displays", jk.FRAMES, (), 250_000, spacing_ms=2, heard=()),
-    Protocol("jk-v1", "JK V1, for displays", jk.FRAMES_V1, (), 250_000, spacing_ms=2, heard=()),
+    Protocol("jk", "JK V2.1, for displays", jk.FRAMES, (), 250_000, spacing_ms=2, heard=(), untold=jk.UNTOLD),
+    Protocol("jk-v1", "JK V1, for displays", jk.FRAMES_V1, (), 250_000, spacing_ms=2, heard=(), untold=jk.UNTOLD_V1),
 )
 # fmt: on
 PROTOCOLS = {row.name: row for row in _ROWS}

@@ -9,7 +9,10 @@ from __future__ import annotations
 
 from bmsd.inverters import conditions as c
 from bmsd.inverters.frames import Bit, Frame, Rounding, Signal, Text
+from bmsd.tables.alarms import Condition
 
+UNTOLD = (Condition.CELL_SPREAD, Condition.HEATER, Condition.SWITCH_WARNING, Condition.TEMPERATURE_SPREAD)
+"""Conditions that the document has no bit for."""
 ALIVE_ID = 0x305
 """Eight zero bytes that the inverter sends once a second."""
 

@@ -8,4 +8,5 @@ from __future__ import annotations
 
 from bmsd.inverters import pylontech
 
+UNTOLD = pylontech.UNTOLD
 FRAMES = pylontech.FRAMES

@@ -16,4 +16,5 @@ MEASUREMENTS = Frame(
 )
 
 FRAMES_10MV = tuple(replace(frame, length=8) for frame in pylontech.FRAMES)
+UNTOLD = pylontech.UNTOLD
 FRAMES = tuple(MEASUREMENTS if frame.id == MEASUREMENTS.id else frame for frame in FRAMES_10MV)
