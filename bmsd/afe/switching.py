@@ -13,7 +13,7 @@ Pair = tuple[bool, bool]
 """Charge and discharge."""
 BOTH_OFF: Pair = (False, False)
 _NOT_FOUND = frozenset({AfeState.ABSENT, AfeState.REFUSED})
-"""The session begins anew, and its first word is ALL_FETS_OFF."""
+"""The session begins again, and its first word is ALL_FETS_OFF."""
 
 
 class OwnFets:

@@ -109,7 +109,7 @@ def writes(case: Case) -> CheckResult:
         )
         return bad(f"{pin} may be read by everybody: the PIN can be tried out in peace", step)
     if owner is not None and case.machine.may_use(inside, "bmsd", _READ) is False:
-        return bad(f"user bmsd may not read {pin}: no PIN is right", "Set it anew: sudo bmsctl modbus pin.")
+        return bad(f"user bmsd may not read {pin}: no PIN is right", "Set it again: sudo bmsctl modbus pin.")
     far = [section_of(name) for name, row in lines.items() if row.tcp and not _stays_here(row.tcp[0])]
     if far:
         step = (

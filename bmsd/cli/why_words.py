@@ -283,7 +283,7 @@ _SENTENCES: dict[str, Callable[[str, PackView], str]] = {
     ),
     Because.SPENT.value: lambda _, s: (
         "The emergency override no longer lifts this: a cell, a battery sensor or the switch board passed a limit that"
-        " nothing lifts. 'bmsctl emergency on' asks for it anew."
+        " nothing lifts. 'bmsctl emergency on' asks for it again."
     ),
     Because.STARTING.value: _starting,
     Because.MIN_OFF.value: _min_off,

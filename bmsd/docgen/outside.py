@@ -29,7 +29,7 @@ def modbus_page() -> str:
     for block in registers.BLOCKS:
         heads = ("Address", "Name", "Type", "One step", "Meaning")
         parts += [f"## Block {block.name}", table(heads, _registers(block))]
-    heads = ("Address", "Parameter", "One step", "From afar", "Meaning")
+    heads = ("Address", "Parameter", "One step", "Remotely", "Meaning")
     parts += ["## Parameters", _PARAMETERS, table(heads, map(_parameter, remote.ROWS))]
     parts += ["## Words", "Points that are words, as numbers:"]
     parts += ["\n".join(f"- `{point}`: {_numbered(known)}." for point, known in registers.NUMBERS.items())]
@@ -72,7 +72,7 @@ def _meaning(row: Register) -> str:
 
 _PARAMETERS = (
     "Each is an S32: two registers, written together with function 16. One request takes up to 61 of them as one"
-    " set, all or nothing; 0x80000000 leaves one as it is. *Down* and *up*: from afar only to that side of the value"
+    " set, all or nothing; 0x80000000 leaves one as it is. *Down* and *up*: remotely only to that side of the value"
     " that was set at the pack, and back to it. While the data of the core is old or missing, exception 04."
 )
 

@@ -20,7 +20,7 @@ from can.interfaces import VALID_INTERFACES
 
 SEND_TIMEOUT_S = 0.05
 MOST_BAD = 3
-"""Lines that are no CAN in one reading, before the adapter is opened anew."""
+"""Lines that are no CAN in one reading, before the adapter is opened again."""
 LONGEST_LINE = 256
 """Bytes without an end of line; no frame takes so many."""
 PORT_TIMEOUT_S = 1.0

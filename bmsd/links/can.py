@@ -35,7 +35,7 @@ STEADY_MS = 5000
 """A bus is back when it has worked for this long: one that fails at once again is not, and is not told of again."""
 _CURRENTS = ("charge_limit_ma", "discharge_limit_ma")
 DEAF_MS = 30_000
-"""An adapter that says nothing for so long, while we only listen, is opened anew: it may have lost its other end."""
+"""An adapter that says nothing for so long, while we only listen, is opened again: it may have lost its other end."""
 
 
 @dataclass(slots=True)
@@ -93,7 +93,7 @@ class InverterState:
         self._bounds = _told_before(link) or Bounds(self._configured().discharge_mv)
 
     def serve(self, bus: can.BusABC, patience: Backoff) -> None:
-        """Tell and listen until the link ends, the bus is lost, or it is to be opened anew."""
+        """Tell and listen until the link ends, the bus is lost, or it is to be opened again."""
         began_ms = monotonic_ms()
         self._bus.was_there = True
         if is_off(self._settings.bus):

@@ -1,6 +1,6 @@
 """Protocol "auto": listen before speaking, take what the inverter is recognised to speak, and say why.
 
-Nothing is sent until a protocol is taken. One that was recognised stays until the link starts anew, whatever is heard
+Nothing is sent until a protocol is taken. One that was recognised stays until the link starts again, whatever is heard
 later; a fallback gives way to a recognised one, because an inverter may wake up long after us.
 """
 
@@ -57,7 +57,7 @@ class ProtocolDetector:
             return self._take(PROTOCOLS[name], f"heard {self._verdict.reason}", sure=True)
         if name and self._spoken and name != self._spoken.name:
             self._say(
-                f"hears {self._verdict.reason}, speaks {self._spoken.title}: restart this link to choose anew"
+                f"hears {self._verdict.reason}, speaks {self._spoken.title}: restart this link to choose again"
             )
         elif not name and not self._spoken:
             if samples and self._verdict.reason:

@@ -23,7 +23,7 @@ class Limit:
         return len(self._times_ms) >= self.most
 
     def clear(self) -> None:
-        """Begin to count anew."""
+        """Begin to count again."""
         self._times_ms.clear()
 
     def count(self, now_ms: int) -> None:
@@ -46,6 +46,6 @@ class RateLimits:
         return False
 
     def clear(self) -> None:
-        """Begin to count anew."""
+        """Begin to count again."""
         for limit in self._limits:
             limit.clear()

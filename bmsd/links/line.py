@@ -53,7 +53,7 @@ def opened(link: str, settings: ModbusConfig) -> Iterator[serial.Serial]:
     except (OSError, ValueError, termios.error) as error:
         if getattr(error, "errno", None) == errno.EPERM:  # wrong rights of the file would be EACCES
             raise PortForbiddenError(
-                f"{settings.port} is not allowed by systemd; the link starts anew to get it. If that does not help,"
+                f"{settings.port} is not allowed by systemd; the link starts again to get it. If that does not help,"
                 f" name its driver: DeviceAllow=char-... in 'systemctl edit bmsd-link@{link}'"
             ) from error
         raise PortLostError(_refused(settings, error)) from error

@@ -36,7 +36,7 @@ MAPS: dict[str, Callable[[MappedPack, int], Map]] = {
 """Every register map by its name in the configuration, made for a unit id."""
 
 FORBIDDEN_S = 30.0
-"""A link that may not have its port ends after this time, so that systemd starts it anew, and not too often."""
+"""A link that may not have its port ends after this time, so that systemd starts it again, and not too often."""
 
 
 def run(link: Link) -> None:

@@ -46,7 +46,7 @@ def answer(objects: Mapping[int, bytes], body: bytes) -> bytes:
         told = {first: objects[first]}
     elif level in _LAST_OF:
         last = _LAST_OF[level]
-        begin = first if first in objects and first <= last else 0  # a stream from nowhere begins anew
+        begin = first if first in objects and first <= last else 0  # a stream from nowhere begins again
         told = {number: text for number, text in objects.items() if begin <= number <= last}
     else:
         raise RefusedError(Refusal.VALUE)

@@ -1,7 +1,7 @@
 """Writes over one Modbus line: what they mean, whether they are taken, and what the core says to them.
 
 Off unless the configuration says otherwise. Only switches and run-time parameters; the core checks every set as a
-whole (S8) and lets nothing from afar allow more than what was set at the pack (S14).
+whole (S8) and lets no remote write allow more than what was set at the pack (S14).
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ class Writes:
         }
 
     def _remember(self) -> None:
-        """Know what an earlier run of this boot knew: a link that starts anew gives nobody new tries."""
+        """Know what an earlier run of this boot knew: a link that starts again gives nobody new tries."""
         known = SharedFile(self._link.runtime_dir / self._memory).last() or {}
         with contextlib.suppress(KeyError, TypeError, ValueError):
             self._lock.remembered(int(known["failures"]), int(known["out_until_ms"]), monotonic_ms())

@@ -111,7 +111,7 @@ DERIVED = {
     "writes_refused": "Writes refused since the link started.",
     "pin": "Write the PIN here, both registers at once; it is never read back.",
     "lock_order": "Write 1 to lock at once; never read back.",
-    "remote_charge": "Writable: 0 forbids charging from afar, 1 withdraws that; reads what was written.",
+    "remote_charge": "Writable: 0 forbids charging remotely, 1 withdraws that; reads what was written.",
     "remote_discharge": "The same for discharging.",
     "remote_balance": "The same for balancing.",
 }
@@ -124,7 +124,7 @@ BLOCKS = (
     RegisterBlock("cycle", 400, 20, "How the control loop does."),
     RegisterBlock("wear", 500, 20, "How often contactors and relays closed in their life."),
     RegisterBlock("writes", 600, 20, "Whether this line takes writes, and the way in.", always=True),
-    RegisterBlock("switches", 700, 10, "What is let happen from afar."),
+    RegisterBlock("switches", 700, 10, "What remote masters may let happen."),
     RegisterBlock("limits", 800, 20, "Why the limits stand where they stand."),
 )
 

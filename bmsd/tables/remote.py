@@ -1,6 +1,6 @@
-"""What may be written from afar, one row per run-time parameter: its number for ever, and which way is narrower.
+"""What may be written remotely, one row per run-time parameter: its number for ever, and which way is narrower.
 
-A wire can be read, and written to, by whoever reaches it. So a parameter goes from afar only to the side on which
+A wire can be read, and written to, by whoever reaches it. So a parameter goes remotely only to the side on which
 less is allowed than what was set at the pack itself (S14), and what has no such side cannot be written at all.
 """
 
@@ -35,7 +35,7 @@ class Remote:
 
 DOWN, UP, NEVER = Way.DOWN, Way.UP, Way.NEVER
 SWITCHES = {"charge": Block.CHARGE, "discharge": Block.DISCHARGE, "balance": Block.BALANCE}
-"""What may be switched off from afar, and on again when nothing else stands against it."""
+"""What may be switched off remotely, and on again when nothing else stands against it."""
 
 # fmt: off
 ROWS: tuple[Remote, ...] = (
@@ -180,7 +180,7 @@ BY_NAME = {row.name: row for row in ROWS}
 
 
 def problems(wanted: Mapping[str, int], here: Parameters) -> list[str]:
-    """List what in values from afar would allow more than what was set at the pack."""
+    """List what in remote values would allow more than what was set at the pack."""
     found = []
     for name, value in wanted.items():
         row, parameter = BY_NAME.get(name), parameters.BY_NAME.get(name)
@@ -189,11 +189,11 @@ def problems(wanted: Mapping[str, int], here: Parameters) -> list[str]:
         elif value == here.get(name) or narrows(row, value, here):
             continue
         elif row is None or row.way is NEVER:
-            found.append(f"{parameter.public_name} cannot be changed from afar")
+            found.append(f"{parameter.public_name} cannot be changed remotely")
         else:
             side = "above" if row.way is DOWN else "below"
             found.append(
-                f"{parameter.public_name} is {parameter.unit.text(value)}, from afar not {side}"
+                f"{parameter.public_name} is {parameter.unit.text(value)}; a remote write may not go {side}"
                 f" {parameter.unit.text(here.get(name))}, which is set at the pack"
             )
     return found

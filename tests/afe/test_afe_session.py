@@ -54,7 +54,7 @@ def test_config_update_never_happens_with_contactors_closed(bench) -> None:
 
 
 def test_contactors_closed_between_finding_and_configuring_stop_it(bench) -> None:
-    """S6: each step asks anew."""
+    """S6: each step asks again."""
     assert bench.cycle().state is AfeState.CONFIGURING
     before = bench.commands().count(SET_CFGUPDATE)
     assert bench.cycle(contactors_open=False).state is AfeState.CONFIGURING

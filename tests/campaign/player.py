@@ -235,7 +235,7 @@ class Player:
             self.bench.fault(broken.name, on, broken.cell if needs else None)
 
     def _pause(self, broken: Break) -> None:
-        """Let the core say nothing for a while; started anew, it knows what its state file keeps."""
+        """Let the core say nothing for a while; started again, it knows what its state file keeps."""
         if broken.name == "restart":
             state = self.virtual.control.state
             self.virtual.control.stop()

@@ -76,7 +76,7 @@ def test_the_host_watchdog_outlasts_several_periods(config) -> None:
 
 
 def test_every_parameter_of_the_backstop_moves_it(config) -> None:
-    """S6: a changed parameter leads to a chip programmed anew."""
+    """S6: a changed parameter leads to a chip programmed again."""
     p, before = config.parameters, afe_settings(config, config.parameters)
     for name, by in {
         "cell_ovp_mv": -10, "cell_shutdown_mv": 10, "charge_ocp2_ma": -1000, "discharge_ocp2_ma": -1000,

@@ -40,7 +40,7 @@ def test_the_ring_forgets_the_oldest_and_keeps_counting() -> None:
 
 
 def test_a_full_ring_is_a_small_file() -> None:
-    """S9: it is written anew with every event."""
+    """S9: it is written again with every event."""
     ring = Ring()
     ring.add(
         Event(10**12, "parameter", "x" * 40, "set", 16, -(10**6), 10**6, "uid 1000") for _ in range(KEPT)

@@ -37,7 +37,7 @@ WRONG = {
     "a parameter without end": {"changed": {"cell_ovp_mv": float("inf")}},
     "a parameter that is a text": {"changed": {"cell_ovp_mv": "3580"}},
     "a narrowed parameter that is a text": {"remote": {"cell_ovp_mv": "3560"}},
-    "a switch from afar that there is none": {"remote_off": ["fridge"]},
+    "a remote switch that does not exist": {"remote_off": ["fridge"]},
     "a time that is unknown": {"runtime_ms": None},
     "a heating time that is a text": {"heat": {"heated_ms": "5"}},
     "a heating time below zero": {"heat": {"heated_ms": -1}},

@@ -1,4 +1,4 @@
-"""Write or give the golden frames: `python -m tests.inverters.golden` writes them anew; read the difference then."""
+"""Write or give the golden frames: `python -m tests.inverters.golden` writes them again; read the difference then."""
 
 from __future__ import annotations
 

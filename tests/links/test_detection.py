@@ -114,7 +114,7 @@ def test_what_was_recognised_stays_whatever_is_heard_later(tmp_path, monkeypatch
     assert 0x351 in sent
     assert 0x311 not in sent
     errors = capfd.readouterr().err
-    assert errors.count("restart this link to choose anew") == 1
+    assert errors.count("restart this link to choose again") == 1
 
 
 def test_silence_takes_the_fallback_after_its_time_only_if_one_is_named(tmp_path, monkeypatch, capfd) -> None:

@@ -100,7 +100,7 @@ def test_somebody_at_the_pack_closes_what_a_pin_opened() -> None:
 
 
 def test_a_word_that_was_heard_is_not_heard_again() -> None:
-    """The same file read anew neither closes what a PIN opened since, nor opens what was closed since."""
+    """The same file read again neither closes what a PIN opened since, nor opens what was closed since."""
     lock = Lock()
     lock.hear(Unlocked(1000, 0))
     lock.unlock(RIGHT, 2000)

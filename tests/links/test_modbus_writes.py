@@ -48,7 +48,7 @@ class Line:
         self.begin()
 
     def begin(self) -> None:
-        """Start the link, or start it anew."""
+        """Start the link, or start it again."""
         writes = Writes(self._link, self._ask)
         self.unit = ModbusUnit([OwnMap(MappedPack(self.config, Snapshots(self.folder), writes), 1)])
 
@@ -165,7 +165,7 @@ def test_locked_is_no_address_and_the_registers_say_why(line) -> None:
 
 
 def test_a_switch_goes_to_the_core_with_who_asked(opened) -> None:
-    """S14: as a request from afar, which the core narrows."""
+    """S14: as a remote request, which the core narrows."""
     opened.publish(("charge",), SECONDS_OPEN)
     assert opened.write_one(registers.SWITCHES_AT, 0) == struct.pack(">BHH", 6, registers.SWITCHES_AT, 0)
     assert opened.asked == [{"do": "switch", "name": "charge", "on": False, "remote": "modbus unit 1"}]

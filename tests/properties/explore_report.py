@@ -38,7 +38,7 @@ def line(model: Model, found: Found) -> str:
 
 
 def put(size: str, rows: list[str]) -> None:
-    """Put rows into the table of one size; those of models that were not explored now stay, the sum is made anew."""
+    """Put rows into the table of one size; those of models that were not explored now stay, the sum is made again."""
     text = DOCUMENT.read_text(encoding="utf-8")
     start = text.index(f"<!-- {size} -->")
     end = text.index("<!-- end -->", start)

@@ -188,7 +188,7 @@ def test_a_world_starts_in_the_scene_it_names() -> None:
 @thorough
 @given(beginnings, lives, consents, st.sampled_from(sorted(SWITCHES)), st.booleans())
 def test_a_switch_from_afar_gives_no_more_than_what_is_let_here(beginning, life, consent, name, on) -> None:
-    """S14: in every state a cycle reaches; off from afar is off, on from afar is at most what is let at the pack."""
+    """S14: in every state a cycle reaches; off is off; on is at most what is let at the pack."""
 
     def look(world, before, inputs, _after, _out) -> None:
         quiet = replace(inputs, requests=())

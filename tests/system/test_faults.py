@@ -48,7 +48,7 @@ def test_a_lost_value_opens_everything_and_comes_back(shared, tools, fault, cell
 
 @pytest.mark.parametrize("fault", ["afe_reset", "afe_config_flip"])
 def test_a_chip_that_lost_its_settings_opens_everything_until_it_is_right_again(shared, tools, fault) -> None:
-    """S6: contactors open, the chip is programmed and verified anew, only then they close."""
+    """S6: contactors open, the chip is programmed and verified again, only then they close."""
     tools.eventually(shared.is_well)
     begun = shared.document()["event_sequence"]
     shared.fault(fault, True)

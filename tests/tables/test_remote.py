@@ -1,4 +1,4 @@
-"""What may be written from afar: numbers that never move, and only the side on which less is allowed (S14)."""
+"""What may be written remotely: numbers that never move, and only the side on which less is allowed (S14)."""
 
 from __future__ import annotations
 
@@ -69,8 +69,8 @@ def test_what_is_no_parameter_is_told() -> None:
 
 def test_the_reason_names_value_side_and_limit() -> None:
     (text,) = remote.problems({"cell_ovp_mv": 3601}, replace(HERE, cell_ovp_mv=3600))
-    assert text == "cell_ovp_v is 3.601 V, from afar not above 3.600 V, which is set at the pack"
+    assert text == "cell_ovp_v is 3.601 V; a remote write may not go above 3.600 V, which is set at the pack"
     (text,) = remote.problems({"cell_uvp_mv": 2699}, replace(HERE, cell_uvp_mv=2700))
-    assert "not below 2.700 V" in text
+    assert "may not go below 2.700 V" in text
     (text,) = remote.problems({"charge_utp_decic": 50}, replace(HERE, charge_utp_decic=0))
-    assert text == "charge_utp_c cannot be changed from afar"
+    assert text == "charge_utp_c cannot be changed remotely"

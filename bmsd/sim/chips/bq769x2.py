@@ -272,7 +272,7 @@ class Bq769x2Chip:
         self._watchdog_ms = 1000 * self.memory.unsigned(0x92B2, 2) if watched else 0
 
     def _restart(self) -> None:
-        """Begin measuring and protecting anew."""
+        """Begin measuring and protecting again."""
         self._load()
         self._active = True
         self._status_c = 0
