@@ -40,7 +40,8 @@ def advance(
         if request.kind == KIND:
             until_ms = now_ms + LASTS_MS[request.name] if request.on else None
             after = replace(after, **{request.name: until_ms})
-            if after.fulls is None and soc is not None:
+            if soc is not None:
+                # While an order runs this number stands: with another one it would have ended.
                 after = replace(after, fulls=soc.full_charges)
     return _kept(after), events
 
