@@ -105,6 +105,16 @@ def test_time_alone_ends_nothing() -> None:
     assert night.next(BEGIN + 20, current_ma=50_000, after_ms=50 * HALF_HOUR_MS).seen == HELD
 
 
+def test_a_request_of_which_it_is_not_known_since_when_it_stands_counts_from_now() -> None:
+    """S2: what is unknown ends nothing early."""
+    night = Night()
+    night.asked = True
+    assert night.next(1000, current_ma=50_000).seen == ASKED
+    assert night.kept.since_ms == night.now_ms
+    assert night.next(1000, current_ma=50_000, after_ms=HALF_HOUR_MS - 1).seen == ASKED
+    assert night.next(1000, current_ma=50_000, after_ms=1).seen == NO
+
+
 def test_the_energy_counts_from_the_lowest() -> None:
     night = Night().next(BEGIN - 1, 3100)
     night.next(60, 3000)
