@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from itertools import pairwise
 from pathlib import Path
@@ -19,6 +18,7 @@ from bmsd.links.modbus_rtu import Refusal, RefusedError
 from bmsd.links.snapshots import Snapshots
 from bmsd.tables import alarms, points, registers
 from bmsd.tables.registers import BLOCKS, REGISTERS, S16, S32, U16, U32
+from tests.support.locks import assert_frozen
 
 pytestmark = pytest.mark.usefixtures("clock")
 LOCK = Path(__file__).parent / "registers.lock.json"
@@ -52,9 +52,7 @@ def test_every_register_stands_where_it_stood() -> None:
         [r.address, r.point, r.index, r.word.name, r.numerator, r.denominator]
         for r in sorted(REGISTERS, key=lambda r: r.address)
     ]
-    locked = json.loads(LOCK.read_text())
-    assert [row for row in rows if row in locked] == locked
-    assert not [row for row in rows if row not in locked], f"new ones are frozen too: add them to {LOCK.name}"
+    assert_frozen(rows, LOCK)
 
 
 def test_no_two_registers_share_an_address_and_all_are_in_a_block() -> None:

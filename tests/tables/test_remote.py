@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 from bmsd.config.load import load
 from bmsd.tables import alarms, parameters, registers, remote
 from bmsd.tables.remote import Remote, Way
+from tests.support.locks import assert_frozen
 
 LOCK = Path(__file__).parent / "remote.lock.json"
 HERE = load(Path(__file__).resolve().parents[2] / "etc" / "bmsd.toml").parameters
@@ -24,9 +24,7 @@ def test_a_number_belongs_to_one_parameter_for_ever() -> None:
     """A changed line here breaks every master in the field: add rows, never move them."""
     rows = [[row.number, row.name] for row in remote.ROWS]
     assert len({number for number, _ in rows}) == len(rows)
-    locked = json.loads(LOCK.read_text())
-    assert [row for row in rows if row in locked] == locked
-    assert not [row for row in rows if row not in locked], f"new ones are frozen too: add them to {LOCK.name}"
+    assert_frozen(rows, LOCK)
 
 
 def test_parameters_stand_apart_from_all_blocks() -> None:

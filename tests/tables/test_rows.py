@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from pathlib import Path
@@ -13,6 +12,7 @@ from bmsd.core.plausible import Values
 from bmsd.tables import alarms, configuration, parameters, points, rows
 from bmsd.tables.alarms import ALARMS, Block, Release, Severity
 from bmsd.tables.points import Count, PointKind
+from tests.support.locks import assert_frozen
 
 LOCK = Path(__file__).parent / "alarms.lock.json"
 # The status document as it is promised, path by path; cells and sensors are lists.
@@ -93,9 +93,7 @@ def test_names_and_paths_are_unique() -> None:
 def test_a_code_and_a_message_id_belong_to_one_alarm_for_ever() -> None:
     """Masters and journals in the field know alarms by them. A new row takes the code after the highest one."""
     told = sorted([alarm.code, alarm.name, alarm.message_id] for alarm in ALARMS)
-    locked = json.loads(LOCK.read_text(encoding="utf-8"))
-    assert [row for row in told if row in locked] == locked
-    assert not [row for row in told if row not in locked], f"new ones are frozen too: add them to {LOCK.name}"
+    assert_frozen(told, LOCK)
 
 
 def test_message_ids_are_unique_and_128_bits_of_hex() -> None:
