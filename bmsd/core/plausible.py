@@ -50,11 +50,11 @@ class Held(NamedTuple):
     sensors: Kept = Kept((), ())
     singles: Kept = Kept((), ())
     reference_mv: tuple[int | None, ...] = ()
-    """Cell readings when the middle cell last moved far enough to judge frozen ones."""
+    """Cell readings when the cells last moved far enough to judge frozen ones."""
     moved: tuple[bool, ...] = ()
     """Which cells have shown any other reading since then."""
     still: tuple[int, ...] = ()
-    """How often in a row each cell kept its exact reading while the middle cell moved."""
+    """How often in a row each cell kept its exact reading while the cells moved."""
     doubt: Doubt = Doubt()
 
 
@@ -176,38 +176,45 @@ class _Watched(NamedTuple):
 
 
 def _watch_frozen(held: Held, cells: tuple[int | None, ...], move_mv: int) -> _Watched:
-    """Count, per cell, how often it stood still to the millivolt while the middle cell moved.
+    """Count, per cell, how often it stood still to the millivolt while at least half of the cells moved.
 
     Only another reading shows that a cell lives: an unknown one proves nothing (S2).
     """
-    before = _Watched(held.reference_mv, held.moved, held.still)
+    were = held.reference_mv
     if not cells:
-        return before
-    if len(held.reference_mv) != len(cells) or not any(held.reference_mv):
-        # Nothing to compare with: the first cells ever, or the first that are known.
+        return _Watched(were, held.moved, held.still)
+    if len(were) != len(cells):
         return _Watched(cells, (False,) * len(cells), (0,) * len(cells))
+    if None in were:
+        # One that is known for the first time is watched from here on.
+        were = tuple([mv if was is None else was for mv, was in zip(cells, were, strict=True)])
     moved, still = held.moved, held.still
-    if False in moved and cells != held.reference_mv:
+    if False in moved and cells != were:
         moved = tuple([
-            other or (mv is not None and mv != was)
-            for mv, was, other in zip(cells, held.reference_mv, held.moved, strict=True)
+            other or (mv is not None and mv != was) for mv, was, other in zip(cells, were, held.moved, strict=True)
         ])  # fmt: skip
         still = tuple([0 if other else count for other, count in zip(moved, still, strict=True)])
-    middle, middle_was = _middle(cells), _middle(held.reference_mv)
-    if middle is None or middle_was is None or abs(middle - middle_was) < move_mv:
-        return _Watched(held.reference_mv, moved, still)
+    if cells == were or not _have_moved(cells, were, move_mv):
+        return _Watched(were, moved, still)
     counts = tuple(
         count if other or mv is None else count + 1
         for mv, other, count in zip(cells, moved, still, strict=True)
     )
     # A cell that is unknown now is compared with what it last read.
-    reference = tuple(was if mv is None else mv for mv, was in zip(cells, held.reference_mv, strict=True))
+    reference = tuple(was if mv is None else mv for mv, was in zip(cells, were, strict=True))
     return _Watched(reference, (False,) * len(cells), counts)
 
 
-def _middle(cells: tuple[int | None, ...]) -> int | None:
-    known = sorted(cells if None not in cells else [mv for mv in cells if mv is not None])  # type: ignore[type-var]
-    return known[len(known) // 2] if known else None
+def _have_moved(cells: tuple[int | None, ...], were: tuple[int | None, ...], by_mv: int) -> bool:
+    """Tell whether at least half of the cells, and two, moved by so much in the same direction.
+
+    Each is compared with itself: where a wire breaks, the others are where they were.
+    """
+    moves = sorted(
+        [mv - was for mv, was in zip(cells, were, strict=True) if mv is not None and was is not None]
+    )
+    half = max(2, (len(moves) + 1) // 2)
+    return len(moves) >= half and (moves[-half] >= by_mv or moves[half - 1] <= -by_mv)
 
 
 def _values(

@@ -153,7 +153,7 @@ class Parameters:
     )
     cell_frozen_move_mv: int = _row(
         "cell", VOLT, 5, 200, 20,
-        "A cell that keeps the same reading to the millivolt while the middle cell moves by this"
+        "A cell that keeps the same reading to the millivolt while at least half of the cells move by this"
         " much, twice in a row, counts as frozen.",
     )
     # Pack voltage: a second line behind the cells; JK has none.

@@ -225,20 +225,74 @@ def test_a_cell_that_was_never_read_hides_no_frozen_one() -> None:
     assert found.frozen == (3,)
 
 
-def test_half_of_the_cells_must_move_before_the_others_are_judged() -> None:
-    """Three or four of eight that fall are their own affair; with the fifth it is the pack."""
-    for count, frozen in ((4, ()), (5, (6, 7, 8))):
+@pytest.mark.parametrize("by", [20, -20])
+@pytest.mark.parametrize(("cells", "count"), [(8, 4), (7, 4), (4, 2), (3, 2), (16, 8), (15, 8)])
+def test_half_of_the_cells_must_move_before_the_others_are_judged(by: int, cells: int, count: int) -> None:
+    """Less than half is the affair of those cells; half is the pack. Rising and falling are the same."""
+    for moved, frozen in ((count - 1, ()), (count, tuple(range(count + 1, cells + 1)))):
         reader = Reader()
-        reader.read()
-        for n in (1, 2):
-            found = reader.cells(*(3300 - 20 * n,) * count, *(3300,) * (8 - count))
-        assert found.frozen == frozen
+        for n in range(3):
+            found = reader.cells(*(3300 + by * n,) * moved, *(3300,) * (cells - moved))
+        assert found.frozen == frozen, moved
 
 
-def test_the_fifth_of_eight_is_the_middle_also_when_they_rise() -> None:
-    for count, frozen in ((3, ()), (4, (5, 6, 7, 8))):
-        reader = Reader()
-        reader.read()
-        for n in (1, 2):
-            found = reader.cells(*(3300 + 20 * n,) * count, *(3300,) * (8 - count))
-        assert found.frozen == frozen
+def test_a_move_of_less_than_the_parameter_judges_nobody() -> None:
+    assert moving(3300, 3300, by=19).frozen == ()
+    assert moving(3300, 3300, by=20).frozen == (3,)
+    assert moving(3300, 3300, by=-19).frozen == ()
+    assert moving(3300, 3300, by=-20).frozen == (3,)
+
+
+APART = (3300, 3330, 3360, 3390, 3420, 3450, 3480, 3510)
+"""Cells at rest that are far from each other: another one of them is the middle when one is missing or wrong."""
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        (None, None, *APART[2:]),
+        (*APART[:6], None, None),
+        (*APART[:4], None, *APART[5:]),
+        (APART[7], *APART[1:7], APART[0]),
+        (3000, *APART[1:]),
+        (4000, *APART[1:]),
+        (*APART[:4], 3000, *APART[5:]),
+        (3000, 3000, 3000, *APART[3:]),
+        (*(None,) * 6, *APART[6:]),
+        (*(None,) * 6, 3300, APART[7]),
+        (*(None,) * 7, APART[7]),
+    ],
+)
+def test_a_wire_that_breaks_and_heals_freezes_no_cell_at_rest(broken: tuple[int | None, ...]) -> None:
+    """S15: nothing flows then, a cell at rest stays as it is, and a frozen one would never be released."""
+    reader = Reader()
+    for _ in range(4):
+        assert reader.cells(*APART).frozen == ()
+        assert reader.cells(*broken).frozen == ()
+    assert reader.cells(*APART).frozen == ()
+
+
+@pytest.mark.parametrize("cells", [3, 4])
+def test_an_open_wire_moves_two_cells_apart_and_freezes_none(cells: int) -> None:
+    """S15: one reads less by what its neighbour reads more."""
+    reader = Reader()
+    for _ in range(4):
+        reader.cells(*(3300,) * cells)
+        assert reader.cells(3000, 3600, *(3300,) * (cells - 2)).frozen == ()
+
+
+def test_one_cell_that_moves_shows_nothing_of_another() -> None:
+    """The rest is unknown."""
+    reader = Reader()
+    for n in range(3):
+        assert reader.cells(3300 - 20 * n, 3300, *(None,) * 6).frozen == ()
+    for n in range(3):
+        found = reader.cells(3200 - 20 * n, 3300, 3200 - 20 * n, *(None,) * 5)
+    assert found.frozen == (2,)
+
+
+def test_a_cell_that_is_known_for_the_first_time_did_not_move() -> None:
+    reader = Reader()
+    reader.cells(*(None,) * 4, *(3300,) * 4)
+    for mv, frozen in ((3200, ()), (3180, ()), (3160, (5, 6, 7, 8))):
+        assert reader.cells(*(mv,) * 4, *(3300,) * 4).frozen == frozen
