@@ -183,6 +183,8 @@ class Player:
             self._tell(out)
             self.oracle.look(self.virtual.now_ms, out)
             self.now_ms = max(self.now_ms + self.virtual.control.period_ms, self.virtual.now_ms)
+        # What comes next happens now, not at the last cycle: an armature that was moving then is where it went.
+        self.bench.advance(max(round(at_s * 1000), self.virtual.now_ms))
 
     def _tell(self, out: Outputs) -> None:
         """Tell the inverter its limits; one that exports draws the pack down to the charge voltage."""

@@ -18,9 +18,9 @@ from tests.campaign.run import figures
 from tests.support.effort import slow_but
 
 EVERYDAY = (2, 3)
-FOUND = (36, 432, 609)
-"""Lives that once did not come back: cells that grew warm under a heater, a chip whose trip a heater held, and a charge
-voltage that a wrong reading had lowered."""
+FOUND = (36, 432, 609, 709)
+"""Lives that once did not come back: cells that grew warm under a heater, a chip whose trip a heater held, a charge
+voltage that a wrong reading had lowered, and cells at rest that passed for frozen when a wire broke."""
 CALM = replace(
     draw(2),
     chemistry="lifepo4",
@@ -43,6 +43,15 @@ def test_a_random_life_breaks_no_rule_and_comes_back(number) -> None:
 def test_a_number_is_always_the_same_life() -> None:
     assert draw(29) == draw(29)
     assert draw(29) != draw(30)
+
+
+@pytest.mark.parametrize("period_ms", [250, 1000])
+def test_what_a_life_changes_is_changed_when_it_says(period_ms: int) -> None:
+    """And not at the cycle before: an armature that was moving then is where it went."""
+    player = Player(replace(CALM, period_ms=period_ms))
+    for at_s, at_ms in ((3.0, 3000), (3.3, 3300), (3.301, 3301)):
+        player._run_until(at_s)
+        assert player.bench.plant.time_ms == at_ms
 
 
 def test_every_fault_pack_and_inverter_is_drawn() -> None:
