@@ -11,7 +11,7 @@ from typing import Any
 
 from bmsd.cli.why_limits import held_down, phase
 from bmsd.cli.why_words import PackView, Points, coldest, lead, lifted, plain_reason, spread, warmest
-from bmsd.core.types import Because
+from bmsd.core.types import InhibitCause
 from bmsd.ipc.sentences import CALLED, duration_text, finding_text, listed, since_text
 from bmsd.ipc.status import public_alarm
 from bmsd.tables import alarms, parameters
@@ -85,9 +85,11 @@ def why_json(what: str, snapshot: Mapping[str, Any], values: Mapping[str, int]) 
 
 def _told(reasons: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[str]]:
     """Choose what the paragraph tells in full: causes first, their consequences only by name."""
-    names = [reason["name"] for reason in reasons if reason["because"] == Because.ALARM.value]
+    names = [reason["name"] for reason in reasons if reason["because"] == InhibitCause.ALARM.value]
     lost_chip = any(name in _CHIP_ALARMS for name in names)
-    told = [r for r in reasons if not (r["because"] == Because.UNKNOWN.value and _alarmed(r["name"], names))]
+    told = [
+        r for r in reasons if not (r["because"] == InhibitCause.UNKNOWN.value and _alarmed(r["name"], names))
+    ]
     if not lost_chip:
         return told, []
     told = [reason for reason in told if reason["name"] not in _LOST_ALARMS]
@@ -104,7 +106,7 @@ def _reasons(what: str, seen: PackView) -> list[Mapping[str, Any]]:
     """Take the core's reasons; name the alarms where it only says that there is one."""
     found: list[Mapping[str, Any]] = []
     for reason in seen.snapshot.get("why", {}).get(what, ()):
-        if reason["because"] == Because.ALARM.value and not reason.get("name"):
+        if reason["because"] == InhibitCause.ALARM.value and not reason.get("name"):
             found += [{**reason, "name": name} for name in _blocking(what, seen)]
         else:
             found.append(reason)
@@ -123,7 +125,7 @@ def _explain(what: str, reason: Mapping[str, Any], seen: PackView) -> dict[str, 
     told: dict[str, Any] = {"because": because, "name": name or None}
     left_ms = None if until_ms is None else max(until_ms - seen.snapshot["at_ms"], 0)
     told["remaining_s"] = None if left_ms is None else round(left_ms / 1000, 3)
-    row = alarms.BY_NAME.get(name) if because == Because.ALARM.value else None
+    row = alarms.BY_NAME.get(name) if because == InhibitCause.ALARM.value else None
     if row is None:
         text = plain_reason(what, because, name, seen)
         wait = "" if left_ms is None else f" {duration_text(left_ms)} are left."

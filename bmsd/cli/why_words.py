@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bmsd.core.contactors import HIGH
-from bmsd.core.types import Because
+from bmsd.core.types import InhibitCause
 from bmsd.ipc.sentences import DOING, duration_text, listed, number_text
 from bmsd.tables import parameters
 from bmsd.tables.rows import CELSIUS, KELVIN, VOLT, Unit
@@ -144,9 +144,9 @@ def ampere_text(value_ma: int | None) -> str:
 
 def plain_reason(what: str, because: str, name: str, seen: PackView) -> str:
     """Write out a reason that is no alarm."""
-    if because == Because.UNKNOWN.value:
+    if because == InhibitCause.UNKNOWN.value:
         return f"{_UNKNOWN.get(name, f'A value ({name}) is unknown')}; it must be measured again first."
-    if because == Because.NOT_NEEDED.value:
+    if because == InhibitCause.NOT_NEEDED.value:
         return _not_needed(what, name, seen)
     if name == HIGH:
         return _load_side_high(seen)
@@ -275,58 +275,58 @@ def _told_zero(what: str, seen: PackView) -> str:
 
 
 _SENTENCES: dict[str, Callable[[str, PackView], str]] = {
-    Because.OPERATOR.value: _by_operator,
-    Because.NOT_ASKED.value: _not_asked,
-    Because.LAST_LIMIT.value: lambda _, s: (
+    InhibitCause.OPERATOR.value: _by_operator,
+    InhibitCause.NOT_ASKED.value: _not_asked,
+    InhibitCause.LAST_LIMIT.value: lambda _, s: (
         "The emergency override does not lift this: a cell, a battery sensor or the switch board is beyond a limit that"
         " nothing lifts."
     ),
-    Because.SPENT.value: lambda _, s: (
+    InhibitCause.SPENT.value: lambda _, s: (
         "The emergency override no longer lifts this: a cell, a battery sensor or the switch board passed a limit that"
         " nothing lifts. 'bmsctl emergency on' asks for it again."
     ),
-    Because.STARTING.value: _starting,
-    Because.MIN_OFF.value: _min_off,
-    Because.OVER_LIMIT.value: _over_limit,
-    Because.NO_CHARGER.value: _no_charger,
-    Because.HEATER_FIRST.value: lambda _, s: (
+    InhibitCause.STARTING.value: _starting,
+    InhibitCause.MIN_OFF.value: _min_off,
+    InhibitCause.OVER_LIMIT.value: _over_limit,
+    InhibitCause.NO_CHARGER.value: _no_charger,
+    InhibitCause.HEATER_FIRST.value: lambda _, s: (
         "The heater is still on: heat ends first, then charging returns."
     ),
-    Because.CHARGE_FIRST.value: lambda _, s: "The charge contactor must open first, then heat begins.",
-    Because.CHARGE_FLOWS.value: lambda _, s: (
+    InhibitCause.CHARGE_FIRST.value: lambda _, s: "The charge contactor must open first, then heat begins.",
+    InhibitCause.CHARGE_FLOWS.value: lambda _, s: (
         f"A charge current of more than {s.parameter('forbidden_charge_ma')} flows, or it is not known whether one"
         " does: charge must be cut first, then heat begins."
     ),
-    Because.NOT_PROVED_CUT.value: _not_proved,
-    Because.NOT_PAID.value: _not_paid,
-    Because.LOAD_UNKNOWN.value: lambda _, s: (
+    InhibitCause.NOT_PROVED_CUT.value: _not_proved,
+    InhibitCause.NOT_PAID.value: _not_paid,
+    InhibitCause.LOAD_UNKNOWN.value: lambda _, s: (
         "The heater is fed by the pack, and a charger has to pay for it. Whether it does is judged by the pack's"
         " current, so what the load alone takes is measured first, for half a minute after the contactor has closed."
     ),
-    Because.SENSORS_APART.value: _sensors_apart,
-    Because.WARM_SENSOR.value: _warm_sensor,
-    Because.OPERATIONS.value: lambda _, s: (
+    InhibitCause.SENSORS_APART.value: _sensors_apart,
+    InhibitCause.WARM_SENSOR.value: _warm_sensor,
+    InhibitCause.OPERATIONS.value: lambda _, s: (
         f"The contactor has closed {s.parameter('contactor_operations_per_hour')} times within an hour; it waits"
         " for the hour to pass. Look for what makes it switch that often in 'bmsctl events'."
     ),
-    Because.PRECHARGE.value: lambda _, s: (
+    InhibitCause.PRECHARGE.value: lambda _, s: (
         f"The load side is being charged through the resistor; it must reach {s.parameter('precharge_permille')}"
         " of the pack voltage, or the attempt is given up and repeated after a rest."
     ),
-    Because.LOW_CURRENT.value: lambda _, s: (
+    InhibitCause.LOW_CURRENT.value: lambda _, s: (
         f"The contactor opens when less than {s.parameter('opening_current_ma')} flows, and at the latest when its"
         " time is over: contacts last longer when the inverter has taken its current back."
     ),
-    Because.TOLD_ZERO.value: _told_zero,
-    Because.OTHER_DIRECTION.value: lambda what, s: (
+    InhibitCause.TOLD_ZERO.value: _told_zero,
+    InhibitCause.OTHER_DIRECTION.value: lambda what, s: (
         "One contactor serves both directions, and it has to be open because of the other one:"
         f" 'bmsctl why {'discharge' if what == 'charge' else 'charge'}' tells the reason."
     ),
-    Because.NOT_FITTED.value: lambda _, s: "No heater is configured: the section [heater] is missing.",
-    Because.LOW_CHARGE.value: _low_charge,
-    Because.ASLEEP.value: lambda what, _: (
+    InhibitCause.NOT_FITTED.value: lambda _, s: "No heater is configured: the section [heater] is missing.",
+    InhibitCause.LOW_CHARGE.value: _low_charge,
+    InhibitCause.ASLEEP.value: lambda what, _: (
         f"The pack sleeps, and sleep keeps the {what} contactor open (sleep_contactors = 1). A charger that stands"
         " above the pack wakes it, or 'bmsctl wake'."
     ),
-    Because.NO_SUPPLY.value: lambda _, s: "The voltage that would feed the heater is unknown.",
+    InhibitCause.NO_SUPPLY.value: lambda _, s: "The voltage that would feed the heater is unknown.",
 }

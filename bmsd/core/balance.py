@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bmsd.core.plausible import Values
 from bmsd.core.settings import Settings
-from bmsd.core.types import Because, Reason
+from bmsd.core.types import Inhibit, InhibitCause
 from bmsd.tables.alarms import Block
 
 MOST_CELLS = 8
@@ -16,40 +16,40 @@ def decide(
     values: Values,
     before: int,
     block: Block,
-    unknown: tuple[Reason, ...],
+    unknown: tuple[Inhibit, ...],
     *,
     consent: bool,
     started: bool,
-) -> tuple[int, Reason | None]:
+) -> tuple[int, Inhibit | None]:
     """Give the balance mask, and why it is empty: nobody wants it, it may not be, or it would not help."""
     reason = _against(settings, values, block, unknown, consent, started)
     if reason is not None:
         return 0, reason
     chosen = mask(settings, values, before)
-    return chosen, None if chosen else Reason(Because.NOT_NEEDED, "cell_max")
+    return chosen, None if chosen else Inhibit(InhibitCause.NOT_NEEDED, "cell_max")
 
 
 def _against(
     settings: Settings,
     values: Values,
     block: Block,
-    unknown: tuple[Reason, ...],
+    unknown: tuple[Inhibit, ...],
     consent: bool,
     started: bool,
-) -> Reason | None:
+) -> Inhibit | None:
     low, spread = values.cell_min, values.cell_spread
     if not settings.balancing:
-        return Reason(Because.NOT_FITTED, "balance")
+        return Inhibit(InhibitCause.NOT_FITTED, "balance")
     if not consent:
-        return Reason(Because.OPERATOR, "balance")
+        return Inhibit(InhibitCause.OPERATOR, "balance")
     if not started:
-        return Reason(Because.STARTING)
+        return Inhibit(InhibitCause.STARTING)
     if block & Block.BALANCE:
-        return Reason(Because.ALARM)
+        return Inhibit(InhibitCause.ALARM)
     if unknown or not low.complete or spread.value is None:
-        return unknown[0] if unknown else Reason(Because.UNKNOWN, "cell_mv")
+        return unknown[0] if unknown else Inhibit(InhibitCause.UNKNOWN, "cell_mv")
     if spread.value <= settings.parameters.balance_trigger_mv:
-        return Reason(Because.NOT_NEEDED, "cell_spread")
+        return Inhibit(InhibitCause.NOT_NEEDED, "cell_spread")
     return None
 
 

@@ -58,7 +58,7 @@ class Charging:
     """The current lately, where the charge voltage falls by it."""
 
 
-class Seen(NamedTuple):
+class ChargingInputs(NamedTuple):
     """What a charge is judged by."""
 
     values: Values
@@ -76,7 +76,7 @@ def begin(settings: Settings, counter: SocState | None, now_ms: int) -> Charging
     return Charging(_after(settings), now_ms, settings.parameters.cell_charge_mv * settings.cells)
 
 
-def advance(settings: Settings, state: Charging, seen: Seen, told_mv: int, now_ms: int) -> Charging:
+def advance(settings: Settings, state: Charging, seen: ChargingInputs, told_mv: int, now_ms: int) -> Charging:
     """Move on to the phase of this cycle; `told_mv` is the charge voltage told last."""
     if state.phase in OVER:
         return _over(settings, state, seen, now_ms)
@@ -100,7 +100,7 @@ def _phase(settings: Settings, before: Phase, values: Values) -> Phase:
     return before if high.value >= full_mv - soc.HELD_MV else Phase.BULK
 
 
-def _over(settings: Settings, state: Charging, seen: Seen, now_ms: int) -> Charging:
+def _over(settings: Settings, state: Charging, seen: ChargingInputs, now_ms: int) -> Charging:
     """Wait until the pack is to be charged again."""
     p, low = settings.parameters, seen.values.cell_min
     recharge_mv = p.cell_charge_mv - p.recharge_below_mv

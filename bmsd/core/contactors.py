@@ -1,8 +1,8 @@
 """When a contactor closes and opens, in the split topology: one for charging, one for discharging.
 
-Opening is never delayed here; `core.opening` says where it may wait. Closing waits for permission, for its rest
-(S12), and on the load side for a pre-charge proved by voltage. A contactor that does not follow is reported by
-`core.checks`.
+Opening is never delayed here; `core.deferred_opening` says where it may wait. Closing waits for permission, for its
+rest (S12), and on the load side for a pre-charge proved by voltage. A contactor that does not follow is reported
+by `core.checks`.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from bmsd.core.settings import Settings
-from bmsd.core.switching import Pace, SwitchState, turn, waits
-from bmsd.core.types import Because, Reason
+from bmsd.core.switching import SwitchPace, SwitchState, turn, waits
+from bmsd.core.types import Inhibit, InhibitCause
 from bmsd.tables.parameters import Parameters
 
 HIGH = "load_side_high"
@@ -38,7 +38,7 @@ class PrechargeState:
     """Attempts in a row at whose end a source held the load side above the pack; one more than the tries: too far."""
 
 
-def drive(p: Parameters, state: SwitchState, wanted: bool, now_ms: int) -> tuple[SwitchState, Reason | None]:
+def drive(p: Parameters, state: SwitchState, wanted: bool, now_ms: int) -> tuple[SwitchState, Inhibit | None]:
     """Close or open one contactor; the reason says what a wanted closing waits for."""
     return turn(state, wanted, _pace(p), now_ms)
 
@@ -51,7 +51,7 @@ def load_side(
     pack_mv: int | None,
     load_mv: int | None,
     now_ms: int,
-) -> tuple[SwitchState, PrechargeState, Reason | None]:
+) -> tuple[SwitchState, PrechargeState, Inhibit | None]:
     """Close the discharge contactor behind a pre-charge, or open both."""
     p = settings.parameters
     if not wanted:
@@ -73,7 +73,7 @@ def load_side(
         name = HIGH if is_high else ""
         if reason is not None:
             reason = replace(reason, name=name)
-        return state, replace(precharge, relay=relay), reason or Reason(Because.PRECHARGE, name)
+        return state, replace(precharge, relay=relay), reason or Inhibit(InhibitCause.PRECHARGE, name)
     if not is_high and _is_up(p, pack_mv, load_mv):
         state, reason = drive(p, state, True, now_ms)
         return state, replace(precharge, tries=0, held=0), reason
@@ -82,13 +82,13 @@ def load_side(
     return state, *_attempt(p, precharge, _shorted(pack_mv, load_mv), now_ms)
 
 
-def _pace(p: Parameters) -> Pace:
-    return Pace(p.contactor_min_off_ms, p.contactor_operations_per_hour)
+def _pace(p: Parameters) -> SwitchPace:
+    return SwitchPace(p.contactor_min_off_ms, p.contactor_operations_per_hour)
 
 
-def _rest(p: Parameters) -> Pace:
+def _rest(p: Parameters) -> SwitchPace:
     """Let the resistor cool after every attempt, however it ended."""
-    return Pace(p.precharge_rest_ms, p.contactor_operations_per_hour)
+    return SwitchPace(p.precharge_rest_ms, p.contactor_operations_per_hour)
 
 
 def _relay(p: Parameters, precharge: PrechargeState, on: bool, now_ms: int) -> PrechargeState:
@@ -121,7 +121,7 @@ def _onto_a_source(
     pack_mv: int | None,
     load_mv: int | None,
     now_ms: int,
-) -> tuple[SwitchState, PrechargeState, Reason | None]:
+) -> tuple[SwitchState, PrechargeState, Inhibit | None]:
     """Close onto a source that nothing brings down, if it is not too far above; else wait without the resistor (S15).
 
     Capacitors alone come down through the resistor, and an inverter that obeys when it is told so. What still stands
@@ -132,7 +132,7 @@ def _onto_a_source(
     too_far = pack_mv is None or load_mv is None or (load_mv - pack_mv) * 1000 > pack_mv * HELD_PERMILLE
     if too_far or stands_too_far(p, precharge):
         held = p.precharge_tries + 1 if too_far else 0
-        return state, replace(precharge, held=held), Reason(Because.PRECHARGE, HIGH)
+        return state, replace(precharge, held=held), Inhibit(InhibitCause.PRECHARGE, HIGH)
     state, reason = drive(p, state, True, now_ms)
     return state, replace(precharge, tries=0, held=0), reason
 
@@ -142,15 +142,15 @@ def stands_too_far(p: Parameters, precharge: PrechargeState) -> bool:
     return precharge.held > p.precharge_tries
 
 
-def _hold_out(p: Parameters, precharge: PrechargeState, now_ms: int) -> tuple[PrechargeState, Reason | None]:
+def _hold_out(p: Parameters, precharge: PrechargeState, now_ms: int) -> tuple[PrechargeState, Inhibit | None]:
     """Wait for a load side above the pack to come down; that it does not is no failure of the pre-charge."""
     began_ms = now_ms if precharge.relay.changed_ms is None else precharge.relay.changed_ms
     end_ms = began_ms + p.precharge_timeout_ms
     if now_ms < end_ms:
-        return precharge, Reason(Because.PRECHARGE, HIGH, until_ms=end_ms)
+        return precharge, Inhibit(InhibitCause.PRECHARGE, HIGH, until_ms=end_ms)
     held = min(precharge.held + 1, p.precharge_tries)
     precharge = _relay(p, replace(precharge, tries=0, held=held), False, now_ms)
-    return precharge, Reason(Because.PRECHARGE, HIGH, until_ms=now_ms + p.precharge_rest_ms)
+    return precharge, Inhibit(InhibitCause.PRECHARGE, HIGH, until_ms=now_ms + p.precharge_rest_ms)
 
 
 def _shorted(pack_mv: int | None, load_mv: int | None) -> bool:
@@ -162,15 +162,15 @@ def _shorted(pack_mv: int | None, load_mv: int | None) -> bool:
 
 def _attempt(
     p: Parameters, precharge: PrechargeState, shorted: bool, now_ms: int
-) -> tuple[PrechargeState, Reason | None]:
+) -> tuple[PrechargeState, Inhibit | None]:
     """Let an attempt run, or end it when its time is up, which onto a short is sooner."""
     began_ms = now_ms if precharge.relay.changed_ms is None else precharge.relay.changed_ms
     longest_ms = p.precharge_timeout_ms
     end_ms = began_ms + (min(longest_ms, SHORTED_MS) if shorted else longest_ms)
     if now_ms < end_ms:
-        return precharge, Reason(Because.PRECHARGE, until_ms=end_ms)
+        return precharge, Inhibit(InhibitCause.PRECHARGE, until_ms=end_ms)
     failed = _relay(p, replace(precharge, tries=precharge.tries + 1, held=0), False, now_ms)
-    return failed, Reason(Because.PRECHARGE, until_ms=now_ms + p.precharge_rest_ms)
+    return failed, Inhibit(InhibitCause.PRECHARGE, until_ms=now_ms + p.precharge_rest_ms)
 
 
 def _after_closing(

@@ -128,7 +128,7 @@ def announced(events: tuple[Event, ...], override: Override | None) -> tuple[Eve
     )
 
 
-def counted_anew(switch: SwitchState) -> SwitchState:
+def restart_counts(switch: SwitchState) -> SwitchState:
     """Forget a contactor's operations of the last hour; its rest stays (S12)."""
     return replace(switch, starts_ms=())
 

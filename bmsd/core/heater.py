@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from bmsd.core import cut, spread, supply
+from bmsd.core import charge_cut, spread, supply
 from bmsd.core.alarms import AlarmState, is_active
 from bmsd.core.plausible import Values
 from bmsd.core.settings import Settings
 from bmsd.core.supply import CHARGING_MA, SupplyState
-from bmsd.core.switching import Pace, SwitchState, turn
-from bmsd.core.types import Because, Reason
+from bmsd.core.switching import SwitchPace, SwitchState, turn
+from bmsd.core.types import Inhibit, InhibitCause
 from bmsd.tables.alarms import Block
 
 EMPTY = frozenset({"cell_uvp", "pack_uvp", "cell_shutdown", "auto_shutdown"})
@@ -22,21 +22,21 @@ EMPTY = frozenset({"cell_uvp", "pack_uvp", "cell_shutdown", "auto_shutdown"})
 
 
 @dataclass(frozen=True, slots=True)
-class Situation:
+class HeaterInputs:
     """What the heater is decided from in one cycle."""
 
     values: Values
     demanded: bool
     """The pack is too cold to charge."""
     started: bool
-    unknown: tuple[Reason, ...]
+    unknown: tuple[Inhibit, ...]
     """Values that decide and are not known; and the word of an operator that a start waits for."""
     block: Block
     charge_is_open: bool
     """Charge is proved cut."""
     soc_permille: int
     now_ms: int
-    not_cut: Reason = cut.CHARGE_FIRST
+    not_cut: Inhibit = charge_cut.CHARGE_FIRST
     """Why it is not, where it is not."""
     supply: SupplyState = SupplyState()
     empty: bool = False
@@ -97,13 +97,13 @@ def is_empty(states: tuple[AlarmState, ...]) -> bool:
     return any(is_active(states, name) for name in EMPTY)
 
 
-def must_be_paid(settings: Settings, at: Situation) -> bool:
+def must_be_paid(settings: Settings, at: HeaterInputs) -> bool:
     """Tell whether a heater on the pack may run only on what a charger gives, or gives back."""
     is_low = at.soc_permille < settings.parameters.heater_min_soc_permille
     return settings.heater_from_pack and (at.empty or is_low)
 
 
-def on_trial(settings: Settings, at: Situation) -> bool:
+def on_trial(settings: Settings, at: HeaterInputs) -> bool:
     """Tell whether only the current of the pack can show that a charger pays."""
     return (
         at.joined
@@ -112,80 +112,80 @@ def on_trial(settings: Settings, at: Situation) -> bool:
     )
 
 
-def waits_for_payer(settings: Settings, at: Situation) -> bool:
+def waits_for_payer(settings: Settings, at: HeaterInputs) -> bool:
     """Tell whether the heater of an empty pack lacks nothing but a charger that pays for it."""
     if not (settings.heater_from_pack and settings.limits_told and at.empty):
         return False
     return _not_wanted(settings, at) is None and supply.waits_until(at.supply, at.now_ms) is None
 
 
-def asked_ma(settings: Settings, at: Situation, on: bool) -> int:
+def asked_ma(settings: Settings, at: HeaterInputs, on: bool) -> int:
     """Give what the inverter is asked for beside a charge limit of zero: what the heater takes from the pack."""
     return supply.own_ma(settings, at.values) if on and on_trial(settings, at) else 0
 
 
-def decide(settings: Settings, state: SwitchState, at: Situation) -> tuple[SwitchState, Reason | None]:
+def decide(settings: Settings, state: SwitchState, at: HeaterInputs) -> tuple[SwitchState, Inhibit | None]:
     """Decide the heater; the reason says why it is off, None while it is on."""
     p = settings.parameters
     reason = _not_wanted(settings, at) or _not_first(at) or _not_supplied(settings, at, state.on)
-    pace = Pace(p.heater_min_off_ms, p.contactor_operations_per_hour)
+    pace = SwitchPace(p.heater_min_off_ms, p.contactor_operations_per_hour)
     state, waiting = turn(state, reason is None, pace, at.now_ms)
     return state, reason or (replace(waiting, name="heater") if waiting else None)
 
 
-def _not_wanted(settings: Settings, at: Situation) -> Reason | None:
+def _not_wanted(settings: Settings, at: HeaterInputs) -> Inhibit | None:
     """Refuse what is not needed, not allowed, or cannot be judged."""
     coldest = at.values.battery_min
     if settings.heater_mohm is None:
-        return Reason(Because.NOT_FITTED, "heater")
+        return Inhibit(InhibitCause.NOT_FITTED, "heater")
     if not at.demanded:
-        return Reason(Because.NOT_NEEDED, "battery_min")
+        return Inhibit(InhibitCause.NOT_NEEDED, "battery_min")
     if not at.started:
-        return Reason(Because.STARTING)
+        return Inhibit(InhibitCause.STARTING)
     if at.block & Block.HEATER:
-        return Reason(Because.ALARM)
+        return Inhibit(InhibitCause.ALARM)
     if at.unknown:
         return at.unknown[0]
     if not coldest.complete or coldest.value is None:
-        return Reason(Because.UNKNOWN, "battery_decic")
+        return Inhibit(InhibitCause.UNKNOWN, "battery_decic")
     if coldest.value >= settings.parameters.charge_utpr_decic:
-        return Reason(Because.NOT_NEEDED, "battery_min")
+        return Inhibit(InhibitCause.NOT_NEEDED, "battery_min")
     if spread.is_too_far(settings, at.values) is not False:
-        return Reason(Because.SENSORS_APART, "battery_spread")
-    return Reason(Because.WARM_SENSOR, "battery_max") if spread.is_warm(settings, at.values) else None
+        return Inhibit(InhibitCause.SENSORS_APART, "battery_spread")
+    return Inhibit(InhibitCause.WARM_SENSOR, "battery_max") if spread.is_warm(settings, at.values) else None
 
 
-def _not_supplied(settings: Settings, at: Situation, on: bool) -> Reason | None:
+def _not_supplied(settings: Settings, at: HeaterInputs, on: bool) -> Inhibit | None:
     """Refuse a supply that is unknown, too strong for the heater, not there, or not to be spent."""
     p, mohm = settings.parameters, settings.heater_mohm
     volts = supply_mv(settings, at.values)
     if volts is None or mohm is None:
-        return Reason(Because.NO_SUPPLY)
+        return Inhibit(InhibitCause.NO_SUPPLY)
     if exceeds(mohm, volts, p.heater_max_ma, settings.heater_max_mw):
-        return Reason(Because.OVER_LIMIT, "heater")
+        return Inhibit(InhibitCause.OVER_LIMIT, "heater")
     if settings.heater_from_pack:
         return _not_paid(settings, at) if must_be_paid(settings, at) else None
     if charger_present(settings, at.values):
         return None
     until_ms = supply.waits_until(at.supply, at.now_ms)
     is_fed = until_ms is None and supply.fed(at.supply, at.values, at.now_ms, on)
-    return None if is_fed else Reason(Because.NO_CHARGER, until_ms=until_ms)
+    return None if is_fed else Inhibit(InhibitCause.NO_CHARGER, until_ms=until_ms)
 
 
-def _not_paid(settings: Settings, at: Situation) -> Reason | None:
+def _not_paid(settings: Settings, at: HeaterInputs) -> Inhibit | None:
     """Refuse to take from a pack that has nothing to spend, unless a charger gives it back."""
     if not at.empty and supply.stands_ready(at.supply, at.now_ms):
         return None
     if not at.joined:
-        return Reason(Because.LOW_CHARGE, "cell_min" if at.empty else "soc_permille")
+        return Inhibit(InhibitCause.LOW_CHARGE, "cell_min" if at.empty else "soc_permille")
     until_ms = supply.waits_until(at.supply, at.now_ms)
     if until_ms is not None:
-        return Reason(Because.NOT_PAID, "soc_permille", until_ms)
+        return Inhibit(InhibitCause.NOT_PAID, "soc_permille", until_ms)
     # An empty pack is joined for the heater alone, and the inverter told that there is no load.
     knows = at.empty or supply.knows_load(at.supply)
-    return None if knows else Reason(Because.LOAD_UNKNOWN, "current_ma")
+    return None if knows else Inhibit(InhibitCause.LOAD_UNKNOWN, "current_ma")
 
 
-def _not_first(at: Situation) -> Reason | None:
+def _not_first(at: HeaterInputs) -> Inhibit | None:
     """Wait until charge is proved cut (S3)."""
     return None if at.charge_is_open else at.not_cut

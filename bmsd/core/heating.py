@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import NamedTuple
 
-from bmsd.core import alarms, cut, heater, soc, supply
-from bmsd.core.judge import Judged
+from bmsd.core import alarms, charge_cut, heater, soc, supply
+from bmsd.core.evaluation import Evaluation
 from bmsd.core.settings import Settings
 from bmsd.core.state import State
 from bmsd.core.supply import SupplyState
 from bmsd.core.switching import SwitchState
-from bmsd.core.types import Because, Inputs, Reason
+from bmsd.core.types import Inhibit, InhibitCause, Inputs
 from bmsd.tables.alarms import Block
 
-_NOT_ASKED = Reason(Because.NOT_ASKED, "charge")
+_NOT_ASKED = Inhibit(InhibitCause.NOT_ASKED, "charge")
 
 
 class Heated(NamedTuple):
@@ -24,7 +24,7 @@ class Heated(NamedTuple):
     supply: SupplyState
     demanded: bool
     """The pack is too cold to charge."""
-    wait: Reason | None
+    wait: Inhibit | None
     asked_ma: int
     """What the inverter is asked for, for the heater alone."""
     waits_for_payer: bool
@@ -34,27 +34,27 @@ class Heated(NamedTuple):
 def advance(
     settings: Settings,
     state: State,
-    judged: Judged,
-    unknown: tuple[Reason, ...],
+    found: Evaluation,
+    unknown: tuple[Inhibit, ...],
     inputs: Inputs,
     *,
     started: bool,
 ) -> Heated:
     """Decide the heater of one cycle; what feeds it is learned in every cycle."""
-    demanded = settings.heater_mohm is not None and alarms.is_active(judged.alarms, "charge_utp")
-    not_cut = cut.against_heat(settings, state, judged.values, inputs)
-    at = heater.Situation(
-        judged.values,
+    demanded = settings.heater_mohm is not None and alarms.is_active(found.alarms, "charge_utp")
+    not_cut = charge_cut.against_heat(settings, state, found.values, inputs)
+    at = heater.HeaterInputs(
+        found.values,
         demanded,
         started,
-        unknown if judged.asked_for & Block.CHARGE else (*unknown, _NOT_ASKED),
-        judged.block,
+        unknown if found.asked_for & Block.CHARGE else (*unknown, _NOT_ASKED),
+        found.block,
         not_cut is None,
-        0 if judged.soc is None else soc.permille(settings, judged.soc),
+        0 if found.soc is None else soc.permille(settings, found.soc),
         inputs.now_ms,
-        not_cut or cut.CHARGE_FIRST,
+        not_cut or charge_cut.CHARGE_FIRST,
         state.supply,
-        heater.is_empty(judged.alarms),
+        heater.is_empty(found.alarms),
         settings.limits_told
         and (state.main.on if settings.common else settings.own_fets and state.discharge.on),
     )
@@ -65,9 +65,11 @@ def advance(
     return Heated(switch, at.supply, demanded, wait, asked_ma, heater.waits_for_payer(settings, at))
 
 
-def _learned(settings: Settings, state: State, at: heater.Situation, inputs: Inputs) -> heater.Situation:
+def _learned(
+    settings: Settings, state: State, at: heater.HeaterInputs, inputs: Inputs
+) -> heater.HeaterInputs:
     """Learn of the heater's supply from this cycle."""
-    seen = supply.Seen(
+    seen = supply.SupplyInputs(
         at.values,
         state.heater.on,
         state.heater.changed_ms,

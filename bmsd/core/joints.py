@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from bmsd.core.alarms import Finding
-from bmsd.core.physics import WINDOW, PhysicsState
+from bmsd.core.cross_check import WINDOW, CrossCheckState
 
 STEPS = 4
 """So many steps in turn, clean ones: a single one may have met the balancer."""
@@ -31,7 +31,7 @@ class JointState(NamedTuple):
 
 
 def watch(
-    state: JointState, physics: PhysicsState, cells: Cells, step_mv: int
+    state: JointState, physics: CrossCheckState, cells: Cells, step_mv: int
 ) -> tuple[JointState, dict[str, Finding]]:
     """Look for a clean step of voltage and current in the middle of the window; an unknown cell begins it anew (S2)."""
     if not physics.recent or None in cells or (state.recent and len(state.recent[-1]) != len(cells)):
@@ -45,7 +45,7 @@ def watch(
     return state, _findings(state) if odd else {}
 
 
-def _is_clean(physics: PhysicsState, rise: int) -> bool:
+def _is_clean(physics: CrossCheckState, rise: int) -> bool:
     """Tell whether voltages stood before and after, and the current went with them."""
     before, after = physics.recent[:WINDOW], physics.recent[WINDOW:]
     change = after[0][1] - before[-1][1]

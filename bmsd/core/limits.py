@@ -10,12 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from bmsd.core import charging, derating, slope, soc
+from bmsd.core import charging, derating, rate_limit, soc
 from bmsd.core.charging import Charging, Phase
 from bmsd.core.derating import CELL, FORBIDDEN, NOTHING, PACK, RESERVE, RISING, UNKNOWN, WHOLE, Share
 from bmsd.core.plausible import Values
+from bmsd.core.rate_limit import RateLimit, RateLimited, follow, mirrored
 from bmsd.core.settings import Settings
-from bmsd.core.slope import Pace, Slope, follow, mirrored
 from bmsd.core.soc import SocState
 
 SECOND_MS, MINUTE_MS = 1000, 60_000
@@ -42,7 +42,7 @@ class Limits:
     charge_ma: int
     discharge_ma: int
     discharge_mv: int
-    borne_ma: int
+    charge_capability_ma: int
     """What the pack may be charged with where it asks for less, as it does at rest: nobody is held to a wish."""
     charge_reason: str = NOTHING
     """What holds the current below the largest one."""
@@ -55,17 +55,17 @@ class Limits:
 class LimitState:
     """Where every limit stands; None before the first cycle."""
 
-    charge_ma: Slope
-    borne_ma: Slope
-    discharge_ma: Slope
-    charge_mv: Slope
-    discharge_mv: Slope
+    charge_ma: RateLimited
+    charge_capability_ma: RateLimited
+    discharge_ma: RateLimited
+    charge_mv: RateLimited
+    discharge_mv: RateLimited
     charging: Charging
     sagged_ms: int | None = None
     """When a low cell last held the discharge current down."""
 
 
-class Asked(NamedTuple):
+class LimitInputs(NamedTuple):
     """What the limits of a cycle are made from."""
 
     values: Values
@@ -80,7 +80,7 @@ class Asked(NamedTuple):
 
 
 def advance(
-    settings: Settings, state: LimitState | None, asked: Asked, now_ms: int
+    settings: Settings, state: LimitState | None, asked: LimitInputs, now_ms: int
 ) -> tuple[LimitState, Limits]:
     """Work out the limits of one cycle."""
     if state is None:
@@ -88,7 +88,7 @@ def advance(
     phase = charging.advance(
         settings,
         state.charging,
-        charging.Seen(asked.values, asked.counter, asked.closed, asked.wants_charge),
+        charging.ChargingInputs(asked.values, asked.counter, asked.closed, asked.wants_charge),
         state.charge_mv.value,
         now_ms,
     )
@@ -104,8 +104,14 @@ def advance(
     charge_ma, charge_reason = _current(
         settings, state.charge_ma, into, p.charge_max_ma, rise, now_ms, allowed=asked.charge_allowed
     )
-    borne_ma, _ = _current(
-        settings, state.borne_ma, borne, p.charge_max_ma, rise, now_ms, allowed=asked.charge_allowed
+    charge_capability_ma, _ = _current(
+        settings,
+        state.charge_capability_ma,
+        borne,
+        p.charge_max_ma,
+        rise,
+        now_ms,
+        allowed=asked.charge_allowed,
     )
     discharge_ma, discharge_reason = _current(
         settings,
@@ -117,28 +123,30 @@ def advance(
         allowed=asked.discharge_allowed,
     )
     charge_mv, discharge_mv = _voltages(settings, state, phase, asked.values, now_ms)
-    after = LimitState(charge_ma, borne_ma, discharge_ma, charge_mv, discharge_mv, phase, sagged_ms)
+    after = LimitState(
+        charge_ma, charge_capability_ma, discharge_ma, charge_mv, discharge_mv, phase, sagged_ms
+    )
     return after, Limits(
         charge_mv.value,
         charge_ma.value,
         discharge_ma.value,
         discharge_mv.value,
-        borne_ma.value,
+        charge_capability_ma.value,
         charge_reason,
         discharge_reason,
     )
 
 
-def _first(settings: Settings, asked: Asked, now_ms: int) -> LimitState:
+def _first(settings: Settings, asked: LimitInputs, now_ms: int) -> LimitState:
     """Begin with no current, and at the configured voltages."""
-    p, none = settings.parameters, slope.from_zero(now_ms)
+    p, none = settings.parameters, rate_limit.from_zero(now_ms)
     highest, lowest = p.cell_charge_mv * settings.cells, p.cell_discharge_mv * settings.cells
     return LimitState(
         none,
         none,
         none,
-        Slope(highest, highest, now_ms),
-        Slope(lowest, lowest, now_ms),
+        RateLimited(highest, highest, now_ms),
+        RateLimited(lowest, lowest, now_ms),
         charging.begin(settings, asked.counter, now_ms),
     )
 
@@ -152,24 +160,31 @@ def _wary_permille(settings: Settings, sagged_ms: int | None, now_ms: int) -> in
 
 
 def _current(
-    settings: Settings, last: Slope, share: Share, most_ma: int, rise: int, now_ms: int, *, allowed: bool
-) -> tuple[Slope, str]:
+    settings: Settings,
+    last: RateLimited,
+    share: Share,
+    most_ma: int,
+    rise: int,
+    now_ms: int,
+    *,
+    allowed: bool,
+) -> tuple[RateLimited, str]:
     """Move one current towards its share of the largest one; what is forbidden or unknown is zero at once (S7)."""
     if not allowed or share.reason == UNKNOWN:
-        return slope.from_zero(now_ms), UNKNOWN if share.reason == UNKNOWN else FORBIDDEN
+        return rate_limit.from_zero(now_ms), UNKNOWN if share.reason == UNKNOWN else FORBIDDEN
     p = settings.parameters
     wanted_ma = most_ma * share.permille // WHOLE
-    pace = Pace(p.limit_hold_ms, most_ma * rise, WHOLE * SECOND_MS)
+    pace = RateLimit(p.limit_hold_ms, most_ma * rise, WHOLE * SECOND_MS)
     found = follow(last, wanted_ma, now_ms, pace)
     return found, RISING if found.value < wanted_ma else share.reason
 
 
 def _voltages(
     settings: Settings, state: LimitState, phase: Charging, values: Values, now_ms: int
-) -> tuple[Slope, Slope]:
+) -> tuple[RateLimited, RateLimited]:
     """Move both voltages; with a cell unknown neither gives way."""
     p = settings.parameters
-    pace = Pace(p.limit_hold_voltage_ms, p.limit_rise_mv, MINUTE_MS)
+    pace = RateLimit(p.limit_hold_voltage_ms, p.limit_rise_mv, MINUTE_MS)
     target_mv = charging.target_mv(settings, phase, now_ms)
     highest_mv = _charge_mv(settings, values, target_mv)
     lowest_mv = _discharge_mv(settings, values)

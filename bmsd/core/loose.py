@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from bmsd.core.alarms import Finding
-from bmsd.core.plausible import Held, Kept
+from bmsd.core.plausible import HeldReadings, LastGood
 
 TIMES = 3
 WITHIN_MS = 600_000
@@ -33,7 +33,7 @@ class LooseState(NamedTuple):
 
 
 def watch(
-    state: LooseState, held: Held, frozen: tuple[int, ...], found: dict[str, Finding], now_ms: int
+    state: LooseState, held: HeldReadings, frozen: tuple[int, ...], found: dict[str, Finding], now_ms: int
 ) -> tuple[LooseState, dict[str, Finding]]:
     """Count what goes missing, and add it to what was found; a cycle without one cell says nothing of one wire."""
     if not (state.cells or state.others or state.cells_gone or state.others_gone) and _complete(held, now_ms):
@@ -56,7 +56,7 @@ def watch(
     return state, found
 
 
-def _complete(held: Held, now_ms: int) -> bool:
+def _complete(held: HeldReadings, now_ms: int) -> bool:
     """Tell whether everything was read in this very cycle, as nearly always."""
     cells, sensors, singles = held.cells.at_ms, held.sensors.at_ms, held.singles.at_ms
     return (
@@ -66,7 +66,7 @@ def _complete(held: Held, now_ms: int) -> bool:
     )
 
 
-def _missing(kept: Kept, now_ms: int) -> tuple[int, ...]:
+def _missing(kept: LastGood, now_ms: int) -> tuple[int, ...]:
     if kept.at_ms.count(now_ms) == len(kept.at_ms):
         return ()
     return tuple([place for place, at_ms in enumerate(kept.at_ms, 1) if at_ms != now_ms])

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from bmsd.core import alarms
 from bmsd.core.alarms import AlarmState, Finding, Rule
-from bmsd.core.shorts import recent
+from bmsd.core.short_circuits import recent
 from bmsd.core.switching import HOUR_MS
 from bmsd.core.types import Event
 

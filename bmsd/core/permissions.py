@@ -10,21 +10,21 @@ from bmsd.core.alarms import Active
 from bmsd.core.checks import unknown_values
 from bmsd.core.plausible import Values
 from bmsd.core.settings import Settings
-from bmsd.core.types import AfeState, Because, Reason
+from bmsd.core.types import AfeState, Inhibit, InhibitCause
 from bmsd.tables.alarms import Block
 
 
-def unknowns(settings: Settings, values: Values, afe: AfeState) -> tuple[Reason, ...]:
+def unknowns(settings: Settings, values: Values, afe: AfeState) -> tuple[Inhibit, ...]:
     """Give each unknown value as a reason, the front end first: without it nothing is known (S1, S2)."""
     missing = [] if afe is AfeState.READY else ["afe"]
     missing += unknown_values(settings, values)
-    return tuple([Reason(Because.UNKNOWN, name) for name in missing])
+    return tuple([Inhibit(InhibitCause.UNKNOWN, name) for name in missing])
 
 
 def against(
     alarms: Active,
     block: Block,
-    unknown: tuple[Reason, ...],
+    unknown: tuple[Inhibit, ...],
     *,
     started: bool,
     consent: bool,
@@ -32,27 +32,27 @@ def against(
     lifts: Block = Block.NONE,
     spent: Block = Block.NONE,
     passed: Block = Block.NONE,
-) -> tuple[Reason, ...]:
+) -> tuple[Inhibit, ...]:
     """Collect every reason against one permission; none means it is given.
 
     `lifts` are the directions in which an emergency override is in force; each alarm says whether it yields (S10).
     `spent` are those in which it was, until a last limit was `passed`, which opens without a wait.
     """
     reasons = [
-        Reason(Because.ALARM, alarm.name)
+        Inhibit(InhibitCause.ALARM, alarm.name)
         for alarm, _ in alarms
         if alarm.blocks & block & ~(alarm.overridable & lifts)
     ]
     if spent & block and any(alarm.overridable & block for alarm, _ in alarms):
-        because = Because.LAST_LIMIT if passed & block else Because.SPENT
-        reasons.append(Reason(because, _name(block)))
+        because = InhibitCause.LAST_LIMIT if passed & block else InhibitCause.SPENT
+        reasons.append(Inhibit(because, _name(block)))
     reasons.extend(unknown)
     if not started:
-        reasons.append(Reason(Because.STARTING))
+        reasons.append(Inhibit(InhibitCause.STARTING))
     if not consent:
-        reasons.append(Reason(Because.OPERATOR, _name(block)))
+        reasons.append(Inhibit(InhibitCause.OPERATOR, _name(block)))
     if not asked_for:
-        reasons.append(Reason(Because.NOT_ASKED, _name(block)))
+        reasons.append(Inhibit(InhibitCause.NOT_ASKED, _name(block)))
     return tuple(reasons)
 
 

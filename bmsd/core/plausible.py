@@ -36,19 +36,19 @@ NOT_HIGH, NOT_LOW = Reading(0, True), Reading(CELL_HIGH_MV, True)
 """Nothing speaks against the cells' own readings."""
 
 
-class Kept(NamedTuple):
+class LastGood(NamedTuple):
     """Last good values of one group, and when each was measured."""
 
     values: tuple[int | None, ...]
     at_ms: tuple[int, ...]
 
 
-class Held(NamedTuple):
+class HeldReadings(NamedTuple):
     """What plausibility remembers between cycles."""
 
-    cells: Kept = Kept((), ())
-    sensors: Kept = Kept((), ())
-    singles: Kept = Kept((), ())
+    cells: LastGood = LastGood((), ())
+    sensors: LastGood = LastGood((), ())
+    singles: LastGood = LastGood((), ())
     reference_mv: tuple[int | None, ...] = ()
     """Cell readings when the cells last moved far enough to judge frozen ones."""
     moved: tuple[bool, ...] = ()
@@ -97,15 +97,15 @@ class _Off(NamedTuple):
     doubt: Doubt
 
 
-def believe(
-    held: Held,
+def validate(
+    held: HeldReadings,
     measurement: Measurement | None,
     now_ms: int,
     parameters: Parameters,
     *,
     switch_sensor: bool = True,
     older_ms: int = 0,
-) -> tuple[Values, Held]:
+) -> tuple[Values, HeldReadings]:
     """Turn this cycle's measurement into believed values; None means no good poll.
 
     `older_ms` is by how much values may be older than the parameter says: a slow cycle's time.
@@ -128,7 +128,7 @@ def believe(
     off_mv, error_mv = _off_mv(raw_cells, raw_singles), parameters.stack_error_mv
     doubt = follow(held.doubt, cells, off_mv, error_mv)
     values = _values(cells, sensors, singles, frozen, load_mv, fresh, _Off(off_mv, error_mv, doubt))
-    return values, Held(kept_cells, kept_sensors, kept_singles, *watched, doubt)
+    return values, HeldReadings(kept_cells, kept_sensors, kept_singles, *watched, doubt)
 
 
 def _raw(
@@ -150,23 +150,23 @@ def _within(value: int | None, low: int, high: int) -> int | None:
 
 
 def _hold(
-    kept: Kept, new: tuple[int | None, ...], now_ms: int, oldest_ms: int
-) -> tuple[tuple[int | None, ...], Kept]:
+    kept: LastGood, new: tuple[int | None, ...], now_ms: int, oldest_ms: int
+) -> tuple[tuple[int | None, ...], LastGood]:
     """Take new values; where one is missing, keep the last good one until it is too old.
 
     A measurement of another size has nothing to do with what was kept.
     """
     if new and None not in new:
-        return new, Kept(new, (now_ms,) * len(new))
+        return new, LastGood(new, (now_ms,) * len(new))
     if new and len(new) != len(kept.values):
-        kept = Kept((), ())
+        kept = LastGood((), ())
     old = kept.values or (None,) * len(new)
     at_ms = kept.at_ms or (now_ms,) * len(new)
     new = new or (None,) * len(old)
     merged = tuple(n if n is not None else o for n, o in zip(new, old, strict=True))
     times = tuple(now_ms if n is not None else t for n, t in zip(new, at_ms, strict=True))
     believed = tuple(v if t >= oldest_ms else None for v, t in zip(merged, times, strict=True))
-    return believed, Kept(merged, times)
+    return believed, LastGood(merged, times)
 
 
 class _Watched(NamedTuple):
@@ -175,7 +175,7 @@ class _Watched(NamedTuple):
     still: tuple[int, ...]
 
 
-def _watch_frozen(held: Held, cells: tuple[int | None, ...], move_mv: int) -> _Watched:
+def _watch_frozen(held: HeldReadings, cells: tuple[int | None, ...], move_mv: int) -> _Watched:
     """Count, per cell, how often it stood still to the millivolt while at least half of the cells moved.
 
     Only another reading shows that a cell lives: an unknown one proves nothing (S2).

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bmsd.core import emergency, heater, sleep, soc, wear
+from bmsd.core import contactor_life, emergency, heater, sleep, soc
 from bmsd.core.alarms import active
 from bmsd.core.settings import Settings
 from bmsd.core.state import Outputs, State
-from bmsd.core.types import Inputs, Levels, Reason
+from bmsd.core.types import Inhibit, Inputs, Levels
 from bmsd.tables.alarms import Release
 
 Value = int | bool | str | list[int | None] | list[bool] | None
@@ -146,7 +146,9 @@ def _wear(settings: Settings, state: State) -> dict[str, Value]:
     """Count each switch's closings; the common contactor is the switch of both directions."""
     sides = {"charge": "main", "discharge": "main"} if settings.common else {}
     names = ("charge", "discharge", "precharge", "heater")
-    return {f"{name}_closings": wear.switch(state, sides.get(name, name)).closings for name in names}
+    return {
+        f"{name}_closings": contactor_life.switch(state, sides.get(name, name)).closings for name in names
+    }
 
 
 def _heater(settings: Settings, out: Outputs, inputs: Inputs, levels: Levels) -> dict[str, Value]:
@@ -184,14 +186,14 @@ def alarms(settings: Settings, state: State) -> list[dict[str, Any]]:
 def why(out: Outputs) -> dict[str, list[dict[str, Any]]]:
     """Give the reasons against each thing an operator may ask about, as the snapshot carries them."""
     return {
-        "charge": [_reason(reason) for reason in out.against_charge],
-        "discharge": [_reason(reason) for reason in out.against_discharge],
-        "heater": [_reason(reason) for reason in out.against_heater],
-        "balance": [_reason(reason) for reason in out.against_balance],
+        "charge": [_reason(reason) for reason in out.charge_inhibits],
+        "discharge": [_reason(reason) for reason in out.discharge_inhibits],
+        "heater": [_reason(reason) for reason in out.heater_inhibits],
+        "balance": [_reason(reason) for reason in out.balance_inhibits],
     }
 
 
-def _reason(reason: Reason) -> dict[str, Any]:
+def _reason(reason: Inhibit) -> dict[str, Any]:
     return {"because": reason.because.value, "name": reason.name, "until_ms": reason.until_ms}
 
 

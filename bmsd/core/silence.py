@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from bmsd.core.deferred_opening import DeferredOpening
 from bmsd.core.diode import Diodes
-from bmsd.core.opening import Opening
 from bmsd.core.state import State
 from bmsd.core.switching import SwitchState
 from bmsd.core.types import ALL_OFF, Event
 
 
-def begun_anew(state: State, now_ms: int) -> State:
+def begun_again(state: State, now_ms: int) -> State:
     """Give the state of a pack whose outputs have all gone off now."""
     return replace(
         state,
@@ -27,7 +27,7 @@ def begun_anew(state: State, now_ms: int) -> State:
         precharge=replace(state.precharge, relay=_off(state.precharge.relay, now_ms)),
         heater=_off(state.heater, now_ms),
         commands=ALL_OFF,
-        opening=Opening(),
+        opening=DeferredOpening(),
         diodes=Diodes(),
     )
 

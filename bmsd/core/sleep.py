@@ -45,7 +45,7 @@ class SleepState:
     """The charger's side was read at the pack's voltage when the charge contactor was last closed."""
 
 
-class Situation(NamedTuple):
+class SleepInputs(NamedTuple):
     """What one cycle shows."""
 
     values: Values
@@ -66,7 +66,7 @@ class Situation(NamedTuple):
     now_ms: int
 
 
-def advance(p: Parameters, state: SleepState, seen: Situation) -> SleepState:
+def advance(p: Parameters, state: SleepState, seen: SleepInputs) -> SleepState:
     """Go one cycle on."""
     side_seen = _charger_side(state, seen)
     if state.asleep:
@@ -123,7 +123,7 @@ def _current(p: Parameters, values: Values) -> bool:
     return values.current_ma is None or abs(values.current_ma) >= p.sleep_current_ma
 
 
-def _idle(p: Parameters, seen: Situation) -> bool:
+def _idle(p: Parameters, seen: SleepInputs) -> bool:
     current_ma = seen.values.current_ma
     fills = seen.empty and current_ma is not None and current_ma >= FILLING_MA
     wanted = (
@@ -136,7 +136,7 @@ def _idle(p: Parameters, seen: Situation) -> bool:
     return seen.started and not (seen.busy or seen.fault or wanted or _current(p, seen.values))
 
 
-def _wakes(p: Parameters, seen: Situation, blind_ms: int) -> str:
+def _wakes(p: Parameters, seen: SleepInputs, blind_ms: int) -> str:
     """Name what ends the sleep; empty when nothing does."""
     causes = (
         (seen.asked, "request"),
@@ -150,7 +150,7 @@ def _wakes(p: Parameters, seen: Situation, blind_ms: int) -> str:
     return next((why for is_so, why in causes if is_so), "")
 
 
-def _charger_side(state: SleepState, seen: Situation) -> bool:
+def _charger_side(state: SleepState, seen: SleepInputs) -> bool:
     """Learn from a closed charge contactor whether the charger's side can be read."""
     pack_mv, charger_mv = seen.values.pack_mv.value, seen.values.charger_mv
     if not seen.charge_closed or pack_mv is None or charger_mv is None:

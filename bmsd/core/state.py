@@ -7,28 +7,28 @@ from dataclasses import dataclass
 
 from bmsd.core import alarms
 from bmsd.core.alarms import AlarmState
-from bmsd.core.bus import BusState
 from bmsd.core.contactors import PrechargeState
+from bmsd.core.cross_check import CrossCheckState
+from bmsd.core.deferred_opening import DeferredOpening
 from bmsd.core.diode import Diodes
 from bmsd.core.emergency import Override
 from bmsd.core.heater_watch import WatchState
 from bmsd.core.joints import JointState
+from bmsd.core.limit_compliance import SentLimits
 from bmsd.core.limits import Limits, LimitState
+from bmsd.core.live_load_side import LoadSideState
 from bmsd.core.loose import LooseState
-from bmsd.core.obedience import Told
-from bmsd.core.opening import Opening
+from bmsd.core.low_battery import LowBattery
 from bmsd.core.ordered import NOTHING_ORDERED, Ordered
 from bmsd.core.overloads import NONE, Overloads
-from bmsd.core.physics import PhysicsState
-from bmsd.core.plausible import Held, Values
-from bmsd.core.reserve import Reserve
-from bmsd.core.shorts import Shorts
+from bmsd.core.plausible import HeldReadings, Values
+from bmsd.core.short_circuits import Shorts
 from bmsd.core.sleep import SleepState
 from bmsd.core.soc import SocState
 from bmsd.core.supply import SupplyState
 from bmsd.core.switching import SwitchState
-from bmsd.core.types import ALL_OFF, Commands, Event, Reason
-from bmsd.core.unseen import NOTHING_SEEN, Unseen
+from bmsd.core.types import ALL_OFF, Commands, Event, Inhibit
+from bmsd.core.undetected_charge import NONE_DETECTED, UndetectedCharge
 from bmsd.tables.alarms import BOTH, Block
 
 
@@ -93,7 +93,7 @@ class State:
     alarms: tuple[AlarmState, ...]
     soc: SocState | None = None
     consent: Consent = Consent()
-    held: Held = Held()
+    held: HeldReadings = HeldReadings()
     good_cycles: int = 0
     started: bool = False
     charge: SwitchState = SwitchState()
@@ -106,27 +106,27 @@ class State:
     commands: Commands = ALL_OFF
     resets: int = 0
     word: str = "starting"
-    physics: PhysicsState = PhysicsState()
+    cross_check: CrossCheckState = CrossCheckState()
     joints: JointState = JointState()
     loose: LooseState = LooseState()
-    told: Told = Told()
+    sent_limits: SentLimits = SentLimits()
     shorts: Shorts = ()
     overloads: Overloads = NONE
     sleep: SleepState = SleepState()
     force_charge: bool = False
     """The pack needs charge, whether or not it may be charged now."""
-    reserve: Reserve = Reserve()
-    unseen: Unseen = NOTHING_SEEN
+    low_battery: LowBattery = LowBattery()
+    undetected_charge: UndetectedCharge = NONE_DETECTED
     """Topology common: what the cells say beside a current reading that shows no charge."""
-    opening: Opening = Opening()
+    opening: DeferredOpening = DeferredOpening()
     override: Override | None = None
     asked_for: Block = BOTH
     """Directions that need no word of an operator any more to close after this start (S13)."""
     main: SwitchState = SwitchState()
     common: CommonState = CommonState()
-    astray: tuple[tuple[str, int], ...] = ()
+    suspects: tuple[tuple[str, int], ...] = ()
     """Contactors that current or voltage speak against, by the alarm's name, and since when."""
-    bus: BusState = BusState()
+    load_side: LoadSideState = LoadSideState()
     diodes: Diodes = Diodes()
     """Topology afe: FETs that are on for their body diode alone."""
     limiting: LimitState | None = None
@@ -162,10 +162,10 @@ class Outputs:
     charge_allowed: bool
     discharge_allowed: bool
     heater_demanded: bool
-    against_charge: tuple[Reason, ...]
-    against_discharge: tuple[Reason, ...]
-    against_heater: tuple[Reason, ...]
-    against_balance: tuple[Reason, ...]
+    charge_inhibits: tuple[Inhibit, ...]
+    discharge_inhibits: tuple[Inhibit, ...]
+    heater_inhibits: tuple[Inhibit, ...]
+    balance_inhibits: tuple[Inhibit, ...]
     values: Values
     word: str
     events: tuple[Event, ...]

@@ -12,40 +12,34 @@ from typing import NamedTuple
 from bmsd.core import (
     alarms,
     balance,
+    contactor_control,
     diode,
     emergency,
-    flow,
+    forbidden_current,
     heater,
     heating,
+    indicators,
+    limit_compliance,
     limits,
-    moves,
-    obedience,
+    low_battery,
     permissions,
-    reserve,
-    signals,
     silence,
     sleep,
     soc,
-    unseen,
+    undetected_charge,
 )
+from bmsd.core.contactor_control import ContactorDecision, ContactorInputs
 from bmsd.core.diode import Diodes
+from bmsd.core.evaluation import Evaluation, evaluate, restart_counts
 from bmsd.core.heating import Heated
-from bmsd.core.judge import Judged, counted_anew, judge
-from bmsd.core.limits import Asked, Limits, LimitState
-from bmsd.core.moves import Situation
-from bmsd.core.obedience import Told
+from bmsd.core.limit_compliance import SentLimits
+from bmsd.core.limits import LimitInputs, Limits, LimitState
 from bmsd.core.plausible import Values
 from bmsd.core.settings import Settings
 from bmsd.core.sleep import SleepState
 from bmsd.core.state import Outputs, Refusals, State
-from bmsd.core.types import (
-    Because,
-    Commands,
-    Event,
-    Inputs,
-    Reason,
-)
-from bmsd.core.unseen import Unseen
+from bmsd.core.types import Commands, Event, Inhibit, InhibitCause, Inputs
+from bmsd.core.undetected_charge import UndetectedCharge
 from bmsd.tables.alarms import BOTH, Block, Severity
 
 CHARGING_MA = 500
@@ -57,16 +51,16 @@ class _Permits(NamedTuple):
 
     good_cycles: int
     started: bool
-    unknown: tuple[Reason, ...]
-    charge: tuple[Reason, ...]
-    discharge: tuple[Reason, ...]
+    unknown: tuple[Inhibit, ...]
+    charge: tuple[Inhibit, ...]
+    discharge: tuple[Inhibit, ...]
     sleep: SleepState
 
 
-class _Moved(NamedTuple):
+class _Switching(NamedTuple):
     """Where contactors and heater go, and what they wait for."""
 
-    contactors: moves.Moved
+    contactors: ContactorDecision
     diodes: Diodes
     heated: Heated
 
@@ -74,67 +68,67 @@ class _Moved(NamedTuple):
 def step(settings: Settings, state: State, inputs: Inputs) -> tuple[State, Outputs]:
     """Decide one cycle."""
     if inputs.silent:
-        state = silence.begun_anew(state, inputs.now_ms)
-    judged = judge(settings, state, inputs)
-    state, judged = counted_anew(state, judged, inputs.now_ms)
-    permits = _permit(settings, state, judged, inputs)
-    moved = _move(settings, state, judged, permits, inputs)
-    return _conclude(settings, state, judged, permits, moved, inputs)
+        state = silence.begun_again(state, inputs.now_ms)
+    found = evaluate(settings, state, inputs)
+    state, found = restart_counts(state, found, inputs.now_ms)
+    permits = _permit(settings, state, found, inputs)
+    moved = _move(settings, state, found, permits, inputs)
+    return _conclude(settings, state, found, permits, moved, inputs)
 
 
-def _permit(settings: Settings, state: State, judged: Judged, inputs: Inputs) -> _Permits:
+def _permit(settings: Settings, state: State, found: Evaluation, inputs: Inputs) -> _Permits:
     """Give or refuse charging and discharging (S1), and count good cycles after a start (S13)."""
-    unknown = permissions.unknowns(settings, judged.values, inputs.afe.state)
+    unknown = permissions.unknowns(settings, found.values, inputs.afe.state)
     wanted = settings.parameters.start_good_cycles
-    complete = judged.values.fresh and not unknown and judged.outputs_good and not judged.astray
+    complete = found.values.fresh and not unknown and found.outputs_good and not found.suspects
     good = min(state.good_cycles + 1, wanted) if complete else 0
     # A trip timer that runs would open again what closes now; what is blocked anyway waits for none.
-    foreseen = alarms.pending(judged.alarms) & BOTH & ~judged.block
+    foreseen = alarms.pending(found.alarms) & BOTH & ~found.block
     started = state.started or (good >= wanted and not foreseen)
-    sleeping = _sleep(settings, state, judged, inputs, fault=bool(unknown), started=started)
-    asleep = (Reason(Because.ASLEEP, "sleep"),)
+    sleeping = _sleep(settings, state, found, inputs, fault=bool(unknown), started=started)
+    asleep = (Inhibit(InhibitCause.ASLEEP, "sleep"),)
     no_charge, no_discharge = sleep.holds_open(settings.parameters, sleeping)
 
-    def against(block: Block, consent: bool) -> tuple[Reason, ...]:
+    def against(block: Block, consent: bool) -> tuple[Inhibit, ...]:
         return permissions.against(
-            judged.active,
+            found.active,
             block,
             unknown,
             started=started,
             consent=consent,
-            asked_for=bool(judged.asked_for & block),
-            lifts=emergency.lifts(judged.override),
-            spent=emergency.spent(judged.override),
-            passed=emergency.passed(judged.override),
+            asked_for=bool(found.asked_for & block),
+            lifts=emergency.lifts(found.override),
+            spent=emergency.spent(found.override),
+            passed=emergency.passed(found.override),
         )
 
     return _Permits(
         good_cycles=good,
         started=started,
         unknown=unknown,
-        charge=against(Block.CHARGE, judged.consent.gives(Block.CHARGE)) + asleep * no_charge,
-        discharge=against(Block.DISCHARGE, judged.consent.gives(Block.DISCHARGE)) + asleep * no_discharge,
+        charge=against(Block.CHARGE, found.consent.gives(Block.CHARGE)) + asleep * no_charge,
+        discharge=against(Block.DISCHARGE, found.consent.gives(Block.DISCHARGE)) + asleep * no_discharge,
         sleep=sleeping,
     )
 
 
 def _sleep(
-    settings: Settings, state: State, judged: Judged, inputs: Inputs, *, fault: bool, started: bool
+    settings: Settings, state: State, found: Evaluation, inputs: Inputs, *, fault: bool, started: bool
 ) -> SleepState:
     """Let the pack fall asleep or wake."""
     commands = state.commands
-    situation = sleep.Situation(
-        values=judged.values,
+    situation = sleep.SleepInputs(
+        values=found.values,
         started=started,
         busy=commands.heater
         or commands.precharge
         or bool(commands.balance_mask)
-        or judged.override is not None,
-        fault=fault or any(alarm.severity is Severity.FAULT for alarm, _ in judged.active),
-        raised=any(event.state == "raised" for event in judged.events),
+        or found.override is not None,
+        fault=fault or any(alarm.severity is Severity.FAULT for alarm, _ in found.active),
+        raised=any(event.state == "raised" for event in found.events),
         asked=bool(inputs.requests),
         pressed=inputs.pressed,
-        empty=alarms.is_active(judged.alarms, "auto_shutdown"),
+        empty=alarms.is_active(found.alarms, "auto_shutdown"),
         charge_closed=(commands.charge and inputs.feedback.charge is not False)
         or (commands.main and inputs.feedback.main is not False),
         now_ms=inputs.now_ms,
@@ -142,25 +136,29 @@ def _sleep(
     return sleep.advance(settings.parameters, state.sleep, situation)
 
 
-def _move(settings: Settings, state: State, judged: Judged, permits: _Permits, inputs: Inputs) -> _Moved:
+def _move(
+    settings: Settings, state: State, found: Evaluation, permits: _Permits, inputs: Inputs
+) -> _Switching:
     """Move heater and contactors. Charge opens before heat, heat ends before charge (S3)."""
-    heated = heating.advance(settings, state, judged, permits.unknown, inputs, started=permits.started)
+    heated = heating.advance(settings, state, found, permits.unknown, inputs, started=permits.started)
     heat_is_off = not (state.heater.on or heated.heater.on or inputs.lines.heater)
-    values, now_ms = judged.values, inputs.now_ms
-    at = Situation(
+    values, now_ms = found.values, inputs.now_ms
+    at = ContactorInputs(
         permits.charge,
         permits.discharge,
-        judged.precharge,
+        found.precharge,
         values,
         heat_is_off,
         heated.waits_for_payer,
         now_ms,
     )
-    moved = moves.move(settings, state, at)
-    return _Moved(moved, _diodes(settings, state, moved, values, inputs), heated)
+    moved = contactor_control.move(settings, state, at)
+    return _Switching(moved, _diodes(settings, state, moved, values, inputs), heated)
 
 
-def _diodes(settings: Settings, state: State, moved: moves.Moved, values: Values, inputs: Inputs) -> Diodes:
+def _diodes(
+    settings: Settings, state: State, moved: ContactorDecision, values: Values, inputs: Inputs
+) -> Diodes:
     """Spare the body diodes of the chip's own FETs; only a current of this very cycle lets a FET be on for it."""
     if not settings.own_fets:
         return state.diodes
@@ -174,19 +172,19 @@ def _diodes(settings: Settings, state: State, moved: moves.Moved, values: Values
 def _conclude(
     settings: Settings,
     state: State,
-    judged: Judged,
+    found: Evaluation,
     permits: _Permits,
-    moved: _Moved,
+    moved: _Switching,
     inputs: Inputs,
 ) -> tuple[State, Outputs]:
     """Put commands, limits and the next state together."""
     mask, wait_balance = balance.decide(
         settings,
-        judged.values,
+        found.values,
         state.commands.balance_mask,
-        judged.block,
+        found.block,
         permits.unknown,
-        consent=judged.consent.gives(Block.BALANCE),
+        consent=found.consent.gives(Block.BALANCE),
         started=permits.started,
     )
     commands = Commands(
@@ -194,8 +192,8 @@ def _conclude(
         moved.contactors.discharge.on,
         moved.contactors.precharge.relay.on,
         moved.heated.heater.on,
-        signals.buzzer(
-            judged.active,
+        indicators.buzzer(
+            found.active,
             sounds=bool(settings.parameters.buzzer),
             period_ms=sleep.period_ms(settings.parameters, permits.sleep),
             now_ms=inputs.now_ms,
@@ -205,62 +203,66 @@ def _conclude(
         moved.diodes.charge.spared,
         moved.diodes.discharge.spared,
     )
-    limiting, given = _limits(settings, state, judged, moved.contactors, inputs.now_ms)
+    limiting, given = _limits(settings, state, found, moved.contactors, inputs.now_ms)
     if moved.heated.asked_ma:
         given = replace(given, heat_ma=moved.heated.asked_ma)
     react_ms = max(settings.parameters.limit_react_ms, settings.obeys_ms)
-    told = obedience.tell(state.told, given, react_ms, inputs.now_ms)
-    after = _after(settings, state, judged, permits, moved, commands, told, limiting, inputs)
-    events = judged.events + _changes(state, after, inputs.now_ms)
+    told = limit_compliance.tell(state.sent_limits, given, react_ms, inputs.now_ms)
+    after = _after(settings, state, found, permits, moved, commands, told, limiting, inputs)
+    events = found.events + _changes(state, after, inputs.now_ms)
     if inputs.silent:
         events = (silence.told(inputs.now_ms), *events)
-    return after, _outputs(
-        settings, judged, permits, moved, after, given, wait_balance, events, inputs.now_ms
-    )
+    return after, _outputs(settings, found, permits, moved, after, given, wait_balance, events, inputs.now_ms)
 
 
 def _limits(
-    settings: Settings, state: State, judged: Judged, contactors: moves.Moved, now_ms: int
+    settings: Settings, state: State, found: Evaluation, contactors: ContactorDecision, now_ms: int
 ) -> tuple[LimitState, Limits]:
     """Give what the inverter may ask for: nothing through a contactor that waits to close or to open."""
-    asked = Asked(
-        judged.values,
-        judged.soc,
+    asked = LimitInputs(
+        found.values,
+        found.soc,
         contactors.may_ask_charge,
         contactors.may_ask_discharge,
         state.charge_path,
         state.asks_force or state.asks_full,
-        state.reserve.held,
+        state.low_battery.held,
     )
     limiting, given = limits.advance(settings, state.limiting, asked, now_ms)
     if contactors.waits_for_bus:
         # An inverter that obeys brings down the bus that it shares with the pack, and the contactor can close.
-        given = replace(given, charge_mv=min(given.charge_mv, judged.values.pack_mv.value or 0))
+        given = replace(given, charge_mv=min(given.charge_mv, found.values.pack_mv.value or 0))
     return limiting, emergency.limits(
-        settings, judged.override, given, judged.active, discharges=contactors.may_ask_discharge
+        settings, found.override, given, found.active, discharges=contactors.may_ask_discharge
     )
 
 
 def _after(
     settings: Settings,
     state: State,
-    judged: Judged,
+    found: Evaluation,
     permits: _Permits,
-    moved: _Moved,
+    moved: _Switching,
     commands: Commands,
-    told: Told,
+    told: SentLimits,
     limiting: LimitState,
     inputs: Inputs,
 ) -> State:
     """Remember what the next cycle needs."""
-    asked, kept = reserve.advance(
-        settings, state.force_charge, state.reserve, judged.alarms, judged.values, judged.soc, inputs.now_ms
+    asked, kept = low_battery.advance(
+        settings,
+        state.force_charge,
+        state.low_battery,
+        found.alarms,
+        found.values,
+        found.soc,
+        inputs.now_ms,
     )
     return State(
-        alarms=judged.alarms,
-        soc=judged.soc,
-        consent=judged.consent,
-        held=judged.held,
+        alarms=found.alarms,
+        soc=found.soc,
+        consent=found.consent,
+        held=found.held,
         good_cycles=permits.good_cycles,
         started=permits.started,
         charge=moved.contactors.charge,
@@ -268,42 +270,44 @@ def _after(
         precharge=moved.contactors.precharge,
         heater=moved.heated.heater,
         supply=moved.heated.supply,
-        watch=judged.watch,
+        watch=found.watch,
         commands=commands,
         resets=max(state.resets, inputs.afe.resets),
-        word=_word(judged, permits, commands),
-        physics=judged.physics,
-        joints=judged.joints,
-        loose=judged.loose,
-        told=told,
-        shorts=judged.shorts,
-        overloads=judged.overloads,
+        word=_word(found, permits, commands),
+        cross_check=found.cross_check,
+        joints=found.joints,
+        loose=found.loose,
+        sent_limits=told,
+        shorts=found.shorts,
+        overloads=found.overloads,
         sleep=permits.sleep,
         force_charge=asked,
-        reserve=kept,
-        unseen=_unseen(settings, state, judged, moved.contactors, inputs.now_ms),
+        low_battery=kept,
+        undetected_charge=_undetected(settings, state, found, moved.contactors, inputs.now_ms),
         opening=moved.contactors.opening,
         main=moved.contactors.main,
         common=moved.contactors.common,
-        astray=judged.astray,
+        suspects=found.suspects,
         diodes=moved.diodes,
-        bus=judged.bus,
-        override=judged.override,
-        asked_for=judged.asked_for,
+        load_side=found.load_side,
+        override=found.override,
+        asked_for=found.asked_for,
         limiting=limiting,
-        refusals=_refusals(settings, state, judged, moved.contactors, inputs.now_ms),
-        ordered=judged.ordered,
-        full_charge=judged.soc is not None and soc.long_not_full(settings.parameters, judged.soc),
+        refusals=_refusals(settings, state, found, moved.contactors, inputs.now_ms),
+        ordered=found.ordered,
+        full_charge=found.soc is not None and soc.long_not_full(settings.parameters, found.soc),
     )
 
 
-def _unseen(settings: Settings, state: State, judged: Judged, contactors: moves.Moved, now_ms: int) -> Unseen:
+def _undetected(
+    settings: Settings, state: State, found: Evaluation, contactors: ContactorDecision, now_ms: int
+) -> UndetectedCharge:
     """Ask the cells beside the current reading, while a common contactor is closed and charging refused."""
-    return unseen.advance(
+    return undetected_charge.advance(
         settings,
-        state.unseen,
-        judged.values,
-        judged.physics,
+        state.undetected_charge,
+        found.values,
+        found.cross_check,
         refused=bool(contactors.common.refused & Block.CHARGE),
         closed=contactors.main.on,
         now_ms=now_ms,
@@ -311,20 +315,22 @@ def _unseen(settings: Settings, state: State, judged: Judged, contactors: moves.
 
 
 def _refusals(
-    settings: Settings, state: State, judged: Judged, contactors: moves.Moved, now_ms: int
+    settings: Settings, state: State, found: Evaluation, contactors: ContactorDecision, now_ms: int
 ) -> Refusals:
     """Remember who went on although it was told zero."""
-    return flow.remember(settings, state, contactors.common.refused, contactors.main, judged.events, now_ms)
+    return forbidden_current.remember(
+        settings, state, contactors.common.refused, contactors.main, found.events, now_ms
+    )
 
 
 def _outputs(
     settings: Settings,
-    judged: Judged,
+    found: Evaluation,
     permits: _Permits,
-    moved: _Moved,
+    moved: _Switching,
     after: State,
     given: Limits,
-    wait_balance: Reason | None,
+    wait_balance: Inhibit | None,
     events: tuple[Event, ...],
     now_ms: int,
 ) -> Outputs:
@@ -335,15 +341,15 @@ def _outputs(
         charge_allowed=not permits.charge,
         discharge_allowed=not permits.discharge,
         heater_demanded=moved.heated.demanded,
-        against_charge=permits.charge + moved.contactors.wait_charge,
-        against_discharge=permits.discharge + moved.contactors.wait_discharge,
-        against_heater=_optional(moved.heated.wait),
-        against_balance=_optional(wait_balance),
-        values=judged.values,
+        charge_inhibits=permits.charge + moved.contactors.wait_charge,
+        discharge_inhibits=permits.discharge + moved.contactors.wait_discharge,
+        heater_inhibits=_optional(moved.heated.wait),
+        balance_inhibits=_optional(wait_balance),
+        values=found.values,
         word=after.word,
         events=events,
-        led=signals.led(
-            judged.active,
+        led=indicators.led(
+            found.active,
             started=permits.started,
             unknown=bool(permits.unknown),
             period_ms=sleep.period_ms(settings.parameters, permits.sleep),
@@ -352,15 +358,15 @@ def _outputs(
     )
 
 
-def _optional(reason: Reason | None) -> tuple[Reason, ...]:
+def _optional(reason: Inhibit | None) -> tuple[Inhibit, ...]:
     return () if reason is None else (reason,)
 
 
-def _word(judged: Judged, permits: _Permits, commands: Commands) -> str:
+def _word(found: Evaluation, permits: _Permits, commands: Commands) -> str:
     """Say in one word what the pack does; the worst news wins."""
     if not permits.started:
         return "starting"
-    if any(alarm.severity is Severity.FAULT for alarm, _ in judged.active):
+    if any(alarm.severity is Severity.FAULT for alarm, _ in found.active):
         return "fault"
     if permits.unknown:
         return "fault"
@@ -368,7 +374,7 @@ def _word(judged: Judged, permits: _Permits, commands: Commands) -> str:
         return "heating"
     if permits.sleep.asleep:
         return "sleeping"
-    current_ma = judged.values.current_ma or 0
+    current_ma = found.values.current_ma or 0
     if current_ma > CHARGING_MA:
         return "charging"
     return "discharging" if current_ma < -CHARGING_MA else "idle"

@@ -72,7 +72,7 @@ class SupplyState:
     lightest: Lightest = Lightest()
 
 
-class Seen(NamedTuple):
+class SupplyInputs(NamedTuple):
     """What one cycle shows of the heater and its supply."""
 
     values: Values
@@ -134,7 +134,7 @@ def own_ma(settings: Settings, values: Values) -> int:
     return 0 if pack_mv is None or mohm is None else pack_mv * 1000 // mohm
 
 
-def advance(settings: Settings, state: SupplyState, seen: Seen) -> SupplyState:
+def advance(settings: Settings, state: SupplyState, seen: SupplyInputs) -> SupplyState:
     """Learn from one cycle."""
     current_ma = seen.values.current_ma
     charges = current_ma is not None and current_ma > CHARGING_MA and seen.may_charge
@@ -157,7 +157,7 @@ def _stands(state: SupplyState, is_there: bool | None, now_ms: int) -> SupplySta
     return replace(state, alive_ms=now_ms if is_there else None)
 
 
-def _tried(settings: Settings, state: SupplyState, seen: Seen) -> SupplyState:
+def _tried(settings: Settings, state: SupplyState, seen: SupplyInputs) -> SupplyState:
     """Judge a supply on the charger's side by what it does under the heater."""
     for_ms = 0 if seen.changed_ms is None else seen.now_ms - seen.changed_ms
     if waits_until(state, seen.now_ms) is not None:
@@ -178,7 +178,7 @@ def _tried(settings: Settings, state: SupplyState, seen: Seen) -> SupplyState:
     return replace(state, failed=0) if lasts and state.failed else state
 
 
-def _paid(settings: Settings, state: SupplyState, seen: Seen) -> SupplyState:
+def _paid(settings: Settings, state: SupplyState, seen: SupplyInputs) -> SupplyState:
     """Judge by the current of the pack whether a charger pays for a heater on the pack."""
     current_ma = seen.values.current_ma
     if seen.joined is (state.joined_ms is None):
@@ -205,7 +205,7 @@ def _paid(settings: Settings, state: SupplyState, seen: Seen) -> SupplyState:
     return replace(state, failed=0) if lasts and pays and state.failed else state
 
 
-def _pays(settings: Settings, state: SupplyState, seen: Seen) -> bool:
+def _pays(settings: Settings, state: SupplyState, seen: SupplyInputs) -> bool:
     """Tell whether more than half of the heater's current comes in; an unknown current does not (S2)."""
     current_ma, most_ma = seen.values.current_ma, state.lightest.most_ma
     if current_ma is None:

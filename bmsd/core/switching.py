@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from bmsd.core.types import Because, Reason
+from bmsd.core.types import Inhibit, InhibitCause
 
 HOUR_MS = 3_600_000
 
@@ -23,14 +23,16 @@ class SwitchState:
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class SwitchPace:
     """How often an output may go on: its shortest time off, and its operations per hour."""
 
     min_off_ms: int
     per_hour: int
 
 
-def turn(state: SwitchState, wanted: bool, pace: Pace, now_ms: int) -> tuple[SwitchState, Reason | None]:
+def turn(
+    state: SwitchState, wanted: bool, pace: SwitchPace, now_ms: int
+) -> tuple[SwitchState, Inhibit | None]:
     """Move one output; the reason says what a wanted start waits for."""
     if not wanted:
         return (replace(state, on=False, changed_ms=now_ms) if state.on else state), None
@@ -43,11 +45,11 @@ def turn(state: SwitchState, wanted: bool, pace: Pace, now_ms: int) -> tuple[Swi
     return SwitchState(True, now_ms, (*recent, now_ms), state.closings + 1), None
 
 
-def waits(state: SwitchState, pace: Pace, now_ms: int) -> Reason | None:
+def waits(state: SwitchState, pace: SwitchPace, now_ms: int) -> Inhibit | None:
     """Say what an output that is off still has to wait for; None when it may go on."""
     if state.changed_ms is not None and now_ms - state.changed_ms < pace.min_off_ms:
-        return Reason(Because.MIN_OFF, until_ms=state.changed_ms + pace.min_off_ms)
+        return Inhibit(InhibitCause.MIN_OFF, until_ms=state.changed_ms + pace.min_off_ms)
     recent = [t for t in state.starts_ms if now_ms - t < HOUR_MS]
     if len(recent) >= pace.per_hour:
-        return Reason(Because.OPERATIONS, until_ms=recent[len(recent) - pace.per_hour] + HOUR_MS)
+        return Inhibit(InhibitCause.OPERATIONS, until_ms=recent[len(recent) - pace.per_hour] + HOUR_MS)
     return None

@@ -170,7 +170,7 @@ class Commands:
 ALL_OFF = Commands()
 
 
-class Because(Enum):
+class InhibitCause(Enum):
     """Why something is not allowed or not done."""
 
     ALARM = "alarm"
@@ -204,10 +204,10 @@ class Because(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Reason:
+class Inhibit:
     """One reason against something: the kind, the thing, and when it may end."""
 
-    because: Because
+    because: InhibitCause
     name: str = ""
     """The alarm, the value or the switch it is about."""
     until_ms: int | None = None

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from bmsd.afe.chips import CHIPS
 from bmsd.config.load import Config
 from bmsd.control.controller import Board, Controller, sleep_ms
-from bmsd.core import heater_watch, report, wear
+from bmsd.core import contactor_life, heater_watch, report
 from bmsd.core.alarms import is_active
 from bmsd.core.report import Cycle
 from bmsd.core.state import begin
@@ -71,7 +71,7 @@ class Daemon:
         )
         self._boot = boot_id()
         same_boot = stored.boot == self._boot != "unknown"
-        state = wear.remembered(state, stored.worn, self._started_ms, same_boot=same_boot)
+        state = contactor_life.remembered(state, stored.worn, self._started_ms, same_boot=same_boot)
         state = replace(state, watch=heater_watch.revived(stored.heat, self._started_ms, same_boot=same_boot))
         self._controller = Controller(config, self._handler.parameters, board, state)
         self._guard = Guard(runtime_dir, config.path)
@@ -267,7 +267,7 @@ class Daemon:
             self._handler.changed,
             runtime_ms=runtime_ms,
             remote=self._handler.remote,
-            worn=wear.worn(control.state, now_ms, stopped=at_once),
+            worn=contactor_life.worn(control.state, now_ms, stopped=at_once),
             asked_for=control.state.asked_for,
             boot=self._boot,
             heat=heater_watch.proof(control.state.watch),

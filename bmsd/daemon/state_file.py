@@ -15,10 +15,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bmsd.core.contactor_life import COUNTED, ContactorLife
 from bmsd.core.heater_watch import Proof
 from bmsd.core.soc import SocState
 from bmsd.core.state import Consent
-from bmsd.core.wear import COUNTED, Worn
 from bmsd.ipc.shared_files import write_all
 from bmsd.tables.alarms import BOTH, Block
 
@@ -39,7 +39,7 @@ class Stored:
     """Run-time parameter changes, by inside name."""
     runtime_ms: int = 0
     problem: str = ""
-    worn: Mapping[str, Worn] = field(default_factory=dict)
+    worn: Mapping[str, ContactorLife] = field(default_factory=dict)
     """What contactors and relays have done, by name."""
     asked_for: Block = BOTH
     """Directions that need no word of an operator to close: a factory reset asks for each anew, over restarts too."""
@@ -100,10 +100,10 @@ def _blocks(names: Iterable[str]) -> Block:
     return block
 
 
-def _worn(name: str, raw: Mapping[str, Any]) -> Worn:
+def _worn(name: str, raw: Mapping[str, Any]) -> ContactorLife:
     # A file of a version that did not keep it yet does not say when it went off.
     off_ms = _maybe(raw.get("off_ms"))
-    one = Worn(_whole(raw["closings"]), tuple(_whole(t) for t in raw["starts_ms"]), off_ms)
+    one = ContactorLife(_whole(raw["closings"]), tuple(_whole(t) for t in raw["starts_ms"]), off_ms)
     if name not in COUNTED or one.closings < 0:
         raise ValueError(f"the closings of {name} are wrong")
     return one

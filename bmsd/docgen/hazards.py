@@ -49,7 +49,7 @@ HAZARDS = (
         "Over-voltage comparator at `cell_ovp_v` + 100 mV.", "A charger with a limit of its own.",
         (1, 2, 3, 5, 6, 10, 18),
         ("core/test_alarm_boundaries.py", "core/test_plausibility.py", "afe/test_backstop_acts.py",
-         "properties/test_safety_rules.py", "core/test_obedience.py"),
+         "properties/test_safety_rules.py", "core/test_limit_compliance.py"),
     ),
     Hazard(
         "Over-discharge of a cell", "copper dissolves; a short circuit when it is charged again",
@@ -61,7 +61,7 @@ HAZARDS = (
         "Under-voltage comparator below `cell_shutdown_v`; with `common` at `cell_floor_v`.",
         "Nothing that draws from the pack before its contactors.",
         (1, 2, 3, 5, 6, 18),
-        ("core/test_alarm_boundaries.py", "core/test_reserve.py", "scenarios/test_black_start.py",
+        ("core/test_alarm_boundaries.py", "core/test_low_battery.py", "scenarios/test_black_start.py",
          "afe/test_backstop_acts.py", "properties/test_safety_rules.py"),
     ),
     Hazard(
@@ -128,7 +128,7 @@ HAZARDS = (
         " told to; a person can override for 30 minutes.",
         "Its limits lie beyond the daemon's, so that it never acts first.", "A second source for what must not fail.",
         (1, 10, 16, 19),
-        ("scenarios/test_black_start.py", "core/test_reserve.py", "core/test_sleep.py", "core/test_emergency.py",
+        ("scenarios/test_black_start.py", "core/test_low_battery.py", "core/test_sleep.py", "core/test_emergency.py",
          "campaign/test_campaign.py", "properties/test_exploration.py"),
     ),
 )  # fmt: skip

@@ -23,7 +23,7 @@ CYCLE = (
     ("bmsd/control/controller.py", "Controller.cycle"),
     ("bmsd/afe/session.py", "AfeSession.cycle"),
     ("bmsd/core/step.py", "step"),
-    ("bmsd/core/plausible.py", "believe"),
+    ("bmsd/core/plausible.py", "validate"),
     ("bmsd/core/heater_watch.py", "watch"),
     ("bmsd/core/checks.py", "lost_values"),
     ("bmsd/core/checks.py", "chip"),

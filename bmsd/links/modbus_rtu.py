@@ -143,8 +143,8 @@ class Framer(Listener):
         for length in lengths(rest, answers=rest[0] not in self._units):
             if length <= len(rest) and crc_is_good(rest[:length]):
                 return length
-        judged = SHORTEST_FRAME <= len(rest) <= LONGEST_FRAME and not may_grow(rest)
-        return len(rest) if judged and crc_is_good(rest) else 0
+        evaluation = SHORTEST_FRAME <= len(rest) <= LONGEST_FRAME and not may_grow(rest)
+        return len(rest) if evaluation and crc_is_good(rest) else 0
 
     def _read(self, rest: bytes) -> int:
         """Give the length of a request to us that begins here and only asks, or 0."""

@@ -50,7 +50,7 @@ TERMS = (
          "bmsd/core/emergency.py"),
     Term("force charge", "The request to the inverter to charge now, from the grid too.",
          "charge immediately, request",
-         "bmsd/core/reserve.py"),
+         "bmsd/core/low_battery.py"),
     Term("frozen", "A reading that does not change although it must.", "stuck"),
     Term("guard", "A second process that switches everything off when the core dies or hangs.", "supervisor",
          "bmsd/shutdown/guard.py"),
@@ -91,7 +91,7 @@ TERMS = (
     Term("UVP", "Under-voltage protection of a cell.", "CUV, overdischarge protection"),
     Term("UVPR", "Release of UVP: above it the alarm ends.", "recovery, hysteresis"),
     Term("weld detection", "Finding a contactor that stays closed although it was opened.", "stuck contactor",
-         "bmsd/core/contacts.py"),
+         "bmsd/core/weld_detection.py"),
     Term("write unlock", "A time in which Modbus masters may write, begun by somebody at the pack or by a PIN.",
          "unlock", "bmsd/links/modbus_lock.py"),
 )  # fmt: skip

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bmsd.config.load import Config, load
-from bmsd.core.types import Because
+from bmsd.core.types import InhibitCause
 from tests.benchmarks.deciding import quiet_collector
 from tests.benchmarks.reaction_pack import Pack
 from tests.benchmarks.reaction_trips import LINES, Trip, at_once
@@ -133,7 +133,7 @@ class Measuring:
         """Make sure that this protection opened the lines, and no other one before it."""
         pack, trip, p = self._pack, self.trip, self.config.parameters
         if trip.unknown:
-            if not any(reason.because is Because.UNKNOWN for reason in self._against(names)):
+            if not any(reason.because is InhibitCause.UNKNOWN for reason in self._against(names)):
                 raise TripError(f"{trip.name}: nothing is unknown; {self._told()}")
             pack.pass_time(p.unknown_grace_ms + 8 * p.period_ms)
         state = pack.control.state.alarms[self._index()]
@@ -150,8 +150,8 @@ class Measuring:
 
     def _against(self, names: Iterable[str]) -> list:
         out = self._pack.out
-        fields = {"main": ("against_charge", "against_discharge")}
-        of = [field for name in names for field in fields.get(name, (f"against_{name}",))]
+        fields = {"main": ("charge_inhibits", "discharge_inhibits")}
+        of = [field for name in names for field in fields.get(name, (f"{name}_inhibits",))]
         return [reason for field in of for reason in getattr(out, field)]
 
     def _told(self) -> str:

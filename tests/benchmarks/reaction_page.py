@@ -44,10 +44,10 @@ def figures(series: Series | None, *, short: bool = False) -> str:
 
 def verdict(rows: Mapping[str, Series]) -> str:
     """Say whether the budget is kept; an idle machine is not asked."""
-    judged = {kind: one for kind, one in rows.items() if kind != "idle"}
-    if not all(one.late_ms for one in judged.values()):
+    evaluation = {kind: one for kind, one in rows.items() if kind != "idle"}
+    if not all(one.late_ms for one in evaluation.values()):
         return "**nothing measured**"
-    over = {kind: percentile(one.late_ms, 999) - budget_ms(kind) for kind, one in judged.items()}
+    over = {kind: percentile(one.late_ms, 999) - budget_ms(kind) for kind, one in evaluation.items()}
     missed = [f"{KINDS[kind][0]} by {ms:.1f} ms" for kind, ms in over.items() if ms > 0]
     return f"**missed**: {', '.join(missed)}" if missed else "kept"
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from bmsd.core import opening
+from bmsd.core import deferred_opening
 from bmsd.core.alarms import compare
+from bmsd.core.cross_check import WINDOW
 from bmsd.core.heater_watch import STUCK_MS
-from bmsd.core.physics import WINDOW
-from bmsd.core.plausible import Held, believe
-from bmsd.core.types import Because, ChipFault, Measurement, Reason, Request
+from bmsd.core.plausible import HeldReadings, validate
+from bmsd.core.types import ChipFault, Inhibit, InhibitCause, Measurement, Request
 from bmsd.tables.alarms import ALARMS, BY_NAME, Alarm, Block
 from bmsd.tables.parameters import Parameters
 from tests.benchmarks.reaction_pack import Pack
@@ -83,13 +83,13 @@ class Trip:
 
     def wait_ms(self, p: Parameters) -> int:
         """Give how long the contacts may wait for little current."""
-        return opening.longest_ms(p, [Reason(Because.ALARM, self.alarm)])
+        return deferred_opening.longest_ms(p, [Inhibit(InhibitCause.ALARM, self.alarm)])
 
     def is_shown(self, pack: Pack, measurement: Measurement) -> bool:
         """Tell whether registers or inputs show the cause now."""
         if self.shows is not None:
             return self.shows(pack, measurement)
-        values, _ = believe(Held(), measurement, 0, pack.config.parameters)
+        values, _ = validate(HeldReadings(), measurement, 0, pack.config.parameters)
         rule = next(rule for rule in pack.control.settings.table if rule.name == self.alarm)
         return compare(rule, getattr(values, rule.value))[0] is True
 

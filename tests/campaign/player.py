@@ -131,7 +131,7 @@ class Player:
             outcome.latched = tuple(sorted(report.latched(control.state)))
             outcome.why = tuple(
                 f"{reason.because.name.lower()} {reason.name}".strip()
-                for reason in (*control.out.against_charge, *control.out.against_discharge)
+                for reason in (*control.out.charge_inhibits, *control.out.discharge_inhibits)
             )
         return outcome
 

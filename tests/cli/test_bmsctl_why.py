@@ -7,7 +7,7 @@ import json
 import pytest
 
 from bmsd.cli.why import THINGS, why_text
-from bmsd.core.types import Because
+from bmsd.core.types import InhibitCause
 from bmsd.tables.alarms import ALARMS, Block
 
 
@@ -112,13 +112,13 @@ def test_waiting_says_how_long(runtime) -> None:
     assert text.endswith("stays off for at least 5 s (contactor_min_off_s). 3 s are left.")
 
 
-@pytest.mark.parametrize("because", list(Because), ids=lambda because: because.name)
+@pytest.mark.parametrize("because", list(InhibitCause), ids=lambda because: because.name)
 @pytest.mark.parametrize("what", THINGS)
 def test_every_reason_has_a_sentence(because, what) -> None:
     for values in ({}, {"start_good_cycles": 8, "heater_max_ma": 3000}):
         snapshot = {"at_ms": 1, "points": {}, "why": {what: [{"because": because.value, "name": "cell_mv"}]}}
         text = why_text(what, snapshot, values)
-        if because is not Because.ALARM:
+        if because is not InhibitCause.ALARM:
             assert "Reason:" not in text
         assert text.endswith(".")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bmsd.core.types import ALL_OFF, AfeState, Because, ChipFault
+from bmsd.core.types import ALL_OFF, AfeState, ChipFault, InhibitCause
 from tests.support.bench_inputs import Pack
 
 
@@ -17,7 +17,9 @@ def test_its_cells_are_known_and_nothing_closes() -> None:
     assert not pack.state.started
     assert pack.state.commands == ALL_OFF
     assert pack.out.limits.charge_ma == pack.out.limits.discharge_ma == 0
-    assert Because.UNKNOWN in {reason.because for reason in pack.out.against_charge if reason.name == "afe"}
+    assert InhibitCause.UNKNOWN in {
+        reason.because for reason in pack.out.charge_inhibits if reason.name == "afe"
+    }
 
 
 def test_a_cell_in_trouble_is_told_of_meanwhile() -> None:

@@ -27,7 +27,7 @@ def test_a_start_knows_nothing_and_commands_nothing() -> None:
     for switch in (state.charge, state.discharge, state.main, state.heater, state.precharge.relay):
         assert switch == SwitchState(False, None, (), 0)
     assert state.soc is state.override is None
-    assert (state.resets, state.shorts, state.astray) == (0, (), ())
+    assert (state.resets, state.shorts, state.suspects) == (0, (), ())
     assert (state.force_charge, state.full_charge) == (False, False)
     assert state.common == CommonState(Block.NONE, None, False, None)
     assert not state.charge_path

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from bmsd.core import bus
+from bmsd.core import live_load_side
 from bmsd.core.alarms import ALL_QUIET, AlarmState, Finding
-from bmsd.core.bus import NAME, NOT_WATCHED, BusState, beside
 from bmsd.core.contactors import PrechargeState
+from bmsd.core.live_load_side import NAME, NOT_WATCHED, LoadSideState, beside
 from bmsd.core.switching import SwitchState
 from bmsd.core.types import Request
 from bmsd.tables.alarms import ALARMS, BY_NAME, Block
@@ -20,20 +20,27 @@ HOLD_MS = SETTINGS.parameters.bus_hold_ms
 T = 9_000_000
 OFF, ON = SwitchState(False, T - 3_600_000), SwitchState(True, T - 3_600_000)
 RAISED = tuple(AlarmState(row.name == NAME) for row in ALARMS)
-STANDS = BusState(T - HOLD_MS, 13_200)
+STANDS = LoadSideState(T - HOLD_MS, 13_200)
 UNSEEN = {NAME: Finding(None)}
 FIRST = [Request("switch", name, False, "uid 0") for name in ("charge", "discharge")]
 
 
 def look(
-    before: BusState, load_mv: int | None = 13_200, *, switches=(OFF, OFF), alarms=ALL_QUIET, **changed: Any
-) -> tuple[BusState, dict[str, Finding]]:
-    return bus.watch(SETTINGS, before, switches, believed(SETTINGS, load_mv=load_mv, **changed), alarms, T)
+    before: LoadSideState,
+    load_mv: int | None = 13_200,
+    *,
+    switches=(OFF, OFF),
+    alarms=ALL_QUIET,
+    **changed: Any,
+) -> tuple[LoadSideState, dict[str, Finding]]:
+    return live_load_side.watch(
+        SETTINGS, before, switches, believed(SETTINGS, load_mv=load_mv, **changed), alarms, T
+    )
 
 
 def test_it_is_told_of_at_its_time_and_not_a_millisecond_before() -> None:
     assert look(STANDS) == (STANDS, {NAME: Finding(True, 13_200)})
-    sooner = BusState(T - HOLD_MS + 1, 13_200)
+    sooner = LoadSideState(T - HOLD_MS + 1, 13_200)
     assert look(sooner) == (sooner, {})
 
 
@@ -42,17 +49,17 @@ def test_it_is_told_of_at_its_time_and_not_a_millisecond_before() -> None:
 )
 def test_between_half_of_the_pack_and_a_little_above_it(load_mv, watched) -> None:
     """Below it runs down, above it another source holds it."""
-    assert look(NOT_WATCHED, load_mv) == (BusState(T, load_mv) if watched else NOT_WATCHED, {})
+    assert look(NOT_WATCHED, load_mv) == (LoadSideState(T, load_mv) if watched else NOT_WATCHED, {})
 
 
 def test_one_that_falls_begins_anew() -> None:
     """Capacitors run down, however slowly: by a fiftieth within the time."""
     assert look(STANDS, 12_936)[1] == {NAME: Finding(True, 12_936)}
-    assert look(STANDS, 12_935) == (BusState(T, 12_935), {})
+    assert look(STANDS, 12_935) == (LoadSideState(T, 12_935), {})
 
 
 def test_one_that_rises_with_the_pack_is_watched_from_its_highest() -> None:
-    assert look(STANDS, 13_300)[0] == BusState(T - HOLD_MS, 13_300)
+    assert look(STANDS, 13_300)[0] == LoadSideState(T - HOLD_MS, 13_300)
 
 
 @pytest.mark.parametrize("lost", [{"load_mv": None}, {"cell_mv": (None, 3300, 3300, 3300)}])
@@ -74,7 +81,7 @@ def test_with_anything_on_nothing_is_said(switches) -> None:
 
 def test_switches_that_never_moved_or_have_settled_are_off() -> None:
     settled = SwitchState(False, T - 500)
-    assert look(NOT_WATCHED, switches=(SwitchState(), settled))[0] == BusState(T, 13_200)
+    assert look(NOT_WATCHED, switches=(SwitchState(), settled))[0] == LoadSideState(T, 13_200)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +94,7 @@ def test_one_source_that_feeds_both_sides_is_no_weld(charger_mv, told) -> None:
     for topology in ("common", "afe"):
         values = believed(SETTINGS, load_mv=13_200, charger_mv=charger_mv)
         one_bus = make_settings(topology=topology)
-        assert bus.watch(one_bus, STANDS, (OFF, OFF), values, ALL_QUIET, T)[1]
+        assert live_load_side.watch(one_bus, STANDS, (OFF, OFF), values, ALL_QUIET, T)[1]
 
 
 @pytest.mark.parametrize(("charger_mv", "told"), [(51_000, False), (51_001, True)])
@@ -95,12 +102,12 @@ def test_one_source_is_a_fiftieth_of_any_voltage_apart_and_no_further(charger_mv
     """1 V of 50 V."""
     sixteen = make_settings(cells=16)
     values = believed(sixteen, cell_mv=(3125,) * 16, stack_mv=50_000, load_mv=50_000, charger_mv=charger_mv)
-    stands = BusState(T - sixteen.parameters.bus_hold_ms, 50_000)
-    assert bool(bus.watch(sixteen, stands, (OFF, OFF), values, ALL_QUIET, T)[1]) is told
+    stands = LoadSideState(T - sixteen.parameters.bus_hold_ms, 50_000)
+    assert bool(live_load_side.watch(sixteen, stands, (OFF, OFF), values, ALL_QUIET, T)[1]) is told
 
 
 def test_a_warning_stays_while_the_time_runs_again() -> None:
-    assert look(BusState(T - 1000, 13_200), alarms=RAISED)[1] == UNSEEN
+    assert look(LoadSideState(T - 1000, 13_200), alarms=RAISED)[1] == UNSEEN
 
 
 def test_what_joins_pack_and_load_side_in_each_topology() -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from bmsd.core.contactors import PrechargeState
-from bmsd.core.silence import begun_anew
+from bmsd.core.silence import begun_again
 from bmsd.core.state import begin
 from bmsd.core.step import step
 from bmsd.core.switching import SwitchState
@@ -61,7 +61,7 @@ def test_each_switch_that_was_on_went_off_now_and_keeps_what_was_counted(on) -> 
     each = {name: used if name == on else off for name in ("charge", "discharge", "main", "heater", "relay")}
     relay = each.pop("relay")
     state = replace(begin(0), **each, precharge=PrechargeState(relay, 2))
-    after = begun_anew(state, now_ms)
+    after = begun_again(state, now_ms)
     rests = {**each, "relay": relay, on: SwitchState(False, now_ms, (1000, 8000), 8)}
     assert after.precharge == PrechargeState(rests.pop("relay"), 2)
     assert {name: getattr(after, name) for name in rests} == rests
@@ -104,7 +104,7 @@ def test_the_heater_goes_off_and_rests() -> None:
 def test_a_pack_that_had_closed_nothing_is_the_same_but_for_its_start(more) -> None:
     pack = Pack(make_settings(**more))
     pack.run(1000)
-    after = begun_anew(pack.state, pack.now_ms)
+    after = begun_again(pack.state, pack.now_ms)
     assert (after.charge, after.discharge, after.main) == (
         pack.state.charge,
         pack.state.discharge,

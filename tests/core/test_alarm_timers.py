@@ -8,7 +8,7 @@ import pytest
 
 from bmsd.core import alarms
 from bmsd.core.alarms import ALL_QUIET, QUIET, AlarmState, Finding, Rule, advance, compare
-from bmsd.core.plausible import Held, Reading, Values, believe
+from bmsd.core.plausible import HeldReadings, Reading, Values, validate
 from bmsd.core.types import ChipFault, Event, Measurement
 from bmsd.tables.alarms import ALARMS, BY_NAME, Block
 from tests.support.bench_inputs import make_settings
@@ -22,7 +22,7 @@ OVER, UNDER, CURRENT = RULES["cell_ovp"], RULES["cell_uvp"], RULES["charge_ocp2"
 
 def believed() -> Values:
     measured = Measurement((3300,) * 4, 13_200, 0, 0, 0, (250, 250), 300, ChipFault.NONE)
-    return believe(Held(), measured, 0, SETTINGS.parameters)[0]
+    return validate(HeldReadings(), measured, 0, SETTINGS.parameters)[0]
 
 
 class Row:
@@ -244,7 +244,7 @@ def test_the_short_way_sees_every_row_that_compares(name) -> None:
 def test_everything_wrong_at_once_is_no_good_cycle() -> None:
     """S1, S2: where nothing is in order, what is beyond its limit trips beside all that is unknown."""
     measured = Measurement((3700, 1900, None, 3300), None, 0, 0, None, (700, -300), 900, ChipFault.NONE)
-    values = believe(Held(), measured, 0, SETTINGS.parameters)[0]
+    values = validate(HeldReadings(), measured, 0, SETTINGS.parameters)[0]
     states, _ = advance(SETTINGS.table, ALL_QUIET, values, {}, frozenset(), T)
     pending = {name for name, n in PLACE.items() if states[n].bad_since_ms == T}
     assert pending == {

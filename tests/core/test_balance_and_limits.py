@@ -8,7 +8,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from bmsd.core import balance
-from bmsd.core.plausible import Held, Values, believe
+from bmsd.core.plausible import HeldReadings, Values, validate
 from bmsd.core.types import ChipFault, Measurement, Request
 from bmsd.tables.alarms import Block
 from tests.support.bench_inputs import Pack, make_settings
@@ -20,7 +20,7 @@ cell = st.one_of(st.none(), st.integers(2500, 3700), st.integers(3405, 3440))
 def believed(cells: list[int | None], settings=EIGHT) -> Values:
     known = sum(mv or 0 for mv in cells)
     measured = Measurement(tuple(cells), known, 0, 0, 0, (250, 250), 300, ChipFault.NONE)
-    return believe(Held(), measured, 0, settings.parameters)[0]
+    return validate(HeldReadings(), measured, 0, settings.parameters)[0]
 
 
 def chosen(

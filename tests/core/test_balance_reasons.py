@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from bmsd.core import balance
-from bmsd.core.plausible import Held, Reading, Values, believe
+from bmsd.core.plausible import HeldReadings, Reading, Values, validate
 from bmsd.core.settings import Settings
-from bmsd.core.types import Because, ChipFault, Measurement, Reason
+from bmsd.core.types import ChipFault, Inhibit, InhibitCause, Measurement
 from bmsd.tables.alarms import Block
 from tests.support.bench_inputs import make_settings
 
@@ -19,12 +19,12 @@ UNEVEN = (3405, 3405, 3420, 3405, 3405, 3405, 3405, 3405)
 
 def believed(cells: tuple[int | None, ...], settings: Settings = EIGHT) -> Values:
     measured = Measurement(cells, sum(mv or 0 for mv in cells), 0, 0, 0, (250, 250), 300, ChipFault.NONE)
-    return believe(Held(), measured, 0, settings.parameters)[0]
+    return validate(HeldReadings(), measured, 0, settings.parameters)[0]
 
 
 def decided(
     values: Values | None = None, settings: Settings = EIGHT, **more: Any
-) -> tuple[int, Reason | None]:
+) -> tuple[int, Inhibit | None]:
     given: dict[str, Any] = {"block": Block.NONE, "unknown": (), "consent": True, "started": True, **more}
     return balance.decide(settings, values or believed(UNEVEN), 0, **given)
 
@@ -33,23 +33,23 @@ def test_with_nothing_against_it_the_high_cell_is_balanced() -> None:
     assert decided() == (0b100, None)
 
 
-LOST = Reason(Because.UNKNOWN, "battery_decic")
+LOST = Inhibit(InhibitCause.UNKNOWN, "battery_decic")
 
 
 @pytest.mark.parametrize(
     ("more", "why"),
     [
-        ({"settings": make_settings(cells=8, balancing=False)}, Reason(Because.NOT_FITTED, "balance")),
-        ({"consent": False}, Reason(Because.OPERATOR, "balance")),
-        ({"started": False}, Reason(Because.STARTING)),
-        ({"block": Block.BALANCE}, Reason(Because.ALARM)),
-        ({"unknown": (LOST, Reason(Because.UNKNOWN, "stack_mv"))}, LOST),
-        ({"values": believed((3420, None, *(3405,) * 6))}, Reason(Because.UNKNOWN, "cell_mv")),
-        ({"values": believed((3405,) * 8)}, Reason(Because.NOT_NEEDED, "cell_spread")),
-        ({"values": believed((3405,) * 7 + (3415,))}, Reason(Because.NOT_NEEDED, "cell_spread")),
-        ({"values": believed((3300,) * 7 + (3390,))}, Reason(Because.NOT_NEEDED, "cell_max")),
+        ({"settings": make_settings(cells=8, balancing=False)}, Inhibit(InhibitCause.NOT_FITTED, "balance")),
+        ({"consent": False}, Inhibit(InhibitCause.OPERATOR, "balance")),
+        ({"started": False}, Inhibit(InhibitCause.STARTING)),
+        ({"block": Block.BALANCE}, Inhibit(InhibitCause.ALARM)),
+        ({"unknown": (LOST, Inhibit(InhibitCause.UNKNOWN, "stack_mv"))}, LOST),
+        ({"values": believed((3420, None, *(3405,) * 6))}, Inhibit(InhibitCause.UNKNOWN, "cell_mv")),
+        ({"values": believed((3405,) * 8)}, Inhibit(InhibitCause.NOT_NEEDED, "cell_spread")),
+        ({"values": believed((3405,) * 7 + (3415,))}, Inhibit(InhibitCause.NOT_NEEDED, "cell_spread")),
+        ({"values": believed((3300,) * 7 + (3390,))}, Inhibit(InhibitCause.NOT_NEEDED, "cell_max")),
     ],
-    ids=lambda given: given.because.value if isinstance(given, Reason) else "",
+    ids=lambda given: given.because.value if isinstance(given, Inhibit) else "",
 )
 def test_one_reason_alone_ends_it(more, why) -> None:
     assert decided(**more) == (0, why)
@@ -59,7 +59,7 @@ def test_one_reason_alone_ends_it(more, why) -> None:
 def test_a_lowest_cell_or_a_spread_that_is_not_known_ends_it(lost) -> None:
     """S2: even when no other list names it."""
     values = believed(UNEVEN)._replace(**{lost: Reading(None, False)})
-    assert decided(values) == (0, Reason(Because.UNKNOWN, "cell_mv"))
+    assert decided(values) == (0, Inhibit(InhibitCause.UNKNOWN, "cell_mv"))
 
 
 def test_without_a_lowest_cell_no_cell_is_chosen() -> None:

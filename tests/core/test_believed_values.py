@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bmsd.core.plausible import Held, Reading, Values, believe
+from bmsd.core.plausible import HeldReadings, Reading, Values, validate
 from bmsd.core.types import ChipFault, Measurement
 from tests.support.bench_inputs import make_parameters
 
@@ -19,11 +19,11 @@ class Reader:
     """A chain of polls, 250 ms apart."""
 
     def __init__(self) -> None:
-        self.held, self.now_ms = Held(), 0
+        self.held, self.now_ms = HeldReadings(), 0
 
     def read(self, measurement: Measurement | None = GOOD, after_ms: int = 250, **more: Any) -> Values:
         self.now_ms += after_ms
-        values, self.held = believe(self.held, measurement, self.now_ms, P, **more)
+        values, self.held = validate(self.held, measurement, self.now_ms, P, **more)
         return values
 
     def cells(self, *cells: int | None) -> Values:

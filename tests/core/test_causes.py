@@ -11,7 +11,7 @@ from bmsd.core import checks
 from bmsd.core.alarms import Finding
 from bmsd.core.contactors import PrechargeState
 from bmsd.core.heater_watch import Verdict
-from bmsd.core.plausible import Held, Values, believe
+from bmsd.core.plausible import HeldReadings, Values, validate
 from bmsd.core.settings import Settings
 from bmsd.core.switching import SwitchState
 from bmsd.core.types import AfeReport, AfeState, ChipFault, Commands, Inputs, Levels, Measurement
@@ -24,7 +24,7 @@ T = 3_000_000
 
 
 def believed(**changed: Any) -> Values:
-    return believe(Held(), replace(GOOD, **changed), 0, SETTINGS.parameters)[0]
+    return validate(HeldReadings(), replace(GOOD, **changed), 0, SETTINGS.parameters)[0]
 
 
 def lost(values: Values, settings: Settings = SETTINGS) -> dict[str, Finding]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from bmsd.core.alarms import Finding
+from bmsd.core.cross_check import WINDOW, CrossCheckState
 from bmsd.core.joints import BEYOND_MV, LESS, MORE, SHORT_OF_MV, STEPS, JointState, watch
-from bmsd.core.physics import WINDOW, PhysicsState
 from bmsd.tables.alarms import BY_NAME, Block
 
 REST = (3300, 3301, 3302, 3303)
@@ -19,9 +19,9 @@ def stepped(*drops: int) -> tuple[tuple[int, ...], ...]:
     return (REST,) * WINDOW + (after,) * WINDOW
 
 
-def currents(window: tuple[tuple[int, ...], ...], ma: int = -50_000) -> PhysicsState:
+def currents(window: tuple[tuple[int, ...], ...], ma: int = -50_000) -> CrossCheckState:
     recent = tuple((sum(cells), 0 if n < WINDOW else ma) for n, cells in enumerate(window))
-    return PhysicsState(recent)
+    return CrossCheckState(recent)
 
 
 def judged(window: tuple[tuple[int, ...], ...], odd: tuple[int, ...] = (), **more: int) -> tuple[int, ...]:
@@ -74,10 +74,10 @@ def test_a_step_against_the_current_is_another_fault() -> None:
 def test_four_steps_in_turn_are_told_and_a_good_one_ends_it() -> None:
     state = JointState()
     for turn in range(STEPS):
-        assert watch(state, PhysicsState(), REST, STEP_MV)[1] == {}
+        assert watch(state, CrossCheckState(), REST, STEP_MV)[1] == {}
         state = JointState((), judged(stepped(40, 0, 40, 40), state.odd))
         assert state.odd == (0, turn + 1, 0, 0)
-    assert watch(state, PhysicsState(), REST, STEP_MV)[1] == {"cell_step": Finding(True, None, 2)}
+    assert watch(state, CrossCheckState(), REST, STEP_MV)[1] == {"cell_step": Finding(True, None, 2)}
     assert judged(stepped(40, 0, 40, 40), state.odd) == state.odd, "no more than that is counted"
     assert judged(stepped(40, 40, 40, 40), state.odd) == (0, 0, 0, 0)
 
@@ -87,7 +87,7 @@ def test_an_unknown_cell_begins_the_window_anew_and_forgets_nothing_else() -> No
     window = stepped(40, 0, 40, 40)
     lost = watch(JointState(window[:-1], (0, STEPS, 0, 0)), currents(window), (*REST[:3], None), STEP_MV)
     assert lost == (JointState((), (0, STEPS, 0, 0)), {"cell_step": Finding(True, None, 2)})
-    assert watch(JointState(window[:-1]), PhysicsState(), REST, STEP_MV)[0].recent == ()
+    assert watch(JointState(window[:-1]), CrossCheckState(), REST, STEP_MV)[0].recent == ()
 
 
 def test_a_measurement_of_another_size_begins_anew() -> None:
@@ -110,7 +110,7 @@ def counted(
     before = (3300,) * len(rises)
     after = [tuple(3300 + (rise + n) // WINDOW for rise in rises) for n in range(WINDOW)]
     window = ((before,) * WINDOW + tuple(after))[: len(physics)]
-    state, found = watch(JointState(window[:-1]), PhysicsState(physics), window[-1], step_mv)
+    state, found = watch(JointState(window[:-1]), CrossCheckState(physics), window[-1], step_mv)
     assert found == {}
     return state.odd
 
@@ -194,14 +194,14 @@ def test_the_current_changes_with_the_voltage_at_the_step_itself(side, mas, is_j
 def test_the_window_goes_on_and_forgets_its_oldest_reading() -> None:
     state, cells = JointState(), [(3300 + n,) * 4 for n in range(3 * WINDOW)]
     for seen in cells:
-        state = watch(state, PhysicsState(STEP), seen, STEP_MV)[0]
+        state = watch(state, CrossCheckState(STEP), seen, STEP_MV)[0]
     assert state.recent == tuple(cells[-2 * WINDOW :])
 
 
 def test_what_was_counted_is_told_in_every_cycle() -> None:
     """Whether or not there is a step in it."""
     told = {"cell_step": Finding(True, None, 2)}
-    for physics in (PhysicsState(STEP), PhysicsState(((13_200, 0),)), PhysicsState()):
+    for physics in (CrossCheckState(STEP), CrossCheckState(((13_200, 0),)), CrossCheckState()):
         assert watch(JointState((), (0, STEPS, 0, 0)), physics, REST, STEP_MV)[1] == told
 
 

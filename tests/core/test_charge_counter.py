@@ -11,7 +11,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from bmsd.core import soc
-from bmsd.core.plausible import Held, Values, believe
+from bmsd.core.plausible import HeldReadings, Values, validate
 from bmsd.core.soc import SocState
 from bmsd.core.types import ChipFault, Measurement
 from bmsd.tables.chemistries import CHEMISTRIES
@@ -24,7 +24,7 @@ HALF = SocState(WHOLE // 2, 50, synchronised=True)
 
 def values(mv: int | None = 3300, ma: int | None = 0, decic: int | None = 250) -> Values:
     measured = Measurement((mv,) * 4, 13_200, 0, 0, ma, (decic, decic), 300, ChipFault.NONE)
-    return believe(Held(), measured, 0, PACK.parameters)[0]
+    return validate(HeldReadings(), measured, 0, PACK.parameters)[0]
 
 
 class Counter:

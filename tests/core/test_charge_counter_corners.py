@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bmsd.core import soc
-from bmsd.core.plausible import Held, Values, believe
+from bmsd.core.plausible import HeldReadings, Values, validate
 from bmsd.core.soc import SocState
 from bmsd.core.types import ChipFault, Measurement
 from tests.support.bench_inputs import make_settings
@@ -16,7 +16,7 @@ WHOLE = PACK.capacity_mah * 3_600_000
 
 def values(mv: int, ma: int) -> Values:
     measured = Measurement((mv,) * 4, 4 * mv, 0, 0, ma, (250, 250), 300, ChipFault.NONE)
-    return believe(Held(), measured, 0, PACK.parameters)[0]
+    return validate(HeldReadings(), measured, 0, PACK.parameters)[0]
 
 
 def run(state: SocState, seconds: int, mv: int, ma, start_ms: int = 1000) -> SocState:

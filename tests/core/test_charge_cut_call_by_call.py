@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from bmsd.core import cut
+from bmsd.core import charge_cut
 from bmsd.core.alarms import ALL_QUIET
 from bmsd.core.diode import Diode, Diodes
 from bmsd.core.plausible import UNKNOWN
 from bmsd.core.settings import Settings
 from bmsd.core.state import CommonState, State
 from bmsd.core.switching import SwitchState
-from bmsd.core.types import AfeReport, AfeState, Because, Inputs, Levels, Reason
+from bmsd.core.types import AfeReport, AfeState, Inhibit, InhibitCause, Inputs, Levels
 from bmsd.tables.alarms import Block
 from tests.support.bench_inputs import believed, make_settings
 
@@ -22,9 +22,9 @@ T = 6_000_000
 LIMIT_MA = 2000
 """2 % of 100 A."""
 OPENED, CLOSED = SwitchState(False, T - 60_000), SwitchState(True, T - 60_000)
-FIRST = Reason(Because.CHARGE_FIRST, "charge")
-FLOWS = Reason(Because.CHARGE_FLOWS, "current_ma")
-NOT_PROVED = Reason(Because.NOT_PROVED_CUT, "charger_mv")
+FIRST = Inhibit(InhibitCause.CHARGE_FIRST, "charge")
+FLOWS = Inhibit(InhibitCause.CHARGE_FLOWS, "current_ma")
+NOT_PROVED = Inhibit(InhibitCause.NOT_PROVED_CUT, "charger_mv")
 NOTHING_READ = Levels()
 
 
@@ -36,12 +36,12 @@ def against(
     state: dict[str, Any] | None = None,
     lost: dict[str, Any] | None = None,
     **measured: Any,
-) -> Reason | None:
+) -> Inhibit | None:
     """Judge a pack beside a dead charger's side, with everything open and nothing flowing, but for what is given."""
     inputs = Inputs(T, AfeReport(AfeState.READY, None), lines, contacts)
     values = believed(settings, **measured)._replace(**(lost or {}))
     before: dict[str, Any] = {"charge": OPENED, "main": OPENED, **(state or {})}
-    return cut.against_heat(settings, State(ALL_QUIET, **before), values, inputs)
+    return charge_cut.against_heat(settings, State(ALL_QUIET, **before), values, inputs)
 
 
 @pytest.mark.parametrize("settings", [SPLIT, COMMON, FETS])

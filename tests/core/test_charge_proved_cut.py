@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from bmsd.core.types import Because, Levels, Reason
+from bmsd.core.types import Inhibit, InhibitCause, Levels
 from tests.core.test_chip_fets import fets
 from tests.core.test_common_contactor import Common
 from tests.core.test_common_contactor import make as make_common
@@ -25,10 +25,10 @@ def bare(apart_mv: int) -> Pack:
     return pack
 
 
-def why(pack: Pack) -> Because:
+def why(pack: Pack) -> InhibitCause:
     assert pack.out is not None
     assert not pack.state.commands.heater
-    return pack.out.against_heater[0].because
+    return pack.out.heater_inhibits[0].because
 
 
 @pytest.mark.parametrize(("apart_mv", "on"), [(0, False), (99, False), (100, True), (2000, True)])
@@ -37,10 +37,12 @@ def test_without_a_contact_the_charger_side_must_stand_apart_from_the_pack(apart
     pack = bare(apart_mv)
     assert pack.state.commands.heater is on
     if not on:
-        assert why(pack) is Because.NOT_PROVED_CUT
+        assert why(pack) is InhibitCause.NOT_PROVED_CUT
 
 
-@pytest.mark.parametrize(("apart_mv", "because"), [(-99, Because.NOT_PROVED_CUT), (-100, Because.NO_CHARGER)])
+@pytest.mark.parametrize(
+    ("apart_mv", "because"), [(-99, InhibitCause.NOT_PROVED_CUT), (-100, InhibitCause.NO_CHARGER)]
+)
 def test_a_side_below_the_pack_is_apart_as_well(apart_mv, because) -> None:
     """S3: a dead side shows that nothing joins it to the pack."""
     pack = bare(apart_mv)
@@ -52,7 +54,7 @@ def test_an_unknown_side_proves_nothing() -> None:
     pack = bare(0)
     pack.charger_mv = None
     pack.cycle(after_ms=1001)
-    assert why(pack) is Because.NOT_PROVED_CUT
+    assert why(pack) is InhibitCause.NOT_PROVED_CUT
 
 
 @pytest.mark.parametrize(("current_ma", "on"), [(LIMIT_MA, True), (LIMIT_MA + 1, False)])
@@ -67,7 +69,7 @@ def test_a_charge_current_ends_the_heat_in_the_same_cycle(contact, current_ma, o
     pack.cycle()
     assert pack.state.commands.heater is on
     if not on:
-        assert why(pack) is Because.CHARGE_FLOWS
+        assert why(pack) is InhibitCause.CHARGE_FLOWS
 
 
 @pytest.mark.parametrize(("after_ms", "on"), [(1750, True), (2000, False)])
@@ -96,19 +98,19 @@ def test_a_weld_behind_which_a_charger_charges_is_never_heated() -> None:
     for _ in range(240):
         pack.cycle()
         assert not pack.state.commands.heater
-    assert why(pack) is Because.CHARGE_FLOWS
+    assert why(pack) is InhibitCause.CHARGE_FLOWS
     pack.current_ma = 0
     for _ in range(240):
         pack.cycle()
         assert not pack.state.commands.heater
-    assert why(pack) in {Because.NOT_PROVED_CUT, Because.ALARM}
+    assert why(pack) in {InhibitCause.NOT_PROVED_CUT, InhibitCause.ALARM}
 
 
 def test_a_contact_that_reads_open_is_proof_at_any_voltage() -> None:
     """S3."""
     pack = Pack(battery=list(COLD_C), charger_mv=13_206)
     pack.run(10_000)
-    assert why(pack) is Because.NO_CHARGER
+    assert why(pack) is InhibitCause.NO_CHARGER
 
 
 def test_a_contact_that_is_lost_is_no_proof() -> None:
@@ -117,7 +119,7 @@ def test_a_contact_that_is_lost_is_no_proof() -> None:
     pack.run(10_000)
     pack.feedback = Levels()
     pack.cycle()
-    assert why(pack) is Because.NOT_PROVED_CUT
+    assert why(pack) is InhibitCause.NOT_PROVED_CUT
 
 
 def test_a_charger_that_the_heater_pulls_down_past_the_pack_is_no_weld() -> None:
@@ -162,7 +164,7 @@ def test_behind_the_chips_own_fets_a_charge_current_ends_the_heat() -> None:
     pack.current_ma = LIMIT_MA + 1
     pack.cycle()
     assert pack.out is not None
-    assert pack.out.against_heater == (Reason(Because.CHARGE_FLOWS, "current_ma"),)
+    assert pack.out.heater_inhibits == (Inhibit(InhibitCause.CHARGE_FLOWS, "current_ma"),)
 
 
 def test_a_started_pack_says_that_charge_comes_first() -> None:
@@ -170,4 +172,4 @@ def test_a_started_pack_says_that_charge_comes_first() -> None:
     pack = cold()
     pack.feedback = Levels(charge=True)
     pack.cycle()
-    assert why(pack) is Because.CHARGE_FIRST
+    assert why(pack) is InhibitCause.CHARGE_FIRST

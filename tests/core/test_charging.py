@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from bmsd.core import charging, soc
-from bmsd.core.charging import Charging, Phase, Seen
-from bmsd.core.plausible import Held, Values, believe
+from bmsd.core.charging import Charging, ChargingInputs, Phase
+from bmsd.core.plausible import HeldReadings, Values, validate
 from bmsd.core.soc import MAMS_PER_MAH, SocState
 from bmsd.core.types import ChipFault, Measurement
 from tests.support.bench_inputs import make_settings
@@ -22,18 +22,22 @@ BULK, ABSORPTION, FLOAT, REST = Phase.BULK, Phase.ABSORPTION, Phase.FLOAT, Phase
 
 def believed(*cells: int | None) -> Values:
     measured = Measurement((*cells, *[3300] * (8 - len(cells))), None, 0, 0, 0, (250,), 300, ChipFault.NONE)
-    return believe(Held(), measured, 0, EIGHT.parameters)[0]
+    return validate(HeldReadings(), measured, 0, EIGHT.parameters)[0]
 
 
 def counter(permille: int, *, full: bool = False) -> SocState:
     return SocState(WHOLE * permille // 1000, 5, full=full)
 
 
-def seen(mv: int | None = 3300, permille: int = 500, *, full=False, closed=True, asked=False) -> Seen:
-    return Seen(believed(mv), counter(permille, full=full), closed, asked)
+def seen(
+    mv: int | None = 3300, permille: int = 500, *, full=False, closed=True, asked=False
+) -> ChargingInputs:
+    return ChargingInputs(believed(mv), counter(permille, full=full), closed, asked)
 
 
-def after(state: Charging, what: Seen, for_ms: int, every_ms: int = 5000, settings=EIGHT) -> Charging:
+def after(
+    state: Charging, what: ChargingInputs, for_ms: int, every_ms: int = 5000, settings=EIGHT
+) -> Charging:
     """Let time pass from the state's last cycle on."""
     now_ms = end_ms = state.last_ms
     end_ms += for_ms
@@ -68,7 +72,10 @@ def test_an_unknown_cell_moves_no_phase() -> None:
     """S2: neither into absorption nor out of it."""
     assert after(absorbing(), seen(None), 1000).phase is ABSORPTION
     assert (
-        after(Charging(last_ms=0), Seen(believed(None, 3500), counter(900), True, False), 1000).phase is BULK
+        after(
+            Charging(last_ms=0), ChargingInputs(believed(None, 3500), counter(900), True, False), 1000
+        ).phase
+        is BULK
     )
 
 
@@ -82,7 +89,7 @@ def test_full_ends_a_charge_when_balancing_has_had_its_time_and_not_before() -> 
 def test_without_full_a_charge_ends_when_it_lasts_too_long() -> None:
     assert after(absorbing(), seen(3440, 900), MOST_MS - 1).phase is ABSORPTION
     assert after(absorbing(), seen(3440, 900), MOST_MS).phase is REST
-    blind = Seen(believed(3440), None, True, False)
+    blind = ChargingInputs(believed(3440), None, True, False)
     assert after(absorbing(), blind, MOST_MS).phase is REST
 
 
@@ -113,7 +120,7 @@ def test_a_new_charge_begins_below_its_state_of_charge(permille, phase) -> None:
 
 
 def test_a_new_charge_begins_when_the_lowest_cell_is_low_for_a_minute() -> None:
-    low = Seen(believed(3299), counter(1000), True, False)
+    low = ChargingInputs(believed(3299), counter(1000), True, False)
     assert after(over(), seen(3300, 1000), 600_000).phase is REST
     state = charging.advance(EIGHT, over(), low, 27_600, 1000)
     assert charging.advance(EIGHT, state, low, 27_600, 60_999).phase is REST
@@ -124,11 +131,13 @@ def test_a_new_charge_begins_when_the_lowest_cell_is_low_for_a_minute() -> None:
 
 def test_an_unknown_cell_does_not_end_the_minute() -> None:
     """S2: an unknown value does not reset a running timer."""
-    low = Seen(believed(3299), counter(1000), True, False)
+    low = ChargingInputs(believed(3299), counter(1000), True, False)
     state = charging.advance(EIGHT, over(), low, 27_600, 1000)
-    state = charging.advance(EIGHT, state, Seen(believed(None), counter(1000), True, False), 27_600, 30_000)
+    state = charging.advance(
+        EIGHT, state, ChargingInputs(believed(None), counter(1000), True, False), 27_600, 30_000
+    )
     assert charging.advance(EIGHT, state, low, 27_600, 61_000).phase is BULK
-    blind = Seen(believed(*[None] * 8), None, True, False)
+    blind = ChargingInputs(believed(*[None] * 8), None, True, False)
     assert after(over(), blind, 600_000).phase is REST
 
 
@@ -202,7 +211,7 @@ def test_a_full_charge_ends_the_request(permille, left) -> None:
 def test_the_time_without_a_full_charge_is_counted(current_ma) -> None:
     """An unknown current stops no clock."""
     measured = Measurement((3300,) * 8, None, 0, 0, current_ma, (250,), 300, ChipFault.NONE)
-    values = believe(Held(), measured, 0, EIGHT.parameters)[0]
+    values = validate(HeldReadings(), measured, 0, EIGHT.parameters)[0]
     state = replace(counter(600), last_ms=1000)
     for now_ms in (1250, 1500, 61_500):
         state = soc.advance(EIGHT, state, values, now_ms)[0]

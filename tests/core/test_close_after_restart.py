@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from bmsd.core.state import Consent, begin
-from bmsd.core.types import ALL_OFF, Because, Request
+from bmsd.core.types import ALL_OFF, InhibitCause, Request
 from bmsd.tables.alarms import Block
 from tests.support.bench_inputs import START_MS, Pack
 
@@ -24,8 +24,8 @@ def test_nothing_closes_by_itself() -> None:
         out = pack.cycle(after_ms=1000)
         assert out.commands == ALL_OFF
     assert pack.state.started
-    for reasons in (pack.out.against_charge, pack.out.against_discharge):
-        assert [reason.because for reason in reasons] == [Because.NOT_ASKED]
+    for reasons in (pack.out.charge_inhibits, pack.out.discharge_inhibits):
+        assert [reason.because for reason in reasons] == [InhibitCause.NOT_ASKED]
     assert pack.out.limits.charge_ma == pack.out.limits.discharge_ma == 0
 
 
@@ -55,7 +55,7 @@ def test_switching_off_is_not_asking() -> None:
     pack.cycle(Request("switch", "balance", True, "uid 0"))
     pack.run(10_000)
     assert not pack.state.commands.charge
-    assert {r.because for r in pack.out.against_charge} == {Because.OPERATOR, Because.NOT_ASKED}
+    assert {r.because for r in pack.out.charge_inhibits} == {InhibitCause.OPERATOR, InhibitCause.NOT_ASKED}
 
 
 def test_an_override_is_not_that_word() -> None:
@@ -85,7 +85,7 @@ def test_the_heater_waits_for_charging_to_be_asked_for() -> None:
     pack = waiting(battery=[-80, -75], charger_mv=16_000)
     pack.run(20_000)
     assert not pack.state.commands.heater
-    assert pack.out.against_heater[0].because is Because.NOT_ASKED
+    assert pack.out.heater_inhibits[0].because is InhibitCause.NOT_ASKED
     pack.cycle(Request("switch", "charge", True, "uid 0"))
     pack.run(5000)
     assert pack.state.commands.heater

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bmsd.core.types import Because, ChipFault, Inputs, Levels, Measurement, Request
+from bmsd.core.types import ChipFault, InhibitCause, Inputs, Levels, Measurement, Request
 from tests.support.bench_inputs import PERIOD_MS, Pack, make_settings
 
 OFF = {name: Request("switch", name, False, "uid 0") for name in ("charge", "discharge")}
@@ -97,7 +97,7 @@ def test_a_full_cell_asks_for_zero_charge_and_keeps_the_house_supplied() -> None
     assert pack.told == (False, True)
     assert pack.out is not None
     assert not pack.out.charge_allowed
-    assert [r.because for r in pack.out.against_charge] == [Because.ALARM, Because.TOLD_ZERO]
+    assert [r.because for r in pack.out.charge_inhibits] == [InhibitCause.ALARM, InhibitCause.TOLD_ZERO]
 
 
 def test_an_empty_cell_asks_for_zero_discharge_and_can_still_be_charged() -> None:
@@ -258,7 +258,9 @@ def test_the_direction_that_is_allowed_says_why_the_contactor_is_open() -> None:
     pack.cycle()
     assert pack.out is not None
     assert pack.out.charge_allowed
-    assert [(r.because, r.name) for r in pack.out.against_charge] == [(Because.OTHER_DIRECTION, "discharge")]
+    assert [(r.because, r.name) for r in pack.out.charge_inhibits] == [
+        (InhibitCause.OTHER_DIRECTION, "discharge")
+    ]
 
 
 def test_an_operator_forbids_one_direction_with_the_contactor_closed_and_both_open_it() -> None:

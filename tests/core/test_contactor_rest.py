@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bmsd.core.types import Because, Request
+from bmsd.core.types import InhibitCause, Request
 from tests.support.bench_inputs import Pack, make_settings
 
 HOUR_MS = 3_600_000
@@ -34,8 +34,8 @@ def test_it_rests_for_its_time_and_not_a_millisecond_less() -> None:
     pack.cycle(ON, after_ms=4999)
     assert not pack.state.commands.charge
     assert pack.out is not None
-    assert pack.out.against_charge[0].because is Because.MIN_OFF
-    assert pack.out.against_charge[0].until_ms == pack.now_ms + 1
+    assert pack.out.charge_inhibits[0].because is InhibitCause.MIN_OFF
+    assert pack.out.charge_inhibits[0].until_ms == pack.now_ms + 1
     pack.cycle(after_ms=1)
     assert pack.state.commands.charge
 
@@ -52,7 +52,7 @@ def test_it_closes_so_often_in_an_hour_and_no_more(most: int) -> None:
     pack.cycle(ON, after_ms=5000)
     assert not pack.state.commands.charge
     assert pack.out is not None
-    assert pack.out.against_charge[0].because is Because.OPERATIONS
+    assert pack.out.charge_inhibits[0].because is InhibitCause.OPERATIONS
     pack.at(first_ms + HOUR_MS - 1)
     assert not pack.state.commands.charge
     pack.at(first_ms + HOUR_MS)

@@ -41,7 +41,7 @@ def test_a_current_through_open_contactors_is_a_weld_at_its_time_and_not_before(
     pack = opened()
     pack.current_ma = current_ma
     pack.cycle(after_ms=SETTLE_MS - 1)
-    assert not pack.state.astray, "the contacts may still move"
+    assert not pack.state.suspects, "the contacts may still move"
     pack.cycle(after_ms=1)
     pack.cycle(after_ms=PROOF_MS - 1)
     assert not pack.active()

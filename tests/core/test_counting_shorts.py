@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bmsd.core.alarms import Finding
-from bmsd.core.shorts import count, number
+from bmsd.core.short_circuits import count, number
 from bmsd.core.switching import HOUR_MS
 from bmsd.core.types import Event
 

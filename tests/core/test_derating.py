@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bmsd.core import derating
 from bmsd.core.derating import Share
-from bmsd.core.plausible import Held, Values, believe
+from bmsd.core.plausible import HeldReadings, Values, validate
 from bmsd.core.types import ChipFault, Measurement
 from tests.support.bench_inputs import make_settings
 
@@ -24,7 +24,7 @@ BY_SOC = make_settings(
 def believed(mv: int | None = 3300, battery=(250, 250), others: int = 3300) -> Values:
     cells = (others,) * 7 + (mv,)
     measured = Measurement(cells, None, 0, 0, 0, battery, 300, ChipFault.NONE)
-    return believe(Held(), measured, 0, EIGHT.parameters)[0]
+    return validate(HeldReadings(), measured, 0, EIGHT.parameters)[0]
 
 
 def charge(values: Values, soc: int | None = 500, *, resting: bool = False, settings=EIGHT) -> Share:

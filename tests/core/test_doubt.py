@@ -8,7 +8,7 @@ from bmsd.core import checks
 from bmsd.core.alarms import ALL_QUIET, Finding
 from bmsd.core.checks import NOT_SEEN
 from bmsd.core.doubt import SAME_MV, Doubt, explained, follow
-from bmsd.core.plausible import NOT_HIGH, NOT_LOW, UNKNOWN, Held, Reading, Values, believe
+from bmsd.core.plausible import NOT_HIGH, NOT_LOW, UNKNOWN, HeldReadings, Reading, Values, validate
 from bmsd.core.types import ChipFault, Measurement
 from bmsd.tables.alarms import BY_NAME, Block
 from tests.support.bench_inputs import Pack, believed, make_settings
@@ -287,7 +287,7 @@ def test_it_ends_at_recovery_and_not_at_the_limit(error_mv, bad_mv, better_mv, g
     assert not made.alarm(alarm).active
 
 
-def judged(off_mv: int, high: Reading = NOT_HIGH, low: Reading = NOT_LOW) -> dict[str, Finding]:
+def evaluation(off_mv: int, high: Reading = NOT_HIGH, low: Reading = NOT_LOW) -> dict[str, Finding]:
     """Judge a difference, and the worst that a cell may be by it."""
     settings = make_settings(chosen=QUICK)
     values = believed(settings)._replace(
@@ -298,19 +298,19 @@ def judged(off_mv: int, high: Reading = NOT_HIGH, low: Reading = NOT_LOW) -> dic
 
 @pytest.mark.parametrize("possible", [NOT_HIGH, Reading(3700, True, 2)])
 def test_up_to_what_the_chip_errs_by_nothing_is_found(possible) -> None:
-    assert judged(ERROR_MV, possible) == {}
-    assert judged(ERROR_MV + 1, possible)["stack_doubtful"] == Finding(True, ERROR_MV + 1)
+    assert evaluation(ERROR_MV, possible) == {}
+    assert evaluation(ERROR_MV + 1, possible)["stack_doubtful"] == Finding(True, ERROR_MV + 1)
 
 
 def test_a_worst_cell_that_is_unknown_is_neither_high_nor_low() -> None:
     """S2: the difference itself is told all the same."""
     doubtful = {"stack_doubtful": Finding(True, 300)}
-    assert judged(300, UNKNOWN, UNKNOWN) == doubtful
-    assert judged(300, UNKNOWN, Reading(2699, True, 3)) == {
+    assert evaluation(300, UNKNOWN, UNKNOWN) == doubtful
+    assert evaluation(300, UNKNOWN, Reading(2699, True, 3)) == {
         **doubtful,
         "cell_may_be_low": Finding(True, 2699, 3),
     }
-    assert judged(300, Reading(3601, True, 3), UNKNOWN) == {
+    assert evaluation(300, Reading(3601, True, 3), UNKNOWN) == {
         **doubtful,
         "cell_may_be_high": Finding(True, 3601, 3),
     }
@@ -323,10 +323,10 @@ OFF_CELLS = (3000, 3100, 3300, 3310)
 def doubted(sign: int = 1, known: bool = True, **measured: object) -> Values:
     """Believe cells of which two read too low by 300 and 200 mV, or too high: the stack says so."""
     errors = ((1, -300 * sign), (2, -200 * sign)) if known else ()
-    held = Held(doubt=Doubt(500 * sign, OFF_CELLS, errors))
+    held = HeldReadings(doubt=Doubt(500 * sign, OFF_CELLS, errors))
     given = {"cell_mv": OFF_CELLS, "stack_mv": sum(OFF_CELLS) + 500 * sign, **measured}
     made = Measurement(**{**GOOD_POLL, **given})  # type: ignore[arg-type]
-    return believe(held, made, T, make_settings().parameters)[0]
+    return validate(held, made, T, make_settings().parameters)[0]
 
 
 GOOD_POLL: dict[str, object] = {

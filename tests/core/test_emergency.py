@@ -8,9 +8,9 @@ import pytest
 
 from bmsd.core import emergency, permissions
 from bmsd.core.alarms import AlarmState
-from bmsd.core.plausible import believe
+from bmsd.core.plausible import validate
 from bmsd.core.state import begin
-from bmsd.core.types import AfeState, Because, ChipFault, Reason, Request
+from bmsd.core.types import AfeState, ChipFault, Inhibit, InhibitCause, Request
 from bmsd.tables.alarms import ALARMS, BY_NAME, Block
 from tests.support.bench_inputs import PERIOD_MS, Pack, make_settings
 
@@ -91,7 +91,7 @@ def test_all_lifted_alarms_together_do_not_lift_one_that_is_not() -> None:
 @pytest.mark.parametrize("lifts", [Block.NONE, CHARGE | DISCHARGE])
 def test_start_operator_and_unknown_values_are_not_lifted(block, lifts) -> None:
     """S10, S1, S13: what is no alarm is never lifted."""
-    unknown = (Reason(Because.UNKNOWN, "cell_mv"),)
+    unknown = (Inhibit(InhibitCause.UNKNOWN, "cell_mv"),)
     assert permissions.against((), block, unknown, started=True, consent=True, lifts=lifts)
     assert permissions.against((), block, (), started=False, consent=True, lifts=lifts)
     assert permissions.against((), block, (), started=True, consent=False, lifts=lifts)
@@ -241,7 +241,7 @@ def test_nothing_is_lifted_where_a_last_limit_cannot_be_judged(value, lost, left
     pack = Pack().started()
     setattr(pack, value, lost)
     p = pack.settings.parameters
-    values, _ = believe(pack.state.held, pack.measurement(), pack.now_ms + 60_000, p, switch_sensor=True)
+    values, _ = validate(pack.state.held, pack.measurement(), pack.now_ms + 60_000, p, switch_sensor=True)
     reached = emergency.reach(pack.settings, emergency.Override(pack.now_ms), values)
     assert reached.lifts == left
     assert reached.spent == Block.NONE, "an unknown value ends nothing for good"
@@ -313,7 +313,7 @@ def test_a_contactor_that_used_up_its_hour_may_close_again() -> None:
         pack.cycle(Request("switch", "charge", True))
         pack.run(6000)
     assert not pack.state.commands.charge
-    assert pack.out.against_charge[-1].because is Because.OPERATIONS
+    assert pack.out.charge_inhibits[-1].because is InhibitCause.OPERATIONS
     pack.cycle(ON)
     pack.run(1000)
     assert pack.state.commands.charge

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bmsd.core import sleep
-from bmsd.core.sleep import Situation, SleepState, advance
+from bmsd.core.sleep import SleepInputs, SleepState, advance
 from bmsd.tables.parameters import Parameters
 from tests.support.bench_inputs import believed, make_settings
 
@@ -23,10 +23,10 @@ STALE = {"stack_mv": None}
 """A reading is missing in this cycle."""
 
 
-def seen(*, values: dict[str, Any] | None = None, **more: Any) -> Situation:
+def seen(*, values: dict[str, Any] | None = None, **more: Any) -> SleepInputs:
     """Give a cycle of a started pack that nobody uses, and in which nothing happens."""
     nothing = dict.fromkeys(("busy", "fault", "raised", "asked", "pressed", "empty", "charge_closed"), False)
-    return Situation(believed(SETTINGS, **(values or {})), now_ms=T, **{"started": True, **nothing, **more})
+    return SleepInputs(believed(SETTINGS, **(values or {})), now_ms=T, **{"started": True, **nothing, **more})
 
 
 def after(state: SleepState, p: Parameters = P, **more: Any) -> SleepState:

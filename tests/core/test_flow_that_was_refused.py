@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from bmsd.core import flow, obedience
+from bmsd.core import forbidden_current, limit_compliance
 from bmsd.core.alarms import AlarmState, Finding
+from bmsd.core.limit_compliance import HighestLimits, SentLimits, past_contactors, tell
 from bmsd.core.limits import Limits
-from bmsd.core.obedience import Highest, Told, past_contactors, tell
-from bmsd.core.plausible import Held, Reading, Values, believe
+from bmsd.core.plausible import HeldReadings, Reading, Values, validate
 from bmsd.core.state import NOTHING_REFUSED, CommonState, Refusal, Refusals, begin
 from bmsd.core.switching import SwitchState
 from bmsd.core.types import ChipFault, Event, Measurement
@@ -23,40 +23,40 @@ SETTINGS = make_settings(chosen=TOLERANCES)
 FROM_PACK = make_settings(chosen={**TOLERANCES, "heater_max_ma": 2500}, heater_from_pack=True)
 OVER_MV = SETTINGS.parameters.limit_tolerance_mv
 T, REACT_MS = 4_000_000, 10_000
-LOW, HIGH = Highest(13_800, 10_000, 20_000), Highest(14_000, 12_000, 25_000)
+LOW, HIGH = HighestLimits(13_800, 10_000, 20_000), HighestLimits(14_000, 12_000, 25_000)
 
 
 def believed(current_ma: int | None = 0, cell_mv: int | None = 3300) -> Values:
     measured = Measurement((cell_mv,) * 4, 13_200, 0, 0, current_ma, (250, 250), 300, ChipFault.NONE)
-    return believe(Held(), measured, 0, SETTINGS.parameters)[0]
+    return validate(HeldReadings(), measured, 0, SETTINGS.parameters)[0]
 
 
-def told(one: Highest | None = LOW, other: Highest | None = LOW) -> Told:
-    return Told(T, one, other)
+def told(one: HighestLimits | None = LOW, other: HighestLimits | None = LOW) -> SentLimits:
+    return SentLimits(T, one, other)
 
 
-def limits(settings, told: Told, values: Values, *, closed: bool = True) -> dict[str, Finding]:
+def limits(settings, told: SentLimits, values: Values, *, closed: bool = True) -> dict[str, Finding]:
     """Judge with a contactor closed, unless a test opens it."""
-    return obedience.limits(settings, told, values, closed=closed)
+    return limit_compliance.limits(settings, told, values, closed=closed)
 
 
-def as_limits(most: Highest) -> Limits:
+def as_limits(most: HighestLimits) -> Limits:
     return Limits(most.charge_mv, 1, most.discharge_ma, 11_111, most.charge_ma)
 
 
 def test_what_is_told_first_is_not_judged_yet() -> None:
-    assert tell(Told(), as_limits(LOW), REACT_MS, T) == Told(T, LOW, None)
+    assert tell(SentLimits(), as_limits(LOW), REACT_MS, T) == SentLimits(T, LOW, None)
     assert tell(told(LOW, None), as_limits(LOW), REACT_MS, T + REACT_MS - 1) == told(LOW, None)
 
 
 def test_a_machine_that_has_just_booted_begins_like_any_other() -> None:
-    assert tell(Told(), as_limits(LOW), REACT_MS, 5) == Told(5, LOW, None)
+    assert tell(SentLimits(), as_limits(LOW), REACT_MS, 5) == SentLimits(5, LOW, None)
 
 
 def test_after_the_time_to_react_a_new_stretch_begins() -> None:
     after = T + REACT_MS
-    assert tell(told(HIGH, None), as_limits(LOW), REACT_MS, after) == Told(after, LOW, HIGH)
-    assert tell(told(HIGH, LOW), as_limits(HIGH), REACT_MS, after) == Told(after, HIGH, HIGH)
+    assert tell(told(HIGH, None), as_limits(LOW), REACT_MS, after) == SentLimits(after, LOW, HIGH)
+    assert tell(told(HIGH, LOW), as_limits(HIGH), REACT_MS, after) == SentLimits(after, HIGH, HIGH)
 
 
 @pytest.mark.parametrize("name", ["charge_mv", "charge_ma", "discharge_ma"])
@@ -67,7 +67,7 @@ def test_within_a_stretch_the_highest_of_each_counts(name) -> None:
     assert tell(told(LOW, HIGH), as_limits(less), REACT_MS, T + 1) == told(LOW, HIGH)
 
 
-@pytest.mark.parametrize("early", [Told(), told(LOW, None), told(None, LOW)])
+@pytest.mark.parametrize("early", [SentLimits(), told(LOW, None), told(None, LOW)])
 def test_nothing_is_held_against_an_inverter_that_was_told_too_shortly_ago(early) -> None:
     assert limits(SETTINGS, early, believed(90_000)) == {}
 
@@ -217,7 +217,7 @@ COMMON = make_settings(
 
 def refused(block: Block, ma: int | None, **more: Any) -> dict[str, Finding]:
     given: dict[str, Any] = {"main": CLOSED, "common": CommonState(block), **more}
-    return flow.findings(COMMON, replace(begin(START_MS), **given), believed(ma))
+    return forbidden_current.findings(COMMON, replace(begin(START_MS), **given), believed(ma))
 
 
 def test_a_current_that_was_told_zero_is_found_in_its_direction() -> None:
@@ -238,7 +238,7 @@ def test_an_unknown_current_is_neither_stopped_nor_not() -> None:
 def test_nothing_is_held_against_an_open_contactor_a_direction_that_may_or_two_contactors() -> None:
     assert refused(BOTH, 9000, main=OPEN) == refused(Block.NONE, 9000) == {}
     two = replace(begin(START_MS), main=CLOSED, common=CommonState(BOTH))
-    assert flow.findings(SETTINGS, two, believed(9000)) == {}
+    assert forbidden_current.findings(SETTINGS, two, believed(9000)) == {}
 
 
 def opened(block: Block, *active: str) -> dict[str, Finding]:
@@ -253,7 +253,9 @@ def paused(openings: int, opened_ms: int, direction: str = "charge", **more: Any
     states = tuple(AlarmState(row.name == name) for row in ALARMS)
     refusals = Refusals(**{direction: Refusal(T - 9_000_000, openings, opened_ms)})
     state = replace(begin(START_MS), main=OPEN, common=CommonState(BOTH), alarms=states, refusals=refusals)
-    return flow.patient(COMMON, state, flow.findings(COMMON, state, believed(0)), T, **more)
+    return forbidden_current.patient(
+        COMMON, state, forbidden_current.findings(COMMON, state, believed(0)), T, **more
+    )
 
 
 @pytest.mark.parametrize("direction", ["charge", "discharge"])
@@ -274,14 +276,14 @@ def test_a_first_pause_longer_than_an_hour_grows_no_more() -> None:
     state = replace(begin(START_MS), refusals=Refusals(Refusal(T, 5, T)))
     states = tuple(AlarmState(row.name == "charge_not_stopped") for row in ALARMS)
     state = replace(state, main=OPEN, alarms=states)
-    assert flow.patient(slow, state, {}, T) == {}
+    assert forbidden_current.patient(slow, state, {}, T) == {}
 
 
 def pausing(settings=COMMON, main: SwitchState = OPEN, *, active: bool = True) -> dict[str, Finding]:
     """Judge a cycle without a finding, within the pause after the fifth opening."""
     states = tuple(AlarmState(active and row.name == "charge_not_stopped") for row in ALARMS)
     given = {"main": main, "alarms": states, "refusals": Refusals(Refusal(T, 5, T))}
-    return flow.patient(settings, replace(begin(START_MS), **given), {}, T)
+    return forbidden_current.patient(settings, replace(begin(START_MS), **given), {}, T)
 
 
 def test_a_pause_holds_only_an_open_contactor_whose_alarm_is_active() -> None:
@@ -293,7 +295,7 @@ def test_a_pause_holds_only_an_open_contactor_whose_alarm_is_active() -> None:
 
 def test_two_contactors_wait_for_nobody() -> None:
     found = {"charge_not_stopped": Finding(True, 9000)}
-    assert flow.patient(SETTINGS, begin(START_MS), found, T) == found
+    assert forbidden_current.patient(SETTINGS, begin(START_MS), found, T) == found
     assert pausing(SETTINGS) == {}
 
 
@@ -309,9 +311,9 @@ def told_for(ms: int | None, ma: int | None = 2001, *, openings: int = 0, settin
         common=CommonState(Block.CHARGE),
         refusals=Refusals(Refusal(since_ms, openings, T - 400_000)),
     )
-    return flow.patient(settings, state, flow.findings(settings, state, believed(ma)), T)[
-        "charge_not_stopped"
-    ]
+    return forbidden_current.patient(
+        settings, state, forbidden_current.findings(settings, state, believed(ma)), T
+    )["charge_not_stopped"]
 
 
 def test_an_inverter_has_the_time_that_it_is_known_to_need() -> None:
@@ -342,7 +344,7 @@ def test_who_went_on_before_is_known_at_once(settings) -> None:
 def remembered(before: Refusals, refused: Block, *raised: str, main=CLOSED, settings=COMMON) -> Refusals:
     state = replace(begin(START_MS), refusals=before)
     events = tuple(Event(T, "alarm", name, "raised") for name in raised)
-    return flow.remember(settings, state, refused, main, events, T)
+    return forbidden_current.remember(settings, state, refused, main, events, T)
 
 
 @pytest.mark.parametrize("none", [NOTHING_REFUSED, Refusals()])
@@ -358,7 +360,10 @@ def test_what_is_remembered_of_a_direction(none) -> None:
         5, 12, T
     )
     cleared = (Event(T, "alarm", "charge_not_stopped", "cleared"),)
-    assert flow.remember(COMMON, begin(START_MS), Block.CHARGE, CLOSED, cleared, T).charge.openings == 0
+    assert (
+        forbidden_current.remember(COMMON, begin(START_MS), Block.CHARGE, CLOSED, cleared, T).charge.openings
+        == 0
+    )
 
 
 @pytest.mark.parametrize(("closed_ms", "openings"), [(3_599_999, 3), (3_600_000, 0)])
@@ -375,7 +380,7 @@ def test_two_contactors_remember_nothing() -> None:
 
 def test_the_alarms_of_a_current_that_goes_on_are_named() -> None:
     """What they forbid is no direction of its own, else none of them would ever end."""
-    assert {row.name for row in ALARMS if row.name.endswith("_not_stopped")} == flow.NOT_STOPPED
+    assert {row.name for row in ALARMS if row.name.endswith("_not_stopped")} == forbidden_current.NOT_STOPPED
 
 
 def test_a_running_heater_is_no_load_of_the_inverter() -> None:
@@ -385,6 +390,8 @@ def test_a_running_heater_is_no_load_of_the_inverter() -> None:
     assert refused(Block.DISCHARGE, -5001, **heats) == {"discharge_not_stopped": Finding(True, 5001)}
     state = replace(begin(START_MS), main=CLOSED, common=CommonState(Block.DISCHARGE), **heats)
     lost = believed(-3001)._replace(pack_mv=Reading(None, False))
-    assert flow.findings(COMMON, state, lost) == {"discharge_not_stopped": Finding(True, 3001)}
+    assert forbidden_current.findings(COMMON, state, lost) == {"discharge_not_stopped": Finding(True, 3001)}
     for other in (replace(COMMON, heater_mohm=None), replace(COMMON, heater_from_pack=False)):
-        assert flow.findings(other, state, believed(-3001)) == {"discharge_not_stopped": Finding(True, 3001)}
+        assert forbidden_current.findings(other, state, believed(-3001)) == {
+            "discharge_not_stopped": Finding(True, 3001)
+        }

@@ -10,14 +10,14 @@ import pytest
 from bmsd.core import heating
 from bmsd.core.alarms import ALL_QUIET, AlarmState
 from bmsd.core.diode import Diode, Diodes
+from bmsd.core.evaluation import evaluate
 from bmsd.core.heating import Heated
-from bmsd.core.judge import judge
 from bmsd.core.settings import Settings
 from bmsd.core.soc import MAMS_PER_MAH, SocState
 from bmsd.core.state import CommonState, begin
 from bmsd.core.supply import READY_MS, SupplyState
 from bmsd.core.switching import SwitchState
-from bmsd.core.types import Because, Reason
+from bmsd.core.types import Inhibit, InhibitCause
 from bmsd.tables.alarms import ALARMS, BOTH, Block
 from tests.support.bench_inputs import START_MS, Pack, make_settings
 
@@ -36,7 +36,7 @@ def heated(
     settings: Settings = SPLIT,
     *,
     alarms: tuple[AlarmState, ...] = COLD,
-    judged: dict[str, Any] | None = None,
+    evaluation: dict[str, Any] | None = None,
     readings: dict[str, Any] | None = None,
     **state: Any,
 ) -> Heated:
@@ -44,8 +44,8 @@ def heated(
     pack = Pack(settings, now_ms=T, battery=[-80, -80], **(readings or ALONE))
     before = replace(begin(T, soc_state=LOW), **{"charge": OFF, "discharge": OFF, "main": OFF, **state})
     inputs = pack.inputs()
-    found = judge(settings, before, inputs)._replace(
-        alarms=alarms, **{"block": Block.CHARGE, **(judged or {})}
+    found = evaluate(settings, before, inputs)._replace(
+        alarms=alarms, **{"block": Block.CHARGE, **(evaluation or {})}
     )
     return heating.advance(settings, before, found, (), inputs, started=True)
 
@@ -63,13 +63,13 @@ def test_heat_is_demanded_where_a_heater_is_fitted_and_the_cells_are_too_cold_to
 
 def test_a_start_that_waits_for_an_operator_says_so_of_the_heater() -> None:
     """S13: what may not be charged yet needs no heat."""
-    assert heated(judged={"asked_for": Block.DISCHARGE}).wait == Reason(Because.NOT_ASKED, "charge")
-    assert heated(judged={"asked_for": BOTH}).wait == Reason(Because.LOW_CHARGE, "soc_permille")
+    assert heated(evaluation={"asked_for": Block.DISCHARGE}).wait == Inhibit(InhibitCause.NOT_ASKED, "charge")
+    assert heated(evaluation={"asked_for": BOTH}).wait == Inhibit(InhibitCause.LOW_CHARGE, "soc_permille")
 
 
 def test_a_charge_that_was_never_counted_pays_for_no_heat() -> None:
     """S2, S4."""
-    assert heated(judged={"soc": None}).wait == Reason(Because.LOW_CHARGE, "soc_permille")
+    assert heated(evaluation={"soc": None}).wait == Inhibit(InhibitCause.LOW_CHARGE, "soc_permille")
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,10 @@ def test_a_charge_that_was_never_counted_pays_for_no_heat() -> None:
 def test_a_low_pack_asks_only_an_inverter_that_is_told_and_joined_to_it(settings, state, is_joined) -> None:
     """S4: on two contactors the way of the charge is open in the cold. Here the load is not known yet."""
     told = {"common": CommonState(Block.CHARGE)}
-    asks, asks_none = Reason(Because.LOAD_UNKNOWN, "current_ma"), Reason(Because.LOW_CHARGE, "soc_permille")
+    asks, asks_none = (
+        Inhibit(InhibitCause.LOAD_UNKNOWN, "current_ma"),
+        Inhibit(InhibitCause.LOW_CHARGE, "soc_permille"),
+    )
     assert heated(settings, **told, **state).wait == (asks if is_joined else asks_none)
 
 
@@ -154,7 +157,7 @@ def test_what_is_learned_in_a_cycle_counts_in_it() -> None:
     ready = {"supply": SupplyState(alive_ms=T - READY_MS)}
     assert heated(**ready, readings=ABOVE).wait is None
     gone = heated(**ready, readings=ALONE)
-    assert (gone.wait, gone.supply.alive_ms) == (Reason(Because.LOW_CHARGE, "soc_permille"), None)
+    assert (gone.wait, gone.supply.alive_ms) == (Inhibit(InhibitCause.LOW_CHARGE, "soc_permille"), None)
 
 
 def test_where_no_heater_is_fitted_nothing_is_learned_of_its_supply() -> None:

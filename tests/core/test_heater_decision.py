@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from bmsd.core import heater
-from bmsd.core.heater import Situation, charger_present, decide, misfit, supply_mv
-from bmsd.core.plausible import Held, Reading, Values, believe
+from bmsd.core.heater import HeaterInputs, charger_present, decide, misfit, supply_mv
+from bmsd.core.plausible import HeldReadings, Reading, Values, validate
 from bmsd.core.settings import Settings
 from bmsd.core.supply import Lightest, SupplyState
 from bmsd.core.switching import SwitchState
-from bmsd.core.types import Because, ChipFault, Measurement, Reason
+from bmsd.core.types import ChipFault, Inhibit, InhibitCause, Measurement
 from bmsd.tables.alarms import Block
 from tests.support.bench_inputs import make_settings
 
@@ -32,16 +32,16 @@ def believed(
     measured = Measurement(
         (3300,) * 4, 13_200, charger_mv, 0, current_ma, (coldest, warmest), 300, ChipFault.NONE
     )
-    return believe(Held(), measured, 0, SETTINGS.parameters)[0]
+    return validate(HeldReadings(), measured, 0, SETTINGS.parameters)[0]
 
 
-def cold(values: Values | None = None, **more: Any) -> Situation:
+def cold(values: Values | None = None, **more: Any) -> HeaterInputs:
     """Give a situation in which the heater goes on, but for what is given."""
-    wanted = Situation(values or believed(), True, True, (), Block.NONE, True, 500, 1_000_000)
+    wanted = HeaterInputs(values or believed(), True, True, (), Block.NONE, True, 500, 1_000_000)
     return replace(wanted, **more)
 
 
-def reason(settings: Settings, at: Situation) -> Reason | None:
+def reason(settings: Settings, at: HeaterInputs) -> Inhibit | None:
     state, why = decide(settings, OFF, at)
     assert state.on is (why is None)
     return why
@@ -52,22 +52,22 @@ def test_with_nothing_against_it_it_goes_on() -> None:
     assert reason(FROM_PACK, cold()) is None
 
 
-LOST = Reason(Because.UNKNOWN, "cell_mv")
+LOST = Inhibit(InhibitCause.UNKNOWN, "cell_mv")
 
 
 @pytest.mark.parametrize(
     ("at", "why"),
     [
-        (cold(demanded=False), Reason(Because.NOT_NEEDED, "battery_min")),
-        (cold(started=False), Reason(Because.STARTING)),
-        (cold(block=Block.HEATER | Block.CHARGE), Reason(Because.ALARM)),
-        (cold(unknown=(LOST, Reason(Because.UNKNOWN, "stack_mv"))), LOST),
-        (cold(believed(coldest=50)), Reason(Because.NOT_NEEDED, "battery_min")),
-        (cold(believed(charger_mv=None)), Reason(Because.NO_SUPPLY)),
-        (cold(believed(charger_mv=13_200)), Reason(Because.NO_CHARGER)),
-        (cold(charge_is_open=False), Reason(Because.CHARGE_FIRST, "charge")),
+        (cold(demanded=False), Inhibit(InhibitCause.NOT_NEEDED, "battery_min")),
+        (cold(started=False), Inhibit(InhibitCause.STARTING)),
+        (cold(block=Block.HEATER | Block.CHARGE), Inhibit(InhibitCause.ALARM)),
+        (cold(unknown=(LOST, Inhibit(InhibitCause.UNKNOWN, "stack_mv"))), LOST),
+        (cold(believed(coldest=50)), Inhibit(InhibitCause.NOT_NEEDED, "battery_min")),
+        (cold(believed(charger_mv=None)), Inhibit(InhibitCause.NO_SUPPLY)),
+        (cold(believed(charger_mv=13_200)), Inhibit(InhibitCause.NO_CHARGER)),
+        (cold(charge_is_open=False), Inhibit(InhibitCause.CHARGE_FIRST, "charge")),
     ],
-    ids=lambda given: given.because.value if isinstance(given, Reason) else "",
+    ids=lambda given: given.because.value if isinstance(given, Inhibit) else "",
 )
 def test_one_reason_alone_keeps_it_off(at, why) -> None:
     """S3, S4."""
@@ -78,14 +78,14 @@ def test_one_reason_alone_keeps_it_off(at, why) -> None:
 def test_a_coldest_place_that_is_not_known_for_sure_keeps_it_off(coldest) -> None:
     """S4: never on while a battery temperature is unknown, even when no other list says so."""
     at = cold(believed()._replace(battery_min=coldest))
-    assert reason(SETTINGS, at) == Reason(Because.UNKNOWN, "battery_decic")
+    assert reason(SETTINGS, at) == Inhibit(InhibitCause.UNKNOWN, "battery_decic")
 
 
 def test_one_tenth_below_recovery_is_still_heated() -> None:
     assert reason(SETTINGS, cold(believed(coldest=49))) is None
 
 
-APART = Reason(Because.SENSORS_APART, "battery_spread")
+APART = Inhibit(InhibitCause.SENSORS_APART, "battery_spread")
 
 
 @pytest.mark.parametrize(("coldest", "why"), [(-150, None), (-151, APART)])
@@ -105,7 +105,7 @@ def test_a_sensor_half_way_to_the_upper_limit_keeps_it_off(warmest, is_on) -> No
     p = SETTINGS.parameters
     half = (p.charge_utpr_decic + p.charge_otpr_decic) // 2
     found = reason(SETTINGS, cold(believed(coldest=40, warmest=half + warmest)))
-    assert found == (None if is_on else Reason(Because.WARM_SENSOR, "battery_max"))
+    assert found == (None if is_on else Inhibit(InhibitCause.WARM_SENSOR, "battery_max"))
 
 
 def test_an_alarm_that_blocks_only_charging_does_not_end_heat() -> None:
@@ -113,20 +113,20 @@ def test_an_alarm_that_blocks_only_charging_does_not_end_heat() -> None:
 
 
 def test_without_a_heater_there_is_none() -> None:
-    assert reason(make_settings(heater_mohm=None), cold()) == Reason(Because.NOT_FITTED, "heater")
+    assert reason(make_settings(heater_mohm=None), cold()) == Inhibit(InhibitCause.NOT_FITTED, "heater")
 
 
 def test_a_supply_above_the_heaters_limits_keeps_it_off() -> None:
     """S4: 24 ohm bear 48.9 V for the 100 W of a small pack; the charger's side counts, being higher."""
     assert reason(SETTINGS, cold(believed(charger_mv=48_989))) is None
-    assert reason(SETTINGS, cold(believed(charger_mv=48_990))) == Reason(Because.OVER_LIMIT, "heater")
+    assert reason(SETTINGS, cold(believed(charger_mv=48_990))) == Inhibit(InhibitCause.OVER_LIMIT, "heater")
 
 
 @pytest.mark.parametrize(("permille", "is_on"), [(200, True), (199, False)])
 def test_a_pack_heats_itself_only_above_its_least_charge(permille, is_on) -> None:
     least = FROM_PACK.parameters.heater_min_soc_permille
     found = reason(FROM_PACK, cold(soc_permille=least + permille - 200))
-    assert found == (None if is_on else Reason(Because.LOW_CHARGE, "soc_permille"))
+    assert found == (None if is_on else Inhibit(InhibitCause.LOW_CHARGE, "soc_permille"))
 
 
 NOW_MS = 1_000_000
@@ -197,17 +197,17 @@ def test_an_empty_pack_in_the_cold_waits_for_a_charger_that_can_be_asked(setting
     [
         ({"supply": READY}, None),
         ({"joined": True, "supply": KNOWN}, None),
-        ({"joined": True}, Reason(Because.LOAD_UNKNOWN, "current_ma")),
-        ({"joined": True, "supply": PAUSES}, Reason(Because.NOT_PAID, "soc_permille", NOW_MS + 1)),
+        ({"joined": True}, Inhibit(InhibitCause.LOAD_UNKNOWN, "current_ma")),
+        ({"joined": True, "supply": PAUSES}, Inhibit(InhibitCause.NOT_PAID, "soc_permille", NOW_MS + 1)),
         ({"joined": True, "supply": replace(PAUSES, until_ms=NOW_MS)}, None),
-        ({}, Reason(Because.LOW_CHARGE, "soc_permille")),
-        ({"empty": True}, Reason(Because.LOW_CHARGE, "cell_min")),
-        ({"empty": True, "supply": READY}, Reason(Because.LOW_CHARGE, "cell_min")),
+        ({}, Inhibit(InhibitCause.LOW_CHARGE, "soc_permille")),
+        ({"empty": True}, Inhibit(InhibitCause.LOW_CHARGE, "cell_min")),
+        ({"empty": True, "supply": READY}, Inhibit(InhibitCause.LOW_CHARGE, "cell_min")),
         ({"empty": True, "joined": True}, None),
         ({"empty": True, "joined": True, "supply": READY}, None),
         (
             {"empty": True, "joined": True, "supply": PAUSES},
-            Reason(Because.NOT_PAID, "soc_permille", NOW_MS + 1),
+            Inhibit(InhibitCause.NOT_PAID, "soc_permille", NOW_MS + 1),
         ),
     ],
 )
@@ -221,7 +221,7 @@ def test_a_rest_that_is_not_over_names_the_heater() -> None:
     state, why = decide(SETTINGS, SwitchState(False, 999_999), cold())
     assert not state.on
     rest_ms = SETTINGS.parameters.heater_min_off_ms
-    assert why == Reason(Because.MIN_OFF, "heater", 999_999 + rest_ms)
+    assert why == Inhibit(InhibitCause.MIN_OFF, "heater", 999_999 + rest_ms)
     assert decide(SETTINGS, SwitchState(False, 1_000_000 - rest_ms), cold())[0].on
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from bmsd.core.heater import exceeds, least_mohm
 from bmsd.core.settings import heater_max_mw
-from bmsd.core.types import Because, Levels
+from bmsd.core.types import InhibitCause, Levels
 from tests.support.bench_inputs import Pack, cold, make_settings
 
 MINUTE_MS = 60_000
@@ -266,4 +266,4 @@ def test_a_pack_without_a_heater_is_never_heated() -> None:
     pack.run(10_000)
     assert not pack.state.commands.heater
     assert pack.out is not None
-    assert pack.out.against_heater[0].because is Because.NOT_FITTED
+    assert pack.out.heater_inhibits[0].because is InhibitCause.NOT_FITTED

@@ -9,7 +9,7 @@ import pytest
 
 from bmsd.core.soc import MAMS_PER_MAH, SocState
 from bmsd.core.state import begin
-from bmsd.core.types import Because, Reason, Request
+from bmsd.core.types import Inhibit, InhibitCause, Request
 from tests.core.test_chip_fets import FetPack
 from tests.core.test_common_contactor import WIRED, Common
 from tests.support.bench_inputs import PERIOD_MS, Pack, make_settings
@@ -33,10 +33,10 @@ def heats(pack: Pack) -> bool:
     return pack.state.commands.heater
 
 
-def why(pack: Pack) -> Reason:
+def why(pack: Pack) -> Inhibit:
     assert pack.out is not None
     assert not heats(pack)
-    return pack.out.against_heater[0]
+    return pack.out.heater_inhibits[0]
 
 
 # --- A heater on the charger's side -----------------------------------------------------------------------------
@@ -52,7 +52,7 @@ def test_a_charger_at_our_own_charge_voltage_is_seen_by_packs_of_every_size(cell
 @pytest.mark.parametrize("cells", [4, 16])
 def test_a_charger_is_no_charger_a_millivolt_below_the_margin(cells) -> None:
     """S3: 25 mV a cell."""
-    assert why(on_charger(cells, 3330, 3355 * cells - 1)).because is Because.NO_CHARGER
+    assert why(on_charger(cells, 3330, 3355 * cells - 1)).because is InhibitCause.NO_CHARGER
     assert heats(on_charger(cells, 3330, 3355 * cells))
 
 
@@ -81,7 +81,7 @@ def test_without_a_charger_a_cold_and_empty_pack_is_not_heated() -> None:
     """S4: and it wakes for the charger that comes."""
     pack = on_charger(4, 2550, 0)
     pack.run(1200_000, 10_000)
-    assert why(pack).because is Because.NO_CHARGER
+    assert why(pack).because is InhibitCause.NO_CHARGER
     pack.charger_mv = 14_400
     pack.run(40_000)
     assert heats(pack)
@@ -89,7 +89,7 @@ def test_without_a_charger_a_cold_and_empty_pack_is_not_heated() -> None:
 
 def test_below_its_floor_nothing_heats_a_cell() -> None:
     """S1: a damaged cell is looked at by a person first."""
-    assert why(on_charger(4, 1900, 14_400)).because is Because.ALARM
+    assert why(on_charger(4, 1900, 14_400)).because is InhibitCause.ALARM
 
 
 ALIVE_MS, TRIAL_MS = 30_000, 10_000
@@ -105,7 +105,7 @@ def test_a_side_that_lives_is_tried_when_what_it_kept_has_had_time_to_go() -> No
     pack = below()
     pack.cycle()
     pack.run(ALIVE_MS - PERIOD_MS)
-    assert why(pack) == Reason(Because.NO_CHARGER)
+    assert why(pack) == Inhibit(InhibitCause.NO_CHARGER)
     pack.run(2 * PERIOD_MS)
     assert heats(pack)
     pack.run(HOUR_MS // 4, 5000)
@@ -162,7 +162,7 @@ def test_a_charger_that_lasted_is_tried_again_without_a_pause() -> None:
         pack.run(TRIAL_MS)
         pack.charger_mv = 0
         pack.run(2000)
-        assert why(pack) == Reason(Because.NO_CHARGER)
+        assert why(pack) == Inhibit(InhibitCause.NO_CHARGER)
         pack.run(30_000)
 
 
@@ -202,7 +202,7 @@ def test_a_side_that_was_read_alive_and_reads_dead_is_dead() -> None:
     pack.until(lambda p: not p.state.commands.charge)
     pack.current_ma, pack.charger_mv = 0, 0
     pack.run(5000)
-    assert why(pack).because is Because.NO_CHARGER
+    assert why(pack).because is InhibitCause.NO_CHARGER
 
 
 def test_a_measured_current_shows_that_a_trial_heats_nothing() -> None:
@@ -236,7 +236,7 @@ def test_an_unknown_side_ends_heat_and_counts_against_nobody() -> None:
     pack.run(ALIVE_MS + 1000)
     pack.charger_mv = None
     pack.cycle(after_ms=1001)
-    assert why(pack).because is Because.NO_SUPPLY
+    assert why(pack).because is InhibitCause.NO_SUPPLY
     pack.charger_mv = PACK_MV - 50
     pack.run(ALIVE_MS + 2000)
     assert heats(pack)
@@ -305,7 +305,7 @@ def test_a_charger_pays_when_more_than_half_of_the_heat_comes_in(load_ma, paid) 
     pack.run(40_000)
     assert heats(pack) is paid
     if not paid:
-        assert why(pack).because is Because.NOT_PAID
+        assert why(pack).because is InhibitCause.NOT_PAID
 
 
 def test_an_unknown_current_pays_nothing() -> None:
@@ -349,7 +349,7 @@ def test_a_load_that_comes_and_goes_is_no_sign_of_a_charger() -> None:
     pack.until(heats, 30_000)
     pack.current_ma = -2000 - OWN_MA
     pack.run(MINUTE_MS)
-    assert why(pack).because is Because.NOT_PAID
+    assert why(pack).because is InhibitCause.NOT_PAID
 
 
 @pytest.mark.parametrize("first_ma", [1500, -300])
@@ -382,7 +382,7 @@ def test_a_trial_waits_until_the_load_is_known(after_ms) -> None:
     pack.battery = list(COLD)
     pack.until(lambda p: p.state.commands.main)
     pack.run(PAYS_MS - 1000)
-    assert why(pack).because is Because.LOAD_UNKNOWN
+    assert why(pack).because is InhibitCause.LOAD_UNKNOWN
     pack.run(2000)
     assert heats(pack)
 
@@ -412,7 +412,7 @@ def test_a_charge_current_forgets_the_trials_that_failed() -> None:
     for _ in range(360):
         pack.current_ma = -OWN_MA if heats(pack) else 0
         pack.cycle(after_ms=5000)
-    assert why(pack).because is Because.NOT_PAID
+    assert why(pack).because is InhibitCause.NOT_PAID
     pack.current_ma, pack.battery = 600, [100, 100]
     pack.run(20_000)
     pack.battery, pack.current_ma = list(COLD), 0
@@ -434,7 +434,7 @@ def test_an_inverter_that_charges_when_it_is_asked_for_heat_is_not_asked_again_f
     if not on:
         pack.current_ma = 0
         pack.run(HOUR_MS - 10_000, 5000)
-        assert why(pack).because is Because.NOT_PAID
+        assert why(pack).because is InhibitCause.NOT_PAID
         pack.run(11_000)
         assert heats(pack)
 
@@ -455,7 +455,7 @@ def test_a_payer_who_goes_ends_the_heat_within_half_a_minute() -> None:
 def test_an_inverter_that_hears_nothing_is_asked_for_nothing(fittings) -> None:
     """S4: nobody would pay."""
     pack = common(fittings=fittings)
-    assert why(pack) == Reason(Because.LOW_CHARGE, "soc_permille")
+    assert why(pack) == Inhibit(InhibitCause.LOW_CHARGE, "soc_permille")
     assert pack.out is not None
     assert pack.out.limits.heat_ma == 0
 
@@ -467,7 +467,7 @@ READY_MS = 600_000
 def test_for_a_charger_that_stands_ready_a_low_pack_spends_what_heat_takes(topology, kind) -> None:
     """S3: charge stays cut until it is warm, so nobody can pay at once; what is spent comes back."""
     pack = on_pack(199, kind, topology, fittings={"limits_told": False}, charger_mv=13_800)
-    assert why(pack) == Reason(Because.LOW_CHARGE, "soc_permille")
+    assert why(pack) == Inhibit(InhibitCause.LOW_CHARGE, "soc_permille")
     pack.run(READY_MS - PAYS_MS - 10_000, 1000)
     assert not heats(pack)
     pack.run(12_000)
@@ -488,7 +488,7 @@ def test_behind_the_chips_own_fets_a_charger_may_pay_beside_the_load() -> None:
     assert pack.out.limits.heat_ma == OWN_MA
     pack.current_ma = -OWN_MA
     pack.run(MINUTE_MS)
-    assert why(pack).because is Because.NOT_PAID
+    assert why(pack).because is InhibitCause.NOT_PAID
 
 
 # --- An empty pack with its heater on itself --------------------------------------------------------------------
@@ -605,7 +605,7 @@ def test_an_empty_pack_gives_nothing_for_heat_whoever_stands_ready(mv) -> None:
     """S4: below under-voltage, and below shutdown voltage."""
     pack = Pack(make_settings(heater_from_pack=True), cells=[mv] * 4, battery=list(COLD), charger_mv=14_400)
     pack.run(2 * READY_MS, 5000)
-    assert why(pack) == Reason(Because.LOW_CHARGE, "cell_min")
+    assert why(pack) == Inhibit(InhibitCause.LOW_CHARGE, "cell_min")
 
 
 def test_a_closed_contactor_makes_no_charger_of_a_pin_that_reads_high() -> None:
@@ -614,7 +614,7 @@ def test_a_closed_contactor_makes_no_charger_of_a_pin_that_reads_high() -> None:
     for _ in range(360):
         pack.current_ma = -OWN_MA if heats(pack) else 0
         pack.cycle(after_ms=5000)
-    assert why(pack).because is Because.NOT_PAID
+    assert why(pack).because is InhibitCause.NOT_PAID
 
 
 def test_the_heater_learns_nothing_where_none_is_fitted() -> None:

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from bmsd.core import physics
+from bmsd.core import cross_check
 from bmsd.core.alarms import Finding
-from bmsd.core.physics import PhysicsState, Seen
+from bmsd.core.cross_check import CrossChecked, CrossCheckState
 from bmsd.core.plausible import Reading
 from tests.support.bench_inputs import believed, make_settings
 
@@ -23,40 +23,42 @@ DROP_MV = CELLS * STEP_MV
 
 
 def look(
-    state: PhysicsState, mv: int | None = PACK_MV, ma: int | None = 0, now_ms: int = T, **values: Any
-) -> Seen:
+    state: CrossCheckState, mv: int | None = PACK_MV, ma: int | None = 0, now_ms: int = T, **values: Any
+) -> CrossChecked:
     """Take one reading; cells and stack stand still unless the test says else."""
     seen = believed(SETTINGS)._replace(pack_mv=Reading(mv, mv is not None), current_ma=ma, **values)
-    return physics.watch(state, seen, CELLS, CAPACITY_MAH, STEP_MV, now_ms)
+    return cross_check.watch(state, seen, CELLS, CAPACITY_MAH, STEP_MV, now_ms)
 
 
-def remembered(*currents: int, drop_mv: int = DROP_MV, **more: Any) -> PhysicsState:
+def remembered(*currents: int, drop_mv: int = DROP_MV, **more: Any) -> CrossCheckState:
     """Give a memory in which only the last of four readings behind a drop is missing; seven currents or none."""
     voltages = (PACK_MV,) * 4 + (PACK_MV - drop_mv,) * 3
     still = believed(SETTINGS)
     given: dict[str, Any] = {"cells": still.cell_mv, "stack_mv": still.stack_mv, "at_ms": T, **more}
-    return PhysicsState(recent=tuple(zip(voltages, currents or (0,) * 7, strict=True)), **given)
+    return CrossCheckState(recent=tuple(zip(voltages, currents or (0,) * 7, strict=True)), **given)
 
 
-def last(before: PhysicsState, mv: int = PACK_MV - DROP_MV, ma: int = 0, now_ms: int = T) -> PhysicsState:
+def last(
+    before: CrossCheckState, mv: int = PACK_MV - DROP_MV, ma: int = 0, now_ms: int = T
+) -> CrossCheckState:
     """Give the memory after the reading that was missing."""
     return look(before, mv, ma, now_ms).state
 
 
 def test_a_fresh_memory_is_empty() -> None:
-    assert PhysicsState() == PhysicsState((), 0, 0, 0, 0, 0, None, (), None, 0, 0, 0, None)
+    assert CrossCheckState() == CrossCheckState((), 0, 0, 0, 0, 0, None, (), None, 0, 0, 0, None)
 
 
 @pytest.mark.parametrize(("ma", "low", "high"), [(0, 0, 0), (300, 0, 300), (-300, -300, 0), (501, 501, 501)])
 def test_the_first_reading_is_remembered_as_it_is(ma, low, high) -> None:
     still = believed(SETTINGS)
-    assert look(PhysicsState(), ma=ma).state == PhysicsState(
+    assert look(CrossCheckState(), ma=ma).state == CrossCheckState(
         ((PACK_MV, ma),), low, high, cells=still.cell_mv, stack_mv=still.stack_mv, edge_ma=ma, at_ms=T
     )
 
 
 def test_eight_readings_are_remembered_and_seven_show_no_jump() -> None:
-    state = PhysicsState()
+    state = CrossCheckState()
     for n in range(20):
         state = look(state, PACK_MV + n % 2, n, T + n).state
     assert state.recent == tuple((PACK_MV + n % 2, n) for n in range(12, 20))
@@ -109,14 +111,14 @@ def test_a_current_outside_of_where_it_stands_now_is_no_standing_current(odd_ma)
     (500, 0, 500, 3), (501, 501, 501, 0), (-500, -500, 0, 3), (-501, -501, -501, 0),
 ])  # fmt: skip
 def test_a_current_stands_within_a_two_hundredth_of_the_capacity(ma, low, high, dead) -> None:
-    found = look(PhysicsState(dead=3, dead_since_ms=T), ma=ma).state
+    found = look(CrossCheckState(dead=3, dead_since_ms=T), ma=ma).state
     assert (found.low_ma, found.high_ma, found.dead) == (low, high, dead)
 
 
 # --- A jump with its current, and against it --------------------------------------------------------------------
 
 
-def with_current(ma: int, rest: int, **more: Any) -> PhysicsState:
+def with_current(ma: int, rest: int, **more: Any) -> CrossCheckState:
     """Give the memory after a drop during which four readings of the current add up to `4 * ma + rest`."""
     standing = {"low_ma": ma + rest, "high_ma": ma + rest}
     before = remembered(0, 0, 0, 0, ma, ma, ma, **{**standing, **more})
@@ -156,9 +158,9 @@ def test_a_rise_with_more_load_counts_against_the_sign_as_well() -> None:
 # --- Readings that stand still ----------------------------------------------------------------------------------
 
 
-def still(**more: Any) -> PhysicsState:
+def still(**more: Any) -> CrossCheckState:
     seen = believed(SETTINGS)
-    return PhysicsState(cells=seen.cell_mv, stack_mv=seen.stack_mv, **{"at_ms": T - 250, **more})
+    return CrossCheckState(cells=seen.cell_mv, stack_mv=seen.stack_mv, **{"at_ms": T - 250, **more})
 
 
 @pytest.mark.parametrize(

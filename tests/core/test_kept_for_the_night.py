@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from bmsd.core import flow, obedience, reserve
+from bmsd.core import forbidden_current, limit_compliance, low_battery
 from bmsd.core.alarms import ALL_QUIET, AlarmState
-from bmsd.core.obedience import Highest, Told
+from bmsd.core.limit_compliance import HighestLimits, SentLimits
+from bmsd.core.low_battery import LowBattery
 from bmsd.core.plausible import Reading
-from bmsd.core.reserve import Reserve
 from bmsd.core.soc import MAMS_PER_MAH, SocState
 from bmsd.core.state import CommonState, begin
 from bmsd.core.switching import SwitchState
@@ -33,7 +33,7 @@ class Night:
 
     def __init__(self, settings=FOUR) -> None:
         self.settings, self.now_ms = settings, 0
-        self.asked, self.kept = False, Reserve()
+        self.asked, self.kept = False, LowBattery()
 
     def next(
         self,
@@ -52,7 +52,7 @@ class Night:
         values = values._replace(cell_min=Reading(cell_mv, complete and cell_mv is not None, 1))
         counter = None if permille is None else SocState(WHOLE * permille // 1000, error)
         states = active(*filter(None, [alarm]))
-        self.asked, self.kept = reserve.advance(
+        self.asked, self.kept = low_battery.advance(
             self.settings, self.asked, self.kept, states, values, counter, self.now_ms
         )
         return self
@@ -83,7 +83,7 @@ NO, ASKED, HELD = (False, False), (True, False), (True, True)
 )  # fmt: skip
 def test_what_is_kept_follows_from_the_inverter_and_the_night(cells, capacity_mah, chosen, begin) -> None:
     made = make_settings(cells=cells, capacity_mah=capacity_mah, chosen=chosen)
-    assert reserve.begin_permille(made) == begin
+    assert low_battery.begin_permille(made) == begin
 
 
 @pytest.mark.parametrize(("permille", "seen"), [(BEGIN, NO), (BEGIN - 1, HELD), (0, HELD)])
@@ -189,7 +189,7 @@ def test_what_a_calm_cell_showed_holds_for_the_charge_that_arrives() -> None:
     assert night.kept.ahead_permille == 400 - 44
     assert night.next(400 + 217, 3350, 50_000, after_ms=HALF_HOUR_MS).seen == HELD
     assert night.next(400 + 218, 3350, 50_000).seen == NO
-    assert night.kept == Reserve()
+    assert night.kept == LowBattery()
 
 
 def test_it_holds_where_the_curve_is_flat_and_under_a_load_too() -> None:
@@ -302,11 +302,11 @@ def test_after_a_restart_an_empty_pack_is_still_empty() -> None:
 def test_what_the_inverter_takes_for_itself_is_no_disobedience(idle_mw, tolerance_ma, most_ma) -> None:
     """It is told zero; 40 W of a pack at its lowest, 11.2 V, are 3.57 A. Only the larger of both is borne."""
     made = make_settings(chosen={"inverter_idle_mw": idle_mw, "limit_tolerance_ma": tolerance_ma})
-    none = Highest(13_800, 0, 0)
+    none = HighestLimits(13_800, 0, 0)
     for current_ma, found in ((-most_ma, False), (-most_ma - 1, True)):
         values = believed(made, current_ma=current_ma)
-        told = Told(0, none, none)
-        assert bool(obedience.limits(made, told, values, closed=True)) is found
+        told = SentLimits(0, none, none)
+        assert bool(limit_compliance.limits(made, told, values, closed=True)) is found
 
 
 @pytest.mark.parametrize(("idle_mw", "most_ma"), [(10_000, 1000), (40_000, 3571)])
@@ -315,5 +315,5 @@ def test_nor_does_it_open_a_common_contactor(idle_mw, most_ma) -> None:
     made = make_settings(chosen=chosen, topology="common")
     state = replace(begin(0), main=SwitchState(on=True), common=CommonState(Block.DISCHARGE))
     for current_ma, bad in ((-most_ma, False), (-most_ma - 1, True)):
-        found = flow.findings(made, state, believed(made, current_ma=current_ma))
+        found = forbidden_current.findings(made, state, believed(made, current_ma=current_ma))
         assert found["discharge_not_stopped"].bad is bad

@@ -6,7 +6,7 @@ import pytest
 
 from bmsd.core.contactors import HIGH, PrechargeState, load_side
 from bmsd.core.switching import SwitchState
-from bmsd.core.types import Because, Reason
+from bmsd.core.types import Inhibit, InhibitCause
 from bmsd.tables.alarms import BY_NAME
 from tests.support.bench_inputs import make_settings
 
@@ -29,7 +29,7 @@ def test_a_load_side_at_its_share_of_the_pack_closes_the_contactor_and_forgets_f
     state, precharge, reason = call(OFF, RUNNING, load_mv=exact_mv - 1)
     assert not state.on
     assert precharge == RUNNING
-    assert reason == Reason(Because.PRECHARGE, until_ms=T - 500 + P.precharge_timeout_ms)
+    assert reason == Inhibit(InhibitCause.PRECHARGE, until_ms=T - 500 + P.precharge_timeout_ms)
 
 
 def test_a_contactor_that_closes_forgets_all_attempts() -> None:
@@ -68,11 +68,11 @@ def test_a_load_side_far_above_the_pack_is_waited_for_and_is_no_failure() -> Non
     until_ms = T - 500 + P.precharge_timeout_ms
     state, precharge, reason = call(OFF, RUNNING, pack_mv=49_800, load_mv=60_000)
     assert (state.on, precharge) == (False, RUNNING)
-    assert reason == Reason(Because.PRECHARGE, HIGH, until_ms)
+    assert reason == Inhibit(InhibitCause.PRECHARGE, HIGH, until_ms)
     state, precharge, reason = call(OFF, RUNNING, pack_mv=49_800, load_mv=60_000, now_ms=until_ms)
     assert not state.on
     assert (precharge.relay.on, precharge.tries, precharge.held) == (False, 0, 1)
-    assert reason == Reason(Because.PRECHARGE, HIGH, until_ms + P.precharge_rest_ms)
+    assert reason == Inhibit(InhibitCause.PRECHARGE, HIGH, until_ms + P.precharge_rest_ms)
     ageless = PrechargeState(SwitchState(True))
     assert call(OFF, ageless, pack_mv=49_800, load_mv=60_000)[1] == ageless
 
@@ -85,9 +85,9 @@ def test_a_source_that_nothing_brings_down_is_joined_in_the_end_but_not_across_m
     assert (state.on, precharge.held, precharge.relay.on, reason) == (True, 0, False, None)
     state, precharge, reason = waiting(most_mv + 1, tries=P.precharge_tries)
     assert (state.on, precharge.held, precharge.relay.on) == (False, P.precharge_tries + 1, False)
-    assert reason == Reason(Because.PRECHARGE, HIGH)
+    assert reason == Inhibit(InhibitCause.PRECHARGE, HIGH)
     state, precharge, reason = waiting(most_mv, tries=P.precharge_tries + 1)
-    assert (state.on, precharge.held, reason) == (False, 0, Reason(Because.PRECHARGE, HIGH))
+    assert (state.on, precharge.held, reason) == (False, 0, Inhibit(InhibitCause.PRECHARGE, HIGH))
 
 
 def test_what_was_held_is_forgotten_with_the_wish_and_with_a_failure() -> None:
@@ -101,8 +101,8 @@ def test_what_was_held_is_forgotten_with_the_wish_and_with_a_failure() -> None:
 
 def test_while_the_resistor_cools_the_reason_says_what_it_is_for() -> None:
     cooling = PrechargeState(SwitchState(False, T - 1000), held=1)
-    assert call(OFF, cooling, load_mv=15_000)[2] == Reason(
-        Because.MIN_OFF, HIGH, T - 1000 + P.precharge_rest_ms
+    assert call(OFF, cooling, load_mv=15_000)[2] == Inhibit(
+        InhibitCause.MIN_OFF, HIGH, T - 1000 + P.precharge_rest_ms
     )
 
 
@@ -123,7 +123,7 @@ def test_an_unknown_voltage_proves_nothing(unknown) -> None:
     assert not state.on
     assert precharge == RUNNING
     assert reason is not None
-    assert reason.because is Because.PRECHARGE
+    assert reason.because is InhibitCause.PRECHARGE
 
 
 def test_a_failed_attempt_says_when_the_next_one_begins() -> None:
@@ -132,7 +132,7 @@ def test_a_failed_attempt_says_when_the_next_one_begins() -> None:
     assert not state.on
     assert not precharge.relay.on
     assert precharge.tries == 2
-    assert reason == Reason(Because.PRECHARGE, until_ms=end_ms + P.precharge_rest_ms)
+    assert reason == Inhibit(InhibitCause.PRECHARGE, until_ms=end_ms + P.precharge_rest_ms)
 
 
 def test_a_load_side_one_millivolt_below_a_twentieth_of_a_high_pack_is_a_short() -> None:
@@ -147,14 +147,14 @@ def test_while_the_resistor_cools_its_rest_is_the_reason() -> None:
     cooling = PrechargeState(SwitchState(False, T - 1000, (T - 3000,)), 1)
     state, precharge, reason = call(OFF, cooling)
     assert (state, precharge) == (OFF, cooling)
-    assert reason == Reason(Because.MIN_OFF, until_ms=T - 1000 + P.precharge_rest_ms)
+    assert reason == Inhibit(InhibitCause.MIN_OFF, until_ms=T - 1000 + P.precharge_rest_ms)
 
 
 def test_the_relay_goes_on_first_and_pre_charge_is_the_reason() -> None:
     state, precharge, reason = call(OFF, PrechargeState())
     assert not state.on
     assert (precharge.relay.on, precharge.tries) == (True, 0)
-    assert reason == Reason(Because.PRECHARGE)
+    assert reason == Inhibit(InhibitCause.PRECHARGE)
 
 
 def test_the_relay_stays_until_the_contactor_has_had_time_to_close() -> None:
@@ -168,7 +168,7 @@ def test_a_relay_and_a_contactor_of_unknown_age_are_taken_as_they_stand() -> Non
     """An attempt without a beginning begins now; a contactor without one has long closed."""
     ageless = PrechargeState(SwitchState(True))
     until_ms = T + P.precharge_timeout_ms
-    assert call(OFF, ageless, load_mv=6600)[2] == Reason(Because.PRECHARGE, until_ms=until_ms)
+    assert call(OFF, ageless, load_mv=6600)[2] == Inhibit(InhibitCause.PRECHARGE, until_ms=until_ms)
     assert not call(SwitchState(True), ageless)[1].relay.on
 
 
@@ -177,4 +177,4 @@ def test_a_contactor_that_must_rest_ends_a_running_attempt() -> None:
     state, precharge, reason = call(SwitchState(False, T - 100), RUNNING)
     assert not state.on
     assert precharge == PrechargeState(SwitchState(False, T, (T - 500,)), 1)
-    assert reason == Reason(Because.MIN_OFF, until_ms=T - 100 + P.contactor_min_off_ms)
+    assert reason == Inhibit(InhibitCause.MIN_OFF, until_ms=T - 100 + P.contactor_min_off_ms)

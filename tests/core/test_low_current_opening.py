@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from bmsd.core.opening import longest_ms
-from bmsd.core.types import Because, ChipFault, Reason, Request
+from bmsd.core.deferred_opening import longest_ms
+from bmsd.core.types import ChipFault, Inhibit, InhibitCause, Request
 from bmsd.tables.alarms import ALARMS, BOTH, Severity
 from tests.support.bench_inputs import PERIOD_MS, Pack, make_settings
 
@@ -63,8 +63,8 @@ def test_permission_and_limit_go_at_once_and_only_the_contacts_wait() -> None:
     assert not pack.out.charge_allowed
     assert pack.out.limits.charge_ma == 0
     assert pack.out.commands.charge
-    reasons = pack.out.against_charge
-    assert [reason.because for reason in reasons] == [Because.ALARM, Because.LOW_CURRENT]
+    reasons = pack.out.charge_inhibits
+    assert [reason.because for reason in reasons] == [InhibitCause.ALARM, InhibitCause.LOW_CURRENT]
     assert reasons[-1].until_ms == pack.now_ms + LEAVES_TIME["cell_ovp"]
 
 
@@ -197,7 +197,7 @@ def test_a_contactor_that_is_open_waits_for_nothing() -> None:
     pack.cycle(OFF)
     pack.run(2000)
     assert pack.out is not None
-    assert Because.LOW_CURRENT not in [reason.because for reason in pack.out.against_charge]
+    assert InhibitCause.LOW_CURRENT not in [reason.because for reason in pack.out.charge_inhibits]
     assert pack.state.opening.charge_ms is None
 
 
@@ -205,11 +205,13 @@ def test_whatever_is_not_known_to_leave_time_leaves_none() -> None:
     """S2, S12: every kind of reason but an operator's, some alarms', and one that stands beside them."""
     p = make_settings(chosen={"opening_wait_ms": MOST_MS}).parameters
     assert longest_ms(p, ()) == 0
-    for because in set(Because) - {Because.ALARM, Because.OPERATOR, Because.SPENT}:
-        assert longest_ms(p, (Reason(because), Reason(Because.OPERATOR))) == 0
+    for because in set(InhibitCause) - {InhibitCause.ALARM, InhibitCause.OPERATOR, InhibitCause.SPENT}:
+        assert longest_ms(p, (Inhibit(because), Inhibit(InhibitCause.OPERATOR))) == 0
     for alarm in ALARMS:
         least = min(LEAVES_TIME.get(alarm.name, 0), p.opening_wait_ms)
-        assert longest_ms(p, (Reason(Because.OPERATOR), Reason(Because.ALARM, alarm.name))) == least
+        assert (
+            longest_ms(p, (Inhibit(InhibitCause.OPERATOR), Inhibit(InhibitCause.ALARM, alarm.name))) == least
+        )
 
 
 def test_the_last_cycle_comes_within_a_period_of_the_bound() -> None:

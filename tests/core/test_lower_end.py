@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from bmsd.core.alarms import ALL_QUIET, AlarmState, Finding
-from bmsd.core.plausible import Held, Reading, Values, believe
-from bmsd.core.reserve import findings, force_charge
+from bmsd.core.low_battery import findings, force_charge
+from bmsd.core.plausible import HeldReadings, Reading, Values, validate
 from bmsd.core.types import ChipFault, Measurement
 from bmsd.tables.alarms import ALARMS
 from tests.support.bench_inputs import make_settings
@@ -16,7 +16,7 @@ P = make_settings(chosen={"force_charge_permille": 50, "force_charge_end_permill
 
 def believed(lowest: Reading, current_ma: int | None = 0) -> Values:
     measured = Measurement((3300,) * 4, 13_200, 0, 0, current_ma, (250, 250), 300, ChipFault.NONE)
-    return believe(Held(), measured, 0, P)[0]._replace(cell_min=lowest)
+    return validate(HeldReadings(), measured, 0, P)[0]._replace(cell_min=lowest)
 
 
 def active(*names: str) -> tuple[AlarmState, ...]:

@@ -11,16 +11,16 @@ from bmsd.core.alarms import AlarmState
 from bmsd.core.charging import Charging, Phase
 from bmsd.core.diode import Diode, Diodes
 from bmsd.core.emergency import Override
-from bmsd.core.obedience import Highest, Told
+from bmsd.core.limit_compliance import HighestLimits, SentLimits
 from bmsd.core.ordered import Ordered
-from bmsd.core.plausible import Held, believe
+from bmsd.core.plausible import HeldReadings, validate
 from bmsd.core.settings import Settings
 from bmsd.core.sleep import SleepState
 from bmsd.core.soc import MAMS_PER_MAH, SocState
 from bmsd.core.state import CommonState, Consent, Outputs, State, begin
 from bmsd.core.step import step
 from bmsd.core.switching import SwitchState
-from bmsd.core.types import AfeState, Because, Commands, Levels, Reason, Request
+from bmsd.core.types import AfeState, Commands, Inhibit, InhibitCause, Levels, Request
 from bmsd.tables.alarms import ALARMS, Block
 from tests.support.bench_inputs import START_MS, Pack, make_settings
 
@@ -89,7 +89,7 @@ def test_a_cycle_with_anything_wrong_begins_it_anew(spoilt) -> None:
 def test_a_cycle_on_values_of_the_one_before_is_no_good_one() -> None:
     """S13: complete is measured now, and not only believed still."""
     pack = Pack(SETTINGS)
-    _, held = believe(Held(), pack.measurement(), T - 250, SETTINGS.parameters)
+    _, held = validate(HeldReadings(), pack.measurement(), T - 250, SETTINGS.parameters)
     found, out = decide({"started": False, "good_cycles": WANTED - 1, "held": held}, polled=False)
     assert out.values.cell_max.complete
     assert (found.good_cycles, found.started) == (0, False)
@@ -107,8 +107,8 @@ def test_a_pack_that_started_stays_so_after_a_bad_cycle() -> None:
 def test_a_direction_that_nobody_asked_for_waits_for_a_word(asked_for, waiting) -> None:
     """S13."""
     out = decide({"asked_for": asked_for})[1]
-    for name, against in (("charge", out.against_charge), ("discharge", out.against_discharge)):
-        assert (Reason(Because.NOT_ASKED, name) in against) is (name in waiting)
+    for name, against in (("charge", out.charge_inhibits), ("discharge", out.discharge_inhibits)):
+        assert (Inhibit(InhibitCause.NOT_ASKED, name) in against) is (name in waiting)
 
 
 def test_an_override_that_begins_lets_a_contactor_close_that_used_up_its_hour() -> None:
@@ -194,10 +194,10 @@ def test_what_sleep_holds_open_says_so() -> None:
     opens = replace(SETTINGS, parameters=replace(SETTINGS.parameters, sleep_contactors=1))
     asleep = {"sleep": SleepState(T - 1000, True, "idle", T, charger_side_seen=True)}
     out = decide(asleep, settings=opens)[1]
-    assert out.against_charge == out.against_discharge == (Reason(Because.ASLEEP, "sleep"),)
+    assert out.charge_inhibits == out.discharge_inhibits == (Inhibit(InhibitCause.ASLEEP, "sleep"),)
     unseen = {"sleep": SleepState(T - 1000, True, "idle", T)}
     out = decide({**CLOSED, **unseen}, settings=opens)[1]
-    assert (out.against_charge, out.against_discharge) == ((), (Reason(Because.ASLEEP, "sleep"),))
+    assert (out.charge_inhibits, out.discharge_inhibits) == ((), (Inhibit(InhibitCause.ASLEEP, "sleep"),))
 
 
 def test_an_empty_pack_sleeps_sooner() -> None:
@@ -237,7 +237,7 @@ def test_a_pack_too_cold_to_charge_is_heated() -> None:
     out = decide(TOO_COLD, **COLD)[1]
     assert out.heater_demanded
     assert out.commands.heater
-    assert out.against_heater == ()
+    assert out.heater_inhibits == ()
     assert not decide(**COLD)[1].heater_demanded
     assert not decide(TOO_COLD, settings=replace(SETTINGS, heater_mohm=None), **COLD)[1].heater_demanded
     assert not heats({"started": False})
@@ -307,7 +307,7 @@ def test_heat_waits_for_charging_to_be_asked_for() -> None:
     """S13: after a start that waits for a word."""
     after, out = decide({**TOO_COLD, "asked_for": Block.DISCHARGE}, **COLD)
     assert not after.heater.on
-    assert out.against_heater == (Reason(Because.NOT_ASKED, "charge"),)
+    assert out.heater_inhibits == (Inhibit(InhibitCause.NOT_ASKED, "charge"),)
     assert heats({"asked_for": Block.CHARGE})
 
 
@@ -329,7 +329,7 @@ def test_charge_waits_until_the_heater_is_off_as_commanded_and_as_read(state, le
     """S3."""
     after, out = decide(state, levels=levels)
     assert after.charge.on is not waits
-    assert (Reason(Because.HEATER_FIRST, "heater") in out.against_charge) is waits
+    assert (Inhibit(InhibitCause.HEATER_FIRST, "heater") in out.charge_inhibits) is waits
 
 
 def test_what_the_heater_takes_flows_beside_the_diodes() -> None:
@@ -360,10 +360,10 @@ def test_an_inverter_has_the_longer_of_the_time_to_react_and_the_time_it_obeys_w
 ) -> None:
     """S7: so long each stretch lasts that it is held to."""
     made = make_settings(obeys_ms=obeys_ms, wired=frozenset(), contacts=frozenset())
-    last = Highest(13_800, 90_000, 135_000)
+    last = HighestLimits(13_800, 90_000, 135_000)
 
-    def told(since_ms: int) -> Told:
-        return decide({"told": Told(T - since_ms, last)}, settings=made)[0].told
+    def told(since_ms: int) -> SentLimits:
+        return decide({"sent_limits": SentLimits(T - since_ms, last)}, settings=made)[0].sent_limits
 
     assert (told(react_ms - 1).since_ms, told(react_ms - 1).before) == (T - react_ms + 1, None)
     assert (told(react_ms).since_ms, told(react_ms).before) == (T, last)
@@ -430,5 +430,6 @@ def test_cells_are_watched_for_charge_that_no_reading_shows_while_it_is_refused(
     """S2: through a closed common contactor; a cell above over-voltage is where it begins."""
     before = {"alarms": active(*alarms), "main": main, "commands": Commands(main=main.on)}
     assert (
-        decide(before, settings=COMMON, cells=[3700] * 4, current_ma=-20_000)[0].unseen.above_ms == above_ms
+        decide(before, settings=COMMON, cells=[3700] * 4, current_ma=-20_000)[0].undetected_charge.above_ms
+        == above_ms
     )

@@ -123,7 +123,7 @@ def test_only_an_alarm_that_rises_says_what_of_it_is_lifted() -> None:
 def test_operations_count_anew_and_nothing_else_does() -> None:
     """S12: rest and life stay."""
     used = SwitchState(False, 7, (1, 2, 3), 9)
-    assert emergency.counted_anew(used) == SwitchState(False, 7, (), 9)
+    assert emergency.restart_counts(used) == SwitchState(False, 7, (), 9)
 
 
 UVP: Active = ((BY_NAME["cell_uvp"], AlarmState(True)),)
@@ -132,7 +132,7 @@ TOLD = {
     "charge_ma": 50_000,
     "discharge_ma": 90_000,
     "discharge_mv": 12_000,
-    "borne_ma": 60_000,
+    "charge_capability_ma": 60_000,
 }
 SHARE_MA = P.discharge_max_ma // 5
 

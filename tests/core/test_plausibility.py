@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from bmsd.core.plausible import Held, believe
+from bmsd.core.plausible import HeldReadings, validate
 from bmsd.core.types import ChipFault, Measurement
 from tests.support.bench_inputs import Pack, make_parameters, make_settings
 
@@ -20,7 +20,7 @@ def measured(cells, battery=(250, 250), switch=300, current=0, stack=13_200) -> 
 
 
 def once(cells, **more):
-    return believe(Held(), measured(cells, **more), 0, P)[0]
+    return validate(HeldReadings(), measured(cells, **more), 0, P)[0]
 
 
 @pytest.mark.parametrize("mv", [300, 5000])
@@ -60,12 +60,12 @@ def test_an_open_or_shorted_sensor_is_unknown_and_not_cold(decic) -> None:
 
 def test_a_value_is_believed_up_to_its_greatest_age() -> None:
     """S1: older than the greatest age is unknown."""
-    _, held = believe(Held(), measured([3300] * 4), 0, P)
-    at_limit, _ = believe(held, None, 1000, P)
+    _, held = validate(HeldReadings(), measured([3300] * 4), 0, P)
+    at_limit, _ = validate(held, None, 1000, P)
     assert at_limit.cell_mv == (3300,) * 4
     assert at_limit.cell_max.complete
     assert at_limit.current_ma == 0
-    beyond, _ = believe(held, None, 1001, P)
+    beyond, _ = validate(held, None, 1001, P)
     assert beyond.cell_mv == (None,) * 4
     assert beyond.battery_decic == (None, None)
     assert beyond.cell_max == beyond.battery_min == (None, False, None)
@@ -75,10 +75,10 @@ def test_a_value_is_believed_up_to_its_greatest_age() -> None:
 
 def test_each_value_has_its_own_age() -> None:
     """One sensor that is lost does not grow younger with the others."""
-    _, held = believe(Held(), measured([3300] * 4), 0, P)
+    _, held = validate(HeldReadings(), measured([3300] * 4), 0, P)
     for now_ms in (500, 1000):
-        _, held = believe(held, measured([3300, None, 3300, 3300], (None, 250)), now_ms, P)
-    found, _ = believe(held, measured([3310, None, 3310, 3310], (None, 250)), 1001, P)
+        _, held = validate(held, measured([3300, None, 3300, 3300], (None, 250)), now_ms, P)
+    found, _ = validate(held, measured([3310, None, 3310, 3310], (None, 250)), 1001, P)
     assert found.cell_mv == (3310, None, 3310, 3310)
     assert found.battery_decic == (None, 250)
 

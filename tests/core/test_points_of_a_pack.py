@@ -18,7 +18,7 @@ from bmsd.core.sleep import SleepState
 from bmsd.core.soc import MAMS_PER_MAH, SocState
 from bmsd.core.state import Outputs, State, begin
 from bmsd.core.switching import SwitchState
-from bmsd.core.types import AfeReport, AfeState, Because, Commands, Levels, Reason
+from bmsd.core.types import AfeReport, AfeState, Commands, Inhibit, InhibitCause, Levels
 from bmsd.tables.alarms import ALARMS, Block
 from tests.support.bench_inputs import START_MS, Pack, make_settings
 
@@ -237,10 +237,10 @@ def test_a_heater_of_unknown_supply_or_none_is_told_as_far_as_it_is_known() -> N
 
 
 def test_each_thing_has_its_own_reasons() -> None:
-    reasons = [(Reason(Because.ALARM, name, n),) for n, name in enumerate(("a", "b", "c", "d"))]
+    reasons = [(Inhibit(InhibitCause.ALARM, name, n),) for n, name in enumerate(("a", "b", "c", "d"))]
     out = replace(
-        decided()[1], against_charge=reasons[0], against_discharge=reasons[1], against_heater=reasons[2],
-        against_balance=reasons[3],
+        decided()[1], charge_inhibits=reasons[0], discharge_inhibits=reasons[1], heater_inhibits=reasons[2],
+        balance_inhibits=reasons[3],
     )  # fmt: skip
     assert report.why(out) == {
         thing: [{"because": "alarm", "name": name, "until_ms": n}]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bmsd.core.types import Because, Levels, Request
+from bmsd.core.types import InhibitCause, Levels, Request
 from tests.support.bench_inputs import Pack, make_settings
 
 
@@ -208,7 +208,7 @@ def test_the_wanted_share_is_a_parameter(permille: int) -> None:
 def test_waiting_is_explained() -> None:
     pack = precharging()
     assert pack.out is not None
-    assert [reason.because for reason in pack.out.against_discharge] == [Because.PRECHARGE]
+    assert [reason.because for reason in pack.out.discharge_inhibits] == [InhibitCause.PRECHARGE]
 
 
 def held_up(topology: str, load_mv: int = 14_500) -> Pack:

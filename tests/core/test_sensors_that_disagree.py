@@ -8,7 +8,7 @@ import pytest
 
 from bmsd.core import spread
 from bmsd.core.alarms import Finding
-from bmsd.core.types import Because
+from bmsd.core.types import InhibitCause
 from bmsd.tables.alarms import BY_NAME, Block, Severity
 from tests.support.bench_inputs import Pack, believed, cold, make_settings
 
@@ -25,9 +25,9 @@ def apart(decik: int, coldest: int = -80, **more: Any) -> Pack:
     return pack
 
 
-def why(pack: Pack) -> Because | None:
+def why(pack: Pack) -> InhibitCause | None:
     assert pack.out is not None
-    return None if pack.state.commands.heater else pack.out.against_heater[0].because
+    return None if pack.state.commands.heater else pack.out.heater_inhibits[0].because
 
 
 def test_it_is_a_fault_that_blocks_heat_alone() -> None:
@@ -37,7 +37,7 @@ def test_it_is_a_fault_that_blocks_heat_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    ("decik", "because"), [(APART_DECIK, None), (APART_DECIK + 1, Because.SENSORS_APART)]
+    ("decik", "because"), [(APART_DECIK, None), (APART_DECIK + 1, InhibitCause.SENSORS_APART)]
 )
 @pytest.mark.parametrize("turned", [False, True])
 def test_no_heat_begins_by_sensors_that_disagree(turned, decik, because) -> None:
@@ -74,7 +74,7 @@ def test_the_fault_blocks_heat_until_it_ends() -> None:
     pack.run(DELAY_MS)
     pack.battery = [-80, -80 + BACK_DECIK + 1]
     pack.run(10_000)
-    assert why(pack) is Because.ALARM
+    assert why(pack) is InhibitCause.ALARM
     pack.battery = [-80, -80 + BACK_DECIK]
     pack.run(40_000)
     assert why(pack) is None
@@ -85,7 +85,7 @@ def test_running_heat_ends_in_the_cycle_in_which_they_disagree() -> None:
     pack = cold()
     pack.battery = [-80, -80 + APART_DECIK + 1]
     pack.cycle()
-    assert why(pack) is Because.SENSORS_APART
+    assert why(pack) is InhibitCause.SENSORS_APART
 
 
 def test_a_warm_pack_with_a_sensor_that_reads_low_is_not_heated() -> None:
@@ -111,14 +111,14 @@ def test_an_unknown_sensor_neither_raises_nor_ends_it() -> None:
     assert not other.alarm(NAME).active
 
 
-@pytest.mark.parametrize(("apart_decik", "because"), [(260, None), (401, Because.SENSORS_APART)])
+@pytest.mark.parametrize(("apart_decik", "because"), [(260, None), (401, InhibitCause.SENSORS_APART)])
 def test_a_warning_that_is_set_higher_raises_the_bound(apart_decik, because) -> None:
     chosen = {"temperature_spread_decik": 400, "temperature_spread_release_decik": 390}
     pack = apart(apart_decik, coldest=-130, settings=make_settings(chosen=chosen))
     assert why(pack) is because
 
 
-@pytest.mark.parametrize(("warmest", "because"), [(275, None), (276, Because.WARM_SENSOR)])
+@pytest.mark.parametrize(("warmest", "because"), [(275, None), (276, InhibitCause.WARM_SENSOR)])
 def test_no_heat_where_the_warmest_is_half_way_to_its_limit(warmest, because) -> None:
     """S4: 5 °C and 50 °C; the coldest alone would have it heated on."""
     chosen = {"temperature_spread_decik": 500, "temperature_spread_release_decik": 490}
@@ -130,7 +130,7 @@ def test_no_heat_where_the_warmest_is_half_way_to_its_limit(warmest, because) ->
 
 
 @pytest.mark.parametrize(
-    ("board", "because"), [(BOARD_DECIK, None), (BOARD_DECIK + 1, Because.SENSORS_APART)]
+    ("board", "because"), [(BOARD_DECIK, None), (BOARD_DECIK + 1, InhibitCause.SENSORS_APART)]
 )
 def test_a_single_sensor_is_compared_with_that_of_the_switch_board(board, because) -> None:
     """S4: 45 K low on the only sensor would heat the pack to 50 °C."""

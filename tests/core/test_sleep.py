@@ -6,7 +6,7 @@ import pytest
 
 from bmsd.core import sleep
 from bmsd.core.sleep import AGAIN_MS, HOUR_MS, SleepState, period_ms
-from bmsd.core.types import Because, ChipFault, Request
+from bmsd.core.types import ChipFault, InhibitCause, Request
 from tests.support.bench_inputs import Pack, believed, make_settings
 
 HOURS = 26
@@ -221,8 +221,8 @@ def test_opened_contactors_take_the_limits_to_zero_and_say_why() -> None:
     assert not made.state.commands.charge
     assert not made.state.commands.discharge
     assert (made.out.limits.charge_ma, made.out.limits.discharge_ma) == (0, 0)
-    for reasons in (made.out.against_charge, made.out.against_discharge):
-        assert [reason.because for reason in reasons] == [Because.ASLEEP]
+    for reasons in (made.out.charge_inhibits, made.out.discharge_inhibits):
+        assert [reason.because for reason in reasons] == [InhibitCause.ASLEEP]
 
 
 @pytest.mark.parametrize("charger_mv", [0, 11_880])

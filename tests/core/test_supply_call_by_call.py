@@ -10,7 +10,7 @@ import pytest
 from bmsd.core import supply
 from bmsd.core.plausible import UNKNOWN, Values
 from bmsd.core.settings import Settings
-from bmsd.core.supply import Lightest, Seen, SupplyState
+from bmsd.core.supply import Lightest, SupplyInputs, SupplyState
 from tests.support.bench_inputs import believed, make_settings
 
 SIDE, PACK = make_settings(), make_settings(heater_from_pack=True)
@@ -32,7 +32,7 @@ def seen(
         "on": False, "changed_ms": T - HOUR_MS, "heater_ma": None, "on_trial": False, "apart": True,
         "joined": False, "may_charge": False, "now_ms": T, **more,
     }  # fmt: skip
-    return supply.advance(settings, state, Seen(values(charger_mv, ma), **given))
+    return supply.advance(settings, state, SupplyInputs(values(charger_mv, ma), **given))
 
 
 def test_at_first_nothing_is_known() -> None:
@@ -374,7 +374,7 @@ def test_who_charges_cold_cells_for_it_is_asked_again_in_an_hour(current_ma, aft
     chosen = {"forbidden_charge_ma": 1500, "forbidden_discharge_ma": 4000}
     made = make_settings(heater_from_pack=True, chosen=chosen)
     cells = believed(made, current_ma=current_ma)
-    given = Seen(cells, True, T - 1000, None, True, False, True, False, T)
+    given = SupplyInputs(cells, True, T - 1000, None, True, False, True, False, T)
     found = supply.advance(made, replace(JOINED, failed=2), given)
     assert (found.failed, found.until_ms) == after
 

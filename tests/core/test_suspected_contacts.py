@@ -9,10 +9,10 @@ import pytest
 
 from bmsd.core.alarms import Finding
 from bmsd.core.contactors import PrechargeState
-from bmsd.core.contacts import Astray, watch, worse
 from bmsd.core.settings import Settings
 from bmsd.core.state import State, begin
 from bmsd.core.switching import SwitchState
+from bmsd.core.weld_detection import Suspects, watch, worse
 from tests.support.bench_inputs import START_MS, believed, make_settings
 
 SPLIT, COMMON = make_settings(), make_settings(topology="common")
@@ -26,10 +26,10 @@ DEAD = "discharge_contactor_open"
 
 
 def seen(
-    settings: Settings = SPLIT, *, before: Astray = (), state: dict[str, Any] | None = None, **values: Any
-) -> tuple[Astray, dict[str, Finding]]:
+    settings: Settings = SPLIT, *, before: Suspects = (), state: dict[str, Any] | None = None, **values: Any
+) -> tuple[Suspects, dict[str, Finding]]:
     """Watch once with everything open, unless the test says else."""
-    made: State = replace(begin(START_MS), astray=before, **(state or {}))
+    made: State = replace(begin(START_MS), suspects=before, **(state or {}))
     return watch(settings, made, believed(settings, **values), T)
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from bmsd.core.switching import HOUR_MS, Pace, SwitchState, turn, waits
-from bmsd.core.types import Because, Reason
+from bmsd.core.switching import HOUR_MS, SwitchPace, SwitchState, turn, waits
+from bmsd.core.types import Inhibit, InhibitCause
 
-PACE = Pace(5000, 2)
+PACE = SwitchPace(5000, 2)
 T = 10 * HOUR_MS
 
 
@@ -25,8 +25,11 @@ def test_only_starts_of_the_last_hour_are_remembered() -> None:
 
 def test_after_too_many_starts_it_says_when_the_next_may_be() -> None:
     state = SwitchState(False, T - 10_000, (T - 3000_000, T - 2000_000, T - 1000_000))
-    assert waits(state, PACE, T) == Reason(Because.OPERATIONS, until_ms=T - 2000_000 + HOUR_MS)
-    assert turn(state, True, PACE, T) == (state, Reason(Because.OPERATIONS, until_ms=T - 2000_000 + HOUR_MS))
+    assert waits(state, PACE, T) == Inhibit(InhibitCause.OPERATIONS, until_ms=T - 2000_000 + HOUR_MS)
+    assert turn(state, True, PACE, T) == (
+        state,
+        Inhibit(InhibitCause.OPERATIONS, until_ms=T - 2000_000 + HOUR_MS),
+    )
 
 
 def test_off_is_always_at_once_and_remembers_when() -> None:

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from bmsd.core import wear
+from bmsd.core import contactor_life
 from bmsd.core.state import Consent, begin
-from bmsd.core.types import Because, Levels, Measurement, Request
+from bmsd.core.types import InhibitCause, Levels, Measurement, Request
 from bmsd.tables.alarms import BOTH, Block
 from tests.core.test_common_contactor import Common, make, running
 from tests.support.bench_inputs import START_MS, Pack, make_settings
@@ -136,12 +136,12 @@ def test_one_sample_beyond_a_last_limit_does_not_darken_a_house_behind_a_common_
     pack.cells[0] = 3651
     pack.cycle()
     assert not pack.closed
-    assert Because.LAST_LIMIT in [reason.because for reason in pack.out.against_charge]
+    assert InhibitCause.LAST_LIMIT in [reason.because for reason in pack.out.charge_inhibits]
     pack.cells[0] = 3610
     pack.run(30_000)
     assert pack.closed
     assert not pack.out.charge_allowed
-    assert Because.SPENT in [reason.because for reason in pack.out.against_charge]
+    assert InhibitCause.SPENT in [reason.because for reason in pack.out.charge_inhibits]
     assert pack.out.limits.discharge_ma > 0
 
 
@@ -278,9 +278,11 @@ def test_a_machine_that_is_rebooted_every_night_is_never_dark_for_it() -> None:
     pack.run(10_000)
     for _ in range(40):
         pack.now_ms += DAY_MS
-        kept = wear.worn(pack.state, pack.now_ms)
+        kept = contactor_life.worn(pack.state, pack.now_ms)
         pack = Pack(
-            pack.settings, now_ms=5000, state=wear.remembered(begin(5000), kept, 5000, same_boot=False)
+            pack.settings,
+            now_ms=5000,
+            state=contactor_life.remembered(begin(5000), kept, 5000, same_boot=False),
         )
         pack.run(20_000)
         assert pack.state.commands.charge

@@ -11,13 +11,13 @@ from bmsd.core import step
 from bmsd.core.alarms import AlarmState
 from bmsd.core.contactors import PrechargeState
 from bmsd.core.diode import Diode, Diodes
+from bmsd.core.rate_limit import RateLimited
 from bmsd.core.settings import Settings
 from bmsd.core.sleep import SleepState
-from bmsd.core.slope import Slope
 from bmsd.core.soc import SocState
 from bmsd.core.state import CommonState, Consent, Outputs, State, begin
 from bmsd.core.switching import SwitchState
-from bmsd.core.types import Because, Commands, Event, Inputs, Levels, Reason, Request
+from bmsd.core.types import Commands, Event, Inhibit, InhibitCause, Inputs, Levels, Request
 from bmsd.tables.alarms import ALARMS, Block
 from tests.support.bench_inputs import START_MS, Pack, make_settings
 
@@ -29,7 +29,7 @@ SPLIT, COMMON, FETS = (
 )
 NO_CHARGE, NO_DISCHARGE = Consent(charge=False), Consent(discharge=False)
 CLOSED = {"charge": ON, "discharge": ON, "commands": Commands(True, True), "word": "idle"}
-CHARGE_BY_HAND, DISCHARGE_BY_HAND = (Reason(Because.OPERATOR, name) for name in ("charge", "discharge"))
+CHARGE_BY_HAND, DISCHARGE_BY_HAND = (Inhibit(InhibitCause.OPERATOR, name) for name in ("charge", "discharge"))
 QUIET = AlarmState()
 
 
@@ -68,7 +68,7 @@ def decide(
 ])  # fmt: skip
 def test_each_contactor_is_commanded_by_its_own_permission(consent, commanded) -> None:
     """S1, S14."""
-    risen = Slope(50_000, 50_000, T - 600_000)
+    risen = RateLimited(50_000, 50_000, T - 600_000)
     begun = decide(CLOSED)[0].limiting
     assert begun is not None
     limiting = replace(begun, charge_ma=risen, discharge_ma=risen)
@@ -77,15 +77,15 @@ def test_each_contactor_is_commanded_by_its_own_permission(consent, commanded) -
     assert (after.charge.on, after.discharge.on) == (commanded.charge, commanded.discharge)
     assert (out.charge_allowed, out.discharge_allowed) == (consent.charge, consent.discharge)
     assert (out.limits.charge_ma > 0, out.limits.discharge_ma > 0) == (consent.charge, consent.discharge)
-    assert out.against_charge == (() if consent.charge else (CHARGE_BY_HAND,))
-    assert out.against_discharge == (() if consent.discharge else (DISCHARGE_BY_HAND,))
+    assert out.charge_inhibits == (() if consent.charge else (CHARGE_BY_HAND,))
+    assert out.discharge_inhibits == (() if consent.discharge else (DISCHARGE_BY_HAND,))
 
 
 def test_pre_charge_comes_before_the_contactor() -> None:
     after, out = decide({})
     assert out.commands == Commands(charge=True, precharge=True)
     assert after.precharge.relay.on
-    assert out.against_discharge == (Reason(Because.PRECHARGE),)
+    assert out.discharge_inhibits == (Inhibit(InhibitCause.PRECHARGE),)
 
 
 def test_one_contactor_is_commanded_alone() -> None:
@@ -112,22 +112,22 @@ HIGH = {"cells": [3405, 3405, 3425, 3405]}
 
 
 @pytest.mark.parametrize(("more", "why"), [
-    ({"consent": Consent(balance=False)}, Reason(Because.OPERATOR, "balance")),
-    ({"consent": Consent(remote_off=Block.BALANCE)}, Reason(Because.OPERATOR, "balance")),
-    ({"started": False}, Reason(Because.STARTING)),
+    ({"consent": Consent(balance=False)}, Inhibit(InhibitCause.OPERATOR, "balance")),
+    ({"consent": Consent(remote_off=Block.BALANCE)}, Inhibit(InhibitCause.OPERATOR, "balance")),
+    ({"started": False}, Inhibit(InhibitCause.STARTING)),
     ({}, None),
 ])  # fmt: skip
 def test_a_high_cell_is_balanced_or_the_reason_is_told(more, why) -> None:
     after, out = decide({**CLOSED, **more}, **HIGH)
     assert after.commands.balance_mask == (0b0100 if why is None else 0)
-    assert out.against_balance == (() if why is None else (why,))
+    assert out.balance_inhibits == (() if why is None else (why,))
 
 
 def test_balancing_ends_by_an_alarm_and_by_an_unknown_value() -> None:
     blocked = {**CLOSED, "alarms": active("configuration_fault")}
-    assert decide(blocked, **HIGH)[1].against_balance == (Reason(Because.ALARM),)
+    assert decide(blocked, **HIGH)[1].balance_inhibits == (Inhibit(InhibitCause.ALARM),)
     lost = decide(CLOSED, **HIGH, stack=None)[1]
-    assert lost.against_balance == (Reason(Because.UNKNOWN, "stack_mv"),)
+    assert lost.balance_inhibits == (Inhibit(InhibitCause.UNKNOWN, "stack_mv"),)
 
 
 def test_cells_that_are_balanced_go_on_among_equals() -> None:

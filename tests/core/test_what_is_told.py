@@ -8,7 +8,7 @@ import pytest
 
 from bmsd.core import report, soc
 from bmsd.core.soc import MAMS_PER_MAH, SocState
-from bmsd.core.types import Because, Levels, Request
+from bmsd.core.types import InhibitCause, Levels, Request
 from bmsd.tables.alarms import ALARMS, Release
 from bmsd.tables.points import POINTS
 from tests.support.bench_inputs import Pack, cold, make_settings
@@ -250,7 +250,7 @@ def test_reasons_against_each_thing_are_told_with_their_end() -> None:
     pack.started()
     pack.cycle(Request("switch", "charge", False))
     out = pack.cycle(Request("switch", "charge", True))
-    assert out.against_charge[0].because is Because.MIN_OFF
+    assert out.charge_inhibits[0].because is InhibitCause.MIN_OFF
     assert report.why(out)["charge"] == [
         {"because": "minimum off time", "name": "", "until_ms": pack.now_ms - 250 + 5000}
     ]

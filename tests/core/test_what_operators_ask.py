@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from bmsd.core import wishes
+from bmsd.core import operator_requests
+from bmsd.core.operator_requests import OperatorRequests
 from bmsd.core.ordered import NOTHING_ORDERED
 from bmsd.core.state import Consent, State, begin
 from bmsd.core.types import Event, Request
-from bmsd.core.wishes import Wishes
 from bmsd.tables.alarms import BOTH, Block
 from bmsd.tables.remote import SWITCHES
 from tests.support.bench_inputs import START_MS, Pack
@@ -18,10 +18,10 @@ from tests.support.bench_inputs import START_MS, Pack
 ALL = BOTH | Block.BALANCE
 
 
-def asked(*requests: Request, state: State | None = None) -> Wishes:
+def asked(*requests: Request, state: State | None = None) -> OperatorRequests:
     """Take these requests in one cycle."""
     pack = Pack()
-    return wishes.take(state or begin(START_MS), pack.inputs(requests))
+    return operator_requests.take(state or begin(START_MS), pack.inputs(requests))
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_only_a_reset_resets() -> None:
 
 def test_without_requests_everything_stays_as_it_was() -> None:
     state = replace(begin(START_MS, asked_for=Block.CHARGE), consent=Consent(charge=False))
-    assert asked(state=state) == Wishes(
+    assert asked(state=state) == OperatorRequests(
         Consent(charge=False), Block.CHARGE, None, NOTHING_ORDERED, frozenset(), ()
     )
 

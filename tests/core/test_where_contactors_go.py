@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
+from bmsd.core.contactor_control import ContactorDecision, ContactorInputs, move
 from bmsd.core.contactors import HIGH as BUS_HIGH
 from bmsd.core.contactors import PrechargeState
-from bmsd.core.moves import Moved, Situation, move
-from bmsd.core.opening import Opening
+from bmsd.core.deferred_opening import DeferredOpening
 from bmsd.core.settings import Settings
 from bmsd.core.state import CommonState, begin
 from bmsd.core.switching import SwitchState
-from bmsd.core.types import Because, Reason
+from bmsd.core.types import Inhibit, InhibitCause
 from bmsd.tables.alarms import Block
 from tests.support.bench_inputs import START_MS, believed, make_settings
 
@@ -26,35 +26,35 @@ SPLIT, COMMON = (
 )
 OFF, ON = SwitchState(False, T - 60_000), SwitchState(True, T - 60_000)
 RESTS = SwitchState(False, T - 1000)
-REST = (Reason(Because.MIN_OFF, until_ms=T - 1000 + SPLIT.parameters.contactor_min_off_ms),)
-BY_HAND = (Reason(Because.OPERATOR, "charge"),)
-HIGH, LOW, SHUT = ((Reason(Because.ALARM, name),) for name in ("cell_ovp", "cell_uvp", "cell_shutdown"))
-HEAT_FIRST = (Reason(Because.HEATER_FIRST, "heater"),)
+REST = (Inhibit(InhibitCause.MIN_OFF, until_ms=T - 1000 + SPLIT.parameters.contactor_min_off_ms),)
+BY_HAND = (Inhibit(InhibitCause.OPERATOR, "charge"),)
+HIGH, LOW, SHUT = ((Inhibit(InhibitCause.ALARM, name),) for name in ("cell_ovp", "cell_uvp", "cell_shutdown"))
+HEAT_FIRST = (Inhibit(InhibitCause.HEATER_FIRST, "heater"),)
 FLOWS = {"current_ma": 50_000}
 CHARGER = {"charger_mv": 13_200 + COMMON.parameters.charger_detect_mv}
 
 
 def moved(
     settings: Settings,
-    no_charge: tuple[Reason, ...] = (),
-    no_discharge: tuple[Reason, ...] = (),
+    no_charge: tuple[Inhibit, ...] = (),
+    no_discharge: tuple[Inhibit, ...] = (),
     *,
     heat_is_off: bool = True,
     waits_for_payer: bool = False,
     values: dict[str, Any] | None = None,
     **state: Any,
-) -> Moved:
+) -> ContactorDecision:
     """Move the contactors once; all are closed since long unless the test says else."""
     closed = {"main": ON} if settings.common else {"charge": ON, "discharge": ON}
     before = replace(begin(T), **{**closed, **state})
     seen = believed(settings, **(values or {}))
-    at = Situation(no_charge, no_discharge, PrechargeState(), seen, heat_is_off, waits_for_payer, T)
+    at = ContactorInputs(no_charge, no_discharge, PrechargeState(), seen, heat_is_off, waits_for_payer, T)
     return move(settings, before, at)
 
 
-def waits(name: str, wait_ms: int) -> tuple[Reason, ...]:
+def waits(name: str, wait_ms: int) -> tuple[Inhibit, ...]:
     """Give what a closed contactor says that waits so long from now."""
-    return (Reason(Because.LOW_CURRENT, name, until_ms=T + wait_ms),)
+    return (Inhibit(InhibitCause.LOW_CURRENT, name, until_ms=T + wait_ms),)
 
 
 # --- Two contactors ---------------------------------------------------------------------------------------------
@@ -65,40 +65,40 @@ def test_with_nothing_against_it_both_are_closed_and_asked_for() -> None:
     assert (found.charge, found.discharge) == (ON, ON)
     assert (found.may_ask_charge, found.may_ask_discharge) == (True, True)
     assert (found.wait_charge, found.wait_discharge) == ((), ())
-    assert found.opening == Opening()
+    assert found.opening == DeferredOpening()
 
 
 def test_a_contactor_that_must_open_waits_for_little_current_and_is_asked_for_nothing() -> None:
     """S12; the other one is not concerned."""
     found = moved(SPLIT, BY_HAND, values=FLOWS)
-    assert (found.charge, found.opening) == (ON, Opening(T, None))
+    assert (found.charge, found.opening) == (ON, DeferredOpening(T, None))
     assert (found.may_ask_charge, found.may_ask_discharge) == (False, True)
     assert (found.wait_charge, found.wait_discharge) == (waits("charge", WAIT_MS), ())
     found = moved(SPLIT, (), BY_HAND, values=FLOWS)
-    assert (found.discharge, found.opening) == (ON, Opening(None, T))
+    assert (found.discharge, found.opening) == (ON, DeferredOpening(None, T))
     assert (found.may_ask_charge, found.may_ask_discharge) == (True, False)
     assert (found.wait_charge, found.wait_discharge) == ((), waits("discharge", WAIT_MS))
 
 
 def test_each_wait_goes_on_from_its_own_beginning_and_for_its_own_reason() -> None:
     """S12."""
-    found = moved(SPLIT, HIGH, BY_HAND, values=FLOWS, opening=Opening(T - 100, T - 300))
+    found = moved(SPLIT, HIGH, BY_HAND, values=FLOWS, opening=DeferredOpening(T - 100, T - 300))
     assert found.wait_charge == waits("charge", 500 - 100)
     assert found.wait_discharge == waits("discharge", WAIT_MS - 300)
-    assert found.opening == Opening(T - 100, T - 300)
+    assert found.opening == DeferredOpening(T - 100, T - 300)
 
 
 def test_a_contactor_that_is_closed_at_the_start_waits_from_now_on() -> None:
-    assert moved(SPLIT, BY_HAND, BY_HAND, values=FLOWS).opening == Opening(T, T)
-    assert moved(COMMON, BY_HAND, BY_HAND, values=FLOWS).opening == Opening(main_ms=T)
+    assert moved(SPLIT, BY_HAND, BY_HAND, values=FLOWS).opening == DeferredOpening(T, T)
+    assert moved(COMMON, BY_HAND, BY_HAND, values=FLOWS).opening == DeferredOpening(main_ms=T)
 
 
 def test_an_open_contactor_stays_open_whatever_flows_through_the_other() -> None:
     """S1: there is nothing to wait for."""
     found = moved(SPLIT, BY_HAND, values=FLOWS, charge=OFF)
-    assert (found.charge, found.discharge, found.opening) == (OFF, ON, Opening())
+    assert (found.charge, found.discharge, found.opening) == (OFF, ON, DeferredOpening())
     found = moved(SPLIT, (), BY_HAND, values=FLOWS, discharge=OFF)
-    assert (found.charge, found.discharge, found.opening) == (ON, OFF, Opening())
+    assert (found.charge, found.discharge, found.opening) == (ON, OFF, DeferredOpening())
 
 
 def test_a_contactor_that_rests_says_so_and_is_asked_for_nothing() -> None:
@@ -136,29 +136,35 @@ def test_the_shorter_wait_of_both_directions_counts(sides) -> None:
     """S12: one contactor opens for two."""
     found = moved(COMMON, *sides, values=FLOWS)
     assert found.main.on
-    assert found.opening == Opening(main_ms=T)
+    assert found.opening == DeferredOpening(main_ms=T)
     assert found.wait_charge == found.wait_discharge == waits("main", 500)
     assert (found.may_ask_charge, found.may_ask_discharge) == (False, False)
-    assert moved(COMMON, *sides, values=FLOWS, opening=Opening(main_ms=T - 500)).main.on is False
+    assert moved(COMMON, *sides, values=FLOWS, opening=DeferredOpening(main_ms=T - 500)).main.on is False
 
 
 def test_a_direction_that_is_told_zero_says_for_which_other_one() -> None:
     """S1: the contactor stays closed for the other one."""
     found = moved(COMMON, HIGH)
-    assert (found.wait_charge, found.wait_discharge) == ((Reason(Because.TOLD_ZERO, "discharge"),), ())
+    assert (found.wait_charge, found.wait_discharge) == ((Inhibit(InhibitCause.TOLD_ZERO, "discharge"),), ())
     assert (found.may_ask_charge, found.may_ask_discharge) == (False, True)
     found = moved(COMMON, (), LOW)
-    assert (found.wait_charge, found.wait_discharge) == ((), (Reason(Because.TOLD_ZERO, "charge"),))
+    assert (found.wait_charge, found.wait_discharge) == ((), (Inhibit(InhibitCause.TOLD_ZERO, "charge"),))
     assert (found.may_ask_charge, found.may_ask_discharge) == (True, False)
 
 
 def test_a_direction_that_would_be_allowed_names_the_one_that_opened_the_contactor() -> None:
-    fault = (Reason(Because.UNKNOWN, "cell_mv"),)
+    fault = (Inhibit(InhibitCause.UNKNOWN, "cell_mv"),)
     found = moved(COMMON, (), SHUT)
     assert not found.main.on
-    assert (found.wait_charge, found.wait_discharge) == ((Reason(Because.OTHER_DIRECTION, "discharge"),), ())
+    assert (found.wait_charge, found.wait_discharge) == (
+        (Inhibit(InhibitCause.OTHER_DIRECTION, "discharge"),),
+        (),
+    )
     found = moved(COMMON, fault, ())
-    assert (found.wait_charge, found.wait_discharge) == ((), (Reason(Because.OTHER_DIRECTION, "charge"),))
+    assert (found.wait_charge, found.wait_discharge) == (
+        (),
+        (Inhibit(InhibitCause.OTHER_DIRECTION, "charge"),),
+    )
     found = moved(COMMON, fault, fault)
     assert (found.wait_charge, found.wait_discharge) == ((), ())
 
@@ -180,12 +186,14 @@ def test_while_the_heater_is_on_charge_is_asked_for_of_nobody() -> None:
         assert found.wait_charge == HEAT_FIRST
         assert Block.CHARGE in found.common.refused
     found = moved(COMMON, HIGH, heat_is_off=False)
-    assert found.wait_charge == (Reason(Because.TOLD_ZERO, "discharge"),)
+    assert found.wait_charge == (Inhibit(InhibitCause.TOLD_ZERO, "discharge"),)
 
 
 def test_a_direction_is_refused_by_a_reason_of_its_own_and_not_by_its_own_consequence() -> None:
     """An alarm over a current that went on would else keep itself alive."""
-    went_on, drew_on = ((Reason(Because.ALARM, f"{name}_not_stopped"),) for name in ("charge", "discharge"))
+    went_on, drew_on = (
+        (Inhibit(InhibitCause.ALARM, f"{name}_not_stopped"),) for name in ("charge", "discharge")
+    )
     for sides, refused in (
         (((), ()), Block.NONE),
         ((went_on, drew_on), Block.NONE),
@@ -200,8 +208,8 @@ def test_a_direction_is_refused_by_a_reason_of_its_own_and_not_by_its_own_conseq
 
 
 def below_shutdown(
-    common: CommonState | None = None, *, no_charge: tuple[Reason, ...] = (), **more: Any
-) -> Moved:
+    common: CommonState | None = None, *, no_charge: tuple[Inhibit, ...] = (), **more: Any
+) -> ContactorDecision:
     return moved(COMMON, no_charge, SHUT, common=common or CommonState(), **more)
 
 
@@ -227,7 +235,7 @@ def test_no_charger_closes_it_against_anything_but_a_shutdown_alarm() -> None:
     """S1: nor where charging itself is forbidden."""
     assert not below_shutdown(main=OFF, values=CHARGER, no_charge=BY_HAND).main.on
     assert not moved(COMMON, SHUT, (), main=OFF, values=CHARGER).main.on
-    named_alike = (Reason(Because.UNKNOWN, "cell_shutdown"),)
+    named_alike = (Inhibit(InhibitCause.UNKNOWN, "cell_shutdown"),)
     assert not moved(COMMON, (), named_alike, main=OFF, values=CHARGER).main.on
     assert not moved(COMMON, (), SHUT + named_alike, main=OFF, values=CHARGER).main.on
 
@@ -277,13 +285,13 @@ def test_only_a_trial_that_ends_holds_the_next_one_off() -> None:
 
 # --- One contactor of a pack that is empty and too cold to charge ----------------------------------------------
 
-TOO_COLD, TRIPPED = ((Reason(Because.ALARM, name),) for name in ("charge_utp", "discharge_ocp"))
+TOO_COLD, TRIPPED = ((Inhibit(InhibitCause.ALARM, name),) for name in ("charge_utp", "discharge_ocp"))
 
 
 @pytest.mark.parametrize("name", ["cell_uvp", "pack_uvp", "cell_shutdown", "auto_shutdown"])
 def test_an_empty_and_cold_pack_closes_it_for_a_charger_that_feeds_its_heater(name) -> None:
     """S15: with both directions told zero; whichever alarm it is that calls it empty, it is a trial."""
-    empty = (Reason(Because.ALARM, name),)
+    empty = (Inhibit(InhibitCause.ALARM, name),)
     found = moved(COMMON, TOO_COLD, empty, waits_for_payer=True, main=OFF, values=CHARGER)
     assert found.main.on
     assert (found.may_ask_charge, found.may_ask_discharge) == (False, False)
@@ -332,13 +340,19 @@ def test_while_the_heater_of_an_empty_pack_runs_its_charger_counts_as_there(
 
 # --- A load side that another source holds above the pack ------------------------------------------------------
 
-FED = (Reason(Because.PRECHARGE, BUS_HIGH),)
+FED = (Inhibit(InhibitCause.PRECHARGE, BUS_HIGH),)
 
 
 @pytest.mark.parametrize("closed", [None, "charge", "discharge", "main"])
 @pytest.mark.parametrize(
     ("waiting", "is_high"),
-    [((), False), (REST, False), (FED, True), (REST + FED, True), ((Reason(Because.PRECHARGE),), False)],
+    [
+        ((), False),
+        (REST, False),
+        (FED, True),
+        (REST + FED, True),
+        ((Inhibit(InhibitCause.PRECHARGE),), False),
+    ],
 )
 def test_only_with_everything_open_a_pack_waits_for_a_load_side_that_stands_above_it(
     waiting, is_high, closed

@@ -9,21 +9,23 @@ import pytest
 from bmsd.core import loose
 from bmsd.core.alarms import Finding
 from bmsd.core.loose import Gone, LooseState
-from bmsd.core.plausible import Held, Kept
+from bmsd.core.plausible import HeldReadings, LastGood
 
 T = 10_000_000
 LATELY_MS = 600_000
 ALL = range(1, 5)
 
 
-def held(*missing: int, lost: tuple[str, ...] = (), sensors: tuple[int, ...] = (), now_ms: int = T) -> Held:
+def held(
+    *missing: int, lost: tuple[str, ...] = (), sensors: tuple[int, ...] = (), now_ms: int = T
+) -> HeldReadings:
     """Give what is kept of four cells, two sensors and the single readings, some of them from before."""
 
-    def kept(*is_there: bool) -> Kept:
-        return Kept((0,) * len(is_there), tuple(now_ms if there else now_ms - 250 for there in is_there))
+    def kept(*is_there: bool) -> LastGood:
+        return LastGood((0,) * len(is_there), tuple(now_ms if there else now_ms - 250 for there in is_there))
 
     singles = [name not in lost for name in ("stack", "charger", "current", "switch")]
-    return Held(
+    return HeldReadings(
         kept(*[place not in missing for place in ALL]),
         kept(*[place not in sensors for place in (1, 2)]),
         kept(*singles),
@@ -31,7 +33,7 @@ def held(*missing: int, lost: tuple[str, ...] = (), sensors: tuple[int, ...] = (
 
 
 def watch(
-    state: LooseState, now: Held, now_ms: int = T, **more: Any
+    state: LooseState, now: HeldReadings, now_ms: int = T, **more: Any
 ) -> tuple[LooseState, dict[str, Finding]]:
     return loose.watch(state, now, more.get("frozen", ()), more.get("found", {}), now_ms)
 

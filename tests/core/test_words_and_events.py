@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bmsd.core.state import Consent
-from bmsd.core.types import AfeState, Because, Event, Levels, Reason, Request
+from bmsd.core.types import AfeState, Event, Inhibit, InhibitCause, Levels, Request
 from tests.support.bench_inputs import Pack, cold, make_settings
 
 
@@ -148,7 +148,7 @@ def test_one_bad_cycle_begins_the_start_anew(spoils) -> None:
     pack.cycle()
     assert pack.state.started
     assert pack.out is not None
-    assert Reason(Because.STARTING) not in pack.out.against_charge
+    assert Inhibit(InhibitCause.STARTING) not in pack.out.charge_inhibits
 
 
 def test_a_pack_that_started_stays_started() -> None:

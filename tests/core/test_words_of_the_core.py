@@ -7,14 +7,14 @@ from bmsd.core.types import (
     AfeReport,
     AfeSettings,
     AfeState,
-    Because,
     ChipFault,
     Commands,
     Event,
+    Inhibit,
+    InhibitCause,
     Inputs,
     Levels,
     Measurement,
-    Reason,
     Request,
 )
 
@@ -52,7 +52,7 @@ REASONS = {
 
 
 def test_the_reasons_keep_their_words() -> None:
-    assert {reason.name: reason.value for reason in Because} == REASONS
+    assert {reason.name: reason.value for reason in InhibitCause} == REASONS
 
 
 def test_faults_of_the_chip_can_stand_together_and_none_is_none() -> None:
@@ -78,7 +78,7 @@ def test_what_nobody_said_is_unknown_and_asks_for_nothing() -> None:
     assert (report.detail, report.errors, report.resets) == ("", 0, 0)
     inputs = Inputs(0, report, levels, levels)
     assert (inputs.heater_ma, inputs.requests, inputs.pressed) == (None, (), False)
-    request, reason = Request("wake", "pack"), Reason(Because.STARTING)
+    request, reason = Request("wake", "pack"), Inhibit(InhibitCause.STARTING)
     assert (request.on, request.who) == (None, "")
     assert (reason.name, reason.until_ms) == ("", None)
     event = Event(0, "alarm", "cell_ovp", "raised")

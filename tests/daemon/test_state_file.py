@@ -12,10 +12,10 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from bmsd.core.contactor_life import ContactorLife
 from bmsd.core.heater_watch import Proof
 from bmsd.core.soc import SocState, Tail
 from bmsd.core.state import Consent
-from bmsd.core.wear import Worn
 from bmsd.daemon import state_file
 from bmsd.daemon.state_file import STATE_FILE, Stored, Writer, encode, load
 from bmsd.tables.alarms import BOTH, Block
@@ -42,7 +42,7 @@ FULL = Stored(
     latched={"cell_floor": (1990, 3), "heater_stuck_on": (None, None)},
     changed={"cell_ovp_mv": 3580},
     runtime_ms=987_654_321,
-    worn={"charge": Worn(1234, (5000, 6000), 6500), "precharge": Worn(7)},
+    worn={"charge": ContactorLife(1234, (5000, 6000), 6500), "precharge": ContactorLife(7)},
     asked_for=Block.DISCHARGE,
     boot="0123-abcd",
     remote={"cell_ovp_mv": 3560},

@@ -50,7 +50,7 @@ CLASSES = (
      ""),
     (10, "Inverter: silent, deaf to its limits, of another protocol",
      "told zero where there is nothing to give; enforced, then opened",
-     "`bmsd/core/obedience.py`; CAN frames end when data is lost (rule S7)",
+     "`bmsd/core/limit_compliance.py`; CAN frames end when data is lost (rule S7)",
      "an inverter that is only silent opens nothing: its currents are judged, not its words. A deaf load behind a"
      " common contactor gets 5 s of current every 5 minutes, because the contactor is tried for a charger"),
     (11, "CAN: bus-off, dead transceiver, full queue",

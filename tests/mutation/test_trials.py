@@ -28,7 +28,7 @@ class Asked:
 
 
 def one() -> Mutant:
-    return mutants.mutants("wear")[0]
+    return mutants.mutants("contactor_life")[0]
 
 
 @pytest.mark.parametrize(("code", "answer", "is_left"), [
@@ -68,7 +68,10 @@ def test_a_loop_without_an_end_is_ended_by_processor_time(monkeypatch) -> None:
 
 def test_files_that_use_most_of_a_module_are_asked_first(tmp_path) -> None:
     """And a test that only reads a constant is asked about constants, though it runs no line of the module."""
-    names = [f"tests/core/test_{name}.py::test_it" for name in ("wear", "one_decision", "words_of_the_core")]
+    names = [
+        f"tests/core/test_{name}.py::test_it"
+        for name in ("contactor_life", "one_decision", "words_of_the_core")
+    ]
     lines = {"types": {"1": names[:2]}}
     told = tmp_path / "traced"
     told.write_text(json.dumps({"took": dict.fromkeys(names, 0.01), "lines": lines}), encoding="utf-8")

@@ -12,15 +12,15 @@ from typing import Any, NamedTuple
 from bmsd.core.alarms import ALL_QUIET, QUIET, AlarmState
 from bmsd.core.charging import Charging
 from bmsd.core.contactors import PrechargeState
+from bmsd.core.deferred_opening import DeferredOpening
 from bmsd.core.emergency import Override
 from bmsd.core.heater_watch import WatchState
 from bmsd.core.limits import LimitState
-from bmsd.core.opening import Opening
 from bmsd.core.overloads import NONE, Overloads
-from bmsd.core.plausible import Held, Kept
+from bmsd.core.plausible import HeldReadings, LastGood
+from bmsd.core.rate_limit import RateLimited, from_zero
 from bmsd.core.settings import Settings
 from bmsd.core.sleep import SleepState, older_ms
-from bmsd.core.slope import Slope, from_zero
 from bmsd.core.soc import SocState
 from bmsd.core.state import State
 from bmsd.core.supply import SupplyState
@@ -36,21 +36,22 @@ HOUR_MS = 3_600_000
 AGAIN_MS, BLIND_MS, SCAN_MS, STUCK_MS, LAGS_MS, HALF_HOUR_MS = 300_000, 2000, 1000, 3000, 2000, 1_800_000
 """Times that the core knows besides its parameters, typed out again."""
 KEPT = {"alarms", "consent", "held", "good_cycles", "started", "charge", "discharge", "precharge", "heater", "watch",
-        "commands", "resets", "opening", "shorts", "overloads", "sleep", "override", "asked_for", "astray"}  # fmt: skip
+        "commands", "resets", "opening", "shorts", "overloads", "sleep", "override", "asked_for",
+        "suspects"}  # fmt: skip
 DROPPED = {
     "soc": "decides only when the inverter is asked to charge by force, which no rule here is about",
-    "physics": "counts nothing where no voltage jumps and no current is large for the capacity, as in these models",
+    "cross_check": "counts nothing where no voltage jumps and no current is large for the capacity, as in these models",
     "joints": "counts nothing where cells do not step, as in these models, and blocks nothing",
     "loose": "warns and blocks nothing",
-    "told": "is asked only where an inverter is held to its limits, which these models leave out",
+    "sent_limits": "is asked only where an inverter is held to its limits, which these models leave out",
     "word": "decides only whether an event is written",
     "force_charge": "is a request to the inverter",
-    "reserve": "stands behind that request, and moves what the inverter is told and no switch",
+    "low_battery": "stands behind that request, and moves what the inverter is told and no switch",
     "main": "belongs to the topology with a common contactor, which these models leave out",
     "common": "belongs to that topology",
-    "unseen": "belongs to that topology",
+    "undetected_charge": "belongs to that topology",
     "refusals": "belong to that topology",
-    "bus": "raises a warning that blocks nothing",
+    "load_side": "raises a warning that blocks nothing",
     "diodes": "belong to the topology of the chip's own FETs, which these models leave out",
     "supply": "a charger of these models stands far above the pack, or its side, that was read alive before, is dead",
     "limiting": "moves what the inverter is told and no switch; currents recover within one cycle in these models",
@@ -146,7 +147,7 @@ def _fold_state(frame: Frame, state: State, aged: Aged, now_ms: int) -> tuple[An
         # What it lifts is worked out in every cycle; where it is spent stays.
         None if state.override is None else (now_ms - state.override.began_ms, state.override.spent),
         state.asked_for,
-        tuple((name, aged(t, p.contact_proof_ms)) for name, t in state.astray),
+        tuple((name, aged(t, p.contact_proof_ms)) for name, t in state.suspects),
     )  # fmt: skip
 
 
@@ -167,7 +168,7 @@ def _fold_alarms(frame: Frame, states: tuple[AlarmState, ...], aged: Aged) -> tu
     ])  # fmt: skip
 
 
-def _fold_kept(kept: Kept, now_ms: int, oldest_ms: int) -> tuple[Any, ...]:
+def _fold_kept(kept: LastGood, now_ms: int, oldest_ms: int) -> tuple[Any, ...]:
     return tuple([
         (value, now_ms - at_ms) if value is not None and now_ms - at_ms <= oldest_ms else None
         for value, at_ms in zip(kept.values, kept.at_ms, strict=True)
@@ -218,7 +219,7 @@ def _fold_watchers(
         ),
         min(ledger.resets, 1),
         aged(witness.emergency_ms, HALF_HOUR_MS),
-        tuple((name, aged(t, p.contact_proof_ms)) for name, t in sorted(ledger.astray_ms.items())),
+        tuple((name, aged(t, p.contact_proof_ms)) for name, t in sorted(ledger.suspects_ms.items())),
     )  # fmt: skip
 
 
@@ -239,7 +240,7 @@ def unfold(frame: Frame, key: tuple[Any, ...], seen: set[str]) -> tuple[State, W
 def unfold_state(frame: Frame, key: tuple[Any, ...]) -> State:
     """Give the state that stands for a key, as of `NOW_MS`."""
     (noted, consent, kept, cells, good, charge, discharge, relay, tries, heater, watch, stuck, commands, resets,
-     opening, shorts, overloads, sleep, override, asked_for, astray), _ = key  # fmt: skip
+     opening, shorts, overloads, sleep, override, asked_for, suspects), _ = key  # fmt: skip
     alarms = list(ALL_QUIET)
     for n, active, bad_age, good_age in noted:
         alarms[n] = AlarmState(active, 0, _back(bad_age), _back(good_age))
@@ -249,7 +250,7 @@ def unfold_state(frame: Frame, key: tuple[Any, ...]) -> State:
         alarms=tuple(alarms) if noted else ALL_QUIET,
         soc=SocState(frame.settings.capacity_mah * HOUR_MS // 2, 250, last_ms=NOW_MS),
         consent=consent,
-        held=Held(*[_kept(group) for group in kept], middle, (False,) * cells, (0,) * cells),
+        held=HeldReadings(*[_kept(group) for group in kept], middle, (False,) * cells, (0,) * cells),
         good_cycles=max(good, 0),
         started=good < 0,
         charge=_switch(charge),
@@ -259,13 +260,13 @@ def unfold_state(frame: Frame, key: tuple[Any, ...]) -> State:
         watch=WatchState(NOW_MS, heated_ms, reference, run_ms, _back(stuck[0]), stuck[1]),
         commands=Commands(*commands),
         resets=resets,
-        opening=Opening(_back(opening[0]), _back(opening[1])),
+        opening=DeferredOpening(_back(opening[0]), _back(opening[1])),
         shorts=tuple(NOW_MS - age for age in shorts),
         overloads=_overloads(*[tuple(NOW_MS - age for age in ages) for ages in overloads]),
         sleep=_sleep(sleep),
         override=None if override is None else Override(NOW_MS - override[0], override[1]),
         asked_for=asked_for,
-        astray=tuple((name, NOW_MS - age) for name, age in astray),
+        suspects=tuple((name, NOW_MS - age) for name, age in suspects),
         limiting=_risen(frame),
         supply=SupplyState(side_seen=True),
     )
@@ -278,7 +279,9 @@ def _overloads(charge: tuple[int, ...], discharge: tuple[int, ...]) -> Overloads
 def _risen(frame: Frame) -> LimitState:
     """Give limits that have had time to rise."""
     p, cells, none = frame.settings.parameters, frame.settings.cells, from_zero(START_MS)
-    voltages = (Slope(mv * cells, mv * cells, START_MS) for mv in (p.cell_charge_mv, p.cell_discharge_mv))
+    voltages = (
+        RateLimited(mv * cells, mv * cells, START_MS) for mv in (p.cell_charge_mv, p.cell_discharge_mv)
+    )
     return LimitState(none, none, none, *voltages, Charging())
 
 
@@ -287,8 +290,8 @@ def _middle_mv(frame: Frame) -> int:
     return (frame.settings.parameters.cell_uvpr_mv + frame.settings.parameters.cell_ovpr_mv) // 2
 
 
-def _kept(group: tuple[Any, ...]) -> Kept:
-    return Kept(
+def _kept(group: tuple[Any, ...]) -> LastGood:
+    return LastGood(
         tuple(None if one is None else one[0] for one in group),
         tuple(0 if one is None else NOW_MS - one[1] for one in group),
     )
@@ -323,7 +326,7 @@ def unfold_watchers(
         overloads,
         resets,
         emergency,
-        astray,
+        suspects,
     ) = key[1]
     witness = Witness(
         frame.settings,
@@ -343,5 +346,5 @@ def unfold_watchers(
     ledger.shorts_ms = tuple(NOW_MS - age for age in shorts)
     ledger.overloads_ms = {name: tuple(NOW_MS - age for age in ages) for name, ages in overloads}
     ledger.resets = resets
-    ledger.astray_ms = {name: NOW_MS - age for name, age in astray}
+    ledger.suspects_ms = {name: NOW_MS - age for name, age in suspects}
     return witness, ledger

@@ -100,7 +100,7 @@ class Ledger:
         self.lines = lines(settings) if rows is None else rows
         self.entries: dict[str, Entry] = {}
         self.moved_ms: dict[str, int] = {}
-        self.astray_ms: dict[str, int] = {}
+        self.suspects_ms: dict[str, int] = {}
         self.shorts_ms: tuple[int, ...] = ()
         self.overloads_ms: dict[str, tuple[int, ...]] = dict.fromkeys(OVERLOADS, ())
         self.resets = 0
@@ -298,10 +298,10 @@ class Ledger:
         if closed and None not in (pack_mv, load_mv) and (load_mv or 0) * 10 < (pack_mv or 0) * 9:
             told.add("discharge_contactor_open")
         welds = ("charge_contactor_welded", "discharge_contactor_welded")
-        kept = {name: since for name, since in self.astray_ms.items() if ma is None and name in welds}
-        self.astray_ms = kept | {name: self.astray_ms.get(name, now_ms) for name in told}
+        kept = {name: since for name, since in self.suspects_ms.items() if ma is None and name in welds}
+        self.suspects_ms = kept | {name: self.suspects_ms.get(name, now_ms) for name in told}
         said: dict[str, bool | None] = {
-            name: now_ms - since >= p.contact_proof_ms or None for name, since in self.astray_ms.items()
+            name: now_ms - since >= p.contact_proof_ms or None for name, since in self.suspects_ms.items()
         }
         return said | dict.fromkeys(welds, None) if ma is None else said
 

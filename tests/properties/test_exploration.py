@@ -13,19 +13,19 @@ import pytest
 
 from bmsd.core import (
     alarms,
+    contactor_control,
     contactors,
+    deferred_opening,
     emergency,
     heater,
     heater_watch,
-    moves,
-    opening,
     permissions,
     plausible,
     switching,
 )
 from bmsd.core.plausible import Reading
 from bmsd.core.state import Outputs, State
-from bmsd.core.types import Because, Reason
+from bmsd.core.types import Inhibit, InhibitCause
 from bmsd.tables.alarms import BOTH
 from tests.properties.explore import BrokenRuleError, Found, Model, Say, decide, explore, first
 from tests.properties.explore_report import documented
@@ -121,7 +121,9 @@ def _decided(out: Outputs) -> tuple[Any, ...]:
 
     So are limits for the inverter, that move slowly and no switch.
     """
-    against = [[(r.because, r.name) for r in given] for given in (out.against_charge, out.against_discharge)]
+    against = [
+        [(r.because, r.name) for r in given] for given in (out.charge_inhibits, out.discharge_inhibits)
+    ]
     switched = replace(out.commands, buzzer=False)
     return switched, out.charge_allowed, out.discharge_allowed, out.heater_demanded, against
 
@@ -132,11 +134,11 @@ def test_every_field_of_the_state_is_folded_or_dropped_for_a_reason() -> None:
 
 
 def _no_rest(p):
-    return switching.Pace(0, p.contactor_operations_per_hour)
+    return switching.SwitchPace(0, p.contactor_operations_per_hour)
 
 
 def _no_hour(p):
-    return switching.Pace(p.contactor_min_off_ms, 10**6)
+    return switching.SwitchPace(p.contactor_min_off_ms, 10**6)
 
 
 def _forgets_unknown(rule, state, bad, value, where, now_ms):
@@ -171,7 +173,7 @@ PENDING, COMPARE, HOLD, MOVE, WATCH = (
     alarms._pending,
     alarms.compare,
     plausible._hold,
-    moves.move,
+    contactor_control.move,
     heater_watch.watch,
 )
 DEFECTS = (
@@ -185,10 +187,10 @@ DEFECTS = (
         "no alarm shortens the wait",
         "over-voltage",
         "S1",
-        (opening, "longest_ms", lambda p, _: p.opening_wait_ms),
+        (deferred_opening, "longest_ms", lambda p, _: p.opening_wait_ms),
     ),
     ("heat before charge reads open", "cold", "S3", (heater, "_not_first", lambda at: None)),
-    ("charge in the cycle that ends heat", "cold", "S3", (moves, "move", _waits_for_no_heater)),
+    ("charge in the cycle that ends heat", "cold", "S3", (contactor_control, "move", _waits_for_no_heater)),
     ("any voltage on the heater", "cold", "S4", (heater, "exceeds", lambda *_: False)),
     ("heat without an end", "heater-runs", "S4", (heater_watch, "watch", _never_long)),
     ("the override lifts everything", "override", "S1", (emergency, "reach", _lifts_everything)),
@@ -197,7 +199,7 @@ DEFECTS = (
         "nothing ever closes",
         "hour",
         "nothing closes again",
-        (switching, "waits", lambda *_: Reason(Because.MIN_OFF)),
+        (switching, "waits", lambda *_: Inhibit(InhibitCause.MIN_OFF)),
     ),
 )
 

@@ -15,8 +15,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 
 from bmsd.core import alarms, contactors, permissions, switching
 from bmsd.core.alarms import AlarmState
-from bmsd.core.switching import Pace
-from bmsd.core.types import AfeState, Because, ChipFault, Reason, Request
+from bmsd.core.switching import SwitchPace
+from bmsd.core.types import AfeState, ChipFault, Inhibit, InhibitCause, Request
 from bmsd.tables import parameters
 from tests.properties import watched_life
 from tests.properties.random_worlds import AMPERES, CELLS, CHARGERS, DEGREES, LATCHES, Happening
@@ -183,7 +183,7 @@ DEFECTS = (
         "the least time off is skipped",
         contactors,
         "_pace",
-        lambda p: Pace(0, p.contactor_operations_per_hour),
+        lambda p: SwitchPace(0, p.contactor_operations_per_hour),
     ),
     (
         "an alarm rises at once",
@@ -191,7 +191,7 @@ DEFECTS = (
         "_pending",
         lambda *a: AlarmState(True, a[-1]) if a[2] else alarms.QUIET,
     ),
-    ("nothing closes", switching, "waits", lambda *_: Reason(Because.MIN_OFF)),
+    ("nothing closes", switching, "waits", lambda *_: Inhibit(InhibitCause.MIN_OFF)),
     ("writes are not checked", parameters, "problems", lambda *_: {}),
 )
 

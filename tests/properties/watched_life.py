@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from bmsd.core import wear
+from bmsd.core import contactor_life
 from bmsd.core.report import latched
 from bmsd.core.settings import Settings
 from bmsd.core.state import Outputs, State, begin
-from bmsd.core.types import Because, Inputs, Request
+from bmsd.core.types import InhibitCause, Inputs, Request
 from bmsd.errors import ParameterError
 from bmsd.tables import parameters
 from bmsd.tables.alarms import ALARMS, BOTH, Block
@@ -77,7 +77,9 @@ class Life:
             old.now_ms, latched=told, consent=old.state.consent, asked_for=BOTH if by_itself else Block.NONE
         )
         now_ms, closings = old.now_ms + 2000, self.witness.closings_ms
-        state = wear.remembered(state, wear.worn(old.state, old.now_ms), now_ms, same_boot=same_boot)
+        state = contactor_life.remembered(
+            state, contactor_life.worn(old.state, old.now_ms), now_ms, same_boot=same_boot
+        )
         self._watch(self.settings, state, now_ms, survived | (set(told) & COVERED))
         # S12: the last hour goes on; after another boot nobody knows how long ago it was, so it counts as now.
         self.witness.closings_ms = {
@@ -114,7 +116,7 @@ class Life:
             self._well_for(self.long_enough_ms())
         out = self.world.out
         assert out is not None
-        assert self._works(), f"S1: still against it: {out.against_charge}, {out.against_discharge}"
+        assert self._works(), f"S1: still against it: {out.charge_inhibits}, {out.discharge_inhibits}"
         return out
 
     def get_cold(self) -> None:
@@ -128,11 +130,11 @@ class Life:
         out = self.world.out
         assert out is not None
         assert not out.commands.charge, "S3: charge in the cold"
-        excused = any(reason.because is Because.OPERATIONS for reason in out.against_heater)
+        excused = any(reason.because is InhibitCause.OPERATIONS for reason in out.heater_inhibits)
         excused |= bool(
             {a.name for a, s in zip(ALARMS, self.world.state.alarms, strict=True) if s.active} & HEATS
         )
-        assert out.commands.heater or excused, f"S3: no heat: {out.against_heater}"
+        assert out.commands.heater or excused, f"S3: no heat: {out.heater_inhibits}"
 
     def _mend(self, *, cold: bool) -> None:
         self.world._mend(cold=cold)

@@ -86,13 +86,13 @@ class House:
         period_ms = self.config.parameters.period_ms
         end_ms = self._now_ms + round(seconds * 1000)
         while self._now_ms < end_ms:
-            before = self.virtual.control.state.physics.up
+            before = self.virtual.control.state.cross_check.up
             out = self.virtual.cycle(self._now_ms)
             self.bench.tell_inverter(out.limits)
             for event in out.events:
                 if event.kind == "alarm" and event.state == "raised":
                     self.raised.append((self._now_ms // 1000, event.name))
-            self.jumps += self.virtual.control.state.physics.up is not before
+            self.jumps += self.virtual.control.state.cross_check.up is not before
             self._now_ms += period_ms
 
     def names(self) -> set[str]:

@@ -47,11 +47,11 @@ def test_an_inverter_that_obeys_never_meets_the_contactor(chemistry, cells, topo
 
 def test_without_the_margin_and_the_reserve_it_does(monkeypatch) -> None:
     """The test above can fail."""
-    from bmsd.core import derating, reserve
-    from bmsd.core.reserve import Reserve
+    from bmsd.core import derating, low_battery
+    from bmsd.core.low_battery import LowBattery
 
     monkeypatch.setattr(derating, "SPARE_MV", 0)
-    monkeypatch.setattr(reserve, "advance", lambda *_: (False, Reserve()))
+    monkeypatch.setattr(low_battery, "advance", lambda *_: (False, LowBattery()))
     pack = night("lifepo4", 4, "split", pack_uvp_mv=2600 * 4)
     assert {"cell_uvp"} <= set(pack.raised)
     assert not pack.joined

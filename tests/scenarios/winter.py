@@ -86,7 +86,7 @@ class Winter:
 
 
 @dataclass(slots=True)
-class Told:
+class SentLimits:
     """What came of it."""
 
     charged_h: float | None = None
@@ -130,11 +130,11 @@ def plant_of(winter: Winter) -> PlantSettings:
     )  # fmt: skip
 
 
-def live(winter: Winter, longest_h: float = LONGEST_H) -> Told:
+def live(winter: Winter, longest_h: float = LONGEST_H) -> SentLimits:
     """Let one happen until the pack is charged."""
     config = config_of(winter)
     bench = Bench(config, plant_of(winter), happenings=())
-    virtual, told, plant = Virtual(config, bench), Told(), bench.plant
+    virtual, told, plant = Virtual(config, bench), SentLimits(), bench.plant
     begun = plant.cells.mean_soc
     volts = OWN_V_PER_CELL * winter.cells + (winter.charger == "above")
     bench.request({"set": {"charger_v": volts, "load_w": LOAD_W_PER_CELL * winter.cells}})
@@ -150,7 +150,7 @@ def live(winter: Winter, longest_h: float = LONGEST_H) -> Told:
         told.pack_c.append(plant.heat.pack_c)
         told.heats.append(out.commands.heater)
         told.spent_percent = (begun - plant.cells.mean_soc) * 100
-        told.against = ", ".join(reason.because.value for reason in out.against_heater)
+        told.against = ", ".join(reason.because.value for reason in out.heater_inhibits)
         if out.charge_allowed and plant.current_a > CHARGING_A:
             told.charged_h = due_ms / 3_600_000
             break
@@ -159,14 +159,14 @@ def live(winter: Winter, longest_h: float = LONGEST_H) -> Told:
     return told
 
 
-def cell(told: Told) -> str:
+def cell(told: SentLimits) -> str:
     """Write what came of one."""
     if told.charged_h is None:
         return f"never: {told.against}; {told.heat_wh:.0f} Wh"
     return f"{told.charged_h:.2f} h, {told.heat_wh:.0f} Wh, {told.spent_percent:.1f} %"
 
 
-def rows(found: Mapping[Winter, Told]) -> list[str]:
+def rows(found: Mapping[Winter, SentLimits]) -> list[str]:
     """Write the table: a row for each pack, a column for each charger."""
     lines = [
         "| Cells | Charge | Heater on | " + " | ".join(CHARGERS.values()) + " |",
@@ -178,7 +178,7 @@ def rows(found: Mapping[Winter, Told]) -> list[str]:
     return lines
 
 
-def draw(found: Mapping[Winter, Told], file: Path) -> None:
+def draw(found: Mapping[Winter, SentLimits], file: Path) -> None:
     """Draw the pack's temperature until it is charged: a field for each charger and each heater."""
     import matplotlib as mpl
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bmsd.core.alarms import AlarmState
-from bmsd.core.plausible import Held, Values, believe
+from bmsd.core.plausible import HeldReadings, Values, validate
 from bmsd.core.settings import Settings, settings
 from bmsd.core.state import Outputs, State, begin
 from bmsd.core.step import step
@@ -60,7 +60,7 @@ def believed(settings: Settings, **changed: Any) -> Values:
         "faults": ChipFault.NONE,
         **changed,
     }
-    return believe(Held(), Measurement(**given), 0, settings.parameters)[0]
+    return validate(HeldReadings(), Measurement(**given), 0, settings.parameters)[0]
 
 
 @dataclass

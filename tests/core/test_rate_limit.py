@@ -6,15 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bmsd.core.slope import Pace, Slope, follow, from_zero, mirrored
+from bmsd.core.rate_limit import RateLimit, RateLimited, follow, from_zero, mirrored
 
-PACE = Pace(30_000, 9000, 1000)
+PACE = RateLimit(30_000, 9000, 1000)
 """30 s, then 9 A a second."""
 
 
-def at(*steps: tuple[int, int], pace: Pace = PACE, start: Slope | None = None) -> list[int]:
+def at(*steps: tuple[int, int], pace: RateLimit = PACE, start: RateLimited | None = None) -> list[int]:
     """Give the values after (time, wanted) steps."""
-    slope = start or Slope(90_000, 90_000, 0)
+    slope = start or RateLimited(90_000, 90_000, 0)
     found = []
     for now_ms, wanted in steps:
         slope = follow(slope, wanted, now_ms, pace)
@@ -62,12 +62,12 @@ def test_from_zero_it_rises_without_a_hold() -> None:
 
 
 def test_the_slowest_pace_moves() -> None:
-    assert at((1, 10), start=from_zero(0), pace=Pace(0, 1, 60_000)) == [1]
-    assert at((60_000, 10), (60_001, 10), start=from_zero(0), pace=Pace(0, 1, 60_000)) == [1, 2]
+    assert at((1, 10), start=from_zero(0), pace=RateLimit(0, 1, 60_000)) == [1]
+    assert at((60_000, 10), (60_001, 10), start=from_zero(0), pace=RateLimit(0, 1, 60_000)) == [1, 2]
 
 
 def test_the_other_way_round_it_rises_at_once_and_falls_in_time() -> None:
-    slope = mirrored(Slope(48_000, 48_000, 0), 49_000, 1000, PACE)
+    slope = mirrored(RateLimited(48_000, 48_000, 0), 49_000, 1000, PACE)
     assert slope.value == 49_000
     slope = mirrored(slope, 48_000, 31_000, PACE)
     assert slope.value == 49_000
@@ -77,7 +77,7 @@ def test_the_other_way_round_it_rises_at_once_and_falls_in_time() -> None:
 
 steps = st.lists(st.tuples(st.integers(1, 60_000), st.integers(0, 90_000)), min_size=1, max_size=40)
 paces = st.builds(
-    Pace,
+    RateLimit,
     st.sampled_from([0, 1, 5000, 30_000]),
     st.integers(1, 900_000),
     st.sampled_from([1000, 60_000]),
@@ -108,7 +108,7 @@ def test_never_above_what_is_wanted_never_late_down_never_faster_up_than_the_pac
 
 @given(st.integers(0, 90_000), st.integers(1, 90_000), st.integers(1, 1_000_000), paces)
 def test_with_time_it_always_arrives(start, wanted, more_ms, pace) -> None:
-    slope = follow(Slope(start, start, 0), 0, 0, pace)
+    slope = follow(RateLimited(start, start, 0), 0, 0, pace)
     arrival_ms = pace.hold_ms + -(-wanted * pace.time_ms // pace.amount)
     assert follow(slope, wanted, arrival_ms + more_ms, pace).value == wanted
 

@@ -1,4 +1,4 @@
-"""Does the inverter keep to what it is told, and does current pass a contactor that is open.
+"""Does the inverter keep to its limits, and does current flow through a contactor that is open?
 
 An inverter is judged against the highest limit that it was told within the time it is given to react. What was
 told too shortly ago, or before anything was told, is not judged; nor is who takes more than a pack at rest asks for,
@@ -16,7 +16,7 @@ from bmsd.core.settings import Settings
 from bmsd.core.switching import SwitchState
 
 
-class Highest(NamedTuple):
+class HighestLimits(NamedTuple):
     """The highest limits of a stretch of time."""
 
     charge_mv: int
@@ -24,32 +24,32 @@ class Highest(NamedTuple):
     discharge_ma: int
 
 
-class Told(NamedTuple):
+class SentLimits(NamedTuple):
     """What the inverter was told lately: two stretches, each as long as it is given to react."""
 
     since_ms: int = 0
-    now: Highest | None = None
-    before: Highest | None = None
+    now: HighestLimits | None = None
+    before: HighestLimits | None = None
     """None: nothing has been in force for long enough."""
 
 
-def tell(told: Told, limits: Limits, react_ms: int, now_ms: int) -> Told:
+def tell(told: SentLimits, limits: Limits, react_ms: int, now_ms: int) -> SentLimits:
     """Remember what goes out in this cycle."""
-    fresh = Highest(limits.charge_mv, limits.borne_ma, limits.discharge_ma)
+    fresh = HighestLimits(limits.charge_mv, limits.charge_capability_ma, limits.discharge_ma)
     if told.now is None:
-        return Told(now_ms, fresh)
+        return SentLimits(now_ms, fresh)
     if now_ms - told.since_ms >= react_ms:
-        return Told(now_ms, fresh, told.now)
+        return SentLimits(now_ms, fresh, told.now)
     if fresh == told.now:
         return told
     return told._replace(now=_highest(told.now, fresh))
 
 
-def _highest(one: Highest, other: Highest) -> Highest:
-    return Highest(*[max(pair) for pair in zip(one, other, strict=True)])
+def _highest(one: HighestLimits, other: HighestLimits) -> HighestLimits:
+    return HighestLimits(*[max(pair) for pair in zip(one, other, strict=True)])
 
 
-def limits(settings: Settings, told: Told, values: Values, *, closed: bool) -> dict[str, Finding]:
+def limits(settings: Settings, told: SentLimits, values: Values, *, closed: bool) -> dict[str, Finding]:
     """Compare what flows with what was told; both stages of a row come from the same finding.
 
     With every contactor open no inverter is there to obey, and what flows hangs on the pack itself; only what is
@@ -99,7 +99,10 @@ def _worse(one: Finding | None, other: Finding | None) -> Finding | None:
 def past_contactors(
     settings: Settings, charge: SwitchState, discharge: SwitchState, values: Values, now_ms: int
 ) -> dict[str, Finding]:
-    """Look for current past a contactor that has had time to open; both open, or a common one, are `core.contacts`'."""
+    """Look for current through a contactor that has had time to open.
+
+    Both open, or a common one: see `core.weld_detection`.
+    """
     p = settings.parameters
     if charge.on is discharge.on:
         return {}

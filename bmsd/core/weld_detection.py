@@ -18,23 +18,25 @@ from bmsd.core.switching import SwitchState
 
 JOINED_PERMILLE = 900
 """Behind a closed contactor the load side reads at least this share of the pack: cable and contact lose less."""
-Astray = tuple[tuple[str, int], ...]
+Suspects = tuple[tuple[str, int], ...]
 """What the values speak for, by the alarm's name, and since when."""
 
 
-def watch(settings: Settings, state: State, values: Values, now_ms: int) -> tuple[Astray, dict[str, Finding]]:
+def watch(
+    settings: Settings, state: State, values: Values, now_ms: int
+) -> tuple[Suspects, dict[str, Finding]]:
     """Remember what this cycle's values speak for, and find what they have spoken for long enough."""
-    known = dict(state.astray)
+    known = dict(state.suspects)
     names = (_welded(settings, state, values, now_ms), _not_closing(settings, state, values, now_ms))
-    astray = {name: known.get(name, now_ms) for name in names if name}
+    suspects = {name: known.get(name, now_ms) for name in names if name}
     proof_ms = settings.parameters.contact_proof_ms
-    found = {name: Finding(now_ms - since_ms >= proof_ms or None) for name, since_ms in astray.items()}
+    found = {name: Finding(now_ms - since_ms >= proof_ms or None) for name, since_ms in suspects.items()}
     if values.current_ma is None:
         # Nothing can be said of a weld: what was suspected stays so, and no latch may go (S2).
         welds = [f"{name}_contactor_welded" for name in settings.contactors]
-        astray |= {name: since_ms for name, since_ms in known.items() if name in welds}
+        suspects |= {name: since_ms for name, since_ms in known.items() if name in welds}
         found |= dict.fromkeys(welds, Finding(None))
-    return tuple(astray.items()), found
+    return tuple(suspects.items()), found
 
 
 def worse(one: Mapping[str, Finding], other: Mapping[str, Finding]) -> dict[str, Finding]:

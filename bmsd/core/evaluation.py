@@ -10,52 +10,52 @@ from typing import NamedTuple
 
 from bmsd.core import (
     alarms,
-    bus,
     checks,
-    contacts,
+    contactor_life,
+    cross_check,
     emergency,
-    flow,
+    forbidden_current,
     heater,
     heater_watch,
     joints,
+    limit_compliance,
+    live_load_side,
     loose,
-    obedience,
+    low_battery,
+    operator_requests,
     overloads,
-    physics,
-    reserve,
-    shorts,
+    short_circuits,
     sleep,
     soc,
     spread,
     trips,
-    wear,
-    wishes,
+    weld_detection,
 )
 from bmsd.core.alarms import Active, AlarmState, Finding
-from bmsd.core.bus import BusState
 from bmsd.core.contactors import PrechargeState
+from bmsd.core.cross_check import CrossCheckState
 from bmsd.core.emergency import Override
 from bmsd.core.heater_watch import WatchState
 from bmsd.core.joints import JointState
+from bmsd.core.live_load_side import LoadSideState
 from bmsd.core.loose import LooseState
 from bmsd.core.ordered import Ordered
 from bmsd.core.overloads import Overloads
-from bmsd.core.physics import PhysicsState
-from bmsd.core.plausible import Held, Values, believe
+from bmsd.core.plausible import HeldReadings, Values, validate
 from bmsd.core.settings import Settings
-from bmsd.core.shorts import Shorts
+from bmsd.core.short_circuits import Shorts
 from bmsd.core.soc import SocState
 from bmsd.core.state import Consent, State
 from bmsd.core.types import ChipFault, Event, Inputs
 from bmsd.tables.alarms import Block
 
 
-class Judged(NamedTuple):
+class Evaluation(NamedTuple):
     """What is believed and what is alarmed in this cycle."""
 
     consent: Consent
     values: Values
-    held: Held
+    held: HeldReadings
     watch: WatchState
     alarms: tuple[AlarmState, ...]
     active: Active
@@ -63,10 +63,10 @@ class Judged(NamedTuple):
     soc: SocState | None
     block: Block
     outputs_good: bool
-    astray: contacts.Astray
-    bus: BusState
+    suspects: weld_detection.Suspects
+    load_side: LoadSideState
     events: tuple[Event, ...]
-    physics: PhysicsState
+    cross_check: CrossCheckState
     joints: JointState
     loose: LooseState
     shorts: Shorts
@@ -76,9 +76,9 @@ class Judged(NamedTuple):
     asked_for: Block
 
 
-def judge(settings: Settings, state: State, inputs: Inputs) -> Judged:
+def evaluate(settings: Settings, state: State, inputs: Inputs) -> Evaluation:
     """Believe the values, run the alarms, count the charge."""
-    wish, now_ms = wishes.take(state, inputs), inputs.now_ms
+    wish, now_ms = operator_requests.take(state, inputs), inputs.now_ms
     precharge, before, short = _anew(state, wish.resets)
     overload = overloads.reset(state.overloads, wish.resets)
     values, held = _believe(settings, state, inputs)
@@ -86,7 +86,7 @@ def judge(settings: Settings, state: State, inputs: Inputs) -> Judged:
     watch, verdict = _watch_heater(settings, state, before, values, inputs)
     known, confirmed = trips.explained(settings, state, values, inputs.afe)
     of_outputs = _outputs(settings, state, inputs, precharge, known)
-    astray, of_contacts = contacts.watch(settings, state, values, now_ms)
+    suspects, of_contacts = weld_detection.watch(settings, state, values, now_ms)
     load_side, of_load_side = _load_side(settings, state, values, precharge, now_ms)
     p = settings.parameters
     seen, joint, wires, odd = _compared(settings, state, values, held, now_ms)
@@ -95,16 +95,16 @@ def judge(settings: Settings, state: State, inputs: Inputs) -> Judged:
         **checks.lost_values(settings, values),
         **of_chip,
         **checks.not_set(inputs.afe, alarms.is_active(state.alarms, "afe_not_set")),
-        **(contacts.worse(of_outputs, of_contacts) | of_load_side),
-        **wear.findings(settings, state),
+        **(weld_detection.worse(of_outputs, of_contacts) | of_load_side),
+        **contactor_life.findings(settings, state),
         **checks.heater(verdict, _heater_over_limit(settings, state, values)),
         **seen.findings,
         **(odd | checks.doubt(settings, state.alarms, values)),
         **_flow(settings, state, values, now_ms),
-        **shorts.number(short, of_chip, p.short_circuit_releases_per_hour),
+        **short_circuits.number(short, of_chip, p.short_circuit_releases_per_hour),
         **overloads.findings(overload, p.over_current_releases_per_hour),
         **(checks.override(override is not None) | checks.guard(inputs.guarded)),
-        **reserve.findings(settings.parameters, state.alarms, values),
+        **low_battery.findings(settings.parameters, state.alarms, values),
         **spread.findings(settings, values, alarms.is_active(state.alarms, "temperature_mismatch")),
     }
     pauses = overloads.pauses(settings.table, overload)
@@ -113,7 +113,7 @@ def judge(settings: Settings, state: State, inputs: Inputs) -> Judged:
     )
     active = alarms.active(states)
     counted, anchored = _count(settings, state, values, now_ms)
-    return Judged(
+    return Evaluation(
         consent=wish.consent,
         values=values,
         held=held,
@@ -124,13 +124,13 @@ def judge(settings: Settings, state: State, inputs: Inputs) -> Judged:
         soc=counted,
         block=alarms.blocked(active),
         outputs_good=not of_outputs,
-        astray=astray,
-        bus=load_side,
+        suspects=suspects,
+        load_side=load_side,
         events=wish.events + emergency.announced(raised, override) + anchored,
-        physics=seen.state,
+        cross_check=seen.state,
         joints=joint,
         loose=wires,
-        shorts=shorts.count(short, raised, now_ms),
+        shorts=short_circuits.count(short, raised, now_ms),
         overloads=overloads.count(overload, state.alarms, raised, p.over_current_releases_per_hour, now_ms),
         override=override,
         ordered=wish.ordered,
@@ -138,8 +138,8 @@ def judge(settings: Settings, state: State, inputs: Inputs) -> Judged:
     )
 
 
-def _believe(settings: Settings, state: State, inputs: Inputs) -> tuple[Values, Held]:
-    return believe(
+def _believe(settings: Settings, state: State, inputs: Inputs) -> tuple[Values, HeldReadings]:
+    return validate(
         state.held,
         inputs.afe.measurement,
         inputs.now_ms,
@@ -150,11 +150,13 @@ def _believe(settings: Settings, state: State, inputs: Inputs) -> tuple[Values, 
 
 
 def _compared(
-    settings: Settings, state: State, values: Values, held: Held, now_ms: int
-) -> tuple[physics.Seen, JointState, LooseState, dict[str, Finding]]:
+    settings: Settings, state: State, values: Values, held: HeldReadings, now_ms: int
+) -> tuple[cross_check.CrossChecked, JointState, LooseState, dict[str, Finding]]:
     """Compare current and voltages, each cell's step with the others', and a reading with its last ones."""
     step_mv = settings.parameters.physics_step_mv
-    seen = physics.watch(state.physics, values, settings.cells, settings.capacity_mah, step_mv, now_ms)
+    seen = cross_check.watch(
+        state.cross_check, values, settings.cells, settings.capacity_mah, step_mv, now_ms
+    )
     joint, odd = joints.watch(state.joints, seen.state, values.cell_mv, step_mv)
     wires, odd = loose.watch(state.loose, held, values.frozen, odd, now_ms)
     return seen, joint, wires, odd
@@ -162,10 +164,10 @@ def _compared(
 
 def _load_side(
     settings: Settings, state: State, values: Values, precharge: PrechargeState, now_ms: int
-) -> tuple[BusState, dict[str, Finding]]:
+) -> tuple[LoadSideState, dict[str, Finding]]:
     """Look at the load side: held too far above the pack, or alive with everything off."""
-    switches = bus.beside(settings, state.charge, state.discharge, state.main, precharge)
-    seen, found = bus.watch(settings, state.bus, switches, values, state.alarms, now_ms)
+    switches = live_load_side.beside(settings, state.charge, state.discharge, state.main, precharge)
+    seen, found = live_load_side.watch(settings, state.load_side, switches, values, state.alarms, now_ms)
     return seen, found | checks.load_side(settings, precharge, values)
 
 
@@ -196,24 +198,26 @@ def _anew(state: State, resets: frozenset[str]) -> tuple[PrechargeState, WatchSt
 def _flow(settings: Settings, state: State, values: Values, now_ms: int) -> dict[str, Finding]:
     """Hold the current against what was told and against what is switched."""
     closed = state.charge.on or state.discharge.on or state.main.on
-    found = obedience.limits(settings, state.told, values, closed=closed)
-    found |= flow.patient(settings, state, flow.findings(settings, state, values), now_ms)
-    return found | obedience.past_contactors(settings, state.charge, state.discharge, values, now_ms)
+    found = limit_compliance.limits(settings, state.sent_limits, values, closed=closed)
+    found |= forbidden_current.patient(
+        settings, state, forbidden_current.findings(settings, state, values), now_ms
+    )
+    return found | limit_compliance.past_contactors(settings, state.charge, state.discharge, values, now_ms)
 
 
-def counted_anew(state: State, judged: Judged, now_ms: int) -> tuple[State, Judged]:
+def restart_counts(state: State, evaluation: Evaluation, now_ms: int) -> tuple[State, Evaluation]:
     """Count the operations of the contactors anew when an emergency override begins (S10, S12)."""
-    override = judged.override
+    override = evaluation.override
     if override is None or override.began_ms != now_ms:
-        return state, judged
-    relay = emergency.counted_anew(judged.precharge.relay)
+        return state, evaluation
+    relay = emergency.restart_counts(evaluation.precharge.relay)
     state = replace(
         state,
-        charge=emergency.counted_anew(state.charge),
-        discharge=emergency.counted_anew(state.discharge),
-        main=emergency.counted_anew(state.main),
+        charge=emergency.restart_counts(state.charge),
+        discharge=emergency.restart_counts(state.discharge),
+        main=emergency.restart_counts(state.main),
     )
-    return state, judged._replace(precharge=replace(judged.precharge, relay=relay))
+    return state, evaluation._replace(precharge=replace(evaluation.precharge, relay=relay))
 
 
 def _watch_heater(

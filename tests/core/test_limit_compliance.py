@@ -98,9 +98,9 @@ def test_at_the_voltage_and_its_tolerance_an_inverter_obeys() -> None:
     pack.cells = [(CVL_MV + TOLERANCE_MV) // 4] * 4
     # What is told falls with cells that stand above their charge voltage; the stretch before still counts.
     pack.current_ma = TOLERANCE_MA + 1
-    state = pack.state.told
+    state = pack.state.sent_limits
     for _ in range(200):
-        pack.state = replace(pack.state, told=state)
+        pack.state = replace(pack.state, sent_limits=state)
         pack.cycle()
     assert not pack.active()
 
@@ -366,6 +366,6 @@ def test_a_limit_that_rises_slowly_is_the_one_an_inverter_is_held_to() -> None:
     assert pack.out is not None
     assert pack.out.limits.charge_ma == low_ma
     assert pack.out.limits.charge_reason == "recovering"
-    told_before = pack.state.told
+    told_before = pack.state.sent_limits
     assert told_before.now is not None
     assert told_before.now.charge_ma == low_ma

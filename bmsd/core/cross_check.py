@@ -32,7 +32,7 @@ FLOW_CAPACITY_PART = 10
 MS_PER_HOUR = 3_600_000
 
 
-class PhysicsState(NamedTuple):
+class CrossCheckState(NamedTuple):
     """What is remembered of voltage and current between cycles."""
 
     recent: tuple[tuple[int, int], ...] = ()
@@ -57,30 +57,30 @@ class PhysicsState(NamedTuple):
     at_ms: int | None = None
 
 
-class Seen(NamedTuple):
+class CrossChecked(NamedTuple):
     """What this cycle shows."""
 
-    state: PhysicsState
+    state: CrossCheckState
     findings: dict[str, Finding]
 
 
 def watch(
-    state: PhysicsState, values: Values, cells: int, capacity_mah: int, step_mv: int, now_ms: int
-) -> Seen:
+    state: CrossCheckState, values: Values, cells: int, capacity_mah: int, step_mv: int, now_ms: int
+) -> CrossChecked:
     """Take one cycle's values. An unknown one proves nothing and forgets nothing but the window (S2)."""
     pack_mv, ma = values.pack_mv.value, values.current_ma
     if pack_mv is None or values.stack_mv is None or ma is None:
-        return Seen(state._replace(recent=(), at_ms=None), _findings(state))
+        return CrossChecked(state._replace(recent=(), at_ms=None), _findings(state))
     state = _jumps(state, pack_mv, ma, step_mv * cells * WINDOW, capacity_mah, now_ms)
     state = _standstill(state, values, ma, capacity_mah, now_ms)
     found = _findings(state)
     if "current_implausible" in found or "current_reversed" in found:
         # The alarm is latched: it keeps what this proved, and a reset begins anew.
         state = state._replace(dead=0, wrong=0)
-    return Seen(state, found)
+    return CrossChecked(state, found)
 
 
-def _findings(state: PhysicsState) -> dict[str, Finding]:
+def _findings(state: CrossCheckState) -> dict[str, Finding]:
     found = {}
     if state.dead >= DEAD_JUMPS:
         found["current_implausible"] = Finding(True, state.recent[-1][1] if state.recent else None)
@@ -92,8 +92,8 @@ def _findings(state: PhysicsState) -> dict[str, Finding]:
 
 
 def _jumps(
-    state: PhysicsState, pack_mv: int, ma: int, step: int, capacity_mah: int, now_ms: int
-) -> PhysicsState:
+    state: CrossCheckState, pack_mv: int, ma: int, step: int, capacity_mah: int, now_ms: int
+) -> CrossCheckState:
     """Look for a jump of the voltage, and at what the current did meanwhile."""
     recent = (*state.recent[-(2 * WINDOW - 1) :], (pack_mv, ma))
     low, high = min(state.low_ma, ma), max(state.high_ma, ma)
@@ -110,7 +110,7 @@ def _jumps(
     return _judge(state, rise, capacity_mah, now_ms)
 
 
-def _judge(state: PhysicsState, rise: int, capacity_mah: int, now_ms: int) -> PhysicsState:
+def _judge(state: CrossCheckState, rise: int, capacity_mah: int, now_ms: int) -> CrossCheckState:
     """Count a jump: with the current, against it, or without it."""
     currents, up = [ma for _, ma in state.recent], rise > 0
     change = sum(currents[WINDOW:]) - sum(currents[:WINDOW])
@@ -124,7 +124,7 @@ def _judge(state: PhysicsState, rise: int, capacity_mah: int, now_ms: int) -> Ph
     return state
 
 
-def _without_current(state: PhysicsState, height: int, up: bool, now_ms: int) -> PhysicsState:
+def _without_current(state: CrossCheckState, height: int, up: bool, now_ms: int) -> CrossCheckState:
     """Count a jump beside a current that stood still, when voltages stood before and after: no single glitch."""
     for part in (state.recent[:WINDOW], state.recent[WINDOW:]):
         mvs = [mv for mv, _ in part]
@@ -137,7 +137,9 @@ def _without_current(state: PhysicsState, height: int, up: bool, now_ms: int) ->
     return state._replace(dead=state.dead + 1, up=up)
 
 
-def _standstill(state: PhysicsState, values: Values, ma: int, capacity_mah: int, now_ms: int) -> PhysicsState:
+def _standstill(
+    state: CrossCheckState, values: Values, ma: int, capacity_mah: int, now_ms: int
+) -> CrossCheckState:
     """Count what current does while not one cell nor the stack reads anything new."""
     if values.cell_mv != state.cells or values.stack_mv != state.stack_mv:
         return state._replace(

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from bmsd.core import wear
+from bmsd.core import contactor_life
 from bmsd.core.alarms import Finding
+from bmsd.core.contactor_life import ContactorLife
 from bmsd.core.state import begin
-from bmsd.core.switching import Pace, SwitchState, waits
-from bmsd.core.types import Because, Reason, Request
-from bmsd.core.wear import Worn
+from bmsd.core.switching import SwitchPace, SwitchState, waits
+from bmsd.core.types import Inhibit, InhibitCause, Request
 from tests.support.bench_inputs import Pack, make_settings
 
 HOUR_MS = 3_600_000
@@ -32,9 +32,9 @@ def switched(times: int, **more: int) -> Pack:
 def restarted(pack: Pack, after_ms: int = 0, *, same_boot: bool = True) -> Pack:
     """Start anew with what the old pack leaves behind, on the same clock or on one that began again."""
     now_ms = pack.now_ms + after_ms if same_boot else 5000
-    state = wear.remembered(
+    state = contactor_life.remembered(
         begin(now_ms),
-        wear.worn(pack.state, now_ms if same_boot else pack.now_ms),
+        contactor_life.worn(pack.state, now_ms if same_boot else pack.now_ms),
         now_ms,
         same_boot=same_boot,
     )
@@ -68,7 +68,7 @@ def test_a_crash_loop_switches_no_more_often_than_one_long_run() -> None:
         closings += pack.state.commands.charge
     assert closings == 5
     assert pack.out is not None
-    assert pack.out.against_charge[0].because is Because.OPERATIONS
+    assert pack.out.charge_inhibits[0].because is InhibitCause.OPERATIONS
 
 
 @pytest.mark.parametrize("down_ms", [0, 600_000])
@@ -100,29 +100,31 @@ def test_after_a_reboot_the_last_hour_counts_as_now() -> None:
 
 def test_after_a_reboot_an_old_time_that_looks_past_counts_as_now() -> None:
     """S11, S12: another boot's clock, whatever it read, says nothing of how long ago it was."""
-    kept = {"charge": Worn(5, (1000,) * 5)}
-    state = wear.remembered(begin(2 * HOUR_MS), kept, 2 * HOUR_MS, same_boot=False)
+    kept = {"charge": ContactorLife(5, (1000,) * 5)}
+    state = contactor_life.remembered(begin(2 * HOUR_MS), kept, 2 * HOUR_MS, same_boot=False)
     assert state.charge.starts_ms == (2 * HOUR_MS,) * 5
-    state = wear.remembered(begin(2 * HOUR_MS), kept, 2 * HOUR_MS, same_boot=True)
+    state = contactor_life.remembered(begin(2 * HOUR_MS), kept, 2 * HOUR_MS, same_boot=True)
     assert state.charge.starts_ms == (1000,) * 5
 
 
 def test_what_is_an_hour_old_need_not_be_kept() -> None:
     """S12: to the millisecond, as the pace forgets it."""
     state = replace(begin(0), charge=SwitchState(True, 9, (1000, 1001, 2000), 7))
-    assert wear.worn(state, 1000 + HOUR_MS) == {"charge": Worn(7, (1001, 2000))}
+    assert contactor_life.worn(state, 1000 + HOUR_MS) == {"charge": ContactorLife(7, (1001, 2000))}
 
 
 def test_a_time_that_lies_ahead_counts_as_now() -> None:
     """S12: a file that says so must not hold a contactor open for ever."""
-    state = wear.remembered(begin(5000), {"charge": Worn(9, (10**12,) * 5)}, 5000, same_boot=True)
+    state = contactor_life.remembered(
+        begin(5000), {"charge": ContactorLife(9, (10**12,) * 5)}, 5000, same_boot=True
+    )
     assert state.charge.starts_ms == (5000,) * 5
     assert state.charge.closings == 9
 
 
 def test_a_contactor_that_never_closed_leaves_nothing_behind() -> None:
-    assert wear.worn(begin(0), 0) == {}
-    assert set(wear.worn(switched(1).state, 0)) == {"charge", "discharge", "precharge"}
+    assert contactor_life.worn(begin(0), 0) == {}
+    assert set(contactor_life.worn(switched(1).state, 0)) == {"charge", "discharge", "precharge"}
 
 
 @pytest.mark.parametrize("topology", ["split", "common", "afe"])
@@ -133,14 +135,16 @@ def test_the_most_used_contactor_of_its_topology_is_the_one_that_is_worn(topolog
     for name in ("charge", "discharge", "main"):
         state = replace(begin(0), **{name: SwitchState(closings=100)})
         expected = {"contactor_worn": Finding(True, 100)} if name in own else {}
-        assert wear.findings(settings, state) == expected
-        assert wear.findings(settings, replace(begin(0), **{name: SwitchState(closings=99)})) == {}
+        assert contactor_life.findings(settings, state) == expected
+        assert contactor_life.findings(settings, replace(begin(0), **{name: SwitchState(closings=99)})) == {}
 
 
 @pytest.mark.parametrize(("closings", "worn"), [(98, False), (99, True)])
 def test_the_end_of_its_service_life_is_warned_of_and_blocks_nothing(closings: int, worn: bool) -> None:
     settings = make_settings(chosen={"contactor_life_closings": 100})
-    state = wear.remembered(begin(1_000_000), {"discharge": Worn(closings)}, 1_000_000, same_boot=False)
+    state = contactor_life.remembered(
+        begin(1_000_000), {"discharge": ContactorLife(closings)}, 1_000_000, same_boot=False
+    )
     pack = Pack(settings, state=state).started()
     assert pack.state.discharge.closings == closings + 1
     assert ("contactor_worn" in pack.active()) is worn
@@ -154,8 +158,10 @@ def test_the_end_of_its_service_life_is_warned_of_and_blocks_nothing(closings: i
 
 def test_relays_that_carry_no_pack_current_are_counted_and_not_warned_of() -> None:
     settings = make_settings(chosen={"contactor_life_closings": 100})
-    kept = {"heater": Worn(500), "precharge": Worn(500)}
-    pack = Pack(settings, state=wear.remembered(begin(1_000_000), kept, 1_000_000, same_boot=True)).started()
+    kept = {"heater": ContactorLife(500), "precharge": ContactorLife(500)}
+    pack = Pack(
+        settings, state=contactor_life.remembered(begin(1_000_000), kept, 1_000_000, same_boot=True)
+    ).started()
     assert not pack.active()
     assert pack.state.heater.closings == 500
     assert pack.state.precharge.relay.closings == 501
@@ -171,39 +177,47 @@ def test_the_shortest_time_off_runs_on_over_a_restart(name, rest) -> None:
     settings = make_settings()
     rest_ms: int = settings.parameters.get(rest)
     state = replace(begin(0), **{name: SwitchState(False, 700_000, (690_000,), 3)})
-    again = wear.remembered(begin(0), wear.worn(state, 701_000), 702_000, same_boot=True)
-    pace = Pace(rest_ms, 30)
-    switch = wear.switch(again, name)
-    assert waits(switch, pace, 700_000 + rest_ms - 1) == Reason(Because.MIN_OFF, until_ms=700_000 + rest_ms)
+    again = contactor_life.remembered(begin(0), contactor_life.worn(state, 701_000), 702_000, same_boot=True)
+    pace = SwitchPace(rest_ms, 30)
+    switch = contactor_life.switch(again, name)
+    assert waits(switch, pace, 700_000 + rest_ms - 1) == Inhibit(
+        InhibitCause.MIN_OFF, until_ms=700_000 + rest_ms
+    )
     assert waits(switch, pace, 700_000 + rest_ms) is None
 
 
 def test_what_was_on_when_the_core_was_killed_went_off_nobody_knows_when() -> None:
     """S12: so its rest begins with the new start; where the core switched it off itself, at that moment."""
     state = replace(begin(0), charge=SwitchState(True, 5000, (5000,), 1))
-    killed = wear.remembered(begin(0), wear.worn(state, 8000), 9000, same_boot=True)
+    killed = contactor_life.remembered(begin(0), contactor_life.worn(state, 8000), 9000, same_boot=True)
     assert killed.charge == SwitchState(False, 9000, (5000,), 1)
-    stopped = wear.remembered(begin(0), wear.worn(state, 8000, stopped=True), 9000, same_boot=True)
+    stopped = contactor_life.remembered(
+        begin(0), contactor_life.worn(state, 8000, stopped=True), 9000, same_boot=True
+    )
     assert stopped.charge == SwitchState(False, 8000, (5000,), 1)
 
 
 def test_after_a_reboot_everything_has_been_off_since_the_boot() -> None:
     """S12: no output outlives the machine."""
     state = replace(begin(0), heater=SwitchState(True, 50_000_000, (), 2))
-    again = wear.remembered(begin(4000), wear.worn(state, 50_000_000), 4000, same_boot=False)
+    again = contactor_life.remembered(
+        begin(4000), contactor_life.worn(state, 50_000_000), 4000, same_boot=False
+    )
     assert again.heater == SwitchState(False, 0, (), 2)
 
 
 def test_a_time_off_that_lies_ahead_counts_as_now() -> None:
     """S12: a file that says so must not hold a contactor open for ever."""
-    again = wear.remembered(begin(0), {"charge": Worn(1, (), 10**12)}, 5000, same_boot=True)
+    again = contactor_life.remembered(
+        begin(0), {"charge": ContactorLife(1, (), 10**12)}, 5000, same_boot=True
+    )
     assert again.charge.changed_ms == 5000
 
 
 @pytest.mark.parametrize(("starts", "expected"), [((), None), ((8000,), 9000)])
 def test_a_pre_charge_lasts_seconds(starts, expected) -> None:
     """S12: one that began within the hour may have been on; an older one was not."""
-    again = wear.remembered(begin(0), {"precharge": Worn(1, starts)}, 9000, same_boot=True)
+    again = contactor_life.remembered(begin(0), {"precharge": ContactorLife(1, starts)}, 9000, same_boot=True)
     assert again.precharge.relay.changed_ms == expected
 
 
@@ -228,5 +242,5 @@ def test_a_heater_that_is_restarted_again_and_again_rests_all_the_same() -> None
 @pytest.mark.parametrize("starts", [(), (8000,)])
 def test_a_switch_that_was_on_for_hours_rests_from_the_restart(name, starts) -> None:
     """S12: that it last closed more than an hour ago does not say when it opened."""
-    again = wear.remembered(begin(0), {name: Worn(1, starts)}, 9000, same_boot=True)
-    assert wear.switch(again, name).changed_ms == 9000
+    again = contactor_life.remembered(begin(0), {name: ContactorLife(1, starts)}, 9000, same_boot=True)
+    assert contactor_life.switch(again, name).changed_ms == 9000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bmsd.core import report, reserve
+from bmsd.core import low_battery, report
 from bmsd.core.alarms import ALL_QUIET
 from bmsd.core.state import begin
 from bmsd.core.types import Request
@@ -129,7 +129,7 @@ def test_it_ends_by_charge_and_discharge_returns_at_recovery() -> None:
 
 
 def asks(before: bool, permille: int | None, **chosen: int) -> bool:
-    return reserve.force_charge(make_settings(chosen=chosen).parameters, before, ALL_QUIET, permille)
+    return low_battery.force_charge(make_settings(chosen=chosen).parameters, before, ALL_QUIET, permille)
 
 
 def test_charge_is_asked_for_below_one_share_and_until_another() -> None:

@@ -6,9 +6,9 @@ from itertools import pairwise
 
 import pytest
 
-from bmsd.core import signals
+from bmsd.core import indicators
 from bmsd.core.alarms import AlarmState
-from bmsd.core.signals import BUZZER, LED, TICK_MS, Pattern
+from bmsd.core.indicators import BUZZER, LED, TICK_MS, Pattern
 from bmsd.core.types import Request
 from bmsd.tables.alarms import BY_NAME
 from tests.support.bench_inputs import PERIOD_MS, Pack, make_settings
@@ -20,7 +20,7 @@ def heard(name: str, until_ms: int, *, sounds: bool = True, period_ms: int = PER
     """Give what the buzzer does for an alarm raised at 0, a letter a cycle."""
     active = ((BY_NAME[name], AlarmState(True, 0)),)
     return "".join(
-        "x" if signals.buzzer(active, sounds=sounds, period_ms=period_ms, now_ms=at) else "."
+        "x" if indicators.buzzer(active, sounds=sounds, period_ms=period_ms, now_ms=at) else "."
         for at in range(0, until_ms, period_ms)
     )
 
@@ -52,17 +52,19 @@ def test_all_but_the_override_fall_silent(name, lasts_ms) -> None:
 )
 def test_it_falls_silent_at_its_time_also_in_the_middle_of_a_sound(name, lasts_ms, period_ms) -> None:
     active = ((BY_NAME[name], AlarmState(True, 0)),)
-    assert signals.buzzer(active, sounds=True, period_ms=period_ms, now_ms=lasts_ms - 1)
-    assert not signals.buzzer(active, sounds=True, period_ms=period_ms, now_ms=lasts_ms)
+    assert indicators.buzzer(active, sounds=True, period_ms=period_ms, now_ms=lasts_ms - 1)
+    assert not indicators.buzzer(active, sounds=True, period_ms=period_ms, now_ms=lasts_ms)
 
 
 def test_without_an_alarm_nothing_sounds() -> None:
-    assert not any(signals.buzzer((), sounds=True, period_ms=250, now_ms=at) for at in range(0, 10_000, 250))
+    assert not any(
+        indicators.buzzer((), sounds=True, period_ms=250, now_ms=at) for at in range(0, 10_000, 250)
+    )
 
 
 def test_an_unknown_value_is_trouble_before_any_alarm_is_raised() -> None:
     """S2: the LED does not shine for a pack that nobody can judge."""
-    shown = [signals.led((), started=True, unknown=True, period_ms=250, now_ms=at) for at in (0, 250, 500)]
+    shown = [indicators.led((), started=True, unknown=True, period_ms=250, now_ms=at) for at in (0, 250, 500)]
     assert shown == [True, False, True]
 
 
@@ -83,11 +85,11 @@ def test_the_worst_that_still_sounds_is_heard_and_a_new_one_begins_again() -> No
         for name, since in (("cell_spread", 0), ("cell_ovp", 1000), ("cell_uvp", 20_000))
     )
     told = [
-        signals.buzzer(active, sounds=True, period_ms=250, now_ms=at) for at in range(20_000, 22_000, 250)
+        indicators.buzzer(active, sounds=True, period_ms=250, now_ms=at) for at in range(20_000, 22_000, 250)
     ]
     assert told == [True, False, True, False, False, False, False, False]
     silent = [
-        signals.buzzer(active, sounds=True, period_ms=250, now_ms=at) for at in range(50_000, 60_000, 250)
+        indicators.buzzer(active, sounds=True, period_ms=250, now_ms=at) for at in range(50_000, 60_000, 250)
     ]
     assert not any(silent)
 
@@ -108,7 +110,7 @@ def test_a_slow_or_quick_loop_plays_the_same_figure(kind, period_ms) -> None:
 
 def test_a_pattern_is_a_row_of_lengths() -> None:
     pattern = Pattern((2, 1, 1, 3))
-    told = "".join("x" if signals.is_on(pattern, 250 * tick, 100) else "." for tick in range(14))
+    told = "".join("x" if indicators.is_on(pattern, 250 * tick, 100) else "." for tick in range(14))
     assert told == "xx.x...xx.x..."
 
 

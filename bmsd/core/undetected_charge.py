@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from bmsd.core.alarms import Finding
-from bmsd.core.physics import PhysicsState
+from bmsd.core.cross_check import CrossCheckState
 from bmsd.core.plausible import Values
 from bmsd.core.settings import Settings
 
@@ -45,7 +45,7 @@ class Stretch(NamedTuple):
     coldest_decic: int | None = None
 
 
-class Unseen(NamedTuple):
+class UndetectedCharge(NamedTuple):
     """What is remembered of cells beside a reading that shows no charge."""
 
     above_ms: int | None = None
@@ -62,37 +62,37 @@ class Unseen(NamedTuple):
     """The cells say that charge flows, and charging is forbidden."""
 
 
-NOTHING_SEEN = Unseen()
+NONE_DETECTED = UndetectedCharge()
 
 
 def advance(
     settings: Settings,
-    before: Unseen,
+    before: UndetectedCharge,
     values: Values,
-    physics: PhysicsState,
+    physics: CrossCheckState,
     *,
     refused: bool,
     closed: bool,
     now_ms: int,
-) -> Unseen:
+) -> UndetectedCharge:
     """Take one cycle's values. `refused`: charging is forbidden; `closed`: the common contactor is closed.
 
     An open contactor shows what the cells rest at, for when it closes again.
     """
     if not settings.common:
-        return NOTHING_SEEN
+        return NONE_DETECTED
     watched = refused and closed
     above_ms, above_mv = _above(settings, before, values, now_ms) if watched else (None, None)
     seen = _stretched(settings, before, values, now_ms)._replace(above_ms=above_ms, above_mv=above_mv)
     return seen._replace(charged=watched and _charged(settings, seen, values, physics, now_ms))
 
 
-def worse(seen: Unseen, read: Finding) -> Finding:
+def worse(seen: UndetectedCharge, read: Finding) -> Finding:
     """Give what the cells say where the reading finds nothing."""
     return Finding(True) if seen.charged and not read.bad else read
 
 
-def _stretched(settings: Settings, last: Unseen, values: Values, now_ms: int) -> Unseen:
+def _stretched(settings: Settings, last: UndetectedCharge, values: Values, now_ms: int) -> UndetectedCharge:
     """Follow the lowest cell, and the loads that may have lowered it."""
     current_ma, low_mv = values.current_ma, values.cell_min.value
     if current_ma is None or low_mv is None or not values.cell_min.complete:
@@ -101,14 +101,14 @@ def _stretched(settings: Settings, last: Unseen, values: Values, now_ms: int) ->
     if off_mv is not None and off_mv > settings.parameters.stack_error_mv:
         return last  # a cell that reads low for a moment would let the others rise by as much
     if current_ma > max(settings.capacity_mah // SHOWN_PART, SHOWN_MA):
-        return Unseen(older_ma=max([last.older_ma, *(one.most_ma for one in _stretches(last))]))
+        return UndetectedCharge(older_ma=max([last.older_ma, *(one.most_ma for one in _stretches(last))]))
     load_ma, cold_decic = max(-current_ma, 0), values.battery_min.value
     begun = Stretch(low_mv, load_ma, load_ma, cold_decic)
     if last.now is None:
         return last._replace(since_ms=now_ms, now=begun)
     if now_ms - last.since_ms >= STRETCH_MS:
         older_ma = max(_ended_ma(last, cold_decic), last.older_ma) // 2
-        return Unseen(since_ms=now_ms, now=begun, before=last.now, older_ma=older_ma)
+        return UndetectedCharge(since_ms=now_ms, now=begun, before=last.now, older_ma=older_ma)
     lowest_mv, least_ma, most_ma, coldest_decic = last.now
     known = [decic for decic in (coldest_decic, cold_decic) if decic is not None]
     return last._replace(
@@ -118,11 +118,11 @@ def _stretched(settings: Settings, last: Unseen, values: Values, now_ms: int) ->
     )
 
 
-def _stretches(seen: Unseen) -> list[Stretch]:
+def _stretches(seen: UndetectedCharge) -> list[Stretch]:
     return [stretch for stretch in (seen.now, seen.before) if stretch is not None]
 
 
-def _ended_ma(seen: Unseen, cold_decic: int | None) -> int:
+def _ended_ma(seen: UndetectedCharge, cold_decic: int | None) -> int:
     """Give by how much loads differed within both stretches; the whole load where the cells grew warmer under it."""
     known = _stretches(seen)
     most_ma = max((one.most_ma for one in known), default=0)
@@ -132,7 +132,9 @@ def _ended_ma(seen: Unseen, cold_decic: int | None) -> int:
     return most_ma - min((one.least_ma for one in known), default=0)
 
 
-def _above(settings: Settings, before: Unseen, values: Values, now_ms: int) -> tuple[int | None, int | None]:
+def _above(
+    settings: Settings, before: UndetectedCharge, values: Values, now_ms: int
+) -> tuple[int | None, int | None]:
     high, p = values.cell_max, settings.parameters
     if high.value is None or (not high.complete and high.value <= p.cell_ovp_mv):
         return before.above_ms, before.above_mv
@@ -145,7 +147,9 @@ def _above(settings: Settings, before: Unseen, values: Values, now_ms: int) -> t
     return before.above_ms, before.above_mv
 
 
-def _charged(settings: Settings, seen: Unseen, values: Values, physics: PhysicsState, now_ms: int) -> bool:
+def _charged(
+    settings: Settings, seen: UndetectedCharge, values: Values, physics: CrossCheckState, now_ms: int
+) -> bool:
     current_ma, low = values.current_ma, values.cell_min
     if current_ma is None:
         return False

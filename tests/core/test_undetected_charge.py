@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from bmsd.core import unseen
+from bmsd.core import undetected_charge
 from bmsd.core.alarms import Finding
-from bmsd.core.physics import PhysicsState
+from bmsd.core.cross_check import CrossCheckState
 from bmsd.core.plausible import Reading
-from bmsd.core.unseen import NOTHING_SEEN, Stretch, Unseen
+from bmsd.core.undetected_charge import NONE_DETECTED, Stretch, UndetectedCharge
 from tests.support.bench_inputs import believed, make_settings
 
 COMMON = make_settings(topology="common")
 """4 cells of 100 Ah; a test says what they are together, and the lowest is a quarter of it."""
-QUIET = PhysicsState()
+QUIET = CrossCheckState()
 REST_MV = 13_200
 HOUR_MS = 3_600_000
 OVP_MV, REACT_MS, STAYS_MS = 3600, 10_000, 120_000
@@ -23,7 +23,7 @@ class Watch:
     """What is seen of one pack, call by call."""
 
     def __init__(self, settings=COMMON) -> None:
-        self.settings, self.now_ms, self.seen = settings, 1000, NOTHING_SEEN
+        self.settings, self.now_ms, self.seen = settings, 1000, NONE_DETECTED
 
     def next(
         self,
@@ -34,7 +34,7 @@ class Watch:
         complete: bool = True,
         low_complete: bool = True,
         after_ms: int = 1000,
-        physics: PhysicsState = QUIET,
+        physics: CrossCheckState = QUIET,
         refused: bool = True,
         closed: bool = True,
         decic: int | None = 250,
@@ -52,7 +52,7 @@ class Watch:
             cell_max=Reading(high_mv, complete, 1),
             doubt=Reading(off_mv, True, 0),
         )
-        self.seen = unseen.advance(
+        self.seen = undetected_charge.advance(
             self.settings, self.seen, values, physics, refused=refused, closed=closed, now_ms=self.now_ms
         )
         return self.seen.charged
@@ -63,13 +63,21 @@ def test_where_a_forbidden_direction_has_its_own_switch_nothing_is_watched(topol
     watch = Watch(make_settings(topology=topology))
     watch.next()
     assert not watch.next(REST_MV + 1000)
-    assert watch.seen is NOTHING_SEEN
+    assert watch.seen is NONE_DETECTED
 
 
 def test_at_first_nothing_is_seen() -> None:
-    assert (NOTHING_SEEN.above_ms, NOTHING_SEEN.above_mv, NOTHING_SEEN.charged) == (None, None, False)
-    assert (NOTHING_SEEN.since_ms, NOTHING_SEEN.now, NOTHING_SEEN.before) == (0, None, None)
-    assert NOTHING_SEEN.older_ma == 0
+    assert (NONE_DETECTED.above_ms, NONE_DETECTED.above_mv, NONE_DETECTED.charged) == (
+        None,
+        None,
+        False,
+    )
+    assert (NONE_DETECTED.since_ms, NONE_DETECTED.now, NONE_DETECTED.before) == (
+        0,
+        None,
+        None,
+    )
+    assert NONE_DETECTED.older_ma == 0
 
 
 @pytest.mark.parametrize(("rise_mv", "charged"), [(39, False), (40, True), (500, True), (-500, False)])
@@ -259,10 +267,10 @@ def test_a_charge_that_the_reading_shows_explains_the_rise(capacity_mah, current
 @pytest.mark.parametrize(
     ("physics", "current_ma", "charged"),
     [
-        (PhysicsState(dead=1, up=True), 0, True), (PhysicsState(dead=1, up=False), 0, False),
-        (PhysicsState(dead=0, up=True), 0, False), (PhysicsState(wrong=1, up=True), -1, True),
-        (PhysicsState(wrong=1, up=True), 0, False), (PhysicsState(wrong=1, up=False), -1, False),
-        (PhysicsState(dead=1, up=True), None, False), (PhysicsState(up=True), -1, False),
+        (CrossCheckState(dead=1, up=True), 0, True), (CrossCheckState(dead=1, up=False), 0, False),
+        (CrossCheckState(dead=0, up=True), 0, False), (CrossCheckState(wrong=1, up=True), -1, True),
+        (CrossCheckState(wrong=1, up=True), 0, False), (CrossCheckState(wrong=1, up=False), -1, False),
+        (CrossCheckState(dead=1, up=True), None, False), (CrossCheckState(up=True), -1, False),
     ],
 )  # fmt: skip
 def test_a_jump_up_without_the_current_or_against_it_is_charge_whatever_loads_there_were(
@@ -279,7 +287,7 @@ def test_a_cell_that_jumps_alone_is_no_charge() -> None:
     """A reading that is off, or a wire: charge lifts the lowest cell as well."""
     watch = Watch()
     watch.next()
-    assert not watch.next(REST_MV + 39, high_mv=3600, physics=PhysicsState(dead=1, up=True))
+    assert not watch.next(REST_MV + 39, high_mv=3600, physics=CrossCheckState(dead=1, up=True))
 
 
 # --- A cell above over-voltage -----------------------------------------------------------------------------------
@@ -402,8 +410,12 @@ def test_an_unknown_voltage_or_current_neither_begins_nor_ends_a_rise(unknown) -
 
 
 def test_the_worse_of_both_is_found() -> None:
-    charged = Unseen(charged=True)
-    assert unseen.worse(NOTHING_SEEN, Finding(False)) == Finding(False)
-    assert unseen.worse(NOTHING_SEEN, Finding(None)) == Finding(None)
-    assert unseen.worse(charged, Finding(False)) == unseen.worse(charged, Finding(None)) == Finding(True)
-    assert unseen.worse(charged, Finding(True, 900)) == Finding(True, 900)
+    charged = UndetectedCharge(charged=True)
+    assert undetected_charge.worse(NONE_DETECTED, Finding(False)) == Finding(False)
+    assert undetected_charge.worse(NONE_DETECTED, Finding(None)) == Finding(None)
+    assert (
+        undetected_charge.worse(charged, Finding(False))
+        == undetected_charge.worse(charged, Finding(None))
+        == Finding(True)
+    )
+    assert undetected_charge.worse(charged, Finding(True, 900)) == Finding(True, 900)

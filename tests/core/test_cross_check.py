@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bmsd.core import physics
+from bmsd.core import cross_check
 from bmsd.tables.alarms import BOTH, BY_NAME, EVERYTHING, Block, Release
 from tests.support.bench_inputs import Pack, make_settings
 
@@ -262,7 +262,7 @@ def test_a_pack_at_rest_for_days_raises_nothing() -> None:
     pack = house()
     pack.run(3 * 86_400_000, 10_000)
     assert not pack.active()
-    assert pack.state.physics.dead == pack.state.physics.wrong == pack.state.physics.swings == 0
+    assert pack.state.cross_check.dead == pack.state.cross_check.wrong == pack.state.cross_check.swings == 0
 
 
 @pytest.mark.parametrize(
@@ -292,7 +292,7 @@ def test_the_jump_is_a_parameter(chemistry, base) -> None:
 def test_nothing_is_judged_on_a_short_memory() -> None:
     """After a start or a lost reading there must be a whole window before a jump is one."""
     pack = Pack()
-    for n in range(2 * physics.WINDOW - 1):
+    for n in range(2 * cross_check.WINDOW - 1):
         pack.cells = [3300 - 40 * (n % 2)] * 4
         pack.cycle()
-    assert pack.state.physics.up is None
+    assert pack.state.cross_check.up is None

@@ -10,17 +10,17 @@ from bmsd.core.plausible import Values
 from bmsd.core.settings import Settings
 from bmsd.core.state import State
 from bmsd.core.switching import SwitchState
-from bmsd.core.types import Because, Inputs, Reason
+from bmsd.core.types import Inhibit, InhibitCause, Inputs
 from bmsd.tables.alarms import Block
 
 LAGS_MS = 2000
 """How long after a contact that reads open the current may still be one of before: a mean, and a value held."""
-CHARGE_FIRST = Reason(Because.CHARGE_FIRST, "charge")
-CHARGE_FLOWS = Reason(Because.CHARGE_FLOWS, "current_ma")
-NOT_PROVED = Reason(Because.NOT_PROVED_CUT, "charger_mv")
+CHARGE_FIRST = Inhibit(InhibitCause.CHARGE_FIRST, "charge")
+CHARGE_FLOWS = Inhibit(InhibitCause.CHARGE_FLOWS, "current_ma")
+NOT_PROVED = Inhibit(InhibitCause.NOT_PROVED_CUT, "charger_mv")
 
 
-def against_heat(settings: Settings, state: State, values: Values, inputs: Inputs) -> Reason | None:
+def against_heat(settings: Settings, state: State, values: Values, inputs: Inputs) -> Inhibit | None:
     """Say why charge is not proved cut; None is proof."""
     if state.diodes.charge.spared and not state.charge.on:
         # On for its diode alone, while current flows out: a charge current ends the heat in the same cycle.
@@ -44,7 +44,7 @@ def against_heat(settings: Settings, state: State, values: Values, inputs: Input
     return NOT_PROVED
 
 
-def _flows(settings: Settings, values: Values) -> Reason | None:
+def _flows(settings: Settings, values: Values) -> Inhibit | None:
     """Object to a charge current; an unknown one may be one (S2)."""
     current_ma = values.current_ma
     flows = current_ma is None or current_ma > settings.parameters.forbidden_charge_ma

@@ -81,7 +81,7 @@ def _calls(states: tuple[AlarmState, ...]) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Reserve:
+class LowBattery:
     """What stands behind the request for charge, and whether discharging is held back for it."""
 
     since_ms: int | None = None
@@ -101,12 +101,12 @@ class Reserve:
 def advance(
     settings: Settings,
     asked: bool,
-    before: Reserve,
+    before: LowBattery,
     states: tuple[AlarmState, ...],
     values: Values,
     counter: SocState | None,
     now_ms: int,
-) -> tuple[bool, Reserve]:
+) -> tuple[bool, LowBattery]:
     """Ask for charge while the pack is nearly empty, and until enough has arrived for long enough.
 
     The energy and the time keep a charger and a load from taking turns every few minutes. What is not known neither
@@ -123,8 +123,8 @@ def advance(
         now_ms - since_ms < p.force_charge_least_ms or left is None or left < _refilled(p, least)
     )
     if not (force_charge(p, asked, states, left, begin) or empty or lasts):
-        return False, Reserve(calm_since_ms=calm_since_ms)
-    return True, Reserve(since_ms, least, empty, empty or _calls(states), ahead, calm_since_ms)
+        return False, LowBattery(calm_since_ms=calm_since_ms)
+    return True, LowBattery(since_ms, least, empty, empty or _calls(states), ahead, calm_since_ms)
 
 
 def begin_permille(settings: Settings) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bmsd.core.state import Consent
-from bmsd.core.types import Because, Reason, Request
+from bmsd.core.types import Inhibit, InhibitCause, Request
 from bmsd.tables.alarms import Block
 from bmsd.tables.remote import SWITCHES
 from tests.support.bench_inputs import Pack
@@ -35,7 +35,7 @@ def test_off_from_afar_opens_and_on_gives_it_back(pack, name) -> None:
     """S14."""
     asked(pack, remote(name, False))
     assert not getattr(pack.out.commands, name)
-    assert Reason(Because.OPERATOR, name) in getattr(pack.out, f"against_{name}")
+    assert Inhibit(InhibitCause.OPERATOR, name) in getattr(pack.out, f"{name}_inhibits")
     pack.cycle(remote(name, True))
     pack.run(30_000)
     assert getattr(pack.out.commands, name)

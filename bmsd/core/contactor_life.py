@@ -15,7 +15,7 @@ COUNTED = ("charge", "discharge", "main", "precharge", "heater")
 
 
 @dataclass(frozen=True, slots=True)
-class Worn:
+class ContactorLife:
     """One contactor or relay as it survives a restart."""
 
     closings: int
@@ -31,11 +31,11 @@ def switch(state: State, name: str) -> SwitchState:
     return found
 
 
-def worn(state: State, now_ms: int, *, stopped: bool = False) -> dict[str, Worn]:
+def worn(state: State, now_ms: int, *, stopped: bool = False) -> dict[str, ContactorLife]:
     """Give what must survive of every switch that ever closed; `stopped` just now switched off what was on."""
     switches = {name: switch(state, name) for name in COUNTED}
     return {
-        name: Worn(
+        name: ContactorLife(
             one.closings,
             tuple(t for t in one.starts_ms if now_ms - t < HOUR_MS),
             (now_ms if stopped else None) if one.on else one.changed_ms,
@@ -45,7 +45,7 @@ def worn(state: State, now_ms: int, *, stopped: bool = False) -> dict[str, Worn]
     }
 
 
-def remembered(state: State, kept: Mapping[str, Worn], now_ms: int, *, same_boot: bool) -> State:
+def remembered(state: State, kept: Mapping[str, ContactorLife], now_ms: int, *, same_boot: bool) -> State:
     """Give a fresh state its switches' past.
 
     A start that follows in the same boot goes on with the last hour. After another boot nobody knows how long
@@ -63,7 +63,7 @@ def remembered(state: State, kept: Mapping[str, Worn], now_ms: int, *, same_boot
     return replace(state, precharge=replace(state.precharge, relay=relay), **made)
 
 
-def _off_ms(name: str, one: Worn, now_ms: int) -> int | None:
+def _off_ms(name: str, one: ContactorLife, now_ms: int) -> int | None:
     """Give when a switch went off; a pre-charge that began more than an hour ago is long over."""
     if one.off_ms is None:
         return None if name == "precharge" and not one.starts_ms else now_ms

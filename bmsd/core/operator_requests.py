@@ -17,7 +17,7 @@ FACTORY = "factory"
 REMOTE = "remote"
 
 
-class Wishes(NamedTuple):
+class OperatorRequests(NamedTuple):
     """What is asked for from this cycle on, and what to record."""
 
     consent: Consent
@@ -28,7 +28,7 @@ class Wishes(NamedTuple):
     events: tuple[Event, ...]
 
 
-def take(state: State, inputs: Inputs) -> Wishes:
+def take(state: State, inputs: Inputs) -> OperatorRequests:
     """Take the requests of one cycle, in their order."""
     override, told = emergency.asked(state.override, inputs.requests, inputs.now_ms)
     consent, asked_for = state.consent, state.asked_for
@@ -48,7 +48,7 @@ def take(state: State, inputs: Inputs) -> Wishes:
     resets = frozenset(r.name for r in inputs.requests if r.kind == "reset")
     events = tuple(_recorded(r, inputs.now_ms) for r in inputs.requests if r.kind != emergency.KIND)
     orders, over = ordered.advance(state.ordered, inputs.requests, state.soc, inputs.now_ms)
-    return Wishes(consent, asked_for, override, orders, resets, events + told + over)
+    return OperatorRequests(consent, asked_for, override, orders, resets, events + told + over)
 
 
 def _switched(consent: Consent, request: Request) -> Consent:

@@ -25,7 +25,7 @@ FALL_PERMILLE = 20
 
 
 @dataclass(frozen=True, slots=True)
-class BusState:
+class LoadSideState:
     """The load side while everything is off."""
 
     since_ms: int | None = None
@@ -33,17 +33,17 @@ class BusState:
     highest_mv: int = 0
 
 
-NOT_WATCHED = BusState()
+NOT_WATCHED = LoadSideState()
 
 
 def watch(
     settings: Settings,
-    bus: BusState,
+    bus: LoadSideState,
     switches: tuple[SwitchState, ...],
     values: Values,
     alarms: tuple[AlarmState, ...],
     now_ms: int,
-) -> tuple[BusState, dict[str, Finding]]:
+) -> tuple[LoadSideState, dict[str, Finding]]:
     """Follow the load side, and tell when it has stood for too long; what cannot be seen now ends no alarm."""
     settle_ms = settings.parameters.contactor_settle_ms
     for switch in switches:
@@ -57,8 +57,8 @@ def watch(
         return NOT_WATCHED, {}
     since_ms = bus.since_ms
     if since_ms is None or load_mv * 1000 < bus.highest_mv * (1000 - FALL_PERMILLE):
-        return BusState(now_ms, load_mv), {}
-    bus = BusState(since_ms, max(bus.highest_mv, load_mv))
+        return LoadSideState(now_ms, load_mv), {}
+    bus = LoadSideState(since_ms, max(bus.highest_mv, load_mv))
     is_long = now_ms - since_ms >= settings.parameters.bus_hold_ms
     return bus, {NAME: Finding(True, load_mv)} if is_long else _unseen(alarms)
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from bmsd.core.types import Because, Reason
+from bmsd.core.types import Inhibit, InhibitCause
 from bmsd.tables.alarms import BY_NAME
 from bmsd.tables.parameters import Parameters
 
 
 @dataclass(frozen=True, slots=True)
-class Opening:
+class DeferredOpening:
     """Since when each closed contactor lacks its permission; None while it has it or is open."""
 
     charge_ms: int | None = None
@@ -28,11 +28,11 @@ def decide(
     name: str,
     *,
     closed: bool,
-    against: tuple[Reason, ...],
+    against: tuple[Inhibit, ...],
     current_ma: int | None,
     since_ms: int | None,
     now_ms: int,
-) -> tuple[int | None, Reason | None]:
+) -> tuple[int | None, Inhibit | None]:
     """Give since when a contactor waits to open, and the reason while it may; no reason: open now."""
     if not closed or not against:
         return None, None
@@ -40,25 +40,30 @@ def decide(
     until_ms = since_ms + longest_ms(p, against)
     if current_ma is None or abs(current_ma) < p.opening_current_ma or now_ms >= until_ms:
         return since_ms, None
-    return since_ms, Reason(Because.LOW_CURRENT, name, until_ms=until_ms)
+    return since_ms, Inhibit(InhibitCause.LOW_CURRENT, name, until_ms=until_ms)
 
 
-def longest_ms(p: Parameters, against: Iterable[Reason]) -> int:
+def longest_ms(p: Parameters, against: Iterable[Inhibit]) -> int:
     """Give how long the contacts may wait: the shortest time that any reason leaves."""
     return min((min(p.opening_wait_ms, _leaves_ms(p, reason)) for reason in against), default=0)
 
 
-def leaves_time(reason: Reason) -> bool:
+def leaves_time(reason: Inhibit) -> bool:
     """Tell whether a reason leaves any time, whatever the parameter says."""
-    if reason.because is Because.ALARM:
+    if reason.because is InhibitCause.ALARM:
         return bool(BY_NAME[reason.name].opening_ms)
     # A sleeping pack carries no current: where only one direction sleeps, the common contactor stays closed. What
     # nobody asked for yet, and what an override no longer lifts, is told zero like any other wish or alarm beside it.
-    return reason.because in {Because.OPERATOR, Because.ASLEEP, Because.NOT_ASKED, Because.SPENT}
+    return reason.because in {
+        InhibitCause.OPERATOR,
+        InhibitCause.ASLEEP,
+        InhibitCause.NOT_ASKED,
+        InhibitCause.SPENT,
+    }
 
 
-def _leaves_ms(p: Parameters, reason: Reason) -> int:
+def _leaves_ms(p: Parameters, reason: Inhibit) -> int:
     """Give what one reason leaves; whatever is unknown leaves nothing."""
-    if reason.because is Because.ALARM:
+    if reason.because is InhibitCause.ALARM:
         return BY_NAME[reason.name].opening_ms
-    return p.opening_wait_ms if reason.because in {Because.OPERATOR, Because.SPENT} else 0
+    return p.opening_wait_ms if reason.because in {InhibitCause.OPERATOR, InhibitCause.SPENT} else 0

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 
-class Pace(NamedTuple):
+class RateLimit(NamedTuple):
     """How a limit recovers: after `hold_ms`, then by `amount` in each `time_ms`."""
 
     hold_ms: int
@@ -19,7 +19,7 @@ class Pace(NamedTuple):
     """It begins to rise no further below what is wanted than this; None: from wherever it is."""
 
 
-class Slope(NamedTuple):
+class RateLimited(NamedTuple):
     """Where a limit stands, and the line on which it rises."""
 
     value: int
@@ -28,26 +28,26 @@ class Slope(NamedTuple):
     """From when on it rises, beginning at `base`."""
 
 
-def from_zero(now_ms: int) -> Slope:
+def from_zero(now_ms: int) -> RateLimited:
     """Forbid: it rises from zero as soon as it may, without a hold, for what forbade it has a recovery of its own."""
-    return Slope(0, 0, now_ms)
+    return RateLimited(0, 0, now_ms)
 
 
-def follow(last: Slope, wanted: int, now_ms: int, pace: Pace) -> Slope:
+def follow(last: RateLimited, wanted: int, now_ms: int, pace: RateLimit) -> RateLimited:
     """Move towards what is wanted: down at once, up in time."""
     if wanted < last.value:
-        return Slope(wanted, wanted, now_ms + pace.hold_ms)
+        return RateLimited(wanted, wanted, now_ms + pace.hold_ms)
     if pace.furthest is not None and now_ms >= last.rises_ms and wanted - pace.furthest > last.value:
         begun = wanted - pace.furthest
-        return Slope(begun, begun, now_ms)
+        return RateLimited(begun, begun, now_ms)
     # Rounded up, so that the slowest pace still moves.
     risen = -(-pace.amount * max(now_ms - last.rises_ms, 0) // pace.time_ms)
     if wanted <= last.base + risen:
-        return Slope(wanted, wanted, max(last.rises_ms, now_ms))
-    return Slope(last.base + risen, last.base, last.rises_ms)
+        return RateLimited(wanted, wanted, max(last.rises_ms, now_ms))
+    return RateLimited(last.base + risen, last.base, last.rises_ms)
 
 
-def mirrored(last: Slope, wanted: int, now_ms: int, pace: Pace) -> Slope:
+def mirrored(last: RateLimited, wanted: int, now_ms: int, pace: RateLimit) -> RateLimited:
     """Move a limit that protects from below: up at once, down in time."""
-    turned = follow(Slope(-last.value, -last.base, last.rises_ms), -wanted, now_ms, pace)
-    return Slope(-turned.value, -turned.base, turned.rises_ms)
+    turned = follow(RateLimited(-last.value, -last.base, last.rises_ms), -wanted, now_ms, pace)
+    return RateLimited(-turned.value, -turned.base, turned.rises_ms)

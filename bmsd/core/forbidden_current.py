@@ -6,7 +6,7 @@ is no load of the inverter. An unknown current is neither obeyed nor not (S2).
 
 from __future__ import annotations
 
-from bmsd.core import alarms, heater, unseen
+from bmsd.core import alarms, heater, undetected_charge
 from bmsd.core.alarms import Finding
 from bmsd.core.plausible import Values
 from bmsd.core.settings import Settings
@@ -30,8 +30,8 @@ def findings(settings: Settings, state: State, values: Values) -> dict[str, Find
     if not state.main.on:
         return {}
     if refused & Block.CHARGE:
-        found["charge_not_stopped"] = unseen.worse(
-            state.unseen, _beyond(values.current_ma, p.forbidden_charge_ma)
+        found["charge_not_stopped"] = undetected_charge.worse(
+            state.undetected_charge, _beyond(values.current_ma, p.forbidden_charge_ma)
         )
     if refused & Block.DISCHARGE:
         drawn_ma = None if values.current_ma is None else -values.current_ma
