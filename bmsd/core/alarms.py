@@ -70,14 +70,14 @@ def rules(parameters: Parameters) -> tuple[Rule, ...]:
     """Fill the alarm rows with a set of parameters."""
     return tuple(
         Rule(
-            alarm,
-            alarm.name,
-            alarm.value,
-            alarm.sense is Sense.ABOVE,
-            parameters.get(alarm.trip) if alarm.trip else 0,
-            parameters.get(alarm.release) if alarm.release else 0,
-            parameters.get(alarm.delay) if alarm.delay else 0,
-            parameters.get(alarm.release_delay) if alarm.release_delay else 0,
+            alarm=alarm,
+            name=alarm.name,
+            value=alarm.value,
+            above=alarm.sense is Sense.ABOVE,
+            trip=parameters.get(alarm.trip) if alarm.trip else 0,
+            release=parameters.get(alarm.release) if alarm.release else 0,
+            delay_ms=parameters.get(alarm.delay) if alarm.delay else 0,
+            release_ms=parameters.get(alarm.release_delay) if alarm.release_delay else 0,
         )
         for alarm in ALARMS
     )
@@ -168,9 +168,19 @@ def _event(rule: Rule, state: AlarmState, value: int | None, where: int | None, 
     name, compared = rule.alarm.name, bool(rule.alarm.trip)
     if state.active:
         limit = rule.trip if compared else None
-        return Event(now_ms, "alarm", name, "raised", state.where, state.value, limit)
+        return Event(
+            at_ms=now_ms,
+            kind="alarm",
+            name=name,
+            state="raised",
+            where=state.where,
+            value=state.value,
+            limit=limit,
+        )
     limit = rule.release if compared else None
-    return Event(now_ms, "alarm", name, "cleared", where, value, limit)
+    return Event(
+        at_ms=now_ms, kind="alarm", name=name, state="cleared", where=where, value=value, limit=limit
+    )
 
 
 def compare(rule: Rule, reading: Reading) -> tuple[bool | None, bool | None]:
@@ -201,12 +211,20 @@ def _next(
     if not state.active:
         return _pending(rule, state, bad, value, where, now_ms)
     if clear is not True:
-        return AlarmState(True, state.since_ms, None, None, *_worst(rule, state, bad, value, where))
+        value, where = _worst(rule, state, bad, value, where)
+        return AlarmState(active=True, since_ms=state.since_ms, value=value, where=where)
     since = now_ms if state.good_since_ms is None else state.good_since_ms
     waited = now_ms - since >= rule.release_ms
     if waited and (reset or rule.alarm.ends is Release.ITSELF):
         return QUIET
-    return AlarmState(True, state.since_ms, None, since, state.value, state.where)
+    return AlarmState(
+        active=True,
+        since_ms=state.since_ms,
+        bad_since_ms=None,
+        good_since_ms=since,
+        value=state.value,
+        where=state.where,
+    )
 
 
 def _pending(
@@ -225,7 +243,9 @@ def _pending(
         value, where = state.value, state.where
     if now_ms - since >= rule.delay_ms:
         return AlarmState(True, now_ms, value=value, where=where)
-    return AlarmState(False, 0, since, None, value, where)
+    return AlarmState(
+        active=False, since_ms=0, bad_since_ms=since, good_since_ms=None, value=value, where=where
+    )
 
 
 def _worst(

@@ -73,7 +73,9 @@ def begin(settings: Settings, counter: SocState | None, now_ms: int) -> Charging
     """Begin after a start; a pack that was full and has hardly been used since is not charged anew."""
     if counter is None or not counter.full:
         return Charging()
-    return Charging(_after(settings), now_ms, settings.parameters.cell_charge_mv * settings.cells)
+    return Charging(
+        phase=_after(settings), since_ms=now_ms, from_mv=settings.parameters.cell_charge_mv * settings.cells
+    )
 
 
 def advance(settings: Settings, state: Charging, seen: ChargingInputs, told_mv: int, now_ms: int) -> Charging:
@@ -86,7 +88,7 @@ def advance(settings: Settings, state: Charging, seen: ChargingInputs, told_mv: 
         absorbed_ms += min(now_ms - state.last_ms, soc.LONGEST_STEP_MS)
     p, full = settings.parameters, seen.counter is not None and seen.counter.full
     if (full and absorbed_ms >= p.absorption_least_ms) or absorbed_ms >= p.absorption_most_ms:
-        return Charging(_after(settings), now_ms, told_mv)
+        return Charging(phase=_after(settings), since_ms=now_ms, from_mv=told_mv)
     return Charging(phase, absorbed_ms=absorbed_ms, last_ms=now_ms)
 
 

@@ -48,9 +48,9 @@ def charge(settings: Settings, values: Values, soc_permille: int | None) -> Shar
     return _smallest(shares)
 
 
-def at_rest(settings: Settings, borne: Share) -> Share:
+def at_rest(settings: Settings, capability: Share) -> Share:
     """Ask for no more than rest needs, of what the pack bears."""
-    return _smallest([borne, Share(settings.parameters.rest_permille, RESTING)])
+    return _smallest([capability, Share(settings.parameters.rest_permille, RESTING)])
 
 
 def discharge(settings: Settings, values: Values, soc_permille: int | None) -> Share:

@@ -61,7 +61,7 @@ def asked(
     events: list[Event] = []
     if override is not None and override.left_ms(now_ms) <= 0:
         override = None
-        events.append(Event(now_ms, "emergency", "override", "ended"))
+        events.append(Event(at_ms=now_ms, kind="emergency", name="override", state="ended"))
     for request in requests:
         if request.kind != KIND:
             continue
@@ -70,10 +70,10 @@ def asked(
             if override is not None:
                 # Asked anew after a last limit: one that is still passed ends it again in this cycle.
                 override = replace(override, spent=Block.NONE)
-            events.append(Event(now_ms, "request", request.name, word, who=request.who))
+            events.append(Event(at_ms=now_ms, kind="request", name=request.name, state=word, who=request.who))
             continue
         override = Override(now_ms) if request.on else None
-        events.append(Event(now_ms, "emergency", request.name, word, who=request.who))
+        events.append(Event(at_ms=now_ms, kind="emergency", name=request.name, state=word, who=request.who))
     return override, tuple(events)
 
 

@@ -43,17 +43,22 @@ class Proof(NamedTuple):
 
 def proof(state: WatchState) -> Proof:
     """Give what must survive."""
-    return Proof(state.heated_ms, state.reference_decic, state.run_ms, state.last_ms)
+    return Proof(
+        heated_ms=state.heated_ms,
+        reference_decic=state.reference_decic,
+        run_ms=state.run_ms,
+        last_ms=state.last_ms,
+    )
 
 
 def revived(kept: Proof, now_ms: int, *, same_boot: bool) -> WatchState:
     """Go on from what survived. What the heater rested meanwhile counts where the clock ran on, and else not."""
     last_ms = min(kept.last_ms, now_ms) if same_boot and kept.last_ms is not None else None
     return WatchState(
-        last_ms,
-        min(kept.heated_ms, LONGEST_MS),
-        kept.reference_decic,
-        min(kept.run_ms, LONGEST_MS),
+        last_ms=last_ms,
+        heated_ms=min(kept.heated_ms, LONGEST_MS),
+        reference_decic=kept.reference_decic,
+        run_ms=min(kept.run_ms, LONGEST_MS),
     )
 
 
@@ -100,7 +105,14 @@ def watch(
         current_unknown=measured_ma is None and state.measured,
     )
     measured = state.measured or measured_ma is not None
-    return WatchState(now_ms, heated_ms, reference, run_ms, stuck_since, measured), verdict
+    return WatchState(
+        last_ms=now_ms,
+        heated_ms=heated_ms,
+        reference_decic=reference,
+        run_ms=run_ms,
+        stuck_since_ms=stuck_since,
+        measured=measured,
+    ), verdict
 
 
 def _stuck_since(state: WatchState, on: bool, measured_ma: int | None, now_ms: int) -> int | None:

@@ -44,18 +44,18 @@ def advance(
     demanded = settings.heater_mohm is not None and alarms.is_active(found.alarms, "charge_utp")
     not_cut = charge_cut.against_heat(settings, state, found.values, inputs)
     at = heater.HeaterInputs(
-        found.values,
-        demanded,
-        started,
-        unknown if found.asked_for & Block.CHARGE else (*unknown, _NOT_ASKED),
-        found.block,
-        not_cut is None,
-        0 if found.soc is None else soc.permille(settings, found.soc),
-        inputs.now_ms,
-        not_cut or charge_cut.CHARGE_FIRST,
-        state.supply,
-        heater.is_empty(found.alarms),
-        settings.limits_told
+        values=found.values,
+        demanded=demanded,
+        started=started,
+        unknown=unknown if found.asked_for & Block.CHARGE else (*unknown, _NOT_ASKED),
+        block=found.block,
+        charge_is_open=not_cut is None,
+        soc_permille=0 if found.soc is None else soc.permille(settings, found.soc),
+        now_ms=inputs.now_ms,
+        not_cut=not_cut or charge_cut.CHARGE_FIRST,
+        supply=state.supply,
+        empty=heater.is_empty(found.alarms),
+        joined=settings.limits_told
         and (state.main.on if settings.common else settings.own_fets and state.discharge.on),
     )
     if settings.heater_mohm is not None:
@@ -70,15 +70,15 @@ def _learned(
 ) -> heater.HeaterInputs:
     """Learn of the heater's supply from this cycle."""
     seen = supply.SupplyInputs(
-        at.values,
-        state.heater.on,
-        state.heater.changed_ms,
-        inputs.heater_ma,
-        heater.on_trial(settings, at),
-        not (state.charge_path or state.diodes.charge.spared),
-        state.main.on if settings.common else state.discharge.on,
-        state.charge.on or (state.main.on and not state.common.refused & Block.CHARGE),
-        inputs.now_ms,
+        values=at.values,
+        on=state.heater.on,
+        changed_ms=state.heater.changed_ms,
+        heater_ma=inputs.heater_ma,
+        on_trial=heater.on_trial(settings, at),
+        apart=not (state.charge_path or state.diodes.charge.spared),
+        joined=state.main.on if settings.common else state.discharge.on,
+        may_charge=state.charge.on or (state.main.on and not state.common.refused & Block.CHARGE),
+        now_ms=inputs.now_ms,
     )
     known = supply.advance(settings, state.supply, seen)
     return at if known is state.supply else replace(at, supply=known)

@@ -55,10 +55,10 @@ class Limits:
 class LimitState:
     """Where every limit stands; None before the first cycle."""
 
+    charge_mv: RateLimited
     charge_ma: RateLimited
     charge_capability_ma: RateLimited
     discharge_ma: RateLimited
-    charge_mv: RateLimited
     discharge_mv: RateLimited
     charging: Charging
     sagged_ms: int | None = None
@@ -93,47 +93,42 @@ def advance(
         now_ms,
     )
     counted = None if asked.counter is None else soc.permille(settings, asked.counter)
-    borne = derating.charge(settings, asked.values, counted)
-    into = derating.at_rest(settings, borne) if phase.phase is Phase.REST else borne
+    capability = derating.charge(settings, asked.values, counted)
+    into = derating.at_rest(settings, capability) if phase.phase is Phase.REST else capability
     out_of = derating.discharge(settings, asked.values, counted)
     sagged_ms = now_ms if out_of.reason in {CELL, PACK} else state.sagged_ms
     if asked.held and out_of.reason != UNKNOWN:
         out_of = Share(0, RESERVE)
-    p = settings.parameters
-    rise, wary = p.limit_rise_permille, _wary_permille(settings, sagged_ms, now_ms)
+    p, may_charge, may_discharge = settings.parameters, asked.charge_allowed, asked.discharge_allowed
+    most_ma, rise = p.charge_max_ma, p.limit_rise_permille
     charge_ma, charge_reason = _current(
-        settings, state.charge_ma, into, p.charge_max_ma, rise, now_ms, allowed=asked.charge_allowed
+        settings, state.charge_ma, into, most_ma, rise, now_ms, allowed=may_charge
     )
-    charge_capability_ma, _ = _current(
-        settings,
-        state.charge_capability_ma,
-        borne,
-        p.charge_max_ma,
-        rise,
-        now_ms,
-        allowed=asked.charge_allowed,
+    capability_ma, _ = _current(
+        settings, state.charge_capability_ma, capability, most_ma, rise, now_ms, allowed=may_charge
     )
+    most_ma, rise = p.discharge_max_ma, _wary_permille(settings, sagged_ms, now_ms)
     discharge_ma, discharge_reason = _current(
-        settings,
-        state.discharge_ma,
-        out_of,
-        p.discharge_max_ma,
-        wary,
-        now_ms,
-        allowed=asked.discharge_allowed,
+        settings, state.discharge_ma, out_of, most_ma, rise, now_ms, allowed=may_discharge
     )
     charge_mv, discharge_mv = _voltages(settings, state, phase, asked.values, now_ms)
     after = LimitState(
-        charge_ma, charge_capability_ma, discharge_ma, charge_mv, discharge_mv, phase, sagged_ms
+        charge_ma=charge_ma,
+        charge_capability_ma=capability_ma,
+        discharge_ma=discharge_ma,
+        charge_mv=charge_mv,
+        discharge_mv=discharge_mv,
+        charging=phase,
+        sagged_ms=sagged_ms,
     )
     return after, Limits(
-        charge_mv.value,
-        charge_ma.value,
-        discharge_ma.value,
-        discharge_mv.value,
-        charge_capability_ma.value,
-        charge_reason,
-        discharge_reason,
+        charge_mv=charge_mv.value,
+        charge_ma=charge_ma.value,
+        discharge_ma=discharge_ma.value,
+        discharge_mv=discharge_mv.value,
+        charge_capability_ma=capability_ma.value,
+        charge_reason=charge_reason,
+        discharge_reason=discharge_reason,
     )
 
 
@@ -142,12 +137,12 @@ def _first(settings: Settings, asked: LimitInputs, now_ms: int) -> LimitState:
     p, none = settings.parameters, rate_limit.from_zero(now_ms)
     highest, lowest = p.cell_charge_mv * settings.cells, p.cell_discharge_mv * settings.cells
     return LimitState(
-        none,
-        none,
-        none,
-        RateLimited(highest, highest, now_ms),
-        RateLimited(lowest, lowest, now_ms),
-        charging.begin(settings, asked.counter, now_ms),
+        charge_ma=none,
+        charge_capability_ma=none,
+        discharge_ma=none,
+        charge_mv=RateLimited(highest, highest, now_ms),
+        discharge_mv=RateLimited(lowest, lowest, now_ms),
+        charging=charging.begin(settings, asked.counter, now_ms),
     )
 
 
@@ -174,7 +169,7 @@ def _current(
         return rate_limit.from_zero(now_ms), UNKNOWN if share.reason == UNKNOWN else FORBIDDEN
     p = settings.parameters
     wanted_ma = most_ma * share.permille // WHOLE
-    pace = RateLimit(p.limit_hold_ms, most_ma * rise, WHOLE * SECOND_MS)
+    pace = RateLimit(hold_ms=p.limit_hold_ms, amount=most_ma * rise, time_ms=WHOLE * SECOND_MS)
     found = follow(last, wanted_ma, now_ms, pace)
     return found, RISING if found.value < wanted_ma else share.reason
 
@@ -184,7 +179,7 @@ def _voltages(
 ) -> tuple[RateLimited, RateLimited]:
     """Move both voltages; with a cell unknown neither gives way."""
     p = settings.parameters
-    pace = RateLimit(p.limit_hold_voltage_ms, p.limit_rise_mv, MINUTE_MS)
+    pace = RateLimit(hold_ms=p.limit_hold_voltage_ms, amount=p.limit_rise_mv, time_ms=MINUTE_MS)
     target_mv = charging.target_mv(settings, phase, now_ms)
     highest_mv = _charge_mv(settings, values, target_mv)
     lowest_mv = _discharge_mv(settings, values)

@@ -124,7 +124,14 @@ def advance(
     )
     if not (force_charge(p, asked, states, left, begin) or empty or lasts):
         return False, LowBattery(calm_since_ms=calm_since_ms)
-    return True, LowBattery(since_ms, least, empty, empty or _calls(states), ahead, calm_since_ms)
+    return True, LowBattery(
+        since_ms=since_ms,
+        least_permille=least,
+        empty=empty,
+        held=empty or _calls(states),
+        ahead_permille=ahead,
+        calm_since_ms=calm_since_ms,
+    )
 
 
 def begin_permille(settings: Settings) -> int:

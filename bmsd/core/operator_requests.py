@@ -60,4 +60,4 @@ def _switched(consent: Consent, request: Request) -> Consent:
 def _recorded(request: Request, now_ms: int) -> Event:
     word = request.kind if request.on is None else ("on" if request.on else "off")
     name = f"{request.name} charge" if request.kind == ordered.KIND else request.name
-    return Event(now_ms, "request", name, word, who=request.who)
+    return Event(at_ms=now_ms, kind="request", name=name, state=word, who=request.who)

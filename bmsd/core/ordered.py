@@ -57,7 +57,7 @@ def _ended(before: Ordered, soc: SocState | None, now_ms: int) -> tuple[Ordered,
         for name, until_ms in ((FORCE, before.force), (FULL, before.full))
         if until_ms is not None and (is_full or now_ms >= until_ms)
     ]
-    events = tuple(Event(now_ms, "request", f"{name} charge", "ended") for name in over)
+    events = tuple(Event(at_ms=now_ms, kind="request", name=f"{name} charge", state="ended") for name in over)
     return _kept(replace(before, **dict.fromkeys(over))), events
 
 

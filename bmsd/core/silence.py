@@ -34,7 +34,7 @@ def begun_again(state: State, now_ms: int) -> State:
 
 def told(now_ms: int) -> Event:
     """Say in the journal that it happened."""
-    return Event(now_ms, "state", "core", "silent")
+    return Event(at_ms=now_ms, kind="state", name="core", state="silent")
 
 
 def _off(switch: SwitchState, now_ms: int) -> SwitchState:

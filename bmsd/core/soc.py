@@ -78,8 +78,8 @@ def first(settings: Settings, cell_average_mv: int | None) -> SocState:
     whole = settings.capacity_mah * MAMS_PER_MAH
     permille = None if cell_average_mv is None else rested(settings.chemistry, cell_average_mv)
     if permille is None:
-        return SocState(whole // 2, UNKNOWN_ERROR_PERMILLE)
-    return SocState(whole * permille // 1000, RESTED_ERROR_PERMILLE)
+        return SocState(charge_mams=whole // 2, error_permille=UNKNOWN_ERROR_PERMILLE)
+    return SocState(charge_mams=whole * permille // 1000, error_permille=RESTED_ERROR_PERMILLE)
 
 
 def rested(chemistry: Chemistry, cell_mv: int) -> int | None:
@@ -129,19 +129,19 @@ def _count(
     whole = settings.capacity_mah * MAMS_PER_MAH
     charge = min(max(state.charge_mams + moved, 0), whole)
     return SocState(
-        charge,
-        state.error_permille,
-        state.moved_mams + abs(moved),
-        state.full and (whole - charge) * 1000 <= whole * ANCHOR_HOLD_PERMILLE,
-        state.empty and charge * 1000 <= whole * ANCHOR_HOLD_PERMILLE,
-        state.discharged_mams + max(-moved, 0),
-        state.full_charges,
-        state.synchronised,
-        now_ms,
-        state.full_since_ms,
-        tail,
-        state.empty_since_ms,
-        state.unfilled_ms + step_ms,
+        charge_mams=charge,
+        error_permille=state.error_permille,
+        moved_mams=state.moved_mams + abs(moved),
+        full=state.full and (whole - charge) * 1000 <= whole * ANCHOR_HOLD_PERMILLE,
+        empty=state.empty and charge * 1000 <= whole * ANCHOR_HOLD_PERMILLE,
+        discharged_mams=state.discharged_mams + max(-moved, 0),
+        full_charges=state.full_charges,
+        synchronised=state.synchronised,
+        last_ms=now_ms,
+        full_since_ms=state.full_since_ms,
+        tail=tail,
+        empty_since_ms=state.empty_since_ms,
+        unfilled_ms=state.unfilled_ms + step_ms,
     )
 
 
@@ -217,7 +217,7 @@ def _full(settings: Settings, state: SocState, now_ms: int) -> tuple[SocState, t
         full_charges=state.full_charges + 1,
         synchronised=True,
     )
-    return after, (Event(now_ms, "soc", "full", "anchored", value=1000, limit=before),)
+    return after, (Event(at_ms=now_ms, kind="soc", name="full", state="anchored", value=1000, limit=before),)
 
 
 def _empty(state: SocState, now_ms: int) -> tuple[SocState, tuple[Event, ...]]:
@@ -230,7 +230,7 @@ def _empty(state: SocState, now_ms: int) -> tuple[SocState, tuple[Event, ...]]:
         empty=True,
         synchronised=True,
     )
-    return after, (Event(now_ms, "soc", "empty", "anchored", value=0),)
+    return after, (Event(at_ms=now_ms, kind="soc", name="empty", state="anchored", value=0),)
 
 
 def permille(settings: Settings, state: SocState) -> int:

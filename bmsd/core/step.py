@@ -12,6 +12,7 @@ from typing import NamedTuple
 from bmsd.core import (
     alarms,
     balance,
+    changes,
     contactor_control,
     diode,
     emergency,
@@ -34,6 +35,7 @@ from bmsd.core.evaluation import Evaluation, evaluate, restart_counts
 from bmsd.core.heating import Heated
 from bmsd.core.limit_compliance import SentLimits
 from bmsd.core.limits import LimitInputs, Limits, LimitState
+from bmsd.core.low_battery import LowBattery
 from bmsd.core.plausible import Values
 from bmsd.core.settings import Settings
 from bmsd.core.sleep import SleepState
@@ -41,9 +43,6 @@ from bmsd.core.state import Outputs, Refusals, State
 from bmsd.core.types import Commands, Event, Inhibit, InhibitCause, Inputs
 from bmsd.core.undetected_charge import UndetectedCharge
 from bmsd.tables.alarms import BOTH, Block, Severity
-
-CHARGING_MA = 500
-"""Above this the state word says charging or discharging rather than idle."""
 
 
 class _Permits(NamedTuple):
@@ -188,20 +187,20 @@ def _conclude(
         started=permits.started,
     )
     commands = Commands(
-        moved.contactors.charge.on,
-        moved.contactors.discharge.on,
-        moved.contactors.precharge.relay.on,
-        moved.heated.heater.on,
-        indicators.buzzer(
+        charge=moved.contactors.charge.on,
+        discharge=moved.contactors.discharge.on,
+        precharge=moved.contactors.precharge.relay.on,
+        heater=moved.heated.heater.on,
+        buzzer=indicators.buzzer(
             found.active,
             sounds=bool(settings.parameters.buzzer),
             period_ms=sleep.period_ms(settings.parameters, permits.sleep),
             now_ms=inputs.now_ms,
         ),
-        mask,
-        moved.contactors.main.on,
-        moved.diodes.charge.spared,
-        moved.diodes.discharge.spared,
+        balance_mask=mask,
+        main=moved.contactors.main.on,
+        charge_diode=moved.diodes.charge.spared,
+        discharge_diode=moved.diodes.discharge.spared,
     )
     limiting, given = _limits(settings, state, found, moved.contactors, inputs.now_ms)
     if moved.heated.asked_ma:
@@ -209,7 +208,7 @@ def _conclude(
     react_ms = max(settings.parameters.limit_react_ms, settings.obeys_ms)
     told = limit_compliance.tell(state.sent_limits, given, react_ms, inputs.now_ms)
     after = _after(settings, state, found, permits, moved, commands, told, limiting, inputs)
-    events = found.events + _changes(state, after, inputs.now_ms)
+    events = found.events + changes.events(state, after, inputs.now_ms)
     if inputs.silent:
         events = (silence.told(inputs.now_ms), *events)
     return after, _outputs(settings, found, permits, moved, after, given, wait_balance, events, inputs.now_ms)
@@ -220,13 +219,13 @@ def _limits(
 ) -> tuple[LimitState, Limits]:
     """Give what the inverter may ask for: nothing through a contactor that waits to close or to open."""
     asked = LimitInputs(
-        found.values,
-        found.soc,
-        contactors.may_ask_charge,
-        contactors.may_ask_discharge,
-        state.charge_path,
-        state.asks_force or state.asks_full,
-        state.low_battery.held,
+        values=found.values,
+        counter=found.soc,
+        charge_allowed=contactors.may_ask_charge,
+        discharge_allowed=contactors.may_ask_discharge,
+        closed=state.charge_path,
+        wants_charge=state.asks_force or state.asks_full,
+        held=state.low_battery.held,
     )
     limiting, given = limits.advance(settings, state.limiting, asked, now_ms)
     if contactors.waits_for_bus:
@@ -249,15 +248,7 @@ def _after(
     inputs: Inputs,
 ) -> State:
     """Remember what the next cycle needs."""
-    asked, kept = low_battery.advance(
-        settings,
-        state.force_charge,
-        state.low_battery,
-        found.alarms,
-        found.values,
-        found.soc,
-        inputs.now_ms,
-    )
+    asked, kept = _low_battery(settings, state, found, inputs.now_ms)
     return State(
         alarms=found.alarms,
         soc=found.soc,
@@ -273,7 +264,9 @@ def _after(
         watch=found.watch,
         commands=commands,
         resets=max(state.resets, inputs.afe.resets),
-        word=_word(found, permits, commands),
+        word=changes.word(
+            found, permits.unknown, commands, started=permits.started, asleep=permits.sleep.asleep
+        ),
         cross_check=found.cross_check,
         joints=found.joints,
         loose=found.loose,
@@ -297,6 +290,12 @@ def _after(
         ordered=found.ordered,
         full_charge=found.soc is not None and soc.long_not_full(settings.parameters, found.soc),
     )
+
+
+def _low_battery(settings: Settings, state: State, found: Evaluation, now_ms: int) -> tuple[bool, LowBattery]:
+    """Ask for charge near empty, and hold back what is left."""
+    asks, kept = state.force_charge, state.low_battery
+    return low_battery.advance(settings, asks, kept, found.alarms, found.values, found.soc, now_ms)
 
 
 def _undetected(
@@ -360,38 +359,3 @@ def _outputs(
 
 def _optional(reason: Inhibit | None) -> tuple[Inhibit, ...]:
     return () if reason is None else (reason,)
-
-
-def _word(found: Evaluation, permits: _Permits, commands: Commands) -> str:
-    """Say in one word what the pack does; the worst news wins."""
-    if not permits.started:
-        return "starting"
-    if any(alarm.severity is Severity.FAULT for alarm, _ in found.active):
-        return "fault"
-    if permits.unknown:
-        return "fault"
-    if commands.heater:
-        return "heating"
-    if permits.sleep.asleep:
-        return "sleeping"
-    current_ma = found.values.current_ma or 0
-    if current_ma > CHARGING_MA:
-        return "charging"
-    return "discharging" if current_ma < -CHARGING_MA else "idle"
-
-
-def _changes(before: State, after: State, now_ms: int) -> tuple[Event, ...]:
-    """Tell the end of the start, and each switch that moved."""
-    events = []
-    if before.word == "starting" and after.word != "starting":
-        events.append(Event(now_ms, "state", "pack", "started"))
-    if before.sleep.asleep != after.sleep.asleep:
-        events.append(Event(now_ms, "state", after.sleep.why, "asleep" if after.sleep.asleep else "awake"))
-    for name in ("charge", "discharge", "main", "precharge", "heater"):
-        was, now = getattr(before.commands, name), getattr(after.commands, name)
-        if was != now:
-            events.append(Event(now_ms, "switch", name, "on" if now else "off"))
-    if bool(before.commands.balance_mask) != bool(after.commands.balance_mask):
-        word = "on" if after.commands.balance_mask else "off"
-        events.append(Event(now_ms, "switch", "balance", word))
-    return tuple(events)

@@ -103,7 +103,7 @@ def _stretched(settings: Settings, last: UndetectedCharge, values: Values, now_m
     if current_ma > max(settings.capacity_mah // SHOWN_PART, SHOWN_MA):
         return UndetectedCharge(older_ma=max([last.older_ma, *(one.most_ma for one in _stretches(last))]))
     load_ma, cold_decic = max(-current_ma, 0), values.battery_min.value
-    begun = Stretch(low_mv, load_ma, load_ma, cold_decic)
+    begun = Stretch(lowest_mv=low_mv, least_ma=load_ma, most_ma=load_ma, coldest_decic=cold_decic)
     if last.now is None:
         return last._replace(since_ms=now_ms, now=begun)
     if now_ms - last.since_ms >= STRETCH_MS:
@@ -113,7 +113,10 @@ def _stretched(settings: Settings, last: UndetectedCharge, values: Values, now_m
     known = [decic for decic in (coldest_decic, cold_decic) if decic is not None]
     return last._replace(
         now=Stretch(
-            min(lowest_mv, low_mv), min(least_ma, load_ma), max(most_ma, load_ma), min(known, default=None)
+            lowest_mv=min(lowest_mv, low_mv),
+            least_ma=min(least_ma, load_ma),
+            most_ma=max(most_ma, load_ma),
+            coldest_decic=min(known, default=None),
         )
     )
 

@@ -124,7 +124,7 @@ class Daemon:
         """Run until asked to stop; every way out switches off."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._asked_to_stop)
-        self._ring.add([Event(self._started_ms, "daemon", "bmsd", "started")])
+        self._ring.add([Event(at_ms=self._started_ms, kind="daemon", name="bmsd", state="started")])
         self._publisher.publish(PARAMETERS, self._handler.body(), self._started_ms)
         self._publisher.publish(WRITES, {"unlocked": self._handler.unlocked}, self._started_ms)
         gc.collect()
@@ -232,13 +232,13 @@ class Daemon:
             return
         uptime_ms = now_ms - self._started_ms
         cycle = Cycle(
-            self._sequence,
-            uptime_ms,
-            self._runtime_before_ms + uptime_ms,
-            self._last_us,
-            self._worst_us,
-            self._overruns,
-            self._writer.bytes_written,
+            sequence=self._sequence,
+            uptime_ms=uptime_ms,
+            runtime_ms=self._runtime_before_ms + uptime_ms,
+            last_us=self._last_us,
+            worst_us=self._worst_us,
+            overruns=self._overruns,
+            disk_bytes=self._writer.bytes_written,
         )
         points = report.points(
             control.settings, control.state, control.out, control.inputs, control.levels, cycle
@@ -291,7 +291,7 @@ class Daemon:
         if failed:
             complain(f"{failed}; charge count, latches and consents would not survive a power cut")
         word = "lost" if failed else "back"
-        self._ring.add([Event(now_ms, "daemon", "state file", word)])
+        self._ring.add([Event(at_ms=now_ms, kind="daemon", name="state file", state=word)])
         self._publisher.publish(EVENTS, self._ring.body(), now_ms)
 
     def _tell_systemd(self, now_ms: int) -> None:
@@ -316,7 +316,7 @@ class Daemon:
         self._service.stopping()
         self._publisher.withdraw(SNAPSHOT)
         now_ms = monotonic_ms()
-        if self._ring.add([Event(now_ms, "daemon", "bmsd", "stopping")]):
+        if self._ring.add([Event(at_ms=now_ms, kind="daemon", name="bmsd", state="stopping")]):
             self._publisher.publish(EVENTS, self._ring.body(), now_ms)
         self._save(now_ms, at_once=True)
         self._writer.close()

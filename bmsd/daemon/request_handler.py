@@ -181,7 +181,17 @@ class RequestHandler:
             )
         self.unlocked = {"at_ms": now_ms, "until_ms": now_ms + seconds * 1000 if seconds else 0, "link": link}
         state = "unlocked" if seconds else "locked"
-        self.events.append(Event(now_ms, "writes", link or "modbus", state, None, seconds or None, who=who))
+        self.events.append(
+            Event(
+                at_ms=now_ms,
+                kind="writes",
+                name=link or "modbus",
+                state=state,
+                where=None,
+                value=seconds or None,
+                who=who,
+            )
+        )
         return {"unlocked_s": seconds}
 
     def _preset(self, name: object, who: str, now_ms: int) -> dict[str, Any]:
@@ -224,7 +234,16 @@ class RequestHandler:
 
     def _differences(self, old: Parameters, new: Parameters, who: str, now_ms: int) -> list[Event]:
         return [
-            Event(now_ms, "parameter", row.name, "set", None, new.get(row.name), old.get(row.name), who)
+            Event(
+                at_ms=now_ms,
+                kind="parameter",
+                name=row.name,
+                state="set",
+                where=None,
+                value=new.get(row.name),
+                limit=old.get(row.name),
+                who=who,
+            )
             for row in parameters.ROWS
             if new.get(row.name) != old.get(row.name)
         ]

@@ -111,10 +111,10 @@ def _worn(name: str, raw: Mapping[str, Any]) -> ContactorLife:
 
 def _heat(raw: Mapping[str, Any]) -> Proof:
     one = Proof(
-        _whole(raw.get("heated_ms", 0)),
-        _maybe(raw.get("reference_decic")),
-        _whole(raw.get("run_ms", 0)),
-        _maybe(raw.get("last_ms")),
+        heated_ms=_whole(raw.get("heated_ms", 0)),
+        reference_decic=_maybe(raw.get("reference_decic")),
+        run_ms=_whole(raw.get("run_ms", 0)),
+        last_ms=_maybe(raw.get("last_ms")),
     )
     if one.heated_ms < 0 or one.run_ms < 0:
         raise ValueError("a time of the heater is below zero")

@@ -90,13 +90,13 @@ def start_soc(
     if percent is not None:
         if not 0 <= percent <= 100:
             raise PeerError(f"--initial-soc {percent:g}: allowed is 0 to 100 %")
-        return SocState(round(whole * percent / 100), GIVEN_ERROR_PERMILLE)
+        return SocState(charge_mams=round(whole * percent / 100), error_permille=GIVEN_ERROR_PERMILLE)
     if ocv is None:
         return None
     first = recording.first.volts
     share = config.cells if not recording.is_one_cell and not recording.cells else len(first)
     permille, error = read_curve(ocv, 1000 * sum(first) / share)
-    return SocState(whole * permille // 1000, error)
+    return SocState(charge_mams=whole * permille // 1000, error_permille=error)
 
 
 def read_curve(path: Path, cell_mv: float) -> tuple[int, int]:

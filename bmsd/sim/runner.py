@@ -61,7 +61,15 @@ class Virtual:
         if control.out is None or control.inputs is None:
             return {}
         at_ms = control.inputs.now_ms
-        cycle = Cycle(self._sequence, at_ms, at_ms, 0, 0, 0, 0)
+        cycle = Cycle(
+            sequence=self._sequence,
+            uptime_ms=at_ms,
+            runtime_ms=at_ms,
+            last_us=0,
+            worst_us=0,
+            overruns=0,
+            disk_bytes=0,
+        )
         points: dict[str, Any] = report.points(
             control.settings, control.state, control.out, control.inputs, control.levels, cycle
         )

@@ -233,7 +233,15 @@ class Rig:
         self.sequence += 1
         if self.ring.add(out.events):
             self.publisher.publish(EVENTS, self.ring.body(), now_ms)
-        running = Cycle(self.sequence, now_ms, now_ms, 1000, 2000, 0, 0)
+        running = Cycle(
+            sequence=self.sequence,
+            uptime_ms=now_ms,
+            runtime_ms=now_ms,
+            last_us=1000,
+            worst_us=2000,
+            overruns=0,
+            disk_bytes=0,
+        )
         points = report.points(control.settings, control.state, out, control.inputs, control.levels, running)
         body = {
             "cells": self.config.cells,

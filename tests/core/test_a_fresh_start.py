@@ -41,7 +41,7 @@ def test_everybody_consents_until_somebody_does_not() -> None:
 
 def test_what_survived_is_there_from_the_first_moment() -> None:
     """S13."""
-    counter, consent = SocState(7, 8), Consent(charge=False)
+    counter, consent = SocState(charge_mams=7, error_permille=8), Consent(charge=False)
     state = begin(
         T, latched={"cell_floor": (1900, 2)}, soc_state=counter, consent=consent, asked_for=Block.NONE
     )

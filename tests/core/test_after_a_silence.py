@@ -15,7 +15,7 @@ from bmsd.core.types import ALL_OFF, Levels, Request
 from tests.support.bench_inputs import Pack, cold, make_settings
 
 COMMON = {"topology": "common", "wired": frozenset({"main", "precharge", "heater", "buzzer"})}
-ALL_READ_OFF = Levels(False, False, False, False, False, False)
+ALL_READ_OFF = Levels(charge=False, discharge=False, precharge=False, heater=False, buzzer=False, main=False)
 
 
 def silent(pack: Pack, after_ms: int = 5500) -> None:

@@ -13,6 +13,7 @@ from bmsd.tables.alarms import ALARMS, BOTH, BY_NAME, EVERYTHING, Block, Release
 from tests.support.bench_inputs import Pack, make_settings
 
 CHARGE, DISCHARGE, HEATER, BALANCE = Block.CHARGE, Block.DISCHARGE, Block.HEATER, Block.BALANCE
+CHARGE_OPEN, DISCHARGE_OPEN = Levels(charge=False, discharge=True), Levels(charge=True, discharge=False)
 AGE_MS, GRACE_MS, RECOVERY_MS = 1000, 2000, 10_000
 """Defaults: an unknown value is believed for one second, then it is unknown for two, then it is an alarm."""
 UNKNOWN_MS = AGE_MS + 1
@@ -73,9 +74,9 @@ COMES = (
     Cause("chip_discharge_trip", fault(ChipFault.HOST_WATCHDOG), 0, 0, RECOVERY_MS, DISCHARGE),
     Cause("chip_fault", fault(ChipFault.PERMANENT_FAILURE), 0, 0, RECOVERY_MS, EVERYTHING, latched=True),
     Cause("chip_fault", fault(ChipFault.OTHER), 0, 0, RECOVERY_MS, EVERYTHING, latched=True),
-    Cause("contact_lost", set_to(feedback=Levels(None, True)), 0, GRACE_MS, RECOVERY_MS, Block.NONE),
-    Cause("charge_contactor_open", set_to(feedback=Levels(False, True)), 0, 0, 0, CHARGE, latched=True),
-    Cause("discharge_contactor_open", set_to(feedback=Levels(True, False)), 0, 0, 0, DISCHARGE, latched=True),
+    Cause("contact_lost", set_to(feedback=Levels(charge=None, discharge=True)), 0, GRACE_MS, RECOVERY_MS, Block.NONE),
+    Cause("charge_contactor_open", set_to(feedback=CHARGE_OPEN), 0, 0, 0, CHARGE, latched=True),
+    Cause("discharge_contactor_open", set_to(feedback=DISCHARGE_OPEN), 0, 0, 0, DISCHARGE, latched=True),
     Cause("output_fault", line_stuck("heater", True), 0, 0, RECOVERY_MS, EVERYTHING),
     Cause("output_fault", line_stuck("charge", False), 0, 0, RECOVERY_MS, EVERYTHING),
     Cause("output_fault", line_stuck("discharge", None), 0, 0, RECOVERY_MS, EVERYTHING),

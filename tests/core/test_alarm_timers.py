@@ -21,7 +21,16 @@ OVER, UNDER, CURRENT = RULES["cell_ovp"], RULES["cell_uvp"], RULES["charge_ocp2"
 
 
 def believed() -> Values:
-    measured = Measurement((3300,) * 4, 13_200, 0, 0, 0, (250, 250), 300, ChipFault.NONE)
+    measured = Measurement(
+        cell_mv=(3300,) * 4,
+        stack_mv=13_200,
+        charger_mv=0,
+        load_mv=0,
+        current_ma=0,
+        battery_decic=(250, 250),
+        switch_decic=300,
+        faults=ChipFault.NONE,
+    )
     return validate(HeldReadings(), measured, 0, SETTINGS.parameters)[0]
 
 
@@ -56,11 +65,17 @@ class Row:
 
 def test_a_trip_timer_begins_with_the_first_bad_value_and_keeps_the_last() -> None:
     row = Row("cell_ovp")
-    assert row.see(T, Reading(3700, True, 2)) == AlarmState(False, 0, T, None, 3700, 2)
-    assert row.see(T + 999, Reading(3650, True, 3)) == AlarmState(False, 0, T, None, 3650, 3)
+    assert row.see(T, Reading(3700, True, 2)) == AlarmState(
+        active=False, since_ms=0, bad_since_ms=T, good_since_ms=None, value=3700, where=2
+    )
+    assert row.see(T + 999, Reading(3650, True, 3)) == AlarmState(
+        active=False, since_ms=0, bad_since_ms=T, good_since_ms=None, value=3650, where=3
+    )
     assert row.events == ()
     assert row.see(T + 1000, Reading(3601, True, 1)) == AlarmState(True, T + 1000, value=3601, where=1)
-    assert row.events == (Event(T + 1000, "alarm", "cell_ovp", "raised", 1, 3601, 3600),)
+    assert row.events == (
+        Event(at_ms=T + 1000, kind="alarm", name="cell_ovp", state="raised", where=1, value=3601, limit=3600),
+    )
 
 
 def test_what_is_known_from_before_needs_no_delay() -> None:
@@ -68,14 +83,26 @@ def test_what_is_known_from_before_needs_no_delay() -> None:
     assert not row.see(T, charge_not_stopped=Finding(True, 17_000)).active
     row = Row("charge_not_stopped")
     assert row.see(T, charge_not_stopped=Finding(True, 17_000, at_once=True)).active
-    assert row.events == (Event(T, "alarm", "charge_not_stopped", "raised", None, 17_000, None),)
+    assert row.events == (
+        Event(
+            at_ms=T,
+            kind="alarm",
+            name="charge_not_stopped",
+            state="raised",
+            where=None,
+            value=17_000,
+            limit=None,
+        ),
+    )
 
 
 def test_a_trip_that_becomes_unknown_trips_with_the_value_that_was_seen() -> None:
     """S2."""
     row = Row("cell_ovp")
     row.see(T, Reading(3700, True, 2))
-    assert row.see(T + 500, Reading(None, False)) == AlarmState(False, 0, T, None, 3700, 2)
+    assert row.see(T + 500, Reading(None, False)) == AlarmState(
+        active=False, since_ms=0, bad_since_ms=T, good_since_ms=None, value=3700, where=2
+    )
     assert row.see(T + 1000, Reading(None, False)) == AlarmState(True, T + 1000, value=3700, where=2)
 
 
@@ -91,7 +118,9 @@ def test_a_good_value_beside_an_unknown_one_neither_starts_nor_ends_a_timer() ->
     row = Row("cell_ovp")
     assert row.see(T, Reading(3300, False, 1)) == QUIET
     row.see(T, Reading(3700, True, 2))
-    assert row.see(T + 999, Reading(3300, False, 1)) == AlarmState(False, 0, T, None, 3700, 2)
+    assert row.see(T + 999, Reading(3300, False, 1)) == AlarmState(
+        active=False, since_ms=0, bad_since_ms=T, good_since_ms=None, value=3700, where=2
+    )
     assert row.see(T + 999, Reading(3600, True, 1)) == QUIET
 
 
@@ -129,44 +158,68 @@ def test_the_worst_value_is_kept_with_its_place(name, values, kept) -> None:
     row = Row(name, AlarmState(True, T, value=values[0][0], where=values[0][1]))
     for n, (mv, where) in enumerate(values):
         row.see(T + n, Reading(mv, True, where))
-    assert row.see(T + 9, Reading(3300, False, 4)) == AlarmState(True, T, None, None, *kept)
+    assert row.see(T + 9, Reading(3300, False, 4)) == AlarmState(True, T, value=kept[0], where=kept[1])
 
 
 def test_a_value_inside_the_limit_replaces_no_worst_one() -> None:
     row = Row("cell_ovp", AlarmState(True, T, value=3610, where=1))
-    assert row.see(T + 1, Reading(3599, True, 2)) == AlarmState(True, T, None, None, 3610, 1)
-    assert row.see(T + 2, Reading(None, False)) == AlarmState(True, T, None, None, 3610, 1)
+    assert row.see(T + 1, Reading(3599, True, 2)) == AlarmState(
+        active=True, since_ms=T, bad_since_ms=None, good_since_ms=None, value=3610, where=1
+    )
+    assert row.see(T + 2, Reading(None, False)) == AlarmState(
+        active=True, since_ms=T, bad_since_ms=None, good_since_ms=None, value=3610, where=1
+    )
 
 
 def test_an_alarm_that_was_kept_without_a_value_takes_the_next_bad_one() -> None:
     """S13: what survived a restart may have no value."""
     row = Row("cell_floor", AlarmState(True, T))
     assert row.see(T + 1, Reading(2300, True, 2)) == AlarmState(True, T)
-    assert row.see(T + 1, Reading(1900, True, 3)) == AlarmState(True, T, None, None, 1900, 3)
+    assert row.see(T + 1, Reading(1900, True, 3)) == AlarmState(
+        active=True, since_ms=T, bad_since_ms=None, good_since_ms=None, value=1900, where=3
+    )
 
 
 def test_the_cause_of_a_finding_stays_as_it_was_first_told() -> None:
     """A finding's value says how often or where, not how bad: no later one takes its place."""
     row = Row("short_circuit", AlarmState(True, T, value=1, where=None))
-    assert row.see(T + 1, short_circuit=Finding(True, 2)) == AlarmState(True, T, None, None, 1, None)
+    assert row.see(T + 1, short_circuit=Finding(True, 2)) == AlarmState(
+        active=True, since_ms=T, bad_since_ms=None, good_since_ms=None, value=1, where=None
+    )
 
 
 def test_the_release_timer_begins_when_the_value_is_back_and_anew_when_it_is_not() -> None:
     row = Row("charge_ocp2", AlarmState(True, T, value=200_000))
     back = Reading(99_999, True)
-    assert row.see(T + 1, back) == AlarmState(True, T, None, T + 1, 200_000, None)
-    assert row.see(T + 60_000, back) == AlarmState(True, T, None, T + 1, 200_000, None)
+    assert row.see(T + 1, back) == AlarmState(
+        active=True, since_ms=T, bad_since_ms=None, good_since_ms=T + 1, value=200_000, where=None
+    )
+    assert row.see(T + 60_000, back) == AlarmState(
+        active=True, since_ms=T, bad_since_ms=None, good_since_ms=T + 1, value=200_000, where=None
+    )
     assert row.see(T + 60_000, Reading(100_000, True)).good_since_ms is None
     assert row.see(T + 60_002, back).good_since_ms == T + 60_002
     assert row.see(T + 120_001, back).active
     assert row.see(T + 120_002, back) == QUIET
-    assert row.events == (Event(T + 120_002, "alarm", "charge_ocp2", "cleared", None, 99_999, 100_000),)
+    assert row.events == (
+        Event(
+            at_ms=T + 120_002,
+            kind="alarm",
+            name="charge_ocp2",
+            state="cleared",
+            where=None,
+            value=99_999,
+            limit=100_000,
+        ),
+    )
 
 
 def test_an_alarm_that_the_chip_confirms_begins_its_release_when_the_chip_lets_go() -> None:
     """S6: whatever the value says meanwhile; the chip would hold back what is told to close."""
     row, back = Row("charge_ocp2", AlarmState(True, T, value=200_000)), Reading(0, True)
-    assert row.see(T + 1, back, confirmed=True) == AlarmState(True, T, None, None, 200_000, None)
+    assert row.see(T + 1, back, confirmed=True) == AlarmState(
+        active=True, since_ms=T, bad_since_ms=None, good_since_ms=None, value=200_000, where=None
+    )
     assert row.see(T + 90_000, back, confirmed=True).active
     assert row.see(T + 90_001, back).good_since_ms == T + 90_001
     assert row.see(T + 150_000, back).active
@@ -176,7 +229,9 @@ def test_an_alarm_that_the_chip_confirms_begins_its_release_when_the_chip_lets_g
 def test_an_unknown_value_begins_the_release_anew() -> None:
     """S2."""
     row = Row("charge_ocp2", AlarmState(True, T, good_since_ms=T + 1, value=200_000))
-    assert row.see(T + 2, Reading(None, False)) == AlarmState(True, T, None, None, 200_000, None)
+    assert row.see(T + 2, Reading(None, False)) == AlarmState(
+        active=True, since_ms=T, bad_since_ms=None, good_since_ms=None, value=200_000, where=None
+    )
 
 
 def test_a_latched_alarm_ends_by_a_reset_and_only_when_its_cause_is_gone() -> None:
@@ -207,9 +262,23 @@ def test_a_finding_that_is_unknown_keeps_an_alarm_and_begins_none() -> None:
 def test_a_raise_without_a_limit_tells_none() -> None:
     row = Row("heater_stuck_on")
     row.see(T, heater_stuck_on=Finding(True))
-    assert row.events == (Event(T, "alarm", "heater_stuck_on", "raised", None, None, None),)
+    assert row.events == (
+        Event(
+            at_ms=T, kind="alarm", name="heater_stuck_on", state="raised", where=None, value=None, limit=None
+        ),
+    )
     row.see(T + 1, reset=True)
-    assert row.events == (Event(T + 1, "alarm", "heater_stuck_on", "cleared", None, None, None),)
+    assert row.events == (
+        Event(
+            at_ms=T + 1,
+            kind="alarm",
+            name="heater_stuck_on",
+            state="cleared",
+            where=None,
+            value=None,
+            limit=None,
+        ),
+    )
 
 
 def test_nothing_bad_is_the_one_quiet_object() -> None:
@@ -243,7 +312,16 @@ def test_the_short_way_sees_every_row_that_compares(name) -> None:
 
 def test_everything_wrong_at_once_is_no_good_cycle() -> None:
     """S1, S2: where nothing is in order, what is beyond its limit trips beside all that is unknown."""
-    measured = Measurement((3700, 1900, None, 3300), None, 0, 0, None, (700, -300), 900, ChipFault.NONE)
+    measured = Measurement(
+        cell_mv=(3700, 1900, None, 3300),
+        stack_mv=None,
+        charger_mv=0,
+        load_mv=0,
+        current_ma=None,
+        battery_decic=(700, -300),
+        switch_decic=900,
+        faults=ChipFault.NONE,
+    )
     values = validate(HeldReadings(), measured, 0, SETTINGS.parameters)[0]
     states, _ = advance(SETTINGS.table, ALL_QUIET, values, {}, frozenset(), T)
     pending = {name for name, n in PLACE.items() if states[n].bad_since_ms == T}

@@ -19,7 +19,16 @@ cell = st.one_of(st.none(), st.integers(2500, 3700), st.integers(3405, 3440))
 
 def believed(cells: list[int | None], settings=EIGHT) -> Values:
     known = sum(mv or 0 for mv in cells)
-    measured = Measurement(tuple(cells), known, 0, 0, 0, (250, 250), 300, ChipFault.NONE)
+    measured = Measurement(
+        cell_mv=tuple(cells),
+        stack_mv=known,
+        charger_mv=0,
+        load_mv=0,
+        current_ma=0,
+        battery_decic=(250, 250),
+        switch_decic=300,
+        faults=ChipFault.NONE,
+    )
     return validate(HeldReadings(), measured, 0, settings.parameters)[0]
 
 

@@ -18,7 +18,16 @@ UNEVEN = (3405, 3405, 3420, 3405, 3405, 3405, 3405, 3405)
 
 
 def believed(cells: tuple[int | None, ...], settings: Settings = EIGHT) -> Values:
-    measured = Measurement(cells, sum(mv or 0 for mv in cells), 0, 0, 0, (250, 250), 300, ChipFault.NONE)
+    measured = Measurement(
+        cell_mv=cells,
+        stack_mv=sum(mv or 0 for mv in cells),
+        charger_mv=0,
+        load_mv=0,
+        current_ma=0,
+        battery_decic=(250, 250),
+        switch_decic=300,
+        faults=ChipFault.NONE,
+    )
     return validate(HeldReadings(), measured, 0, settings.parameters)[0]
 
 

@@ -12,7 +12,16 @@ from bmsd.core.types import ChipFault, Measurement
 from tests.support.bench_inputs import make_parameters
 
 P = make_parameters(cells=8)
-GOOD = Measurement((3300,) * 8, 26_400, 16_000, 0, 0, (250, 251), 300, ChipFault.NONE)
+GOOD = Measurement(
+    cell_mv=(3300,) * 8,
+    stack_mv=26_400,
+    charger_mv=16_000,
+    load_mv=0,
+    current_ma=0,
+    battery_decic=(250, 251),
+    switch_decic=300,
+    faults=ChipFault.NONE,
+)
 
 
 class Reader:
@@ -34,7 +43,16 @@ def test_a_reading_that_is_lost_once_keeps_its_last_value_for_its_age() -> None:
     """Cells, sensors and single values alike; the others are the new ones."""
     reader = Reader()
     reader.read()
-    lost = Measurement((3311, None, *(3311,) * 6), None, None, None, None, (None, 260), None, ChipFault.NONE)
+    lost = Measurement(
+        cell_mv=(3311, None, *(3311,) * 6),
+        stack_mv=None,
+        charger_mv=None,
+        load_mv=None,
+        current_ma=None,
+        battery_decic=(None, 260),
+        switch_decic=None,
+        faults=ChipFault.NONE,
+    )
     found = reader.read(lost)
     assert found.cell_mv == (3311, 3300, *(3311,) * 6)
     assert found.battery_decic == (250, 260)

@@ -18,7 +18,16 @@ from bmsd.core.types import AfeReport, AfeState, ChipFault, Commands, Inputs, Le
 from tests.support.bench_inputs import make_settings
 
 SETTINGS = make_settings()
-GOOD = Measurement((3300,) * 4, 13_200, 0, 0, 0, (250, 250), 300, ChipFault.NONE)
+GOOD = Measurement(
+    cell_mv=(3300,) * 4,
+    stack_mv=13_200,
+    charger_mv=0,
+    load_mv=0,
+    current_ma=0,
+    battery_decic=(250, 250),
+    switch_decic=300,
+    faults=ChipFault.NONE,
+)
 BAD, NOT_SEEN = Finding(True, None, None), Finding(None, None, None)
 T = 3_000_000
 
@@ -169,8 +178,10 @@ def outputs(
 ) -> dict[str, Finding]:
     """Compare outputs that follow, but for what is given."""
     c = commands
-    lines = lines or Levels(c.charge, c.discharge, c.precharge, c.heater, c.buzzer)
-    feedback = feedback or Levels(c.charge, c.discharge)
+    lines = lines or Levels(
+        charge=c.charge, discharge=c.discharge, precharge=c.precharge, heater=c.heater, buzzer=c.buzzer
+    )
+    feedback = feedback or Levels(charge=c.charge, discharge=c.discharge)
     inputs = Inputs(T, AfeReport(AfeState.READY, GOOD), lines, feedback)
     states = charge or SwitchState(c.charge, T - 60_000), SwitchState(c.discharge, T - 60_000)
     return checks.outputs(settings, inputs, c, *states, PrechargeState(tries=tries), main)
@@ -179,7 +190,7 @@ def outputs(
 @pytest.mark.parametrize("name", ["charge", "discharge", "precharge", "heater", "buzzer"])
 def test_a_wired_line_that_stands_elsewhere_or_cannot_be_read_is_a_fault(name) -> None:
     """S2, S5."""
-    followed = Levels(False, False, False, False, False)
+    followed = Levels(charge=False, discharge=False, precharge=False, heater=False, buzzer=False)
     for level in (True, None):
         found = outputs(Commands(), replace(followed, **{name: level}))
         assert found == {"output_fault": BAD}
@@ -188,18 +199,26 @@ def test_a_wired_line_that_stands_elsewhere_or_cannot_be_read_is_a_fault(name) -
 
 
 def test_an_open_contact_on_a_closed_contactor_and_the_other_way_round() -> None:
-    assert outputs(feedback=Levels(False, True)) == {"charge_contactor_open": BAD}
-    assert outputs(feedback=Levels(True, False)) == {"discharge_contactor_open": BAD}
-    assert outputs(Commands(), feedback=Levels(True, False)) == {"charge_contactor_welded": BAD}
-    assert outputs(Commands(), feedback=Levels(False, True)) == {"discharge_contactor_welded": BAD}
+    assert outputs(feedback=Levels(charge=False, discharge=True)) == {"charge_contactor_open": BAD}
+    assert outputs(feedback=Levels(charge=True, discharge=False)) == {"discharge_contactor_open": BAD}
+    assert outputs(Commands(), feedback=Levels(charge=True, discharge=False)) == {
+        "charge_contactor_welded": BAD
+    }
+    assert outputs(Commands(), feedback=Levels(charge=False, discharge=True)) == {
+        "discharge_contactor_welded": BAD
+    }
 
 
 def test_a_contactor_has_its_time_to_move() -> None:
     settle_ms = SETTINGS.parameters.contactor_settle_ms
     moving, moved = SwitchState(True, T - settle_ms + 1), SwitchState(True, T - settle_ms)
-    assert outputs(feedback=Levels(False, True), charge=moving) == {}
-    assert outputs(feedback=Levels(False, True), charge=moved) == {"charge_contactor_open": BAD}
-    assert outputs(feedback=Levels(False, True), charge=SwitchState(True)) == {"charge_contactor_open": BAD}
+    assert outputs(feedback=Levels(charge=False, discharge=True), charge=moving) == {}
+    assert outputs(feedback=Levels(charge=False, discharge=True), charge=moved) == {
+        "charge_contactor_open": BAD
+    }
+    assert outputs(feedback=Levels(charge=False, discharge=True), charge=SwitchState(True)) == {
+        "charge_contactor_open": BAD
+    }
 
 
 def test_a_wired_contact_that_cannot_be_read_leaves_both_its_faults_open() -> None:
@@ -209,8 +228,14 @@ def test_a_wired_contact_that_cannot_be_read_leaves_both_its_faults_open() -> No
         "discharge_contactor_welded": NOT_SEEN,
         "contact_lost": BAD,
     }
-    assert outputs(feedback=Levels(True, None)) == unseen
-    assert outputs(feedback=Levels(True, None), settings=make_settings(contacts=frozenset(("charge",)))) == {}
+    assert outputs(feedback=Levels(charge=True, discharge=None)) == unseen
+    assert (
+        outputs(
+            feedback=Levels(charge=True, discharge=None),
+            settings=make_settings(contacts=frozenset(("charge",))),
+        )
+        == {}
+    )
 
 
 @pytest.mark.parametrize("level", [False, True])
@@ -219,7 +244,7 @@ def test_the_chips_own_fets_have_no_auxiliary_contacts(level) -> None:
     own = make_settings(topology="afe")
     closed = Commands(charge=True, discharge=True)
     for commands in (Commands(), closed):
-        assert outputs(commands, feedback=Levels(level, level), settings=own) == {}
+        assert outputs(commands, feedback=Levels(charge=level, discharge=level), settings=own) == {}
 
 
 def test_the_common_contactor_is_watched_where_it_is_the_one() -> None:
@@ -229,8 +254,8 @@ def test_the_common_contactor_is_watched_where_it_is_the_one() -> None:
     assert outputs(
         idle, feedback=Levels(main=False), settings=common, main=SwitchState(True, T - 60_000)
     ) == {"main_contactor_open": BAD}
-    assert outputs(idle, feedback=Levels(True, True, main=False), settings=common) == {}
-    assert outputs(idle, feedback=Levels(False, False, main=True)) == {}
+    assert outputs(idle, feedback=Levels(charge=True, discharge=True, main=False), settings=common) == {}
+    assert outputs(idle, feedback=Levels(charge=False, discharge=False, main=True)) == {}
 
 
 def test_a_source_that_stands_too_far_above_the_pack_is_told_with_its_voltage() -> None:

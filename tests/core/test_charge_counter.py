@@ -19,11 +19,20 @@ from tests.support.bench_inputs import make_settings
 
 PACK = make_settings()
 WHOLE = PACK.capacity_mah * 3_600_000
-HALF = SocState(WHOLE // 2, 50, synchronised=True)
+HALF = SocState(charge_mams=WHOLE // 2, error_permille=50, synchronised=True)
 
 
 def values(mv: int | None = 3300, ma: int | None = 0, decic: int | None = 250) -> Values:
-    measured = Measurement((mv,) * 4, 13_200, 0, 0, ma, (decic, decic), 300, ChipFault.NONE)
+    measured = Measurement(
+        cell_mv=(mv,) * 4,
+        stack_mv=13_200,
+        charger_mv=0,
+        load_mv=0,
+        current_ma=ma,
+        battery_decic=(decic, decic),
+        switch_decic=300,
+        faults=ChipFault.NONE,
+    )
     return validate(HeldReadings(), measured, 0, PACK.parameters)[0]
 
 

@@ -21,12 +21,21 @@ BULK, ABSORPTION, FLOAT, REST = Phase.BULK, Phase.ABSORPTION, Phase.FLOAT, Phase
 
 
 def believed(*cells: int | None) -> Values:
-    measured = Measurement((*cells, *[3300] * (8 - len(cells))), None, 0, 0, 0, (250,), 300, ChipFault.NONE)
+    measured = Measurement(
+        cell_mv=(*cells, *[3300] * (8 - len(cells))),
+        stack_mv=None,
+        charger_mv=0,
+        load_mv=0,
+        current_ma=0,
+        battery_decic=(250,),
+        switch_decic=300,
+        faults=ChipFault.NONE,
+    )
     return validate(HeldReadings(), measured, 0, EIGHT.parameters)[0]
 
 
 def counter(permille: int, *, full: bool = False) -> SocState:
-    return SocState(WHOLE * permille // 1000, 5, full=full)
+    return SocState(charge_mams=WHOLE * permille // 1000, error_permille=5, full=full)
 
 
 def seen(
@@ -53,7 +62,7 @@ def absorbing(settings=EIGHT) -> Charging:
 
 def over(settings=EIGHT, told_mv: int = 27_600) -> Charging:
     """Give a charge that ended at time 0."""
-    state = Charging(ABSORPTION, 0, 0, MOST_MS, 0)
+    state = Charging(phase=ABSORPTION, since_ms=0, from_mv=0, absorbed_ms=MOST_MS, last_ms=0)
     return charging.advance(settings, state, seen(3440, 1000, full=True), told_mv, 0)
 
 
@@ -170,7 +179,7 @@ def test_the_words_of_the_phases_stay() -> None:
 
 
 def test_it_goes_down_from_when_the_charge_ended() -> None:
-    assert charging.target_mv(EIGHT, Charging(REST, 60_000, 27_600), 120_000) == 27_568
+    assert charging.target_mv(EIGHT, Charging(phase=REST, since_ms=60_000, from_mv=27_600), 120_000) == 27_568
 
 
 def test_it_goes_down_from_where_it_was_told() -> None:
@@ -183,7 +192,7 @@ def test_it_goes_down_from_where_it_was_told() -> None:
 def test_after_a_start_a_pack_that_is_still_full_is_not_charged_anew() -> None:
     """What was reached before a restart is not forgotten: the charge counter keeps it."""
     begun = charging.begin(EIGHT, counter(1000, full=True), 5000)
-    assert begun == Charging(REST, 5000, 27_600)
+    assert begun == Charging(phase=REST, since_ms=5000, from_mv=27_600)
     assert charging.begin(FLOATS, counter(1000, full=True), 5000).phase is FLOAT
     assert charging.begin(EIGHT, counter(1000), 5000) == charging.begin(EIGHT, None, 5000) == Charging()
 
@@ -210,7 +219,16 @@ def test_a_full_charge_ends_the_request(permille, left) -> None:
 @pytest.mark.parametrize("current_ma", [0, None])
 def test_the_time_without_a_full_charge_is_counted(current_ma) -> None:
     """An unknown current stops no clock."""
-    measured = Measurement((3300,) * 8, None, 0, 0, current_ma, (250,), 300, ChipFault.NONE)
+    measured = Measurement(
+        cell_mv=(3300,) * 8,
+        stack_mv=None,
+        charger_mv=0,
+        load_mv=0,
+        current_ma=current_ma,
+        battery_decic=(250,),
+        switch_decic=300,
+        faults=ChipFault.NONE,
+    )
     values = validate(HeldReadings(), measured, 0, EIGHT.parameters)[0]
     state = replace(counter(600), last_ms=1000)
     for now_ms in (1250, 1500, 61_500):
@@ -295,7 +313,7 @@ T = 10**7
 
 def one_cycle(mean_ua: int, current_ma: int | None, step_ms: int = 5000) -> Charging:
     """Give what one cycle makes of a charge that ended at T and has this mean current."""
-    state = Charging(REST, T, 27_600, last_ms=T, mean_ua=mean_ua)
+    state = Charging(phase=REST, since_ms=T, from_mv=27_600, last_ms=T, mean_ua=mean_ua)
     what = seen(3400, 1000)
     what = what._replace(values=what.values._replace(current_ma=current_ma))
     return charging.advance(EXPORTS, state, what, 27_600, T + step_ms)

@@ -32,7 +32,14 @@ class Common(Pack):
     def inputs(self, requests: tuple[Request, ...] = ()) -> Inputs:
         """Read back the lines of this topology."""
         commands = self.state.commands
-        lines = Levels(None, None, commands.precharge, commands.heater, commands.buzzer, commands.main)
+        lines = Levels(
+            charge=None,
+            discharge=None,
+            precharge=commands.precharge,
+            heater=commands.heater,
+            buzzer=commands.buzzer,
+            main=commands.main,
+        )
         feedback = Levels(main=commands.main)
         seen = super().inputs(requests)
         return replace(seen, lines=self.lines or lines, feedback=self.feedback or feedback)
@@ -408,7 +415,7 @@ def test_a_contactor_that_does_not_follow_is_found_and_latched(level, alarm) -> 
 def test_a_line_that_reads_on_though_off_is_a_fault() -> None:
     """S13: the read-back of the main line counts as that of any other."""
     pack = make()
-    pack.lines = Levels(None, None, False, False, False, True)
+    pack.lines = Levels(charge=None, discharge=None, precharge=False, heater=False, buzzer=False, main=True)
     pack.run(5000)
     assert "output_fault" in pack.active()
     assert not pack.closed

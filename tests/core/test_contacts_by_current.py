@@ -141,7 +141,7 @@ def test_contact_and_current_disagree_and_either_one_is_enough() -> None:
     assert "discharge_contactor_welded" in pack.active()
     other = Pack().started()
     other.cycle(*OFF)
-    other.feedback = Levels(False, True)
+    other.feedback = Levels(charge=False, discharge=True)
     other.run(1000)
     assert "discharge_contactor_welded" in other.active()
 

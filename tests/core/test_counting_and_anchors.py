@@ -21,7 +21,17 @@ FULL_MV, EMPTY_MV = PACK.parameters.soc_full_mv, PACK.parameters.soc_empty_mv
 FULL_MS, EMPTY_MS = PACK.parameters.soc_full_time_ms, PACK.parameters.soc_empty_time_ms
 WHILE_MS = 5 * FULL_MS
 TAIL_MA = PACK.capacity_mah * PACK.parameters.soc_full_tail_permille // 1000
-BEFORE = SocState(WHOLE // 2, 50, 7_000_000, False, False, 9_000_000, 3, True, T - 1000)
+BEFORE = SocState(
+    charge_mams=WHOLE // 2,
+    error_permille=50,
+    moved_mams=7_000_000,
+    full=False,
+    empty=False,
+    discharged_mams=9_000_000,
+    full_charges=3,
+    synchronised=True,
+    last_ms=T - 1000,
+)
 
 
 def parts(state: SocState) -> dict[str, Any]:
@@ -212,7 +222,7 @@ def test_one_step_beyond_or_unknown_does_not_look_empty_and_ends_the_time(beyond
 def test_a_full_pack_is_counted_anew_after_its_time() -> None:
     before = replace(BEFORE, empty=True, last_ms=None, full_since_ms=T - FULL_MS, synchronised=False)
     after, event = anchored(before, **FULL)
-    assert event == Event(T, "soc", "full", "anchored", value=1000, limit=500)
+    assert event == Event(at_ms=T, kind="soc", name="full", state="anchored", value=1000, limit=500)
     assert parts(after) == parts(before) | {
         "charge_mams": WHOLE, "error_permille": 5, "moved_mams": 0, "full": True, "empty": False,
         "full_charges": 4, "synchronised": True, "last_ms": T, "tail": Tail(0, 0),
@@ -224,7 +234,7 @@ def test_a_full_pack_is_counted_anew_after_its_time() -> None:
 def test_an_empty_pack_is_counted_anew_after_its_time() -> None:
     before = replace(BEFORE, full=True, last_ms=None, empty_since_ms=T - EMPTY_MS, synchronised=False)
     after, event = anchored(before, **EMPTY)
-    assert event == Event(T, "soc", "empty", "anchored", value=0)
+    assert event == Event(at_ms=T, kind="soc", name="empty", state="anchored", value=0)
     assert parts(after) == parts(before) | {
         "charge_mams": 0, "error_permille": 10, "moved_mams": 0, "full": False, "empty": True,
         "synchronised": True, "last_ms": T,

@@ -8,14 +8,14 @@ from bmsd.core.switching import HOUR_MS
 from bmsd.core.types import Event
 
 T = 10 * HOUR_MS
-RAISED = (Event(T, "alarm", "short_circuit", "raised"),)
+RAISED = (Event(at_ms=T, kind="alarm", name="short_circuit", state="raised"),)
 
 
 def test_only_a_short_circuit_that_is_raised_counts() -> None:
     assert count((), RAISED, T) == (T,)
-    assert count((), (Event(T, "alarm", "short_circuit", "cleared"),), T) == ()
-    assert count((), (Event(T, "alarm", "cell_ovp", "raised"),), T) == ()
-    assert count((), (Event(T, "alarm", "cell_ovp", "raised"), *RAISED), T) == (T,)
+    assert count((), (Event(at_ms=T, kind="alarm", name="short_circuit", state="cleared"),), T) == ()
+    assert count((), (Event(at_ms=T, kind="alarm", name="cell_ovp", state="raised"),), T) == ()
+    assert count((), (Event(at_ms=T, kind="alarm", name="cell_ovp", state="raised"), *RAISED), T) == (T,)
     assert count((), (), T) == ()
 
 

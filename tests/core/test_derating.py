@@ -23,13 +23,22 @@ BY_SOC = make_settings(
 
 def believed(mv: int | None = 3300, battery=(250, 250), others: int = 3300) -> Values:
     cells = (others,) * 7 + (mv,)
-    measured = Measurement(cells, None, 0, 0, 0, battery, 300, ChipFault.NONE)
+    measured = Measurement(
+        cell_mv=cells,
+        stack_mv=None,
+        charger_mv=0,
+        load_mv=0,
+        current_ma=0,
+        battery_decic=battery,
+        switch_decic=300,
+        faults=ChipFault.NONE,
+    )
     return validate(HeldReadings(), measured, 0, EIGHT.parameters)[0]
 
 
 def charge(values: Values, soc: int | None = 500, *, resting: bool = False, settings=EIGHT) -> Share:
-    borne = derating.charge(settings, values, soc)
-    return derating.at_rest(settings, borne) if resting else borne
+    capability = derating.charge(settings, values, soc)
+    return derating.at_rest(settings, capability) if resting else capability
 
 
 def discharge(values: Values, soc: int | None = 500, *, settings=EIGHT) -> Share:

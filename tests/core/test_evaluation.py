@@ -64,8 +64,8 @@ FAILED = {
 
 def test_a_reset_begins_anew_what_it_names_and_nothing_else() -> None:
     """S13: tries of the pre-charge, the watch over the heater, counted shorts."""
-    kept = WatchState(T, 99_000 + PERIOD_MS, 240, 77_000 + PERIOD_MS)
-    anew = WatchState(T, PERIOD_MS, 241, 77_000 + PERIOD_MS)
+    kept = WatchState(last_ms=T, heated_ms=99_000 + PERIOD_MS, reference_decic=240, run_ms=77_000 + PERIOD_MS)
+    anew = WatchState(last_ms=T, heated_ms=PERIOD_MS, reference_decic=241, run_ms=77_000 + PERIOD_MS)
     for name, tries, watch, shorts in (
         ("cell_floor", 3, kept, FAILED["shorts"]),
         ("precharge_failed", 0, kept, FAILED["shorts"]),
@@ -192,7 +192,7 @@ def test_without_all_cells_no_count_begins_and_one_that_runs_goes_on() -> None:
     """S2."""
     assert evaluation(cells=[3300, None, 3300, 3300]).soc is None
     assert evaluation(polled=False).soc is None
-    running = SocState(123_456_789, 20, last_ms=T - PERIOD_MS)
+    running = SocState(charge_mams=123_456_789, error_permille=20, last_ms=T - PERIOD_MS)
     for cells in ([3300] * 4, [3300, None, 3300, 3300]):
         found = evaluation({"soc": running}, cells=cells, current_ma=1000).soc
         assert found is not None

@@ -27,7 +27,16 @@ LOW, HIGH = HighestLimits(13_800, 10_000, 20_000), HighestLimits(14_000, 12_000,
 
 
 def believed(current_ma: int | None = 0, cell_mv: int | None = 3300) -> Values:
-    measured = Measurement((cell_mv,) * 4, 13_200, 0, 0, current_ma, (250, 250), 300, ChipFault.NONE)
+    measured = Measurement(
+        cell_mv=(cell_mv,) * 4,
+        stack_mv=13_200,
+        charger_mv=0,
+        load_mv=0,
+        current_ma=current_ma,
+        battery_decic=(250, 250),
+        switch_decic=300,
+        faults=ChipFault.NONE,
+    )
     return validate(HeldReadings(), measured, 0, SETTINGS.parameters)[0]
 
 
@@ -41,7 +50,13 @@ def limits(settings, told: SentLimits, values: Values, *, closed: bool = True) -
 
 
 def as_limits(most: HighestLimits) -> Limits:
-    return Limits(most.charge_mv, 1, most.discharge_ma, 11_111, most.charge_ma)
+    return Limits(
+        charge_mv=most.charge_mv,
+        charge_ma=1,
+        discharge_ma=most.discharge_ma,
+        discharge_mv=11_111,
+        charge_capability_ma=most.charge_ma,
+    )
 
 
 def test_what_is_told_first_is_not_judged_yet() -> None:
@@ -343,7 +358,7 @@ def test_who_went_on_before_is_known_at_once(settings) -> None:
 
 def remembered(before: Refusals, refused: Block, *raised: str, main=CLOSED, settings=COMMON) -> Refusals:
     state = replace(begin(START_MS), refusals=before)
-    events = tuple(Event(T, "alarm", name, "raised") for name in raised)
+    events = tuple(Event(at_ms=T, kind="alarm", name=name, state="raised") for name in raised)
     return forbidden_current.remember(settings, state, refused, main, events, T)
 
 
@@ -359,7 +374,7 @@ def test_what_is_remembered_of_a_direction(none) -> None:
     assert remembered(Refusals(Refusal(5, 12, 7)), Block.CHARGE, "charge_not_stopped").charge == Refusal(
         5, 12, T
     )
-    cleared = (Event(T, "alarm", "charge_not_stopped", "cleared"),)
+    cleared = (Event(at_ms=T, kind="alarm", name="charge_not_stopped", state="cleared"),)
     assert (
         forbidden_current.remember(COMMON, begin(START_MS), Block.CHARGE, CLOSED, cleared, T).charge.openings
         == 0

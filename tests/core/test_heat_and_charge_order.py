@@ -17,7 +17,9 @@ def blind(battery: list[int | None]) -> Pack:
 
 def cycle(pack: Pack) -> None:
     commands = pack.state.commands
-    pack.lines = Levels(None, commands.discharge, commands.precharge, None, None)
+    pack.lines = Levels(
+        charge=None, discharge=commands.discharge, precharge=commands.precharge, heater=None, buzzer=None
+    )
     pack.cycle()
 
 

@@ -27,7 +27,7 @@ COLD = tuple(AlarmState(row.name == "charge_utp", T) for row in ALARMS)
 SPLIT, COMMON, FETS = (
     make_settings(topology=name, heater_from_pack=True) for name in ("split", "common", "afe")
 )
-LOW = SocState(1000 * MAMS_PER_MAH, 5)
+LOW = SocState(charge_mams=1000 * MAMS_PER_MAH, error_permille=5)
 """A hundredth of the capacity."""
 ABOVE, ALONE = {"charger_mv": 14_400}, {"charger_mv": 0}
 

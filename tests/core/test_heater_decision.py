@@ -30,14 +30,30 @@ def believed(
     warmest: int = 100,
 ) -> Values:
     measured = Measurement(
-        (3300,) * 4, 13_200, charger_mv, 0, current_ma, (coldest, warmest), 300, ChipFault.NONE
+        cell_mv=(3300,) * 4,
+        stack_mv=13_200,
+        charger_mv=charger_mv,
+        load_mv=0,
+        current_ma=current_ma,
+        battery_decic=(coldest, warmest),
+        switch_decic=300,
+        faults=ChipFault.NONE,
     )
     return validate(HeldReadings(), measured, 0, SETTINGS.parameters)[0]
 
 
 def cold(values: Values | None = None, **more: Any) -> HeaterInputs:
     """Give a situation in which the heater goes on, but for what is given."""
-    wanted = HeaterInputs(values or believed(), True, True, (), Block.NONE, True, 500, 1_000_000)
+    wanted = HeaterInputs(
+        values=values or believed(),
+        demanded=True,
+        started=True,
+        unknown=(),
+        block=Block.NONE,
+        charge_is_open=True,
+        soc_permille=500,
+        now_ms=1_000_000,
+    )
     return replace(wanted, **more)
 
 

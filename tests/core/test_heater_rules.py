@@ -82,7 +82,11 @@ def test_charge_that_still_reads_closed_keeps_the_heater_off(stuck) -> None:
         commands = pack.state.commands
         if "lines" in stuck:
             pack.lines = Levels(
-                True, commands.discharge, commands.precharge, commands.heater, commands.buzzer
+                charge=True,
+                discharge=commands.discharge,
+                precharge=commands.precharge,
+                heater=commands.heater,
+                buzzer=commands.buzzer,
             )
         else:
             pack.feedback = Levels(charge=True)
@@ -94,7 +98,7 @@ def test_a_heater_line_that_still_reads_on_keeps_charge_off() -> None:
     """S3: the heater must be off as read back before charge returns."""
     pack = cold()
     pack.battery = [100, 100]
-    pack.lines = Levels(False, True, False, True, False)
+    pack.lines = Levels(charge=False, discharge=True, precharge=False, heater=True, buzzer=False)
     pack.run(5000)
     assert not pack.state.commands.charge
 
@@ -255,7 +259,7 @@ def test_a_heater_on_the_pack_wants_enough_charge(permille, on) -> None:
     from bmsd.core.state import begin
 
     settings = make_settings(heater_from_pack=True)
-    counter = SocState(settings.capacity_mah * MAMS_PER_MAH * permille // 1000, 10)
+    counter = SocState(charge_mams=settings.capacity_mah * MAMS_PER_MAH * permille // 1000, error_permille=10)
     pack = Pack(settings, battery=[-80, -80], state=begin(0, soc_state=counter))
     pack.run(10_000)
     assert pack.state.commands.heater is on

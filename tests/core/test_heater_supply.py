@@ -247,7 +247,7 @@ def test_an_unknown_side_ends_heat_and_counts_against_nobody() -> None:
 
 
 def counted(permille: int, capacity_mah: int = 100_000) -> SocState:
-    return SocState(capacity_mah * MAMS_PER_MAH * permille // 1000, 10)
+    return SocState(charge_mams=capacity_mah * MAMS_PER_MAH * permille // 1000, error_permille=10)
 
 
 OWN_MA = PACK_MV * 1000 // 24_000

@@ -169,10 +169,24 @@ def test_one_reading_of_nothing_ends_the_stuck_timer() -> None:
 def test_a_fresh_watcher_has_seen_nothing_and_says_nothing() -> None:
     watcher = Watcher()
     assert watcher.at(on=False) == (False, False, False, False, False)
-    assert watcher.state == WatchState(watcher.now_ms, 0, None, 0, None, False)
+    assert watcher.state == WatchState(
+        last_ms=watcher.now_ms,
+        heated_ms=0,
+        reference_decic=None,
+        run_ms=0,
+        stuck_since_ms=None,
+        measured=False,
+    )
     watcher = started(-80)
     assert watcher.verdict == (False, False, False, False, False)
-    assert watcher.state == WatchState(watcher.now_ms, 0, -80, 0, None, False)
+    assert watcher.state == WatchState(
+        last_ms=watcher.now_ms,
+        heated_ms=0,
+        reference_decic=-80,
+        run_ms=0,
+        stuck_since_ms=None,
+        measured=False,
+    )
     assert Verdict() == watcher.verdict
 
 
@@ -257,16 +271,26 @@ def test_a_burnt_heater_is_found_though_the_core_is_restarted_every_forty_minute
 @pytest.mark.parametrize(("same_boot", "last_ms"), [(True, 8000), (False, None)])
 def test_what_it_rested_counts_where_the_clock_ran_on(same_boot, last_ms) -> None:
     """S4, S11: after another boot nobody knows how long that was."""
-    state = WatchState(8000, 5000, -80, 7000, 3, True)
-    assert revived(proof(state), 9000, same_boot=same_boot) == WatchState(last_ms, 5000, -80, 7000)
+    state = WatchState(
+        last_ms=8000, heated_ms=5000, reference_decic=-80, run_ms=7000, stuck_since_ms=3, measured=True
+    )
+    assert revived(proof(state), 9000, same_boot=same_boot) == WatchState(
+        last_ms=last_ms, heated_ms=5000, reference_decic=-80, run_ms=7000
+    )
 
 
 def test_what_survived_blocks_the_heater_for_no_longer_than_the_longest_run() -> None:
     """S11: whatever the file says; a time that lies ahead is now."""
     longest_ms = 12 * 3_600_000
     for kept_ms in (longest_ms, longest_ms + 1, 10**12):
-        made = revived(Proof(kept_ms, None, kept_ms, 10**12), 5000, same_boot=True)
-        assert made == WatchState(5000, longest_ms, None, longest_ms)
-    shorter = revived(Proof(longest_ms - 1, None, longest_ms - 1), 5000, same_boot=True)
+        made = revived(
+            Proof(heated_ms=kept_ms, reference_decic=None, run_ms=kept_ms, last_ms=10**12),
+            5000,
+            same_boot=True,
+        )
+        assert made == WatchState(last_ms=5000, heated_ms=longest_ms, reference_decic=None, run_ms=longest_ms)
+    shorter = revived(
+        Proof(heated_ms=longest_ms - 1, reference_decic=None, run_ms=longest_ms - 1), 5000, same_boot=True
+    )
     assert (shorter.heated_ms, shorter.run_ms) == (longest_ms - 1, longest_ms - 1)
     assert revived(Proof(), 5000, same_boot=True) == WatchState()

@@ -46,14 +46,34 @@ def last(
 
 
 def test_a_fresh_memory_is_empty() -> None:
-    assert CrossCheckState() == CrossCheckState((), 0, 0, 0, 0, 0, None, (), None, 0, 0, 0, None)
+    assert CrossCheckState() == CrossCheckState(
+        recent=(),
+        low_ma=0,
+        high_ma=0,
+        dead=0,
+        dead_since_ms=0,
+        wrong=0,
+        up=None,
+        cells=(),
+        stack_mv=None,
+        swings=0,
+        edge_ma=0,
+        flowed_mams=0,
+        at_ms=None,
+    )
 
 
 @pytest.mark.parametrize(("ma", "low", "high"), [(0, 0, 0), (300, 0, 300), (-300, -300, 0), (501, 501, 501)])
 def test_the_first_reading_is_remembered_as_it_is(ma, low, high) -> None:
     still = believed(SETTINGS)
     assert look(CrossCheckState(), ma=ma).state == CrossCheckState(
-        ((PACK_MV, ma),), low, high, cells=still.cell_mv, stack_mv=still.stack_mv, edge_ma=ma, at_ms=T
+        recent=((PACK_MV, ma),),
+        low_ma=low,
+        high_ma=high,
+        cells=still.cell_mv,
+        stack_mv=still.stack_mv,
+        edge_ma=ma,
+        at_ms=T,
     )
 
 

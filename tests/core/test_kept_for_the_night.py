@@ -50,7 +50,9 @@ class Night:
         self.now_ms += after_ms
         values = believed(self.settings, current_ma=current_ma, battery_decic=battery)
         values = values._replace(cell_min=Reading(cell_mv, complete and cell_mv is not None, 1))
-        counter = None if permille is None else SocState(WHOLE * permille // 1000, error)
+        counter = (
+            None if permille is None else SocState(charge_mams=WHOLE * permille // 1000, error_permille=error)
+        )
         states = active(*filter(None, [alarm]))
         self.asked, self.kept = low_battery.advance(
             self.settings, self.asked, self.kept, states, values, counter, self.now_ms

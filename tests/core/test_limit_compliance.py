@@ -118,8 +118,15 @@ def test_a_full_pack_that_rests_above_its_charge_voltage_disobeys_nothing() -> N
 def test_at_rest_an_inverter_is_held_to_what_the_pack_bears(by, obeys) -> None:
     """It asks for less then, which is a wish: one that goes by the voltage alone is not cut off for it."""
     pack = told()
-    counter = SocState(pack.settings.capacity_mah * MAMS_PER_MAH, 5, full=True, last_ms=pack.now_ms)
-    limiting = replace(pack.state.limiting, charging=Charging(Phase.REST, pack.now_ms, CVL_MV))
+    counter = SocState(
+        charge_mams=pack.settings.capacity_mah * MAMS_PER_MAH,
+        error_permille=5,
+        full=True,
+        last_ms=pack.now_ms,
+    )
+    limiting = replace(
+        pack.state.limiting, charging=Charging(phase=Phase.REST, since_ms=pack.now_ms, from_mv=CVL_MV)
+    )
     pack.state = replace(pack.state, soc=counter, limiting=limiting)
     pack.cycle()
     carry_on(pack, 2 * REACT_MS)

@@ -29,7 +29,16 @@ CVL_MV, DVL_MV = 27_600, 24_000
 
 
 def believed(cells: list[int | None], battery: tuple[int | None, ...] = (250, 250)) -> Values:
-    measured = Measurement(tuple(cells), None, 0, 0, 0, battery, 300, ChipFault.NONE)
+    measured = Measurement(
+        cell_mv=tuple(cells),
+        stack_mv=None,
+        charger_mv=0,
+        load_mv=0,
+        current_ma=0,
+        battery_decic=battery,
+        switch_decic=300,
+        faults=ChipFault.NONE,
+    )
     return validate(HeldReadings(), measured, 0, EIGHT.parameters)[0]
 
 
@@ -46,10 +55,17 @@ class SentLimits:
         self, now_ms: int, cells: list[int | None] | None = None, *, charge=True, discharge=True, **more: Any
     ) -> Limits:
         battery = more.get("battery", (250, 250))
-        counter = SocState(WHOLE * self.permille // 1000, 5, full=more.get("full", False))
+        counter = SocState(
+            charge_mams=WHOLE * self.permille // 1000, error_permille=5, full=more.get("full", False)
+        )
         held = more.get("held", False)
         asked = LimitInputs(
-            believed(cells or [3300] * 8, battery), counter, charge, discharge, closed=True, held=held
+            values=believed(cells or [3300] * 8, battery),
+            counter=counter,
+            charge_allowed=charge,
+            discharge_allowed=discharge,
+            closed=True,
+            held=held,
         )
         self.state, told = limits.advance(self.settings, self.state, asked, now_ms)
         self.now_ms = now_ms
@@ -67,7 +83,15 @@ class SentLimits:
 
 def test_in_the_middle_all_limits_are_the_configured_ones() -> None:
     told = SentLimits().settled().next()
-    assert told == Limits(CVL_MV, CCL_MA, DCL_MA, DVL_MV, CCL_MA, "", "")
+    assert told == Limits(
+        charge_mv=CVL_MV,
+        charge_ma=CCL_MA,
+        discharge_ma=DCL_MA,
+        discharge_mv=DVL_MV,
+        charge_capability_ma=CCL_MA,
+        charge_reason="",
+        discharge_reason="",
+    )
 
 
 @pytest.mark.parametrize("name", ["charge", "discharge"])
@@ -96,7 +120,15 @@ def test_a_permission_that_returns_begins_at_little() -> None:
     assert (first.charge_ma, first.discharge_ma) == (2250, 3375)
     assert first.charge_reason == first.discharge_reason == "recovering"
     assert pack.at(9999).charge_ma < CCL_MA
-    assert pack.at(10_000) == Limits(CVL_MV, CCL_MA, DCL_MA, DVL_MV, CCL_MA, "", "")
+    assert pack.at(10_000) == Limits(
+        charge_mv=CVL_MV,
+        charge_ma=CCL_MA,
+        discharge_ma=DCL_MA,
+        discharge_mv=DVL_MV,
+        charge_capability_ma=CCL_MA,
+        charge_reason="",
+        discharge_reason="",
+    )
 
 
 def test_a_fall_is_told_in_its_cycle_and_taken_back_slowly() -> None:
@@ -147,7 +179,13 @@ def test_a_sag_is_remembered_for_ten_minutes(since_ms, rises_ma) -> None:
 
 
 def test_what_nobody_says_is_not_held_back_and_asks_for_no_heat() -> None:
-    asked = LimitInputs(believed([3300] * 8), SocState(WHOLE // 2, 5), True, True, closed=True)
+    asked = LimitInputs(
+        values=believed([3300] * 8),
+        counter=SocState(charge_mams=WHOLE // 2, error_permille=5),
+        charge_allowed=True,
+        discharge_allowed=True,
+        closed=True,
+    )
     told = limits.advance(EIGHT, SentLimits().settled().state, asked, 10_250)[1]
     assert (told.discharge_ma, told.discharge_reason, told.heat_ma) == (DCL_MA, "", 0)
 
@@ -225,7 +263,7 @@ def test_after_a_wrong_reading_the_charge_voltage_is_back_near_its_place_when_th
 
 @pytest.mark.parametrize(("below_mv", "begins_mv"), [(1600, 1600), (1601, 1600), (1599, 1599)])
 def test_no_further_below_than_200_mv_a_cell_does_it_begin_to_rise(below_mv, begins_mv) -> None:
-    pace = RateLimit(0, 32, 60_000, 1600)
+    pace = RateLimit(hold_ms=0, amount=32, time_ms=60_000, furthest=1600)
     found = follow(RateLimited(CVL_MV - below_mv, CVL_MV - below_mv, 1000), CVL_MV, 1000, pace)
     assert CVL_MV - found.value == begins_mv
     assert CVL_MV - follow(found, CVL_MV, 61_000, pace).value == begins_mv - 32
@@ -337,7 +375,9 @@ def test_the_state_of_charge_is_the_counters() -> None:
     pack = SentLimits(make_settings(cells=8, chosen={"charge_soc_taper_permille": 100})).settled()
     pack.permille = 950
     assert pack.next().charge_ma == 49_500
-    asked = LimitInputs(believed([3300] * 8), None, True, True, True)
+    asked = LimitInputs(
+        values=believed([3300] * 8), counter=None, charge_allowed=True, discharge_allowed=True, closed=True
+    )
     told = limits.advance(pack.settings, pack.state, asked, pack.now_ms + 250)[1]
     assert (told.charge_ma, told.charge_reason) == (0, "unknown")
 
@@ -398,7 +438,7 @@ def test_limits_keep_their_promises_over_any_life(life) -> None:
     """S7: never above the configured, zero exactly where forbidden, unknown or at a limit, down at once, up in time."""
     pack = SentLimits()
     pack.at(0, charge=False, discharge=False)
-    was = Limits(CVL_MV, 0, 0, DVL_MV, 0)
+    was = Limits(charge_mv=CVL_MV, charge_ma=0, discharge_ma=0, discharge_mv=DVL_MV, charge_capability_ma=0)
     for after_ms, cells, battery, charge, discharge, pack.permille in life:
         told = pack.next(cells, after_ms, battery=battery, charge=charge, discharge=discharge)
         values = believed(cells, battery)
@@ -446,7 +486,10 @@ def test_a_pack_that_was_not_full_for_a_month_asks_and_leaves_its_rest() -> None
     pack = Pack(make_settings(chosen={"full_charge_after_h": 1, "full_charge_permille": 990})).started()
     assert not pack.state.full_charge
     counter = SocState(
-        pack.settings.capacity_mah * MAMS_PER_MAH * 98 // 100, 5, full=True, unfilled_ms=3_599_000
+        charge_mams=pack.settings.capacity_mah * MAMS_PER_MAH * 98 // 100,
+        error_permille=5,
+        full=True,
+        unfilled_ms=3_599_000,
     )
     pack.state = limits_at_rest(pack, counter)
     pack.run(500)
@@ -459,7 +502,9 @@ def test_a_pack_that_was_not_full_for_a_month_asks_and_leaves_its_rest() -> None
 
 def test_a_pack_that_asks_by_force_leaves_its_rest() -> None:
     pack = Pack().started()
-    counter = SocState(pack.settings.capacity_mah * MAMS_PER_MAH * 98 // 100, 5, full=True)
+    counter = SocState(
+        charge_mams=pack.settings.capacity_mah * MAMS_PER_MAH * 98 // 100, error_permille=5, full=True
+    )
     pack.state = limits_at_rest(pack, counter)
     pack.cycle()
     assert pack.state.limiting.charging.phase is Phase.REST

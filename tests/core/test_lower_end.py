@@ -15,7 +15,16 @@ P = make_settings(chosen={"force_charge_permille": 50, "force_charge_end_permill
 
 
 def believed(lowest: Reading, current_ma: int | None = 0) -> Values:
-    measured = Measurement((3300,) * 4, 13_200, 0, 0, current_ma, (250, 250), 300, ChipFault.NONE)
+    measured = Measurement(
+        cell_mv=(3300,) * 4,
+        stack_mv=13_200,
+        charger_mv=0,
+        load_mv=0,
+        current_ma=current_ma,
+        battery_decic=(250, 250),
+        switch_decic=300,
+        faults=ChipFault.NONE,
+    )
     return validate(HeldReadings(), measured, 0, P)[0]._replace(cell_min=lowest)
 
 

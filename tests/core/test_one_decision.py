@@ -29,7 +29,7 @@ OFF, ON = SwitchState(False, T - 60_000), SwitchState(True, T - 60_000)
 SETTINGS = make_settings(wired=frozenset(), contacts=frozenset())
 """Nothing is read back, so that a test may let any line and contact read anything."""
 WANTED = SETTINGS.parameters.start_good_cycles
-CLOSED = {"charge": ON, "discharge": ON, "commands": Commands(True, True)}
+CLOSED = {"charge": ON, "discharge": ON, "commands": Commands(charge=True, discharge=True)}
 COLD: dict[str, Any] = {"battery": [-80, -75], "charger_mv": 16_000}
 
 
@@ -49,8 +49,15 @@ def decide(
     """Decide once, with all that is wired reading as commanded."""
     before = replace(begin(T), **{"started": True, **(state or {})})
     c = before.commands
-    lines = levels or Levels(c.charge, c.discharge, c.precharge, c.heater, c.buzzer, c.main)
-    feedback = contacts or Levels(c.charge, c.discharge, main=c.main)
+    lines = levels or Levels(
+        charge=c.charge,
+        discharge=c.discharge,
+        precharge=c.precharge,
+        heater=c.heater,
+        buzzer=c.buzzer,
+        main=c.main,
+    )
+    feedback = contacts or Levels(charge=c.charge, discharge=c.discharge, main=c.main)
     pack = Pack(settings, now_ms=T, state=before, lines=lines, feedback=feedback, **readings)
     inputs = pack.inputs(requests)
     if settings.own_fets and inputs.afe.measurement is not None:
@@ -163,9 +170,9 @@ def test_a_pack_that_does_nothing_is_idle() -> None:
 
 @pytest.mark.parametrize(
     ("what", "more"),
-    [("heat", {"commands": Commands(True, True, heater=True)}),
-     ("pre-charge", {"commands": Commands(True, True, precharge=True)}),
-     ("balancing", {"commands": Commands(True, True, balance_mask=2)}),
+    [("heat", {"commands": Commands(charge=True, discharge=True, heater=True)}),
+     ("pre-charge", {"commands": Commands(charge=True, discharge=True, precharge=True)}),
+     ("balancing", {"commands": Commands(charge=True, discharge=True, balance_mask=2)}),
      ("an override", {"override": Override(T - 1), "alarms": active("emergency_override")}),
      ("a fault", {"alarms": active("output_fault")})],
 )  # fmt: skip
@@ -292,7 +299,10 @@ def test_through_an_open_common_contactor_nothing_charges() -> None:
 
 
 FETS = make_settings(topology="afe", wired=frozenset(), heater_from_pack=True)
-SPARED = {"diodes": Diodes(charge=Diode(True, T - 60_000)), "soc": SocState(10**15, 0)}
+SPARED = {
+    "diodes": Diodes(charge=Diode(True, T - 60_000)),
+    "soc": SocState(charge_mams=10**15, error_permille=0),
+}
 
 
 @pytest.mark.parametrize(("current_ma", "warm"), [(-1, True), (0, False), (1, False), (None, False)])
@@ -315,8 +325,8 @@ def test_a_pack_of_unknown_charge_counts_as_empty_for_its_heater() -> None:
     """S2: a heater on the pack takes nothing that may not be there."""
     from_pack = replace(SETTINGS, heater_from_pack=True)
     least = from_pack.parameters.heater_min_soc_permille * 100_000 * 3_600_000 // 1000
-    assert heats({"soc": SocState(least, 0)}, settings=from_pack)
-    assert not heats({"soc": SocState(least - 1, 0)}, settings=from_pack)
+    assert heats({"soc": SocState(charge_mams=least, error_permille=0)}, settings=from_pack)
+    assert not heats({"soc": SocState(charge_mams=least - 1, error_permille=0)}, settings=from_pack)
     assert not heats(settings=from_pack, cells=[3300, None, 3300, 3300])
 
 
@@ -382,8 +392,8 @@ ASKS = {
 def test_a_pack_at_rest_is_charged_again_when_somebody_asks(who) -> None:
     limiting = decide()[0].limiting
     assert limiting is not None
-    rests = replace(limiting, charging=Charging(Phase.REST, T - 60_000, 13_800))
-    counter = SocState(99_000 * MAMS_PER_MAH, 5, full=True, full_charges=1)
+    rests = replace(limiting, charging=Charging(phase=Phase.REST, since_ms=T - 60_000, from_mv=13_800))
+    counter = SocState(charge_mams=99_000 * MAMS_PER_MAH, error_permille=5, full=True, full_charges=1)
     after = decide({"limiting": rests, "soc": counter, **ASKS[who]})[0].limiting
     assert after is not None
     assert after.charging.phase is (Phase.REST if who == "nobody" else Phase.BULK)
@@ -406,7 +416,7 @@ HOUR_MS = 3_600_000
 @pytest.mark.parametrize(("unfilled_ms", "is_long"), [(24 * HOUR_MS - 1, False), (24 * HOUR_MS, True)])
 def test_a_full_charge_is_asked_for_after_its_time_in_service(unfilled_ms, is_long) -> None:
     daily = make_settings(wired=frozenset(), contacts=frozenset(), chosen={"full_charge_after_h": 24})
-    counter = SocState(50_000 * MAMS_PER_MAH, 5, unfilled_ms=unfilled_ms)
+    counter = SocState(charge_mams=50_000 * MAMS_PER_MAH, error_permille=5, unfilled_ms=unfilled_ms)
     assert decide({"soc": counter}, settings=daily)[0].full_charge is is_long
     assert not decide({"soc": counter})[0].full_charge, "here it is a month"
     assert not decide(settings=daily, cells=[3300, None, 3300, 3300])[0].full_charge, (

@@ -23,7 +23,7 @@ def ask(name: str, on: bool = True) -> Request:
 def half() -> Pack:
     """Give a pack that asks for nothing by itself."""
     made = make_settings()
-    state = begin(0, soc_state=SocState(50_000 * MAMS_PER_MAH, 50))
+    state = begin(0, soc_state=SocState(charge_mams=50_000 * MAMS_PER_MAH, error_permille=50))
     return Pack(made, state=state).started()
 
 
@@ -141,7 +141,7 @@ T, HOUR_MS = 100_000_000, 3_600_000
 
 def counted(full_charges: int) -> SocState:
     """Give a counter of a pack that was full so often."""
-    return SocState(50_000 * MAMS_PER_MAH, 50, full_charges=full_charges)
+    return SocState(charge_mams=50_000 * MAMS_PER_MAH, error_permille=50, full_charges=full_charges)
 
 
 @pytest.mark.parametrize(("name", "hours"), [("force", 12), ("full", 24)])
@@ -154,7 +154,7 @@ def test_a_forced_charge_lasts_twelve_hours_and_a_full_one_a_day(name, hours, co
     assert ordered.advance(begun, [], counter, end_ms - 1) == (begun, ())
     assert ordered.advance(begun, [], counter, end_ms) == (
         NOTHING_ORDERED,
-        (Event(end_ms, "request", f"{name} charge", "ended"),),
+        (Event(at_ms=end_ms, kind="request", name=f"{name} charge", state="ended"),),
     )
 
 
@@ -167,7 +167,7 @@ def test_it_ends_with_the_next_full_charge_and_not_with_one_before(name) -> None
     assert ordered.advance(begun, [], None, T + 1) == (begun, ()), "a count that is lost says nothing (S2)"
     assert ordered.advance(begun, [], counted(8), T + 1) == (
         NOTHING_ORDERED,
-        (Event(T + 1, "request", f"{name} charge", "ended"),),
+        (Event(at_ms=T + 1, kind="request", name=f"{name} charge", state="ended"),),
     )
 
 
@@ -193,7 +193,7 @@ def test_the_first_request_says_from_which_full_charge_on_both_count() -> None:
 @pytest.mark.parametrize("other", ["force", "full"])
 def test_one_that_is_asked_for_in_the_cycle_in_which_the_pack_gets_full_is_a_new_one(name, other) -> None:
     """A pack that was full when it was asked is asked all the same: the old order ends, the new one does not."""
-    soc = SocState(50_000 * MAMS_PER_MAH, 50, full_charges=7)
+    soc = SocState(charge_mams=50_000 * MAMS_PER_MAH, error_permille=50, full_charges=7)
     running, _ = ordered.advance(NOTHING_ORDERED, [ask(name)], soc, 1000)
     full = replace(soc, full_charges=8)
     after, events = ordered.advance(running, [ask(other)], full, 2000)

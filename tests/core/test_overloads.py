@@ -126,7 +126,7 @@ def test_both_directions_count_by_themselves() -> None:
     assert [len(times) for times in (pack.state.overloads.charge, pack.state.overloads.discharge)] == [1, 1]
 
 
-EVENT = Event(T, "alarm", "discharge_ocp2", "raised")
+EVENT = Event(at_ms=T, kind="alarm", name="discharge_ocp2", state="raised")
 
 
 def test_what_counts_and_for_how_long() -> None:

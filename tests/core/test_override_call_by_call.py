@@ -22,11 +22,11 @@ P = SETTINGS.parameters
 T, HALF_HOUR_MS = START_MS, 1_800_000
 ON, OFF = (Request("emergency", "override", on, "uid 7") for on in (True, False))
 CHARGE, DISCHARGE = Block.CHARGE, Block.DISCHARGE
-ENDED = Event(T, "emergency", "override", "ended")
+ENDED = Event(at_ms=T, kind="emergency", name="override", state="ended")
 
 
 def told(kind: str, word: str) -> Event:
-    return Event(T, kind, "override", word, who="uid 7")
+    return Event(at_ms=T, kind=kind, name="override", state=word, who="uid 7")
 
 
 def test_its_time_is_half_an_hour_to_the_millisecond() -> None:
@@ -110,8 +110,10 @@ def test_what_is_asked_of_it_is_its_own_answer_and_nothing_without_one() -> None
 
 def test_only_an_alarm_that_rises_says_what_of_it_is_lifted() -> None:
     """An alarm that ends, or one that does not yield, lifts nothing."""
-    risen, other = (Event(T, "alarm", name, "raised") for name in ("cell_uvp", "cell_floor"))
-    ended = Event(T, "alarm", "cell_uvp", "cleared")
+    risen, other = (
+        Event(at_ms=T, kind="alarm", name=name, state="raised") for name in ("cell_uvp", "cell_floor")
+    )
+    ended = Event(at_ms=T, kind="alarm", name="cell_uvp", state="cleared")
     override = Override(T, lifts=BOTH)
     assert emergency.announced((risen, other, ended), override) == (
         replace(risen, lifted=("discharge",)), other, ended,
@@ -168,7 +170,15 @@ def test_a_voltage_that_is_lower_already_stays() -> None:
 ])  # fmt: skip
 def test_the_override_is_the_reason_of_a_limit_that_it_sets(active, discharge_ma, is_reason) -> None:
     """Whatever is told for charging; where it sets none, the reason stays what it was."""
-    before = Limits(13_800, 0, discharge_ma, 12_000, 0, "of charge", "of discharge")
+    before = Limits(
+        charge_mv=13_800,
+        charge_ma=0,
+        discharge_ma=discharge_ma,
+        discharge_mv=12_000,
+        charge_capability_ma=0,
+        charge_reason="of charge",
+        discharge_reason="of discharge",
+    )
     found = limits(SETTINGS, Override(T, lifts=BOTH), before, active, discharges=True)
     assert found.discharge_reason == (OVERRIDE if is_reason else "of discharge")
     assert found.charge_reason == "of charge"

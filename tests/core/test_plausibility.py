@@ -16,7 +16,16 @@ maybe = st.one_of(st.none(), st.integers(-1000, 10_000))
 
 
 def measured(cells, battery=(250, 250), switch=300, current=0, stack=13_200) -> Measurement:
-    return Measurement(tuple(cells), stack, 0, 0, current, tuple(battery), switch, ChipFault.NONE)
+    return Measurement(
+        cell_mv=tuple(cells),
+        stack_mv=stack,
+        charger_mv=0,
+        load_mv=0,
+        current_ma=current,
+        battery_decic=tuple(battery),
+        switch_decic=switch,
+        faults=ChipFault.NONE,
+    )
 
 
 def once(cells, **more):

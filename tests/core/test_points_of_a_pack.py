@@ -54,7 +54,7 @@ def told(
         feedback=contacts or Levels(),
         heater_ma=heater_ma,
     )
-    cycle = Cycle(1, 2, 3, 4, 5, 6, 7)
+    cycle = Cycle(sequence=1, uptime_ms=2, runtime_ms=3, last_us=4, worst_us=5, overruns=6, disk_bytes=7)
     known = replace(known, **(state or {}))
     return report.points(settings, known, decision, inputs, lines or Levels(), cycle)
 
@@ -65,7 +65,7 @@ def picked(found: dict[str, Any], *names: str) -> tuple[Any, ...]:
 
 def test_the_common_contactor_is_the_switch_of_both_directions() -> None:
     names = ("charge_commanded", "discharge_commanded", "charge_actual", "discharge_actual")
-    lines = Levels(False, False, main=True)
+    lines = Levels(charge=False, discharge=False, main=True)
     found = told(COMMON, commands=Commands(main=True), lines=lines)
     assert picked(found, *names) == (True, True, True, True)
     assert picked(told(COMMON, lines=lines, contacts=Levels(main=False)), *names) == (False,) * 4
@@ -154,7 +154,12 @@ def test_power_and_average_are_reckoned_from_what_is_known() -> None:
     assert picked(told(values=unknown), *names) == (None, 3001, None, None)
 
 
-COUNTER = SocState(40_000 * MAMS_PER_MAH, 20, discharged_mams=250_750 * MAMS_PER_MAH + 1, full_charges=3)
+COUNTER = SocState(
+    charge_mams=40_000 * MAMS_PER_MAH,
+    error_permille=20,
+    discharged_mams=250_750 * MAMS_PER_MAH + 1,
+    full_charges=3,
+)
 
 
 def test_the_count_is_told_in_the_units_of_its_points_or_not_at_all() -> None:
@@ -251,7 +256,12 @@ def test_each_thing_has_its_own_reasons() -> None:
 
 
 def with_alarms(*names: str) -> State:
-    alarms = tuple(AlarmState(row.name in names, 5, None, None, 7, 3) for row in ALARMS)
+    alarms = tuple(
+        AlarmState(
+            active=row.name in names, since_ms=5, bad_since_ms=None, good_since_ms=None, value=7, where=3
+        )
+        for row in ALARMS
+    )
     return replace(begin(T), alarms=alarms)
 
 

@@ -221,7 +221,10 @@ def held_up(topology: str, load_mv: int = 14_500) -> Pack:
         contacts=frozenset(),
     )
     pack = Pack(settings, cells=[3300] * 4, load_mv=load_mv, charger_mv=load_mv)
-    pack.lines, pack.feedback = Levels(False, False, False, False, False, False), Levels()
+    pack.lines, pack.feedback = (
+        Levels(charge=False, discharge=False, precharge=False, heater=False, buzzer=False, main=False),
+        Levels(),
+    )
     follow(pack, 5)
     return pack
 
@@ -231,7 +234,14 @@ def follow(pack: Pack, seconds: int) -> None:
     for _ in range(seconds * 4):
         pack.cycle()
         c = pack.state.commands
-        pack.lines = Levels(c.charge, c.discharge, c.precharge, False, c.buzzer, c.main)
+        pack.lines = Levels(
+            charge=c.charge,
+            discharge=c.discharge,
+            precharge=c.precharge,
+            heater=False,
+            buzzer=c.buzzer,
+            main=c.main,
+        )
 
 
 def test_an_inverter_on_the_same_bus_is_told_the_voltage_of_the_pack_until_they_have_joined() -> None:

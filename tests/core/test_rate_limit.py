@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from bmsd.core.rate_limit import RateLimit, RateLimited, follow, from_zero, mirrored
 
-PACE = RateLimit(30_000, 9000, 1000)
+PACE = RateLimit(hold_ms=30_000, amount=9000, time_ms=1000)
 """30 s, then 9 A a second."""
 
 
@@ -62,8 +62,10 @@ def test_from_zero_it_rises_without_a_hold() -> None:
 
 
 def test_the_slowest_pace_moves() -> None:
-    assert at((1, 10), start=from_zero(0), pace=RateLimit(0, 1, 60_000)) == [1]
-    assert at((60_000, 10), (60_001, 10), start=from_zero(0), pace=RateLimit(0, 1, 60_000)) == [1, 2]
+    assert at((1, 10), start=from_zero(0), pace=RateLimit(hold_ms=0, amount=1, time_ms=60_000)) == [1]
+    assert at(
+        (60_000, 10), (60_001, 10), start=from_zero(0), pace=RateLimit(hold_ms=0, amount=1, time_ms=60_000)
+    ) == [1, 2]
 
 
 def test_the_other_way_round_it_rises_at_once_and_falls_in_time() -> None:

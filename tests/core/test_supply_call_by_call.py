@@ -374,7 +374,17 @@ def test_who_charges_cold_cells_for_it_is_asked_again_in_an_hour(current_ma, aft
     chosen = {"forbidden_charge_ma": 1500, "forbidden_discharge_ma": 4000}
     made = make_settings(heater_from_pack=True, chosen=chosen)
     cells = believed(made, current_ma=current_ma)
-    given = SupplyInputs(cells, True, T - 1000, None, True, False, True, False, T)
+    given = SupplyInputs(
+        values=cells,
+        on=True,
+        changed_ms=T - 1000,
+        heater_ma=None,
+        on_trial=True,
+        apart=False,
+        joined=True,
+        may_charge=False,
+        now_ms=T,
+    )
     found = supply.advance(made, replace(JOINED, failed=2), given)
     assert (found.failed, found.until_ms) == after
 

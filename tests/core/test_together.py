@@ -75,7 +75,7 @@ def test_an_unknown_current_does_not_outvote_a_contact_that_reads_closed() -> No
     """S2: bad before unknown."""
     pack = Pack().started()
     pack.cycle(*NO)
-    pack.feedback, pack.current_ma = Levels(True, False), None
+    pack.feedback, pack.current_ma = Levels(charge=True, discharge=False), None
     pack.run(2000)
     assert "charge_contactor_welded" in pack.active()
 

@@ -158,14 +158,24 @@ def test_behind_an_open_contactor_too() -> None:
 def test_a_common_contactor_that_is_closed_for_the_load_opens_with_any_trip() -> None:
     """S1: both permits are in series there, so it is open already, and must be told so."""
     pack = Pack(make_settings(heater_mohm=None, **COMMON))
-    pack.lines, pack.feedback = Levels(False, False, False, False, False, False), Levels()
+    pack.lines, pack.feedback = (
+        Levels(charge=False, discharge=False, precharge=False, heater=False, buzzer=False, main=False),
+        Levels(),
+    )
 
     def run(seconds: int) -> None:
         for _ in range(4 * seconds):
             pack.cycle()
             c = pack.state.commands
             pack.load_mv = 13_200 if c.precharge or c.main else 0
-            pack.lines = Levels(c.charge, c.discharge, c.precharge, c.heater, c.buzzer, c.main)
+            pack.lines = Levels(
+                charge=c.charge,
+                discharge=c.discharge,
+                precharge=c.precharge,
+                heater=c.heater,
+                buzzer=c.buzzer,
+                main=c.main,
+            )
 
     run(15)
     assert pack.state.commands.main

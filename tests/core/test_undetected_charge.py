@@ -124,7 +124,9 @@ def test_loads_differ_between_two_stretches_as_within_one(rise_mv, charged) -> N
 def test_a_current_that_comes_in_is_no_load(current_ma, load_ma) -> None:
     watch = Watch()
     watch.next(REST_MV, current_ma, decic=-50, warmest=250)
-    assert watch.seen.now == Stretch(REST_MV // 4, load_ma, load_ma, -50), "the coldest cells rise furthest"
+    assert watch.seen.now == Stretch(
+        lowest_mv=REST_MV // 4, least_ma=load_ma, most_ma=load_ma, coldest_decic=-50
+    ), "the coldest cells rise furthest"
 
 
 def test_it_is_the_coldest_sensor_that_shows_cells_grow_warm() -> None:
@@ -139,7 +141,9 @@ def test_a_temperature_that_was_never_known_shows_no_warmth() -> None:
     watch = Watch()
     for _ in range(2):
         watch.next(REST_MV, -2500, decic=None)
-        assert watch.seen.now == Stretch(REST_MV // 4, 2500, 2500, None)
+        assert watch.seen.now == Stretch(
+            lowest_mv=REST_MV // 4, least_ma=2500, most_ma=2500, coldest_decic=None
+        )
     watch.next(REST_MV, -2500, after_ms=HOUR_MS)
     assert watch.next(REST_MV + 40, -2500)
     assert not watch.next(REST_MV + 40, -2500, decic=270)

@@ -177,6 +177,6 @@ def test_a_wired_contact_that_stays_unreadable_becomes_an_alarm_itself(running) 
     """S2: without it a weld is never found; and a start that waits for it has to say so."""
     pack = Pack().started() if running else Pack()
     for _ in range(240):
-        pack.feedback = Levels(None, pack.state.commands.discharge)
+        pack.feedback = Levels(charge=None, discharge=pack.state.commands.discharge)
         pack.cycle()
     assert pack.active()

@@ -28,7 +28,7 @@ SPLIT, COMMON, FETS = (
     for topology in ("split", "common", "afe")
 )
 NO_CHARGE, NO_DISCHARGE = Consent(charge=False), Consent(discharge=False)
-CLOSED = {"charge": ON, "discharge": ON, "commands": Commands(True, True), "word": "idle"}
+CLOSED = {"charge": ON, "discharge": ON, "commands": Commands(charge=True, discharge=True), "word": "idle"}
 CHARGE_BY_HAND, DISCHARGE_BY_HAND = (Inhibit(InhibitCause.OPERATOR, name) for name in ("charge", "discharge"))
 QUIET = AlarmState()
 
@@ -64,7 +64,7 @@ def decide(
 
 @pytest.mark.parametrize(("consent", "commanded"), [
     (NO_CHARGE, Commands(discharge=True)), (NO_DISCHARGE, Commands(charge=True)),
-    (Consent(charge=False, discharge=False), Commands()), (Consent(), Commands(True, True)),
+    (Consent(charge=False, discharge=False), Commands()), (Consent(), Commands(charge=True, discharge=True)),
 ])  # fmt: skip
 def test_each_contactor_is_commanded_by_its_own_permission(consent, commanded) -> None:
     """S1, S14."""
@@ -133,7 +133,7 @@ def test_balancing_ends_by_an_alarm_and_by_an_unknown_value() -> None:
 def test_cells_that_are_balanced_go_on_among_equals() -> None:
     pair = {"cells": [3425, 3425, 3405, 3405]}
     for mask in (0b01, 0b10):
-        before = {**CLOSED, "commands": Commands(True, True, balance_mask=mask)}
+        before = {**CLOSED, "commands": Commands(charge=True, discharge=True, balance_mask=mask)}
         assert decide(before, **pair)[1].commands.balance_mask == mask
 
 
@@ -157,7 +157,12 @@ def word(state: dict[str, Any] | None = None, **readings: Any) -> str:
 
 
 def test_the_worst_news_is_the_word() -> None:
-    hot = {"heater": ON, "alarms": active("charge_utp"), "charge": OFF, "commands": Commands(False, True)}
+    hot = {
+        "heater": ON,
+        "alarms": active("charge_utp"),
+        "charge": OFF,
+        "commands": Commands(charge=False, discharge=True),
+    }
     cold = {"battery": [-80, -75], "charger_mv": 16_000, "current_ma": -5000}
     asleep = {"sleep": SleepState(T - 1000, True, "idle", T)}
     assert word({"started": False, "alarms": active("output_fault")}) == "starting"
@@ -184,33 +189,37 @@ def told(
 
 def test_each_switch_that_moves_is_told_once() -> None:
     assert told(CLOSED) == []
-    assert told({**CLOSED, "consent": NO_CHARGE}) == [Event(T, "switch", "charge", "off")]
-    assert told({**CLOSED, "consent": NO_DISCHARGE}) == [Event(T, "switch", "discharge", "off")]
+    assert told({**CLOSED, "consent": NO_CHARGE}) == [
+        Event(at_ms=T, kind="switch", name="charge", state="off")
+    ]
+    assert told({**CLOSED, "consent": NO_DISCHARGE}) == [
+        Event(at_ms=T, kind="switch", name="discharge", state="off")
+    ]
     assert told({**CLOSED, "discharge": OFF, "commands": Commands(True)}) == [
-        Event(T, "switch", "precharge", "on")
+        Event(at_ms=T, kind="switch", name="precharge", state="on")
     ]
     assert told({"main": ON, "commands": Commands(), "word": "idle"}, settings=COMMON) == [
-        Event(T, "switch", "main", "on")
+        Event(at_ms=T, kind="switch", name="main", state="on")
     ]
-    heating = {**CLOSED, "heater": ON, "commands": Commands(True, True, heater=True)}
-    assert Event(T, "switch", "heater", "off") in told(heating)
-    balanced = {**CLOSED, "commands": Commands(True, True, balance_mask=1)}
-    assert told(balanced) == [Event(T, "switch", "balance", "off")]
-    assert told(CLOSED, **HIGH) == [Event(T, "switch", "balance", "on")]
-    assert told({**CLOSED, "commands": Commands(True, True, balance_mask=1)}, **HIGH) == []
+    heating = {**CLOSED, "heater": ON, "commands": Commands(charge=True, discharge=True, heater=True)}
+    assert Event(at_ms=T, kind="switch", name="heater", state="off") in told(heating)
+    balanced = {**CLOSED, "commands": Commands(charge=True, discharge=True, balance_mask=1)}
+    assert told(balanced) == [Event(at_ms=T, kind="switch", name="balance", state="off")]
+    assert told(CLOSED, **HIGH) == [Event(at_ms=T, kind="switch", name="balance", state="on")]
+    assert told({**CLOSED, "commands": Commands(charge=True, discharge=True, balance_mask=1)}, **HIGH) == []
 
 
 def test_the_end_of_a_start_and_sleep_are_told() -> None:
     wanted = SPLIT.parameters.start_good_cycles
     ends = {"started": False, "good_cycles": wanted - 1, "word": "starting", "consent": Consent(False, False)}
-    assert told(ends) == [Event(T, "state", "pack", "started")]
+    assert told(ends) == [Event(at_ms=T, kind="state", name="pack", state="started")]
     assert told({**ends, "good_cycles": wanted - 2}) == []
     assert told({**CLOSED, "word": "fault"}) == []
     asleep = {**CLOSED, "sleep": SleepState(T - 1000, True, "idle", T)}
-    assert told(asleep, pressed=True) == [Event(T, "state", "button", "awake")]
+    assert told(asleep, pressed=True) == [Event(at_ms=T, kind="state", name="button", state="awake")]
     tired = {**CLOSED, "sleep": SleepState(T - 26 * 3_600_000)}
     sleeps = make_settings(wired=frozenset(), contacts=frozenset(), chosen={"sleep_after_h": 26})
-    assert told(tired, settings=sleeps) == [Event(T, "state", "idle", "asleep")]
+    assert told(tired, settings=sleeps) == [Event(at_ms=T, kind="state", name="idle", state="asleep")]
 
 
 def test_events_come_in_the_order_of_the_decision() -> None:
@@ -267,9 +276,9 @@ def test_charge_is_asked_for_by_the_count_and_an_unknown_count_changes_nothing()
     """S2."""
     p = SPLIT.parameters
     whole = 100_000 * 3_600_000
-    low = SocState(whole * p.force_charge_permille // 1000 - 1, 20)
+    low = SocState(charge_mams=whole * p.force_charge_permille // 1000 - 1, error_permille=20)
     assert decide({**CLOSED, "soc": low})[0].force_charge
-    assert not decide({**CLOSED, "soc": SocState(whole // 2, 20)})[0].force_charge
+    assert not decide({**CLOSED, "soc": SocState(charge_mams=whole // 2, error_permille=20)})[0].force_charge
     for before in (True, False):
         lost = {"cells": [3300, None, 3300, 3300]}
         assert decide({**CLOSED, "force_charge": before}, **lost)[0].force_charge is before

@@ -13,14 +13,18 @@ from bmsd.tables.alarms import ALARMS, Release
 from bmsd.tables.points import POINTS
 from tests.support.bench_inputs import Pack, cold, make_settings
 
-CYCLE = report.Cycle(11, 12, 13, 14, 15, 16, 17)
+CYCLE = report.Cycle(
+    sequence=11, uptime_ms=12, runtime_ms=13, last_us=14, worst_us=15, overruns=16, disk_bytes=17
+)
 
 
 def told(pack: Pack, levels: Levels | None = None) -> dict[str, Any]:
     """Give all points of the last decision; lines read as commanded unless given."""
     assert pack.out is not None
     c = pack.out.commands
-    as_commanded = Levels(c.charge, c.discharge, c.precharge, c.heater, c.buzzer)
+    as_commanded = Levels(
+        charge=c.charge, discharge=c.discharge, precharge=c.precharge, heater=c.heater, buzzer=c.buzzer
+    )
     return report.points(pack.settings, pack.state, pack.out, pack.inputs(), levels or as_commanded, CYCLE)
 
 
@@ -272,5 +276,5 @@ def test_only_alarms_that_must_survive_are_kept_for_the_next_start() -> None:
 
 def test_a_count_stored_for_a_larger_pack_shows_no_more_than_full() -> None:
     settings = make_settings()
-    too_much = SocState(130_000 * MAMS_PER_MAH, 5, full=True)
+    too_much = SocState(charge_mams=130_000 * MAMS_PER_MAH, error_permille=5, full=True)
     assert soc.permille(settings, too_much) == 1000

@@ -38,7 +38,9 @@ def asked(*requests: Request, state: State | None = None) -> OperatorRequests:
 )
 def test_each_request_is_recorded_with_who_and_what(request_, word) -> None:
     """S8, S14."""
-    assert asked(request_).events == (Event(START_MS, "request", request_.name, word, who="uid 7"),)
+    assert asked(request_).events == (
+        Event(at_ms=START_MS, kind="request", name=request_.name, state=word, who="uid 7"),
+    )
 
 
 @pytest.mark.parametrize("name", ["force", "full"])
@@ -46,13 +48,17 @@ def test_each_request_is_recorded_with_who_and_what(request_, word) -> None:
 def test_a_charge_that_is_asked_for_is_recorded_as_such(name, on, word) -> None:
     """S14: not to be taken for a switch."""
     found = asked(Request("charge", name, on, "uid 7"))
-    assert found.events == (Event(START_MS, "request", f"{name} charge", word, who="uid 7"),)
+    assert found.events == (
+        Event(at_ms=START_MS, kind="request", name=f"{name} charge", state=word, who="uid 7"),
+    )
 
 
 def test_an_override_is_recorded_once_and_as_what_it_is() -> None:
     """S10."""
     found = asked(Request("emergency", "override", True, "uid 7"))
-    assert found.events == (Event(START_MS, "emergency", "override", "on", who="uid 7"),)
+    assert found.events == (
+        Event(at_ms=START_MS, kind="emergency", name="override", state="on", who="uid 7"),
+    )
     assert found.override is not None
 
 

@@ -78,28 +78,28 @@ def test_an_event_carries_the_time_of_its_cycle() -> None:
     pack = Pack().started()
     pack.cycle(Request("switch", "discharge", False, "uid 7"))
     assert told(pack, "request", "switch") == [
-        Event(pack.now_ms, "request", "discharge", "off", who="uid 7"),
-        Event(pack.now_ms, "switch", "discharge", "off"),
+        Event(at_ms=pack.now_ms, kind="request", name="discharge", state="off", who="uid 7"),
+        Event(at_ms=pack.now_ms, kind="switch", name="discharge", state="off"),
     ]
 
 
 def test_heat_and_balancing_are_told_when_they_begin_and_end() -> None:
     pack = Pack(battery=[-80, -75], charger_mv=16_000)
     pack.until(lambda p: p.state.commands.heater, 20_000)
-    assert told(pack, "switch")[-1] == Event(pack.now_ms, "switch", "heater", "on")
+    assert told(pack, "switch")[-1] == Event(at_ms=pack.now_ms, kind="switch", name="heater", state="on")
     pack.battery = [100, 100]
     pack.cycle()
-    assert Event(pack.now_ms, "switch", "heater", "off") in told(pack, "switch")
+    assert Event(at_ms=pack.now_ms, kind="switch", name="heater", state="off") in told(pack, "switch")
     pack = Pack(cells=[3405, 3405, 3420, 3405])
     pack.until(lambda p: p.state.commands.balance_mask == 0b100, 20_000)
-    assert Event(pack.now_ms, "switch", "balance", "on") in told(pack, "switch")
+    assert Event(at_ms=pack.now_ms, kind="switch", name="balance", state="on") in told(pack, "switch")
     pack.cells = [3405, 3420, 3405, 3405]
     pack.cycle()
     assert pack.state.commands.balance_mask == 0b010
     assert "balance" not in {event.name for event in told(pack, "switch")}
     pack.cycle(Request("switch", "balance", False))
     assert [event for event in told(pack, "switch") if event.name == "balance"] == [
-        Event(pack.now_ms, "switch", "balance", "off")
+        Event(at_ms=pack.now_ms, kind="switch", name="balance", state="off")
     ]
 
 

@@ -72,7 +72,16 @@ def test_what_nobody_said_is_unknown_and_asks_for_nothing() -> None:
     """S2: nothing that was left out reads as a good value."""
     levels = Levels()
     assert all(getattr(levels, name) is None for name in Levels.__slots__)
-    poll = Measurement((), None, None, None, None, (), None, ChipFault.NONE)
+    poll = Measurement(
+        cell_mv=(),
+        stack_mv=None,
+        charger_mv=None,
+        load_mv=None,
+        current_ma=None,
+        battery_decic=(),
+        switch_decic=None,
+        faults=ChipFault.NONE,
+    )
     assert poll.charge_fet is poll.discharge_fet is None
     report = AfeReport(AfeState.ABSENT, None)
     assert (report.detail, report.errors, report.resets) == ("", 0, 0)
@@ -81,7 +90,7 @@ def test_what_nobody_said_is_unknown_and_asks_for_nothing() -> None:
     request, reason = Request("wake", "pack"), Inhibit(InhibitCause.STARTING)
     assert (request.on, request.who) == (None, "")
     assert (reason.name, reason.until_ms) == ("", None)
-    event = Event(0, "alarm", "cell_ovp", "raised")
+    event = Event(at_ms=0, kind="alarm", name="cell_ovp", state="raised")
     assert (event.where, event.value, event.limit, event.who, event.lifted) == (None, None, None, "", ())
 
 

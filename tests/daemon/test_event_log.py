@@ -10,7 +10,7 @@ from bmsd.daemon.event_log import KEPT, Ring
 
 
 def event(number: int) -> Event:
-    return Event(number, "switch", "charge", "on" if number % 2 else "off")
+    return Event(at_ms=number, kind="switch", name="charge", state="on" if number % 2 else "off")
 
 
 def test_events_are_numbered_from_one_in_their_order() -> None:
@@ -43,7 +43,17 @@ def test_a_full_ring_is_a_small_file() -> None:
     """S9: it is written again with every event."""
     ring = Ring()
     ring.add(
-        Event(10**12, "parameter", "x" * 40, "set", 16, -(10**6), 10**6, "uid 1000") for _ in range(KEPT)
+        Event(
+            at_ms=10**12,
+            kind="parameter",
+            name="x" * 40,
+            state="set",
+            where=16,
+            value=-(10**6),
+            limit=10**6,
+            who="uid 1000",
+        )
+        for _ in range(KEPT)
     )
     assert len(json.dumps(ring.body())) < 100_000
 
@@ -51,7 +61,20 @@ def test_a_full_ring_is_a_small_file() -> None:
 def test_every_field_survives_being_shared() -> None:
     ring = Ring()
     before = time.time()
-    ring.add([Event(5, "alarm", "cell_ovp", "raised", 7, 3712, 3600, "")])
+    ring.add(
+        [
+            Event(
+                at_ms=5,
+                kind="alarm",
+                name="cell_ovp",
+                state="raised",
+                where=7,
+                value=3712,
+                limit=3600,
+                who="",
+            )
+        ]
+    )
     [found] = json.loads(json.dumps(ring.body()))["events"]
     assert before <= found.pop("time") <= time.time()
     assert found == {

@@ -39,7 +39,9 @@ def test_a_state_that_does_not_fit_blocks_until_an_operator_has_looked(tmp_path,
 @pytest.mark.system
 def test_a_count_of_a_larger_pack_is_published_as_full_at_most(tmp_path) -> None:
     whole = 280_000 * 3_600_000
-    points = started(tmp_path, Stored(soc=SocState(3 * whole, 10, full=True)))["points"]
+    points = started(tmp_path, Stored(soc=SocState(charge_mams=3 * whole, error_permille=10, full=True)))[
+        "points"
+    ]
     assert points["soc_permille"] <= 1000
 
 

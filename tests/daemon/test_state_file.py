@@ -24,8 +24,8 @@ from tests.support.patience import allowed
 from tests.support.running import eventually
 
 COUNTER = SocState(
-    123_456_789_012,
-    17,
+    charge_mams=123_456_789_012,
+    error_permille=17,
     moved_mams=5_000_000,
     full=True,
     discharged_mams=42,
@@ -46,7 +46,7 @@ FULL = Stored(
     asked_for=Block.DISCHARGE,
     boot="0123-abcd",
     remote={"cell_ovp_mv": 3560},
-    heat=Proof(2_400_000, -83, 2_500_000, 7000),
+    heat=Proof(heated_ms=2_400_000, reference_decic=-83, run_ms=2_500_000, last_ms=7000),
 )
 GOOD = encode(FULL)
 

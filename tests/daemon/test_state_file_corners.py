@@ -15,7 +15,10 @@ from bmsd.errors import StaleError
 from bmsd.ipc import shared_files
 
 FULL = Stored(
-    soc=SocState(1, 2), latched={"cell_floor": (1990, 3)}, changed={"cell_ovp_mv": 3580}, runtime_ms=5
+    soc=SocState(charge_mams=1, error_permille=2),
+    latched={"cell_floor": (1990, 3)},
+    changed={"cell_ovp_mv": 3580},
+    runtime_ms=5,
 )
 BODY = json.loads(encode(FULL))["body"]
 COUNTER = BODY["soc"]

@@ -216,4 +216,6 @@ def test_a_count_from_before_months_in_the_dark_is_not_believed() -> None:
 
 def counted(pack: Pack, share: float) -> SocState:
     """Give a charge count that was sure of itself."""
-    return SocState(round(pack.config.capacity_mah * 3_600_000 * share), 20, synchronised=True)
+    return SocState(
+        charge_mams=round(pack.config.capacity_mah * 3_600_000 * share), error_permille=20, synchronised=True
+    )

@@ -105,14 +105,16 @@ def test_what_cannot_be_read_back_is_unknown() -> None:
     """S2."""
     lines = RecordedLines()
     lines.unreadable = {"discharge"}
-    assert outputs.apply(lines, ALL_ON) == Levels(True, None, True, True, True, True)
+    assert outputs.apply(lines, ALL_ON) == Levels(
+        charge=True, discharge=None, precharge=True, heater=True, buzzer=True, main=True
+    )
 
 
 def test_a_line_that_reads_otherwise_is_told_as_it_reads() -> None:
     lines = RecordedLines()
     lines.read = lambda name: name == "buzzer"
     assert outputs.apply(lines, replace(ALL_OFF, charge=True)) == Levels(
-        False, False, False, False, True, False
+        charge=False, discharge=False, precharge=False, heater=False, buzzer=True, main=False
     )
 
 

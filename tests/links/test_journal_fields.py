@@ -29,19 +29,21 @@ NAMES = {name for name, _ in FIELDS}
 OURS = re.compile("@([A-Z_]+)@")
 LONG = ("demo", "over-voltage-cell")
 OTHERS = [
-    Event(1, "daemon", "bmsd", "started"),
-    Event(1, "daemon", "bmsd", "stopping"),
-    Event(1, "daemon", "state file", "lost"),
-    Event(1, "daemon", "state file", "back"),
-    Event(1, "request", "charge", "off", who="uid 0"),
-    Event(1, "parameter", "cell_ovp_mv", "set", value=3550, limit=3600, who="uid 0"),
-    Event(1, "parameter", "contactor_ops_per_hour", "set", value=20, limit=30, who="uid 0"),
-    Event(1, "writes", "modbus", "unlocked", value=600, who="uid 0"),
-    Event(1, "writes", "modbus@garage", "locked", who="uid 0"),
-    Event(1, "soc", "empty", "anchored", value=0),
-    Event(1, "emergency", "override", "on", who="uid 0"),
-    Event(1, "emergency", "override", "off", who="uid 0"),
-    Event(1, "emergency", "override", "ended"),
+    Event(at_ms=1, kind="daemon", name="bmsd", state="started"),
+    Event(at_ms=1, kind="daemon", name="bmsd", state="stopping"),
+    Event(at_ms=1, kind="daemon", name="state file", state="lost"),
+    Event(at_ms=1, kind="daemon", name="state file", state="back"),
+    Event(at_ms=1, kind="request", name="charge", state="off", who="uid 0"),
+    Event(at_ms=1, kind="parameter", name="cell_ovp_mv", state="set", value=3550, limit=3600, who="uid 0"),
+    Event(
+        at_ms=1, kind="parameter", name="contactor_ops_per_hour", state="set", value=20, limit=30, who="uid 0"
+    ),
+    Event(at_ms=1, kind="writes", name="modbus", state="unlocked", value=600, who="uid 0"),
+    Event(at_ms=1, kind="writes", name="modbus@garage", state="locked", who="uid 0"),
+    Event(at_ms=1, kind="soc", name="empty", state="anchored", value=0),
+    Event(at_ms=1, kind="emergency", name="override", state="on", who="uid 0"),
+    Event(at_ms=1, kind="emergency", name="override", state="off", who="uid 0"),
+    Event(at_ms=1, kind="emergency", name="override", state="ended"),
 ]
 
 
@@ -112,7 +114,9 @@ class Recorded:
 
 def test_the_library_is_called_with_the_line_and_every_field_as_text(monkeypatch, tmp_path) -> None:
     recorded = Recorded(monkeypatch, tmp_path)
-    event = asdict(Event(1, "alarm", "cell_ovp", "raised", 7, 3612, 3600))
+    event = asdict(
+        Event(at_ms=1, kind="alarm", name="cell_ovp", state="raised", where=7, value=3612, limit=3600)
+    )
     journal.sender()("Cell over-voltage", fields(event))
     ((words, named),) = recorded.sent
     assert words == ("Cell over-voltage",)
@@ -134,7 +138,7 @@ def test_without_the_library_lines_go_to_stderr(monkeypatch, capfd) -> None:
 def test_a_real_journal_takes_the_line() -> None:
     pytest.importorskip("systemd.journal", reason="no python module of systemd: nothing was sent for real")
     mark = f"test-{time.monotonic_ns()}"
-    event = asdict(Event(1, "request", mark, "off", who="uid 0"))
+    event = asdict(Event(at_ms=1, kind="request", name=mark, state="off", who="uid 0"))
     journal.sender()("A test of bmsd, of no meaning", fields(event))
     query = ["journalctl", "-o", "cat", "-x", f"BMSD_NAME={mark}"]
     eventually(lambda: "A test of bmsd" in subprocess.run(query, capture_output=True, text=True).stdout)

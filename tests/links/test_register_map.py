@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bmsd.config.load import load
-from bmsd.core import step
+from bmsd.core import changes
 from bmsd.ipc import shared_files
 from bmsd.ipc.shared_files import Publisher, monotonic_ms
 from bmsd.links.modbus_map import OwnMap
@@ -80,7 +80,7 @@ def test_every_point_is_in_the_map_and_every_register_is_a_point() -> None:
 
 def test_there_is_room_for_every_alarm_code_and_every_state() -> None:
     assert max(alarm.code for alarm in alarms.ALARMS) < 16 * registers.ALARM_WORDS
-    source = Path(step.__file__).read_text()
+    source = Path(changes.__file__).read_text()
     assert all(f'"{word}"' in source for word in registers.STATES)
 
 

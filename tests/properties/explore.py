@@ -67,16 +67,26 @@ def heard(say: Say, state: State, now_ms: int, usual_mv: int = 3010) -> Inputs:
     stack_mv = sum([usual_mv if mv is None else mv for mv in say.cells])
     load = (stack_mv if was.precharge or was.discharge else 0) if say.load == FOLLOW else say.load
     measured = Measurement(
-        say.cells, stack_mv, say.charger_mv, load, say.current_ma, say.battery, say.switch_decic, say.faults  # type: ignore[arg-type]
-    )  # fmt: skip
+        cell_mv=say.cells,
+        stack_mv=stack_mv,
+        charger_mv=say.charger_mv,
+        load_mv=load,
+        current_ma=say.current_ma,  # type: ignore[arg-type]
+        battery_decic=say.battery,
+        switch_decic=say.switch_decic,
+        faults=say.faults,
+    )
     report = AfeReport(say.afe, measured if say.polled else None, resets=state.resets + say.chip_reset)
     lines = Levels(
-        _either(say.charge_line, was.charge),
-        _either(say.discharge_line, was.discharge),
-        was.precharge,
-        _either(say.heater_line, was.heater),
+        charge=_either(say.charge_line, was.charge),
+        discharge=_either(say.discharge_line, was.discharge),
+        precharge=was.precharge,
+        heater=_either(say.heater_line, was.heater),
     )
-    contacts = Levels(_either(say.charge_contact, was.charge), _either(say.discharge_contact, was.discharge))
+    contacts = Levels(
+        charge=_either(say.charge_contact, was.charge),
+        discharge=_either(say.discharge_contact, was.discharge),
+    )
     return Inputs(now_ms, report, lines, contacts, say.heater_ma, say.requests)
 
 

@@ -243,12 +243,16 @@ def unfold_state(frame: Frame, key: tuple[Any, ...]) -> State:
      opening, shorts, overloads, sleep, override, asked_for, suspects), _ = key  # fmt: skip
     alarms = list(ALL_QUIET)
     for n, active, bad_age, good_age in noted:
-        alarms[n] = AlarmState(active, 0, _back(bad_age), _back(good_age))
+        alarms[n] = AlarmState(
+            active=active, since_ms=0, bad_since_ms=_back(bad_age), good_since_ms=_back(good_age)
+        )
     heated_ms, reference, run_ms = watch
     middle = (_middle_mv(frame),) * cells
     return State(
         alarms=tuple(alarms) if noted else ALL_QUIET,
-        soc=SocState(frame.settings.capacity_mah * HOUR_MS // 2, 250, last_ms=NOW_MS),
+        soc=SocState(
+            charge_mams=frame.settings.capacity_mah * HOUR_MS // 2, error_permille=250, last_ms=NOW_MS
+        ),
         consent=consent,
         held=HeldReadings(*[_kept(group) for group in kept], middle, (False,) * cells, (0,) * cells),
         good_cycles=max(good, 0),
@@ -257,8 +261,15 @@ def unfold_state(frame: Frame, key: tuple[Any, ...]) -> State:
         discharge=_switch(discharge),
         precharge=PrechargeState(_switch(relay), *tries),
         heater=_switch(heater),
-        watch=WatchState(NOW_MS, heated_ms, reference, run_ms, _back(stuck[0]), stuck[1]),
-        commands=Commands(*commands),
+        watch=WatchState(
+            last_ms=NOW_MS,
+            heated_ms=heated_ms,
+            reference_decic=reference,
+            run_ms=run_ms,
+            stuck_since_ms=_back(stuck[0]),
+            measured=stuck[1],
+        ),
+        commands=Commands(**dict(zip(Commands.__slots__, commands, strict=False))),
         resets=resets,
         opening=DeferredOpening(_back(opening[0]), _back(opening[1])),
         shorts=tuple(NOW_MS - age for age in shorts),
@@ -279,10 +290,17 @@ def _overloads(charge: tuple[int, ...], discharge: tuple[int, ...]) -> Overloads
 def _risen(frame: Frame) -> LimitState:
     """Give limits that have had time to rise."""
     p, cells, none = frame.settings.parameters, frame.settings.cells, from_zero(START_MS)
-    voltages = (
+    charge_mv, discharge_mv = (
         RateLimited(mv * cells, mv * cells, START_MS) for mv in (p.cell_charge_mv, p.cell_discharge_mv)
     )
-    return LimitState(none, none, none, *voltages, Charging())
+    return LimitState(
+        charge_ma=none,
+        charge_capability_ma=none,
+        discharge_ma=none,
+        charge_mv=charge_mv,
+        discharge_mv=discharge_mv,
+        charging=Charging(),
+    )
 
 
 def _middle_mv(frame: Frame) -> int:

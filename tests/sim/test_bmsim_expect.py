@@ -21,7 +21,7 @@ def events(*happened: str, order: tuple[str, ...] = (), never: tuple[str, ...] =
     checker = Checker((Expected("here", "it", None, order=order, never=never),))
     for at_s, words in enumerate(happened):
         name, state = words.split()
-        checker.take(Event(at_s * 1000, "alarm", name, state))
+        checker.take(Event(at_ms=at_s * 1000, kind="alarm", name=name, state=state))
     return checker.failures()
 
 
@@ -87,5 +87,5 @@ def test_events_that_must_not_come() -> None:
 
 def test_what_was_asked_for_is_not_what_happened() -> None:
     checker = Checker((Expected("here", "it", None, never=("charge off",)),))
-    checker.take(Event(0, "request", "charge", "off", who="Someone"))
+    checker.take(Event(at_ms=0, kind="request", name="charge", state="off", who="Someone"))
     assert checker.failures() == []

@@ -264,8 +264,28 @@ def settings_of_driver():
     from bmsd.afe.transfers import run
     from bmsd.core.types import AfeSettings
 
-    settings = AfeSettings(16, 2, 250, True, 3700, 1000, 2500, 1000, 120_000, 300, 200_000, 300,
-                           500_000, 200, 550, 0, 600, -200, 5, 800)  # fmt: skip
+    settings = AfeSettings(
+        cells=16,
+        thermistors=2,
+        shunt_uohm=250,
+        crc=True,
+        cell_over_mv=3700,
+        cell_over_delay_ms=1000,
+        cell_under_mv=2500,
+        cell_under_delay_ms=1000,
+        charge_over_ma=120_000,
+        charge_over_delay_ms=300,
+        discharge_over_ma=200_000,
+        discharge_over_delay_ms=300,
+        short_circuit_ma=500_000,
+        short_circuit_delay_us=200,
+        charge_over_decic=550,
+        charge_under_decic=0,
+        discharge_over_decic=600,
+        discharge_under_decic=-200,
+        host_watchdog_s=5,
+        switch_over_decic=800,
+    )
     settings = replace(settings, crc=False)
     driver, chip = Bq769x2(settings), Bq769x2Chip()
     for procedure in (driver.start(), driver.configure()):

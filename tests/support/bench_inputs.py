@@ -105,28 +105,32 @@ class Pack:
             commands = self.state.commands
             load = sum(known) if commands.precharge or commands.discharge else 0
         return Measurement(
-            tuple(self.cells),
-            stack,  # type: ignore[arg-type]
-            self.charger_mv,
-            load,  # type: ignore[arg-type]
-            self.current_ma,
-            tuple(self.battery),
-            self.switch,
-            self.faults,
+            cell_mv=tuple(self.cells),
+            stack_mv=stack,  # type: ignore[arg-type]
+            charger_mv=self.charger_mv,
+            load_mv=load,  # type: ignore[arg-type]
+            current_ma=self.current_ma,
+            battery_decic=tuple(self.battery),
+            switch_decic=self.switch,
+            faults=self.faults,
         )
 
     def inputs(self, requests: tuple[Request, ...] = ()) -> Inputs:
         """Give all inputs of one decision."""
         commands = self.state.commands
         followed = Levels(
-            commands.charge, commands.discharge, commands.precharge, commands.heater, commands.buzzer
+            charge=commands.charge,
+            discharge=commands.discharge,
+            precharge=commands.precharge,
+            heater=commands.heater,
+            buzzer=commands.buzzer,
         )
         measured = self.measurement() if self.polled else None
         return Inputs(
             self.now_ms,
             AfeReport(self.afe, measured, resets=self.resets),
             self.lines or followed,
-            self.feedback or Levels(commands.charge, commands.discharge),
+            self.feedback or Levels(charge=commands.charge, discharge=commands.discharge),
             self.heater_ma,
             requests,
             self.pressed,

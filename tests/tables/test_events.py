@@ -25,7 +25,8 @@ def made(tree: ast.AST) -> Iterator[tuple[str, set[str]]]:
             words.setdefault(node.targets[0].id, set()).update(texts(node.value))
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Event":
-            kind, state = node.args[1], node.args[3]
+            given = {word.arg: word.value for word in node.keywords}
+            kind, state = given["kind"], given["state"]
             assert isinstance(kind, ast.Constant), ast.unparse(node)
             yield str(kind.value), words.get(state.id, set()) if isinstance(state, ast.Name) else texts(state)
 
@@ -75,7 +76,9 @@ def test_every_row_is_about_an_event_that_the_code_makes() -> None:
 
 def test_an_event_without_a_row_is_found() -> None:
     source = (
-        'word = "gone" if a else "back"\nEvent(1, "weather", "rain", word)\nEvent(1, "state", "pack", "new")'
+        'word = "gone" if a else "back"\n'
+        'Event(at_ms=1, kind="weather", name="rain", state=word)\n'
+        'Event(at_ms=1, kind="state", name="pack", state="new")'
     )
     assert sorted(without_a_row(list(made(ast.parse(source))))) == [
         ("state", "new"),
