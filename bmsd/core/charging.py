@@ -16,6 +16,7 @@ from bmsd.core import soc
 from bmsd.core.plausible import Values
 from bmsd.core.settings import Settings
 from bmsd.core.soc import SocState
+from bmsd.core.transitions import PlainMachine
 
 LOW_MS = 60_000
 """A lowest cell below the recharge voltage for this long is no dip of a load."""
@@ -78,44 +79,86 @@ def begin(settings: Settings, counter: SocState | None, now_ms: int) -> Charging
     )
 
 
+class _At(NamedTuple):
+    """What a phase is left for."""
+
+    settings: Settings
+    seen: ChargingInputs
+    absorbed_ms: int
+    low_ms: int
+    """How long the lowest cell has been below the recharge voltage."""
+
+
+def _is_over(at: _At) -> bool:
+    p, counter = at.settings.parameters, at.seen.counter
+    is_full = counter is not None and counter.full
+    return (is_full and at.absorbed_ms >= p.absorption_least_ms) or at.absorbed_ms >= p.absorption_most_ms
+
+
+def _floats(at: _At) -> bool:
+    return bool(at.settings.parameters.float_charge)
+
+
+def _is_near(at: _At) -> bool:
+    """Tell whether the highest cell is near its charge voltage; one that is unknown tells nothing (S2)."""
+    high = at.seen.values.cell_max
+    return high.complete and high.value is not None and high.value >= at.settings.parameters.soc_full_mv
+
+
+def _is_far(at: _At) -> bool:
+    high, far_mv = at.seen.values.cell_max, at.settings.parameters.soc_full_mv - soc.HELD_MV
+    return high.complete and high.value is not None and high.value < far_mv
+
+
+def _begins_again(at: _At) -> bool:
+    counter = at.seen.counter
+    counted = None if counter is None else soc.permille(at.settings, counter)
+    used = counted is not None and counted < at.settings.parameters.recharge_permille
+    return used or at.seen.asked or at.low_ms >= LOW_MS
+
+
+_OVER = "full and absorbed for `absorption_least_s`, or absorbed for `absorption_most_s`"
+_AGAIN = "used down to `recharge_percent`, a cell below the recharge voltage for a minute, or asked for"
+
+PHASES = PlainMachine[Phase, _At](
+    (Phase.BULK, lambda at: _is_over(at) and _floats(at), f"{_OVER}; `float_charge`", Phase.FLOAT),
+    (Phase.BULK, _is_over, _OVER, Phase.REST),
+    (Phase.BULK, _is_near, "highest cell at `soc_full_v`", Phase.ABSORPTION),
+    (Phase.ABSORPTION, lambda at: _is_over(at) and _floats(at), f"{_OVER}; `float_charge`", Phase.FLOAT),
+    (Phase.ABSORPTION, _is_over, _OVER, Phase.REST),
+    (Phase.ABSORPTION, _is_far, "highest cell 20 mV below it", Phase.BULK),
+    (Phase.FLOAT, _begins_again, _AGAIN, Phase.BULK),
+    (Phase.FLOAT, lambda at: not _floats(at), "`float_charge` taken away", Phase.REST),
+    (Phase.REST, _begins_again, _AGAIN, Phase.BULK),
+    (Phase.REST, _floats, "`float_charge` given", Phase.FLOAT),
+)
+
+
 def advance(settings: Settings, state: Charging, seen: ChargingInputs, told_mv: int, now_ms: int) -> Charging:
     """Move on to the phase of this cycle; `told_mv` is the charge voltage told last."""
     if state.phase in OVER:
-        return _over(settings, state, seen, now_ms)
-    phase = _phase(settings, state.phase, seen.values)
-    absorbed_ms = state.absorbed_ms
-    if phase is state.phase is Phase.ABSORPTION and seen.closed:
-        absorbed_ms += min(now_ms - state.last_ms, soc.LONGEST_STEP_MS)
-    p, full = settings.parameters, seen.counter is not None and seen.counter.full
-    if (full and absorbed_ms >= p.absorption_least_ms) or absorbed_ms >= p.absorption_most_ms:
-        return Charging(phase=_after(settings), since_ms=now_ms, from_mv=told_mv)
-    return Charging(phase, absorbed_ms=absorbed_ms, last_ms=now_ms)
+        return _rest(settings, state, seen, now_ms)
+    at = _At(settings, seen, state.absorbed_ms, 0)
+    if state.phase is Phase.ABSORPTION and seen.closed and not _is_far(at):
+        at = at._replace(absorbed_ms=at.absorbed_ms + min(now_ms - state.last_ms, soc.LONGEST_STEP_MS))
+    phase = PHASES.follow(state.phase, at)
+    if phase in OVER:
+        return Charging(phase=phase, since_ms=now_ms, from_mv=told_mv)
+    return Charging(phase=phase, absorbed_ms=at.absorbed_ms, last_ms=now_ms)
 
 
-def _phase(settings: Settings, before: Phase, values: Values) -> Phase:
-    """Tell bulk from absorption by the highest cell; one that is unknown tells nothing (S2)."""
-    high, full_mv = values.cell_max, settings.parameters.soc_full_mv
-    if high.value is None or not high.complete:
-        return before
-    if high.value >= full_mv:
-        return Phase.ABSORPTION
-    return before if high.value >= full_mv - soc.HELD_MV else Phase.BULK
-
-
-def _over(settings: Settings, state: Charging, seen: ChargingInputs, now_ms: int) -> Charging:
+def _rest(settings: Settings, state: Charging, seen: ChargingInputs, now_ms: int) -> Charging:
     """Wait until the pack is to be charged again."""
-    p, low = settings.parameters, seen.values.cell_min
-    recharge_mv = p.cell_charge_mv - p.recharge_below_mv
-    low_since_ms = state.low_since_ms
-    if low.value is not None and low.value < recharge_mv:
+    p, low, low_since_ms = settings.parameters, seen.values.cell_min, state.low_since_ms
+    if low.value is not None and low.value < p.cell_charge_mv - p.recharge_below_mv:
         low_since_ms = now_ms if low_since_ms is None else low_since_ms
     elif low.complete:
         low_since_ms = None
-    counted = None if seen.counter is None else soc.permille(settings, seen.counter)
-    used = counted is not None and counted < p.recharge_permille
-    if used or seen.asked or (low_since_ms is not None and now_ms - low_since_ms >= LOW_MS):
+    low_ms = 0 if low_since_ms is None else now_ms - low_since_ms
+    phase = PHASES.follow(state.phase, _At(settings, seen, 0, low_ms))
+    if phase is Phase.BULK:
         return Charging()
-    state = replace(state, phase=_after(settings), low_since_ms=low_since_ms)
+    state = replace(state, phase=phase, low_since_ms=low_since_ms)
     return _relaxing(settings, state, seen.values.current_ma, now_ms) if settings.exports else state
 
 

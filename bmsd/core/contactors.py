@@ -7,10 +7,14 @@ by `core.checks`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from enum import Enum
+from typing import NamedTuple
 
 from bmsd.core.settings import Settings
 from bmsd.core.switching import SwitchPace, SwitchState, turn, waits
+from bmsd.core.transitions import Machine
 from bmsd.core.types import Inhibit, InhibitCause
 from bmsd.tables.parameters import Parameters
 
@@ -25,6 +29,17 @@ SHORTED_MS = 2000
 SHORTED_PERMILLE = 50
 """A load side still below this share of the pack after that time is a short: the resistor carries nearly the whole
 voltage and need not bear it any longer. One that gets there within the longest time-out is past 18 % by then."""
+
+
+class LoadSide(Enum):
+    """Where the way to the load side is."""
+
+    OPEN = "open"
+    PRECHARGING = "pre-charging"
+    """The relay is on: the load side comes up, or down, through the resistor."""
+    CLOSING = "closing"
+    """The contactor is commanded, and the relay bridges it until it has arrived."""
+    CLOSED = "closed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +58,34 @@ def drive(p: Parameters, state: SwitchState, wanted: bool, now_ms: int) -> tuple
     return turn(state, wanted, _pace(p), now_ms)
 
 
+Moved = tuple[SwitchState, PrechargeState, Inhibit | None]
+"""Contactor and pre-charge after a cycle, and what a wanted closing waits for."""
+
+
+class _At(NamedTuple):
+    """What the load side is moved from in one cycle."""
+
+    settings: Settings
+    state: SwitchState
+    precharge: PrechargeState
+    wanted: bool
+    pack_mv: int | None
+    load_mv: int | None
+    now_ms: int
+
+    @property
+    def p(self) -> Parameters:
+        """Give the parameters."""
+        return self.settings.parameters
+
+
+def place(state: SwitchState, precharge: PrechargeState) -> LoadSide:
+    """Tell from contactor and relay where the load side is."""
+    if state.on:
+        return LoadSide.CLOSING if precharge.relay.on else LoadSide.CLOSED
+    return LoadSide.PRECHARGING if precharge.relay.on else LoadSide.OPEN
+
+
 def load_side(
     settings: Settings,
     state: SwitchState,
@@ -51,35 +94,11 @@ def load_side(
     pack_mv: int | None,
     load_mv: int | None,
     now_ms: int,
-) -> tuple[SwitchState, PrechargeState, Inhibit | None]:
+) -> Moved:
     """Close the discharge contactor behind a pre-charge, or open both."""
-    p = settings.parameters
-    if not wanted:
-        state, _ = drive(p, state, False, now_ms)
-        return state, replace(_relay(p, precharge, False, now_ms), held=0), None
-    if state.on:
-        return state, _after_closing(p, state, precharge, now_ms), None
-    if not settings.precharge:
-        state, reason = drive(p, state, True, now_ms)
-        return state, precharge, reason
-    reason = waits(state, _pace(p), now_ms)
-    if reason is not None:
-        return state, _relay(p, precharge, False, now_ms), reason
-    is_high = _stands_above(settings, pack_mv, load_mv)
-    if is_high and precharge.held >= p.precharge_tries:
-        return _onto_a_source(p, state, precharge, pack_mv, load_mv, now_ms)
-    if not precharge.relay.on:
-        relay, reason = turn(precharge.relay, True, _rest(p), now_ms)
-        name = HIGH if is_high else ""
-        if reason is not None:
-            reason = replace(reason, name=name)
-        return state, replace(precharge, relay=relay), reason or Inhibit(InhibitCause.PRECHARGE, name)
-    if not is_high and _is_up(p, pack_mv, load_mv):
-        state, reason = drive(p, state, True, now_ms)
-        return state, replace(precharge, tries=0, held=0), reason
-    if is_high:
-        return state, *_hold_out(p, precharge, now_ms)
-    return state, *_attempt(p, precharge, _shorted(pack_mv, load_mv), now_ms)
+    at = _At(settings, state, precharge, wanted, pack_mv, load_mv, now_ms)
+    row = LOAD_SIDE.find(place(state, precharge), at)
+    return (state, precharge, None) if row is None else row.act(at)
 
 
 def _pace(p: Parameters) -> SwitchPace:
@@ -91,50 +110,9 @@ def _rest(p: Parameters) -> SwitchPace:
     return SwitchPace(p.precharge_rest_ms, p.contactor_operations_per_hour)
 
 
-def _relay(p: Parameters, precharge: PrechargeState, on: bool, now_ms: int) -> PrechargeState:
-    relay, _ = turn(precharge.relay, on, _rest(p), now_ms)
-    return replace(precharge, relay=relay)
-
-
-def _is_up(p: Parameters, pack_mv: int | None, load_mv: int | None) -> bool:
-    """Compare the load side with the pack; unknown proves nothing."""
-    if pack_mv is None or load_mv is None:
-        return False
-    return load_mv * 1000 >= pack_mv * p.precharge_permille
-
-
-def _stands_above(settings: Settings, pack_mv: int | None, load_mv: int | None) -> bool:
-    """Tell whether the load side is as far above the pack as it must not be below; unknown shows nothing.
-
-    What is between them flows when they are joined, either way. Behind a FET, its body diode joins them before.
-    """
-    if pack_mv is None or load_mv is None:
-        return False
-    bound = pack_mv * (1000 - settings.parameters.precharge_permille)
-    return (load_mv - pack_mv) * 1000 > (max(bound, DIODE_MV * 1000) if settings.own_fets else bound)
-
-
-def _onto_a_source(
-    p: Parameters,
-    state: SwitchState,
-    precharge: PrechargeState,
-    pack_mv: int | None,
-    load_mv: int | None,
-    now_ms: int,
-) -> tuple[SwitchState, PrechargeState, Inhibit | None]:
-    """Close onto a source that nothing brings down, if it is not too far above; else wait without the resistor (S15).
-
-    Capacitors alone come down through the resistor, and an inverter that obeys when it is told so. What still stands
-    above after all attempts is a charger, and a pack that never joins it is never charged. One that was too far above
-    and comes nearer is tried with the resistor again.
-    """
-    precharge = _relay(p, precharge, False, now_ms)
-    too_far = pack_mv is None or load_mv is None or (load_mv - pack_mv) * 1000 > pack_mv * HELD_PERMILLE
-    if too_far or stands_too_far(p, precharge):
-        held = p.precharge_tries + 1 if too_far else 0
-        return state, replace(precharge, held=held), Inhibit(InhibitCause.PRECHARGE, HIGH)
-    state, reason = drive(p, state, True, now_ms)
-    return state, replace(precharge, tries=0, held=0), reason
+def _relay(at: _At, on: bool) -> PrechargeState:
+    relay, _ = turn(at.precharge.relay, on, _rest(at.p), at.now_ms)
+    return replace(at.precharge, relay=relay)
 
 
 def stands_too_far(p: Parameters, precharge: PrechargeState) -> bool:
@@ -142,40 +120,183 @@ def stands_too_far(p: Parameters, precharge: PrechargeState) -> bool:
     return precharge.held > p.precharge_tries
 
 
-def _hold_out(p: Parameters, precharge: PrechargeState, now_ms: int) -> tuple[PrechargeState, Inhibit | None]:
-    """Wait for a load side above the pack to come down; that it does not is no failure of the pre-charge."""
-    began_ms = now_ms if precharge.relay.changed_ms is None else precharge.relay.changed_ms
-    end_ms = began_ms + p.precharge_timeout_ms
-    if now_ms < end_ms:
-        return precharge, Inhibit(InhibitCause.PRECHARGE, HIGH, until_ms=end_ms)
-    held = min(precharge.held + 1, p.precharge_tries)
-    precharge = _relay(p, replace(precharge, tries=0, held=held), False, now_ms)
-    return precharge, Inhibit(InhibitCause.PRECHARGE, HIGH, until_ms=now_ms + p.precharge_rest_ms)
+# --- What leads on ----------------------------------------------------------------------------------------------
 
 
-def _shorted(pack_mv: int | None, load_mv: int | None) -> bool:
-    """Tell a load side that does not rise; unknown shows nothing."""
-    if pack_mv is None or load_mv is None:
+def _is_unwanted(at: _At) -> bool:
+    return not at.wanted
+
+
+def _must_rest(at: _At) -> bool:
+    return waits(at.state, _pace(at.p), at.now_ms) is not None
+
+
+def _resistor_rests(at: _At) -> bool:
+    return waits(at.precharge.relay, _rest(at.p), at.now_ms) is not None
+
+
+def _has_no_precharge(at: _At) -> bool:
+    return not at.settings.precharge
+
+
+def _is_up(at: _At) -> bool:
+    """Compare the load side with the pack; unknown proves nothing."""
+    if at.pack_mv is None or at.load_mv is None or _is_high(at):
         return False
-    return load_mv * 1000 < pack_mv * SHORTED_PERMILLE
+    return at.load_mv * 1000 >= at.pack_mv * at.p.precharge_permille
 
 
-def _attempt(
-    p: Parameters, precharge: PrechargeState, shorted: bool, now_ms: int
-) -> tuple[PrechargeState, Inhibit | None]:
-    """Let an attempt run, or end it when its time is up, which onto a short is sooner."""
-    began_ms = now_ms if precharge.relay.changed_ms is None else precharge.relay.changed_ms
-    longest_ms = p.precharge_timeout_ms
-    end_ms = began_ms + (min(longest_ms, SHORTED_MS) if shorted else longest_ms)
-    if now_ms < end_ms:
-        return precharge, Inhibit(InhibitCause.PRECHARGE, until_ms=end_ms)
-    failed = _relay(p, replace(precharge, tries=precharge.tries + 1, held=0), False, now_ms)
-    return failed, Inhibit(InhibitCause.PRECHARGE, until_ms=now_ms + p.precharge_rest_ms)
+def _is_high(at: _At) -> bool:
+    """Tell whether the load side is as far above the pack as it must not be below; unknown shows nothing.
+
+    What is between them flows when they are joined, either way. Behind a FET, its body diode joins them before.
+    """
+    if at.pack_mv is None or at.load_mv is None:
+        return False
+    bound = at.pack_mv * (1000 - at.p.precharge_permille)
+    if at.settings.own_fets:
+        bound = max(bound, DIODE_MV * 1000)
+    return (at.load_mv - at.pack_mv) * 1000 > bound
 
 
-def _after_closing(
-    p: Parameters, state: SwitchState, precharge: PrechargeState, now_ms: int
-) -> PrechargeState:
-    """Keep the relay on until the contactor has had time to close, then drop it."""
-    settled = state.changed_ms is None or now_ms - state.changed_ms >= p.contactor_settle_ms
-    return _relay(p, precharge, False, now_ms) if settled else precharge
+def _is_held(at: _At) -> bool:
+    """Tell whether a source holds the load side above the pack (S15).
+
+    Capacitors alone come down through the resistor, and an inverter that obeys when it is told so. What still stands
+    above after all attempts is a charger, and a pack that never joins it is never charged. One that was too far above
+    and comes nearer is tried with the resistor again.
+    """
+    return at.precharge.held >= at.p.precharge_tries and _is_high(at)
+
+
+def _is_held_too_far(at: _At) -> bool:
+    return _is_held(at) and (stands_too_far(at.p, at.precharge) or _is_too_far(at))
+
+
+def _is_too_far(at: _At) -> bool:
+    if at.pack_mv is None or at.load_mv is None:
+        return True
+    return (at.load_mv - at.pack_mv) * 1000 > at.pack_mv * HELD_PERMILLE
+
+
+def _stayed_high(at: _At) -> bool:
+    return _is_high(at) and at.now_ms >= _end_ms(at)
+
+
+def _took_too_long(at: _At) -> bool:
+    return not _is_high(at) and at.now_ms >= _end_ms(at)
+
+
+def _has_settled(at: _At) -> bool:
+    changed_ms = at.state.changed_ms
+    return changed_ms is None or at.now_ms - changed_ms >= at.p.contactor_settle_ms
+
+
+def _always(_at: _At) -> bool:
+    return True
+
+
+def _end_ms(at: _At) -> int:
+    """Give when the attempt that runs is over: onto a short sooner; unknown shows none."""
+    longest_ms = at.p.precharge_timeout_ms
+    if (
+        at.pack_mv is not None
+        and at.load_mv is not None
+        and at.load_mv * 1000 < at.pack_mv * SHORTED_PERMILLE
+    ):
+        longest_ms = min(longest_ms, SHORTED_MS)
+    began_ms = at.precharge.relay.changed_ms
+    return (at.now_ms if began_ms is None else began_ms) + longest_ms
+
+
+# --- What it brings with it -------------------------------------------------------------------------------------
+
+
+def _open(at: _At) -> Moved:
+    state, _ = drive(at.p, at.state, False, at.now_ms)
+    return state, replace(_relay(at, False), held=0), None
+
+
+def _rest_contactor(at: _At) -> Moved:
+    return at.state, _relay(at, False), waits(at.state, _pace(at.p), at.now_ms)
+
+
+def _rest_resistor(at: _At) -> Moved:
+    reason = waits(at.precharge.relay, _rest(at.p), at.now_ms)
+    return at.state, at.precharge, replace(reason, name=_name(at)) if reason else None
+
+
+def _hold_off(at: _At) -> Moved:
+    """Wait without the resistor."""
+    held = at.p.precharge_tries + 1 if _is_too_far(at) else 0
+    return at.state, replace(_relay(at, False), held=held), Inhibit(InhibitCause.PRECHARGE, HIGH)
+
+
+def _begin(at: _At) -> Moved:
+    return at.state, _relay(at, True), Inhibit(InhibitCause.PRECHARGE, _name(at))
+
+
+def _go_on(at: _At) -> Moved:
+    return at.state, at.precharge, Inhibit(InhibitCause.PRECHARGE, _name(at), until_ms=_end_ms(at))
+
+
+def _fail(at: _At) -> Moved:
+    return _end(at, replace(at.precharge, tries=at.precharge.tries + 1, held=0))
+
+
+def _give_way(at: _At) -> Moved:
+    """End an attempt whose load side did not come down: no failure of the pre-charge."""
+    return _end(at, replace(at.precharge, tries=0, held=min(at.precharge.held + 1, at.p.precharge_tries)))
+
+
+def _end(at: _At, precharge: PrechargeState) -> Moved:
+    relay, _ = turn(precharge.relay, False, _rest(at.p), at.now_ms)
+    until_ms = at.now_ms + at.p.precharge_rest_ms
+    return (
+        at.state,
+        replace(precharge, relay=relay),
+        Inhibit(InhibitCause.PRECHARGE, _name(at), until_ms=until_ms),
+    )
+
+
+def _close(at: _At) -> Moved:
+    """Close with the relay as it is: it bridges the contactor until that has arrived."""
+    state, _ = drive(at.p, at.state, True, at.now_ms)
+    return state, replace(at.precharge, tries=0, held=0), None
+
+
+def _close_without_resistor(at: _At) -> Moved:
+    state, _ = drive(at.p, at.state, True, at.now_ms)
+    return state, replace(_relay(at, False), tries=0, held=0), None
+
+
+def _drop_relay(at: _At) -> Moved:
+    return at.state, _relay(at, False), None
+
+
+def _name(at: _At) -> str:
+    return HIGH if _is_high(at) else ""
+
+
+LOAD_SIDE = Machine[LoadSide, _At, Callable[[_At], Moved]](
+    (LoadSide.OPEN, _is_unwanted, "not allowed", LoadSide.OPEN, _open),
+    (LoadSide.OPEN, _must_rest, "contactor rests (S12)", LoadSide.OPEN, _rest_contactor),
+    (LoadSide.OPEN, _has_no_precharge, "no pre-charge fitted", LoadSide.CLOSED, _close),
+    (LoadSide.OPEN, _is_held_too_far, "a source holds the load side too far above", LoadSide.OPEN, _hold_off),
+    (LoadSide.OPEN, _is_held, "a source holds it above, near enough", LoadSide.CLOSED, _close_without_resistor),
+    (LoadSide.OPEN, _resistor_rests, "resistor cools", LoadSide.OPEN, _rest_resistor),
+    (LoadSide.OPEN, _always, "allowed", LoadSide.PRECHARGING, _begin),
+    (LoadSide.PRECHARGING, _is_unwanted, "not allowed", LoadSide.OPEN, _open),
+    (LoadSide.PRECHARGING, _must_rest, "contactor rests (S12)", LoadSide.OPEN, _rest_contactor),
+    (LoadSide.PRECHARGING, _is_held_too_far, "a source holds it too far above", LoadSide.OPEN, _hold_off),
+    (LoadSide.PRECHARGING, _is_held, "a source holds it above, near enough", LoadSide.CLOSED,
+     _close_without_resistor),
+    (LoadSide.PRECHARGING, _is_up, "load side at `precharge_percent`", LoadSide.CLOSING, _close),
+    (LoadSide.PRECHARGING, _stayed_high, "time over, load side still above", LoadSide.OPEN, _give_way),
+    (LoadSide.PRECHARGING, _took_too_long, "time over: failed", LoadSide.OPEN, _fail),
+    (LoadSide.PRECHARGING, _always, "goes on", LoadSide.PRECHARGING, _go_on),
+    (LoadSide.CLOSING, _is_unwanted, "not allowed", LoadSide.OPEN, _open),
+    (LoadSide.CLOSING, _has_settled, "contactor has arrived", LoadSide.CLOSED, _drop_relay),
+    (LoadSide.CLOSED, _is_unwanted, "not allowed", LoadSide.OPEN, _open),
+)  # fmt: skip
+"""How the load side is joined; the place is read from contactor and relay, `place`."""

@@ -7,9 +7,11 @@ Nothing unknown puts a pack to sleep, and everything unknown wakes it (S2).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 from typing import NamedTuple
 
 from bmsd.core.plausible import Values
+from bmsd.core.transitions import PlainMachine
 from bmsd.tables.parameters import Parameters
 
 HOUR_MS = 3_600_000
@@ -29,6 +31,15 @@ PIN_ERROR = 25
 """A pin that was not calibrated reads up to a 25th too much [est]."""
 
 
+class Sleep(Enum):
+    """Whether a pack is used."""
+
+    AWAKE = "awake"
+    ASLEEP = "asleep"
+    WAKING = "waking"
+    """Not measured since it was woken."""
+
+
 @dataclass(frozen=True, slots=True)
 class SleepState:
     """Sleep between cycles."""
@@ -43,6 +54,13 @@ class SleepState:
     """Awake, but not measured since: what sleep held open does not close on what was believed asleep."""
     charger_side_seen: bool = False
     """The charger's side was read at the pack's voltage when the charge contactor was last closed."""
+
+    @property
+    def phase(self) -> Sleep:
+        """Give where it is in the table."""
+        if self.asleep:
+            return Sleep.ASLEEP
+        return Sleep.WAKING if self.waking else Sleep.AWAKE
 
 
 class SleepInputs(NamedTuple):
@@ -66,25 +84,60 @@ class SleepInputs(NamedTuple):
     now_ms: int
 
 
+class _At(NamedTuple):
+    """What a phase is left for."""
+
+    p: Parameters
+    seen: SleepInputs
+    idle_ms: int = 0
+    """For how long nobody has used the pack."""
+    woken_by: str = ""
+
+
+def _is_empty(at: _At) -> bool:
+    return at.seen.empty and at.idle_ms >= AGAIN_MS
+
+
+def _is_idle(at: _At) -> bool:
+    return bool(at.p.sleep_after_h) and at.idle_ms >= at.p.sleep_after_h * HOUR_MS
+
+
+def _is_measured(at: _At) -> bool:
+    return at.seen.values.fresh
+
+
+def _is_woken(at: _At) -> bool:
+    return bool(at.woken_by)
+
+
+_EMPTY, _UNUSED = "switched off empty, not used for 5 minutes", "not used for `sleep_after_h`"
+
+PHASES = PlainMachine[Sleep, _At](
+    (Sleep.AWAKE, _is_empty, _EMPTY, Sleep.ASLEEP),
+    (Sleep.AWAKE, _is_idle, _UNUSED, Sleep.ASLEEP),
+    (Sleep.ASLEEP, _is_woken, "request, button, fault, charger, current, alarm or work", Sleep.WAKING),
+    (Sleep.WAKING, _is_empty, _EMPTY, Sleep.ASLEEP),
+    (Sleep.WAKING, _is_idle, _UNUSED, Sleep.ASLEEP),
+    (Sleep.WAKING, _is_measured, "measured completely", Sleep.AWAKE),
+)
+
+
 def advance(p: Parameters, state: SleepState, seen: SleepInputs) -> SleepState:
     """Go one cycle on."""
-    side_seen = _charger_side(state, seen)
+    now_ms, side_seen = seen.now_ms, _charger_side(state, seen)
     if state.asleep:
-        fresh_ms = seen.now_ms if seen.values.fresh else state.fresh_ms
-        why = _wakes(p, seen, seen.now_ms - fresh_ms)
-        if why:
-            return SleepState(seen.now_ms, False, why, 0, True, side_seen)
-        return SleepState(state.idle_since_ms, True, state.why, fresh_ms, False, side_seen)
-    waking = state.waking and not seen.values.fresh
-    if not _idle(p, seen):
-        return SleepState(None, False, state.why, 0, waking, side_seen)
-    since_ms = seen.now_ms if state.idle_since_ms is None else state.idle_since_ms
-    for_ms = seen.now_ms - since_ms
-    if seen.empty and for_ms >= AGAIN_MS:
-        return SleepState(since_ms, True, "empty", seen.now_ms, False, side_seen)
-    if p.sleep_after_h and for_ms >= p.sleep_after_h * HOUR_MS:
-        return SleepState(since_ms, True, "idle", seen.now_ms, False, side_seen)
-    return SleepState(since_ms, False, state.why, 0, waking, side_seen)
+        fresh_ms = now_ms if seen.values.fresh else state.fresh_ms
+        at = _At(p, seen, woken_by=_wakes(p, seen, now_ms - fresh_ms))
+        if PHASES.follow(Sleep.ASLEEP, at) is Sleep.ASLEEP:
+            return SleepState(state.idle_since_ms, True, state.why, fresh_ms, False, side_seen)
+        return SleepState(now_ms, False, at.woken_by, 0, True, side_seen)
+    since_ms = (now_ms if state.idle_since_ms is None else state.idle_since_ms) if _idle(p, seen) else None
+    at = _At(p, seen, 0 if since_ms is None else now_ms - since_ms)
+    phase = PHASES.follow(state.phase, at)
+    if phase is Sleep.ASLEEP:
+        why = "empty" if _is_empty(at) else "idle"
+        return SleepState(since_ms, True, why, now_ms, False, side_seen)
+    return SleepState(since_ms, False, state.why, 0, phase is Sleep.WAKING, side_seen)
 
 
 def holds_open(p: Parameters, state: SleepState) -> tuple[bool, bool]:

@@ -22,6 +22,7 @@ from bmsd.docgen import (
     manual,
     outside,
     source,
+    state_machines,
     sunspec_page,
 )
 from bmsd.inverters.protocols import PROTOCOLS
@@ -46,6 +47,7 @@ def documents(root: Path = ROOT) -> dict[str, str]:
         f"{FOLDER}/bench.md": outside.bench_page(),
         f"{FOLDER}/glossary.md": glossary.glossary_page(),
         f"{FOLDER}/structure.md": source.structure_page(root),
+        f"{FOLDER}/state-machines.md": state_machines.state_machines_page(),
         f"{FOLDER}/journal.md": outside.journal_page(),
         f"{FOLDER}/bmsd.catalog": catalog.catalog(),
         evidence.PAGE: evidence.tests_page(root),

@@ -9,11 +9,13 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import product
 from typing import Any, NamedTuple
 
 from bmsd.core import step as deciding
+from bmsd.core import transitions
 from bmsd.core.state import Outputs, State, begin
 from bmsd.core.types import AfeReport, AfeState, ChipFault, Inputs, Levels, Measurement, Request
 from bmsd.tables.alarms import ALARMS, Release
@@ -205,20 +207,39 @@ def decide(
     return after, out
 
 
+@contextmanager
+def _rows_noted(seen: set[str]) -> Iterator[None]:
+    """Note every row of a table of transitions that holds in a decision."""
+    find = transitions.Machine.find
+
+    def noting(self: Any, place: Any, at: Any) -> Any:
+        row = find(self, place, at)
+        if row is not None:
+            seen.add(row.words())
+        return row
+
+    transitions.Machine.find = noting  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        transitions.Machine.find = find  # type: ignore[method-assign]
+
+
 def explore(model: Model, most_states: int = 5_000_000) -> Found:
     """Search until no new state appears; raise `BrokenRuleError` at the first rule that is broken."""
     began, found, graph, inputs = time.process_time(), Found(), _Graph(), model.inputs
     graph.meet(fold(model.frame, *first(model, found.seen)), 0, 0)
     at, layer_ends = 0, 1
-    while at < len(graph.keys):
-        if at == layer_ends:
-            found.longest += 1
-            layer_ends = len(graph.keys)
-        if found.longest == model.most_cycles or len(graph.keys) > most_states:
-            found.complete = False
-            break
-        _leave(model, graph, at, inputs, found)
-        at += 1
+    with _rows_noted(found.seen):
+        while at < len(graph.keys):
+            if at == layer_ends:
+                found.longest += 1
+                layer_ends = len(graph.keys)
+            if found.longest == model.most_cycles or len(graph.keys) > most_states:
+                found.complete = False
+                break
+            _leave(model, graph, at, inputs, found)
+            at += 1
     found.states, found.transitions = len(graph.keys), at * len(inputs)
     found.back, _ = _longest_way_back(model, graph, graph.mended, 0)
     found.alone, found.waits = _longest_way_back(model, graph, graph.alone, 1)

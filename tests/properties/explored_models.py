@@ -18,6 +18,8 @@ from tests.support.bench_inputs import make_settings
 TICK_MS = 500
 FLOOR, SHUT, LOW, AT_UVP, GOOD, AT_OVP, HIGH = 2965, 2975, 2985, 2990, 3010, 3040, 3045
 """Below floor, shutdown and under-voltage; exactly at the limits; good; above over-voltage."""
+NEAR_ABOVE, FAR_ABOVE = 6622, 7300
+"""A load side 10 and 21 % above two good cells: a contactor may close onto a source up to a fifth above."""
 NARROW = {
     "cell_floor_mv": 2970, "cell_shutdown_mv": 2980, "soc_empty_mv": 2980, "cell_uvp_mv": 2990,
     "cell_discharge_mv": 2995, "cell_uvpr_mv": 3000, "cell_ovpr_mv": 3020, "cell_ovp_mv": 3040,
@@ -71,7 +73,7 @@ def cells(*levels: int | None) -> tuple[tuple[int | None, int | None], ...]:
 def models(big: bool) -> list[Model]:
     """Give every model in one size."""
     makers = (
-        over_voltage, under_voltage, current, cold, cold_lies, heater_runs, contacts, chip, hour, reserve,
+        over_voltage, under_voltage, current, cold, cold_lies, heater_runs, contacts, load_side, chip, hour, reserve,
         override, together,
     )  # fmt: skip
     return [make(big) for make in makers]
@@ -185,6 +187,19 @@ def contacts(big: bool) -> Model:
         )
         says += every(load=(None,)) + every(charge_contact=(True, False), current_ma=(6000, -6000))
     return Model("contacts", what, "S1 S2 S12", frame(precharge=True), Say(requests=RESETS), says)
+
+
+def load_side(big: bool) -> Model:
+    """Explore a load side that stands anywhere: empty, on its way, above the pack by little and by far, unknown."""
+    what = "a load side that comes up, stays down, half way, above the pack by little or by far, or is lost; no poll"
+    levels: tuple[int | None, ...] = (0, 3000, NEAR_ABOVE, FAR_ABOVE, None)
+    says = every(load=levels) + every(polled=(False,))
+    if big:
+        says += every(cells=((HIGH, GOOD), (LOW, GOOD)), load=(FOLLOW, NEAR_ABOVE)) + every(
+            discharge_contact=(False,)
+        )
+    made = frame({"precharge_timeout_ms": 1000}, precharge=True)
+    return Model("load-side", what, "S1 S2 S12 S13", made, Say(requests=RESETS), says)
 
 
 def chip(big: bool) -> Model:

@@ -1,0 +1,63 @@
+"""State machines as tables: from where a thing is, the first row whose condition holds leads on; else it stays.
+
+One table is what the core follows, what the tests count through, and what the diagrams of the documents are drawn
+from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum
+from typing import Generic, NamedTuple, TypeVar
+
+Place = TypeVar("Place", bound=Enum)
+At = TypeVar("At")
+Act = TypeVar("Act")
+
+
+class Transition(NamedTuple, Generic[Place, At, Act]):
+    """One row: where it begins, what leads on, the same in words, where to, and what that brings with it.
+
+    A row that ends where it begins is a reason to stay.
+    """
+
+    source: Place
+    when: Callable[[At], bool]
+    text: str
+    target: Place
+    act: Act
+
+    def words(self) -> str:
+        """Say it in a line."""
+        return f"{self.source.value} to {self.target.value}: {self.text}"
+
+
+class Machine(Generic[Place, At, Act]):
+    """A table of transitions; of those that begin in one place the most urgent comes first."""
+
+    def __init__(self, *rows: tuple[Place, Callable[[At], bool], str, Place, Act]) -> None:
+        """Take the rows in their order."""
+        self.rows = tuple(Transition(*row) for row in rows)
+        self._of = {
+            row.source: tuple(other for other in self.rows if other.source is row.source) for row in self.rows
+        }
+
+    def find(self, place: Place, at: At) -> Transition[Place, At, Act] | None:
+        """Give the row that holds in this cycle; None when none does."""
+        for row in self._of[place]:
+            if row.when(at):
+                return row
+        return None
+
+
+class PlainMachine(Machine[Place, At, None]):
+    """A table whose transitions bring nothing with them."""
+
+    def __init__(self, *rows: tuple[Place, Callable[[At], bool], str, Place]) -> None:
+        """Take the rows in their order."""
+        super().__init__(*[(*row, None) for row in rows])
+
+    def follow(self, place: Place, at: At) -> Place:
+        """Give the place of this cycle."""
+        row = self.find(place, at)
+        return place if row is None else row.target
