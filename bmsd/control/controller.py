@@ -116,7 +116,9 @@ class Controller:
     def cycle(self, now_ms: int, requests: tuple[Request, ...] = ()) -> Outputs:
         """Run one complete cycle."""
         self._begin(now_ms)
-        is_open = self._contactors_open(self._contacts())
+        # Read before the chip is: what it opened until here, it then says.
+        contacts = self._contacts()
+        is_open = self._contactors_open(contacts)
         if self.backstop_is_old and is_open:
             self._programmed = self._wanted
             self._session = self._new_session()
@@ -125,6 +127,7 @@ class Controller:
         report = self._run(self._session.cycle(now_ms, is_open))
         if self._fets is not None:
             self._fets.take(report)
+            contacts = self._contacts()
         if self._silent and self._board.clock_ms is not None:
             # Rests count from when everything went off, not from when this cycle was due.
             now_ms = max(now_ms, self._board.clock_ms())
@@ -132,7 +135,7 @@ class Controller:
             now_ms,
             report,
             self.levels,
-            self._contacts(),
+            contacts,
             self._board.heater_ma(),
             requests,
             outputs.is_pressed(self._board.lines),

@@ -5,7 +5,7 @@ Each check says bad, good, or unknown; a finding that is missing means good.
 
 from __future__ import annotations
 
-from bmsd.core import contactors
+from bmsd.core import contactors, trips
 from bmsd.core.alarms import AlarmState, Finding, is_active
 from bmsd.core.contactors import PrechargeState
 from bmsd.core.diode import Diodes
@@ -14,6 +14,7 @@ from bmsd.core.plausible import Values
 from bmsd.core.settings import Settings
 from bmsd.core.switching import SwitchState
 from bmsd.core.types import AfeReport, AfeState, ChipFault, Commands, Inputs, Levels
+from bmsd.tables.alarms import BOTH, Block
 
 BOTH_TRIPS = ChipFault.BOARD_TEMPERATURE | ChipFault.HOST_WATCHDOG
 CHARGE_TRIPS = (
@@ -138,6 +139,7 @@ def outputs(
     discharge: SwitchState,
     precharge: PrechargeState,
     main: SwitchState,
+    resets_before: int,
 ) -> dict[str, Finding]:
     """Compare what was commanded with what lines and auxiliary contacts read; the chip's own FETs are `fets`' part."""
     found: dict[str, Finding] = {}
@@ -153,10 +155,25 @@ def outputs(
         if level is None or level == state.on:
             continue
         if state.changed_ms is None or inputs.now_ms - state.changed_ms >= settle_ms:
-            found[f"{name}_contactor_{'open' if state.on else 'welded'}"] = BAD
+            excused = state.on and _chip_may_hold(settings, inputs.afe, resets_before, name)
+            found[f"{name}_contactor_{'open' if state.on else 'welded'}"] = NOT_SEEN if excused else BAD
     if precharge.tries >= settings.parameters.precharge_tries:
         found["precharge_failed"] = BAD
     return found
+
+
+def _chip_may_hold(settings: Settings, report: AfeReport, resets_before: int, name: str) -> bool:
+    """Tell whether a contactor may be open because the chip takes its permit away: that is no fault of its coil.
+
+    A chip that trips or resets between two polls opens it before anybody is told.
+    """
+    measured = report.measurement
+    if report.state is not AfeState.READY or measured is None or report.resets > resets_before:
+        return True
+    return bool(trips.holds(settings, measured.faults) & _DIRECTIONS[name])
+
+
+_DIRECTIONS = {"charge": Block.CHARGE, "discharge": Block.DISCHARGE, "main": BOTH}
 
 
 def fets(

@@ -97,7 +97,7 @@ def evaluate(settings: Settings, state: State, inputs: Inputs) -> Evaluation:
         **checks.not_set(inputs.afe, alarms.is_active(state.alarms, "afe_not_set")),
         **(weld_detection.worse(of_outputs, of_contacts) | of_load_side),
         **contactor_life.findings(settings, state),
-        **checks.heater(verdict, _heater_over_limit(settings, state, values)),
+        **checks.heater(verdict, _heater_over_limit(settings, state, values, now_ms)),
         **seen.findings,
         **(odd | checks.doubt(settings, state.alarms, values)),
         **_flow(settings, state, values, now_ms),
@@ -178,7 +178,7 @@ def _outputs(
     charge, discharge = state.charge, state.discharge
     of_fets = checks.fets(settings, inputs, charge, discharge, state.diodes, explained)
     return of_fets | checks.outputs(
-        settings, inputs, state.commands, charge, discharge, precharge, state.main
+        settings, inputs, state.commands, charge, discharge, precharge, state.main, state.resets
     )
 
 
@@ -237,8 +237,10 @@ def _watch_heater(
     )
 
 
-def _heater_over_limit(settings: Settings, state: State, values: Values) -> bool:
-    """Tell whether a running heater sees more voltage than its limits allow (S4)."""
+def _heater_over_limit(settings: Settings, state: State, values: Values, now_ms: int) -> bool:
+    """Tell whether a running heater sees more voltage than its limits allow, or takes more than it should (S4)."""
+    if weld_detection.heater_takes_too_much(settings, state, values, now_ms):
+        return True
     volts = heater.supply_mv(settings, values)
     if not state.heater.on or settings.heater_mohm is None or volts is None:
         return False

@@ -41,6 +41,14 @@ SAID = {
 NOTHING: tuple[ChipFault, frozenset[str]] = (ChipFault.NONE, frozenset())
 
 
+def holds(settings: Settings, faults: ChipFault) -> Block:
+    """Give the directions that trips of the chip hold, by its permits; a common contactor has both in series."""
+    held = Block.NONE
+    for fault in faults:
+        held |= SAID[fault].holds if fault in SAID and not settings.common else BOTH
+    return held
+
+
 def explained(
     settings: Settings, state: State, values: Values, report: AfeReport
 ) -> tuple[ChipFault, frozenset[str]]:

@@ -31,6 +31,8 @@ def watch(
     suspects = {name: known.get(name, now_ms) for name in names if name}
     proof_ms = settings.parameters.contact_proof_ms
     found = {name: Finding(now_ms - since_ms >= proof_ms or None) for name, since_ms in suspects.items()}
+    if _heater_hides(settings, state, values, now_ms):
+        found[f"{settings.contactors[-1]}_contactor_welded"] = Finding(None)
     if values.current_ma is None:
         # Nothing can be said of a weld: what was suspected stays so, and no latch may go (S2).
         welds = [f"{name}_contactor_welded" for name in settings.contactors]
@@ -47,16 +49,39 @@ def worse(one: Mapping[str, Finding], other: Mapping[str, Finding]) -> dict[str,
 
 def _welded(settings: Settings, state: State, values: Values, now_ms: int) -> str:
     """Name the weld that a current speaks for while everything is commanded open; empty when none does."""
-    switches = (*(getattr(state, name) for name in settings.contactors), state.precharge.relay)
-    if values.current_ma is None or not all(_rests(settings, one, False, now_ms) for one in switches):
+    if values.current_ma is None or not _all_rest(settings, state, now_ms):
         return ""
-    limit_ma = settings.parameters.weld_current_ma
-    if values.current_ma > limit_ma:
+    if values.current_ma > settings.parameters.weld_current_ma:
         return f"{settings.contactors[0]}_contactor_welded"
-    # A heater relay that is stuck is no weld of a contactor.
-    if -values.current_ma > limit_ma + heater.taken_ma(settings, True, values):
+    if _draws(settings, values) and not _heater_hides(settings, state, values, now_ms):
         return f"{settings.contactors[-1]}_contactor_welded"
     return ""
+
+
+def heater_takes_too_much(settings: Settings, state: State, values: Values, now_ms: int) -> bool:
+    """Tell whether more flows out of the pack while its heater alone is on than such a heater takes (S4)."""
+    return state.heater.on and _heater_hides(settings, state, values, now_ms)
+
+
+def _heater_hides(settings: Settings, state: State, values: Values, now_ms: int) -> bool:
+    """Tell whether a heater that takes too much may be what looks like a weld; what flows without it is one."""
+    if not settings.heater_from_pack or _rests(settings, state.heater, False, now_ms):
+        return False
+    return _all_rest(settings, state, now_ms) and _draws(settings, values)
+
+
+def _draws(settings: Settings, values: Values) -> bool:
+    """Tell whether more flows out of the pack than its heater takes; one whose relay is stuck takes as much."""
+    if values.current_ma is None:
+        return False
+    limit_ma = settings.parameters.weld_current_ma + heater.taken_ma(settings, True, values)
+    return -values.current_ma > limit_ma
+
+
+def _all_rest(settings: Settings, state: State, now_ms: int) -> bool:
+    """Tell whether everything that joins the pack has been open for long enough."""
+    switches = (*(getattr(state, name) for name in settings.contactors), state.precharge.relay)
+    return all(_rests(settings, one, False, now_ms) for one in switches)
 
 
 def _not_closing(settings: Settings, state: State, values: Values, now_ms: int) -> str:

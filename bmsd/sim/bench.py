@@ -163,6 +163,14 @@ class Bench:
                 self.plant.command(name, on)
                 self.lines.keep(name, on)
 
+    def _follow_chip(self) -> None:
+        """Let the pack's switches have what the chip permits."""
+        if self._own_fets:
+            self._join_fets()
+        else:
+            self.plant.charge_permit = self.chip.chg_permit
+            self.plant.discharge_permit = self.chip.dsg_permit
+
     def advance(self, now_ms: int) -> None:
         """Let pack and chip run until a time."""
         while self._due and self._due[0].at_ms <= now_ms - self._started_ms:
@@ -180,11 +188,7 @@ class Bench:
             stack_mv=seen.stack_mv,
         )
         self.chip.advance(now_ms - self._started_ms)
-        if self._own_fets:
-            self._join_fets()
-        else:
-            self.plant.charge_permit = self.chip.chg_permit
-            self.plant.discharge_permit = self.chip.dsg_permit
+        self._follow_chip()
         self._balance(self.chip.balanced_cells)
 
     def pause(self, now_ms: int) -> None:
@@ -222,6 +226,7 @@ class Bench:
         """Switch a fault of the plant or of the chip on or off."""
         if name in CHIP_FAULTS:
             self.chip.fault(CHIP_FAULTS[name][0], on)
+            self._follow_chip()
         else:
             self.plant.fault(name, on, cell)
 

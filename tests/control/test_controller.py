@@ -144,6 +144,45 @@ def test_a_reset_chip_opens_everything_and_is_programmed_before_anything_closes(
     assert not any(closed for _, closed in running.programmed)
 
 
+@pytest.mark.parametrize("before_ms", [0, 1, 20, 50, 100, 200, 249])
+@pytest.mark.parametrize("fault", ["afe_reset", "load_short"])
+def test_a_chip_that_opens_a_contactor_between_two_polls_leaves_no_latch(
+    running, fault: str, before_ms: int
+) -> None:
+    """S15: whenever it acts, the contact that it opened is no broken coil, and the pack is back by itself."""
+    running.bench.advance(running.now_ms + running.control.parameters.period_ms - before_ms)
+    running.bench.fault(fault, True)
+    if fault == "load_short":
+        running.bench.advance(running.now_ms + running.control.parameters.period_ms - before_ms // 2)
+    running.bench.fault(fault, False)
+    for _ in range(8):
+        running.cycle()
+        assert not running.active("charge_contactor_open")
+        assert not running.active("discharge_contactor_open")
+    running.run(400)
+    assert running.closed == (True, True)
+
+
+def test_the_contacts_are_read_before_the_chip(running, monkeypatch) -> None:
+    """A trip after its poll is told by the next one; a contact that it opened must not be read before that."""
+    order = []
+    transfer, contacts = running.bench.chip.transfer, module.outputs.contacts
+
+    def polled(*what):
+        order.append("chip")
+        return transfer(*what)
+
+    def looked(lines):
+        order.append("contacts")
+        return contacts(lines)
+
+    monkeypatch.setattr(running.bench.chip, "transfer", polled)
+    monkeypatch.setattr(module.outputs, "contacts", looked)
+    running.cycle()
+    assert order[0] == "contacts"
+    assert set(order[1:]) == {"chip"}
+
+
 def test_changed_parameters_reach_the_chip_only_with_contactors_open(running) -> None:
     """S6: programming switches the chip's protection off for a moment."""
     running.programmed.clear()

@@ -175,6 +175,8 @@ def outputs(
     main: SwitchState = SwitchState(),  # noqa: B008 - frozen
     tries: int = 0,
     settings: Settings = SETTINGS,
+    report: AfeReport = AfeReport(AfeState.READY, GOOD),  # noqa: B008 - frozen
+    resets_before: int = 0,
 ) -> dict[str, Finding]:
     """Compare outputs that follow, but for what is given."""
     c = commands
@@ -182,9 +184,9 @@ def outputs(
         charge=c.charge, discharge=c.discharge, precharge=c.precharge, heater=c.heater, buzzer=c.buzzer
     )
     feedback = feedback or Levels(charge=c.charge, discharge=c.discharge)
-    inputs = Inputs(T, AfeReport(AfeState.READY, GOOD), lines, feedback)
+    inputs = Inputs(T, report, lines, feedback)
     states = charge or SwitchState(c.charge, T - 60_000), SwitchState(c.discharge, T - 60_000)
-    return checks.outputs(settings, inputs, c, *states, PrechargeState(tries=tries), main)
+    return checks.outputs(settings, inputs, c, *states, PrechargeState(tries=tries), main, resets_before)
 
 
 @pytest.mark.parametrize("name", ["charge", "discharge", "precharge", "heater", "buzzer"])
@@ -207,6 +209,75 @@ def test_an_open_contact_on_a_closed_contactor_and_the_other_way_round() -> None
     assert outputs(Commands(), feedback=Levels(charge=False, discharge=True)) == {
         "discharge_contactor_welded": BAD
     }
+
+
+def tripped(fault: ChipFault) -> AfeReport:
+    return AfeReport(AfeState.READY, replace(GOOD, faults=fault))
+
+
+BOTH_OPEN = Levels(charge=False, discharge=False)
+EITHER = {"charge_contactor_open": NOT_SEEN, "discharge_contactor_open": NOT_SEEN}
+
+
+@pytest.mark.parametrize(
+    "report",
+    [
+        AfeReport(AfeState.READY, None), AfeReport(AfeState.ABSENT, None), AfeReport(AfeState.CONFIGURING, None),
+        AfeReport(AfeState.REFUSED, None), AfeReport(AfeState.WATCHING, GOOD),
+        AfeReport(AfeState.READY, GOOD, resets=3),
+        *map(tripped, (ChipFault.SHORT_CIRCUIT, ChipFault.HOST_WATCHDOG, ChipFault.BOARD_TEMPERATURE,
+                       ChipFault.PERMANENT_FAILURE, ChipFault.OTHER)),
+    ],
+)  # fmt: skip
+def test_a_contactor_that_the_chip_may_have_opened_is_no_broken_coil(report: AfeReport) -> None:
+    """S15: the latch would wait for a person after every trip and reset; another alarm tells that the chip acted."""
+    assert outputs(feedback=BOTH_OPEN, report=report, resets_before=2) == EITHER
+    assert outputs(feedback=Levels(charge=True, discharge=True), report=report, resets_before=2) == {}
+    common = outputs(
+        Commands(main=True),
+        Levels(charge=False, discharge=False, precharge=False, heater=False, buzzer=False, main=True),
+        Levels(main=False),
+        main=SwitchState(True, T - 60_000),
+        settings=make_settings(topology="common"),
+        report=report,
+        resets_before=2,
+    )
+    assert common == {"main_contactor_open": NOT_SEEN}
+    closed = outputs(Commands(), feedback=Levels(charge=True, discharge=True), report=report, resets_before=2)
+    assert closed == {"charge_contactor_welded": BAD, "discharge_contactor_welded": BAD}, "no chip closes one"
+
+
+@pytest.mark.parametrize(
+    "fault", [ChipFault.CELL_OVER_VOLTAGE, ChipFault.CHARGE_TEMPERATURE, ChipFault.CHARGE_OVER_CURRENT]
+)
+def test_a_trip_of_one_direction_excuses_the_other_contactor_nothing(fault: ChipFault) -> None:
+    found = outputs(feedback=BOTH_OPEN, report=tripped(fault))
+    assert found == {"charge_contactor_open": NOT_SEEN, "discharge_contactor_open": BAD}
+    found = outputs(feedback=BOTH_OPEN, report=tripped(fault | ChipFault.CELL_UNDER_VOLTAGE))
+    assert found == EITHER
+
+
+@pytest.mark.parametrize(
+    "fault", [ChipFault.CELL_UNDER_VOLTAGE, ChipFault.DISCHARGE_TEMPERATURE, ChipFault.DISCHARGE_OVER_CURRENT]
+)
+def test_a_trip_of_discharging_excuses_no_charge_contactor(fault: ChipFault) -> None:
+    found = outputs(feedback=BOTH_OPEN, report=tripped(fault))
+    assert found == {"charge_contactor_open": BAD, "discharge_contactor_open": NOT_SEEN}
+    main = outputs(
+        Commands(main=True),
+        Levels(charge=False, discharge=False, precharge=False, heater=False, buzzer=False, main=True),
+        Levels(main=False),
+        main=SwitchState(True, T - 60_000),
+        settings=make_settings(topology="common"),
+        report=tripped(fault),
+    )
+    assert main == {"main_contactor_open": NOT_SEEN}, "both permits are in series"
+
+
+def test_a_chip_that_reset_before_excuses_nothing_any_more() -> None:
+    report = AfeReport(AfeState.READY, GOOD, resets=2)
+    found = outputs(feedback=BOTH_OPEN, report=report, resets_before=2)
+    assert found == {"charge_contactor_open": BAD, "discharge_contactor_open": BAD}
 
 
 def test_a_contactor_has_its_time_to_move() -> None:

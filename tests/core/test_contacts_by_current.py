@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from bmsd.core.switching import SwitchState
 from bmsd.core.types import Levels, Request
 from tests.support.bench_inputs import Pack, make_settings
 
@@ -109,6 +112,32 @@ def test_what_the_heater_or_its_stuck_relay_takes_is_no_weld() -> None:
     pack.current_ma = -(sum(mv or 0 for mv in pack.cells) // 6)
     pack.run(60_000)
     assert not welds(pack)
+
+
+def test_a_heater_that_takes_twice_its_current_goes_off_and_latches_nothing() -> None:
+    """S4, S15: the pack is back by itself when the heater is mended."""
+    pack = opened(heater_from_pack=True, heater_mohm=6000)
+    twice_ma = -2 * (sum(mv or 0 for mv in pack.cells) // 6) - 2001
+    pack.run(1000)
+    for _ in range(200):
+        pack.state = replace(pack.state, heater=SwitchState(True, pack.now_ms))
+        pack.current_ma = twice_ma
+        pack.cycle()
+        assert pack.alarm("heater_over_limit").active
+        assert not pack.state.heater.on
+    assert not welds(pack)
+    pack.current_ma = 0
+    pack.run(60_000)
+    assert not pack.active()
+
+
+def test_a_weld_behind_a_heater_is_found_when_that_is_off() -> None:
+    """S4."""
+    pack = opened(heater_from_pack=True, heater_mohm=6000)
+    pack.state = replace(pack.state, heater=SwitchState(True, pack.now_ms))
+    pack.current_ma = -10_000
+    pack.run(SETTLE_MS + PROOF_MS + 500)
+    assert welds(pack) == {"discharge_contactor_welded"}
 
 
 @pytest.mark.parametrize(("permille", "open_"), [(900, False), (899, True)])

@@ -93,6 +93,9 @@ def test_a_running_heater_at_too_high_a_voltage_is_beyond_its_limits() -> None:
     assert name not in suspected(evaluation({"heater": ON}, charger_mv=None))
     none_fitted = make_settings(heater_mohm=None)
     assert name not in suspected(evaluation({"heater": ON}, settings=none_fitted, charger_mv=80_000))
+    on_pack = make_settings(heater_from_pack=True, heater_mohm=6000)
+    assert name in suspected(evaluation({"heater": ON}, settings=on_pack, current_ma=-50_000))
+    assert name not in suspected(evaluation({"heater": OFF}, settings=on_pack, current_ma=-50_000))
 
 
 def test_an_override_in_force_is_an_active_alarm() -> None:

@@ -12,7 +12,7 @@ from bmsd.core.contactors import PrechargeState
 from bmsd.core.settings import Settings
 from bmsd.core.state import State, begin
 from bmsd.core.switching import SwitchState
-from bmsd.core.weld_detection import Suspects, watch, worse
+from bmsd.core.weld_detection import Suspects, heater_takes_too_much, watch, worse
 from tests.support.bench_inputs import START_MS, believed, make_settings
 
 SPLIT, COMMON = make_settings(), make_settings(topology="common")
@@ -62,6 +62,56 @@ def test_an_unknown_current_keeps_no_other_suspicion() -> None:
     closed = {"charge": ON, "discharge": ON}
     found = seen(before=((DEAD, T - 1000),), state=closed, current_ma=None, load_mv=13_200)
     assert found == ((), {CHARGE: Finding(None), DISCHARGE: Finding(None)})
+
+
+HEATED = {
+    settings: replace(settings, heater_from_pack=True, heater_mohm=6000) for settings in (SPLIT, COMMON)
+}
+TAKEN_MA = 4 * 3300 // 6
+
+
+@pytest.mark.parametrize("settings", [SPLIT, COMMON], ids=["split", "common"])
+def test_a_heater_that_takes_too_much_is_no_weld_and_lets_none_be_reset(settings: Settings) -> None:
+    """S4, S15: a latch would wait for a person; what flows without the heater is the contactor's."""
+    heated, weld = HEATED[settings], {SPLIT: DISCHARGE, COMMON: MAIN}[settings]
+    too_much, all_right = {"current_ma": -TAKEN_MA - WELD_MA - 1}, {"current_ma": -TAKEN_MA - WELD_MA}
+    for heater in (ON, SwitchState(True, T - 1), SwitchState(False, T - SETTLE_MS + 1)):
+        before = ((weld, T - PROOF_MS),)
+        assert seen(heated, before=before, state={"heater": heater}, **too_much) == (
+            (),
+            {weld: Finding(None)},
+        )
+        assert seen(heated, before=before, state={"heater": heater}, **all_right) == ((), {})
+    for heater in (OFF, SwitchState(False, T - SETTLE_MS), SwitchState(False, None)):
+        assert seen(heated, state={"heater": heater}, **too_much)[0] == ((weld, T),)
+
+
+def test_a_heater_at_the_charger_hides_no_weld() -> None:
+    assert seen(state={"heater": ON}, current_ma=-WELD_MA - 1)[0] == ((DISCHARGE, T),)
+
+
+@pytest.mark.parametrize("settings", [SPLIT, COMMON], ids=["split", "common"])
+def test_a_heater_that_alone_takes_more_than_it_should_is_over_its_limit(settings: Settings) -> None:
+    """S4, S2: an unknown current shows nothing."""
+
+    def takes_too_much(
+        current_ma: int | None, heater: SwitchState = ON, used: Settings = HEATED[settings], **more
+    ) -> bool:
+        state = replace(begin(START_MS), heater=heater, **more)
+        return heater_takes_too_much(used, state, believed(used, current_ma=current_ma), T)
+
+    assert takes_too_much(-TAKEN_MA - WELD_MA - 1)
+    assert takes_too_much(-TAKEN_MA - WELD_MA - 1, SwitchState(True, T))
+    assert not takes_too_much(-TAKEN_MA - WELD_MA)
+    assert not takes_too_much(None)
+    assert not takes_too_much(TAKEN_MA + WELD_MA + 1)
+    assert not takes_too_much(-TAKEN_MA - WELD_MA - 1, SwitchState(False, T - 1)), (
+        "one that is off takes nothing more"
+    )
+    assert not takes_too_much(-TAKEN_MA - WELD_MA - 1, used=settings)
+    for name in settings.contactors:
+        assert not takes_too_much(-50_000, **{name: ON}), "loads take what they like"
+        assert not takes_too_much(-50_000, **{name: SwitchState(False, T - SETTLE_MS + 1)})
 
 
 @pytest.mark.parametrize("name", ["charge", "discharge", "precharge"])
