@@ -24,6 +24,10 @@ BLIND = frozenset({
 """While one of these is on, a cell's voltage may not be what is read: the bound on it is wider."""
 
 
+STUCK_OPEN = frozenset({"discharge_stuck_open", "main_stuck_open"})
+DROP_OUT_MS = 100
+
+
 class Oracle:
     """Looks at the plant after every cycle; `broken` names each rule that was broken, once."""
 
@@ -33,6 +37,8 @@ class Oracle:
         self._since_ms: dict[str, int] = {}
         self._names = {b.name for b in life.breaks}
         self._hard = 0
+        self._unseen_ms = life.period_ms + DROP_OUT_MS
+        """A contactor that drops out and comes back by itself within this time is back before anything can stop it."""
 
     def look(self, now_ms: int, _out: object) -> None:
         """Look once."""
@@ -88,6 +94,9 @@ class Oracle:
         if self._life.topology == "afe" or not self._life.contacts:
             # What never closed, and nobody could tell, closes as it is mended.
             own |= {"discharge_stuck_open", "main_stuck_open"}
+        own |= {
+            b.name for b in self._life.breaks if b.name in STUCK_OPEN and 1000 * b.lasts_s <= self._unseen_ms
+        }
         most_a = APART_SHARE * self._plant.cells.pack_v / (self._plant.cells.source()[1] + INRUSH_OHM)
         return hard and circuit.inrush_a > max(INRUSH_A, most_a) and not self._names & own
 

@@ -22,6 +22,8 @@ SETTLED_S = 900
 EMPTY = 0.1
 """Below this a cold pack need not discharge: it is charged first."""
 COLD_C, MILD_C = -8.0, 20.0
+MILD_S, MILD_STEPS = 600, 300
+"""How long a pack takes to where the weather of the last hour has it, and in how many steps."""
 NO_PAYERS = frozenset({"coarse", "deaf to the current"})
 """Inverters that cannot give as little as a heater takes: those charge a cold pack, or give nothing."""
 CLOSED_BY = {"split": "charge = 17\ndischarge = 27", "common": "main = 17", "afe": ""}
@@ -156,7 +158,7 @@ class Player:
     def _in_service(self) -> bool:
         """Tell whether charge and discharge can flow, as the real contacts stand, and are allowed.
 
-        A pack that is too cold to charge and has a charger is in service when it is really heated.
+        A pack that is too cold to charge and has a charger that could is in service when it is really heated.
         """
         circuit, out = self.bench.plant.circuit, self.virtual.control.out
         if out is None:
@@ -164,7 +166,9 @@ class Player:
         charges = circuit.charger_joined and out.charge_allowed
         discharges = circuit.load_joined and out.discharge_allowed
         if self._is_cold():
-            charges = charges or self.bench.plant.element.power_w > 0.0
+            # A charger that stands below the pack would charge no warm one either.
+            full = self.bench.plant.cells.pack_v >= self.bench.plant.inverter.charger_v
+            charges = charges or self.bench.plant.element.power_w > 0.0 or full
             discharges = discharges or self.bench.plant.cells.mean_soc < EMPTY
         return charges and discharges
 
@@ -250,8 +254,15 @@ class Player:
             self.virtual.now_ms = self.now_ms
 
     def _heal(self) -> None:
-        """Let everything be good again; the air is mild, and what was frozen or hot has had its time."""
+        """Let everything be good again; the air is mild, and what was frozen or hot has its time.
+
+        In steps: cells whose resistance changes at once jump without a current, which no pack does.
+        """
         for broken in self.life.breaks:
             self._break(broken, False)
         degrees = COLD_C if self.life.ends_cold else MILD_C
-        self._set(ambient_c=degrees, pack_c=degrees, board_c=25.0)
+        self._set(ambient_c=degrees, board_c=25.0)
+        begun_c, begun_s = self.bench.plant.heat.pack_c, self.now_ms / 1000
+        for step in range(1, MILD_STEPS + 1):
+            self._set(pack_c=begun_c + (degrees - begun_c) * step / MILD_STEPS)
+            self._run_until(begun_s + step * MILD_S / MILD_STEPS)
