@@ -17,6 +17,7 @@ FACTS = ChipFacts(
     over_current_delay_ms=400,  # its longest is 425 ms
     longest_cell_delay_ms=6700,  # 2047 steps of 3.3 ms
     lowest_cell_mv=1012,  # 20 steps of 50.6 mV
+    fet_follows_ms=500,  # it decides every 250 ms whether a FET may go on
 )
 """TI SLUUBY2B, chapters 4, 5 and 7."""
 ALARM_BITS = 0xF882

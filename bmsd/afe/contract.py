@@ -35,6 +35,8 @@ class ChipFacts(NamedTuple):
     """Longest delay of its cell voltage protection."""
     lowest_cell_mv: int
     """Lowest limit of its under-voltage protection."""
+    fet_follows_ms: int
+    """Until its own FETs have followed a command and the next poll tells."""
 
 
 class FrontEnd(Protocol):

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from bmsd.afe.chips import CHIPS
 from bmsd.config import checks
 from bmsd.config.can import CanConfig, buses, check_buses
 from bmsd.config.files import Files, read
@@ -162,6 +163,7 @@ class Config:
             CHEMISTRIES[self.chemistry],
             cells=self.cells,
             capacity_mah=self.capacity_mah,
+            fet_follows_ms=CHIPS[self.afe.chip].facts.fet_follows_ms,
             battery_sensors=self.afe.battery_sensors,
             switch_sensor=self.afe.switch_sensor,
             heater_mohm=self.heater_mohm if "heater" in self.outputs.lines else None,

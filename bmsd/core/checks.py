@@ -34,8 +34,6 @@ _TOLD_OF_FETS_BY_A_POLL = (
     "discharge_contactor_welded",
     "discharge_contactor_open",
 )
-FET_FOLLOWS_MS = 500
-"""The chip decides every 250 ms whether a FET may go on (TI SLUUBY2B), and the next poll tells."""
 
 BAD = Finding(True)
 NOT_SEEN = Finding(None)
@@ -193,7 +191,7 @@ def fets(
     measured = inputs.afe.measurement
     if measured is None:
         return dict.fromkeys(_TOLD_OF_FETS_BY_A_POLL, NOT_SEEN)
-    settle_ms = max(settings.parameters.contactor_settle_ms, FET_FOLLOWS_MS)
+    settle_ms = max(settings.parameters.contactor_settle_ms, settings.fet_follows_ms)
     for level, switch, diode in (
         (measured.charge_fet, charge, diodes.charge),
         (measured.discharge_fet, discharge, diodes.discharge),

@@ -41,6 +41,8 @@ class Settings:
     exports: bool
     """An inverter is there that discharges the pack down to the charge voltage, into grid or load."""
     topology: str
+    fet_follows_ms: int
+    """How long the front-end chip's own FETs take to follow a command, and the next poll to tell."""
     obeys_ms: int = 0
     """How long the slowest inverter that is told is known to need until it keeps a new limit; 0: nothing is known."""
 
@@ -82,6 +84,7 @@ def settings(
     *,
     cells: int,
     capacity_mah: int,
+    fet_follows_ms: int,
     battery_sensors: int = 2,
     switch_sensor: bool = True,
     heater_mohm: int | None = None,
@@ -113,5 +116,6 @@ def settings(
         limits_told=limits_told,
         exports=exports,
         topology=topology,
+        fet_follows_ms=fet_follows_ms,
         obeys_ms=obeys_ms,
     )

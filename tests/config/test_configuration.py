@@ -116,6 +116,14 @@ def test_a_chip_that_cannot_be_configured_is_refused(tmp_path, monkeypatch) -> N
     assert load(path, on_chip=True).afe.chip == "bq76999"
 
 
+def test_the_core_waits_for_fets_as_long_as_the_chip_of_the_pack_needs(tmp_path, monkeypatch) -> None:
+    """S5: another chip takes another time, and its file says so."""
+    row = CHIPS["bq76952"]
+    monkeypatch.setitem(CHIPS, "bq76999", replace(row, facts=row.facts._replace(fet_follows_ms=777)))
+    path = changed(tmp_path, ('chip = "bq76952"', 'chip = "bq76999"'))
+    assert load(path).settings().fet_follows_ms == 777
+
+
 def test_all_errors_are_told_at_once(tmp_path) -> None:
     path = changed(
         tmp_path,

@@ -56,16 +56,17 @@ def test_a_contactor_that_can_carry_charge_is_the_charge_path(name, charges) -> 
 
 
 P, LIFEPO4 = make_parameters(), CHEMISTRIES["lifepo4"]
+PLAIN = {"cells": 4, "capacity_mah": 100_000, "fet_follows_ms": 350}
 
 
 def test_a_pack_of_which_nothing_is_said_has_no_heater_and_all_that_protects() -> None:
     """S1, S4: sensors, pre-charge and an inverter that is held to its limits count as there."""
-    made = settings(P, LIFEPO4, cells=4, capacity_mah=100_000)
+    made = settings(P, LIFEPO4, **PLAIN)
     assert (made.battery_sensors, made.switch_sensor) == (2, True)
     assert (made.heater_mohm, made.heater_from_pack) == (None, False)
     assert (made.precharge, made.balancing, made.limits_told) == (True, True, True)
     assert (made.wired, made.topology) == (frozenset(), "split")
-    assert (made.exports, made.obeys_ms) == (False, 0)
+    assert (made.exports, made.obeys_ms, made.fet_follows_ms) == (False, 0, 350)
     assert not made.common
     assert not made.own_fets
 
@@ -76,10 +77,10 @@ def test_a_pack_of_which_nothing_is_said_has_no_heater_and_all_that_protects() -
      ("afe", ("charge", "discharge"), set())],
 )  # fmt: skip
 def test_a_topology_has_its_contactors_and_expects_their_contacts(topology, contactors, contacts) -> None:
-    made = settings(P, LIFEPO4, cells=4, capacity_mah=100_000, topology=topology)
+    made = settings(P, LIFEPO4, **PLAIN, topology=topology)
     assert (made.contactors, made.contacts) == (contactors, contacts)
     assert (made.common, made.own_fets) == (topology == "common", topology == "afe")
-    none = settings(P, LIFEPO4, cells=4, capacity_mah=100_000, topology=topology, contacts=frozenset())
+    none = settings(P, LIFEPO4, **PLAIN, topology=topology, contacts=frozenset())
     assert none.contacts == frozenset()
 
 
@@ -95,4 +96,4 @@ def test_a_heater_of_a_small_pack_has_half_the_power(cells, max_mw, allowed_mw) 
 def test_the_settings_of_a_pack_hold_its_heater_to_that(cells, allowed_mw) -> None:
     """S4."""
     parameters = make_parameters(cells=cells, heater_max_mw=200_000)
-    assert settings(parameters, LIFEPO4, cells=cells, capacity_mah=1).heater_max_mw == allowed_mw
+    assert settings(parameters, LIFEPO4, **{**PLAIN, "cells": cells}).heater_max_mw == allowed_mw

@@ -22,6 +22,7 @@ CURRENTS = {"charge_ocp_ma": 100_000, "discharge_ocp_ma": 150_000}
 PERIOD_MS, LONGEST_PERIOD_MS = 250, 1000
 LONG_MS, MARGIN_MS = 300_000, 60_000
 START_MS = 1_000_000
+FET_FOLLOWS_MS = 500
 
 
 def make_parameters(
@@ -41,7 +42,9 @@ def make_settings(
     **fittings: Any,
 ) -> Settings:
     """Give the settings of a small pack with a heater; `fittings` go to the core's own builder."""
-    given: dict[str, Any] = {"capacity_mah": 100_000, "heater_mohm": 24_000, "wired": WIRED, **fittings}
+    given: dict[str, Any] = {
+        "capacity_mah": 100_000, "heater_mohm": 24_000, "wired": WIRED, "fet_follows_ms": FET_FOLLOWS_MS, **fittings,
+    }  # fmt: skip
     made = make_parameters(chemistry, preset, cells, **(chosen or {}))
     return settings(made, CHEMISTRIES[chemistry], cells=cells, **given)
 
