@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from bmsd.afe import bq769x2_registers as reg
 from bmsd.afe.bq769x2_fets import drive_fets, forbid_fets, read_fets
-from bmsd.afe.bq769x2_fixed import ALARM_BITS, FACTS
+from bmsd.afe.bq769x2_fixed import ALARM_BITS
 from bmsd.afe.bq769x2_link import (
     command,
     enter_config_update,
@@ -78,8 +78,6 @@ def _is_in(image: dict[int, int], setting: MemorySetting) -> bool:
 
 class Bq769x2:
     """One chip of the family, set from AfeSettings; raises ValueError for settings it cannot do."""
-
-    facts = FACTS
 
     def __init__(self, settings: AfeSettings, variant: Variant = BQ76952) -> None:
         inputs = variant.used_inputs(settings.cells)

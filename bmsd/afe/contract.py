@@ -21,7 +21,7 @@ class NoNewScanError(AfeError):
 
 
 class ChipFacts(NamedTuple):
-    """What of a chip's own time and steps others reckon with."""
+    """What of a chip's own time and steps others reckon with; its row in `CHIPS` hands it out."""
 
     first_scan_ms: int
     """Until its first values after it was configured."""
@@ -41,8 +41,6 @@ class ChipFacts(NamedTuple):
 
 class FrontEnd(Protocol):
     """One front-end chip as procedures. Every one of them may raise AfeError and its subclasses."""
-
-    facts: ChipFacts
 
     def start(self) -> Procedure[None]:
         """Find the chip, forbid its switches, and bring the link into the wanted mode.

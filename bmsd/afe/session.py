@@ -8,7 +8,7 @@ What need not be known before the outputs are driven comes after them, in `check
 
 from __future__ import annotations
 
-from bmsd.afe.contract import FrontEnd, NoNewScanError, SettingsLostError
+from bmsd.afe.contract import ChipFacts, FrontEnd, NoNewScanError, SettingsLostError
 from bmsd.afe.transfers import BusCounter, Procedure
 from bmsd.core.types import AfeReport, AfeState, Measurement
 from bmsd.errors import AfeError, VerifyError, WrongChipError
@@ -29,10 +29,16 @@ class AfeSession:
     """One front end; run each `cycle` with the same counter the session was given."""
 
     def __init__(
-        self, driver: FrontEnd, counter: BusCounter, check_every: int = 21, patience: int = 8
+        self,
+        driver: FrontEnd,
+        facts: ChipFacts,
+        counter: BusCounter,
+        check_every: int = 21,
+        patience: int = 8,
     ) -> None:
         """Check the settings every `check_every` polls, start over after `patience` bad cycles."""
         self._driver = driver
+        self._facts = facts
         self._counter = counter
         self._check_every = check_every
         self._patience = patience
@@ -224,8 +230,7 @@ class AfeSession:
     def _miss_scan(self, now_ms: int, text: str) -> None:
         """Bear a poll that came before the next scan, but not a chip that stopped measuring (S7)."""
         age_ms = now_ms - self._fresh_ms
-        facts = self._driver.facts
-        if age_ms > (facts.resting_stale_ms if self._resting else facts.stale_ms):
+        if age_ms > (self._facts.resting_stale_ms if self._resting else self._facts.stale_ms):
             self._fail(f"{text}, for {age_ms} ms")
         else:
             self._detail = text

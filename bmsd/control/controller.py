@@ -170,8 +170,8 @@ class Controller:
         return fets_off and all(getattr(self.levels, name) is False for name in self.settings.wired)
 
     def _new_session(self) -> AfeSession:
-        driver = CHIPS[self._config.afe.chip].driver(self._programmed)
-        return AfeSession(driver, self._counter)
+        chip = CHIPS[self._config.afe.chip]
+        return AfeSession(chip.driver(self._programmed), chip.facts, self._counter)
 
     def _contacts(self) -> Levels:
         """Read the auxiliary contacts; the chip's own FETs read as its status register last told."""

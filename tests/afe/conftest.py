@@ -9,6 +9,7 @@ from typing import TypeVar
 import pytest
 
 from bmsd.afe.bq769x2 import Bq769x2
+from bmsd.afe.bq769x2_fixed import FACTS
 from bmsd.afe.session import AfeSession
 from bmsd.afe.transfers import BusCounter, Procedure, run
 from bmsd.core.types import AfeReport, AfeSettings, Measurement
@@ -52,7 +53,7 @@ class Bench:
 
     def __post_init__(self) -> None:
         self.driver = Bq769x2(self.settings)
-        self.session = AfeSession(self.driver, self.counter)
+        self.session = AfeSession(self.driver, FACTS, self.counter)
         self.sense()
 
     def transfer(self, address: int, out: bytes, read: int) -> bytes:

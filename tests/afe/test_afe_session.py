@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from bmsd.afe.bq769x2_fixed import FACTS
 from bmsd.afe.session import REFUSED_RETRY_MS, AfeSession
 from bmsd.core.types import AfeState, ChipFault
 from bmsd.sim.chips.bq769x2 import FAULTS, Bq769x2Chip
@@ -279,7 +280,7 @@ def test_a_fast_loop_bears_polls_between_two_scans(bench) -> None:
 
 def test_a_session_can_check_settings_at_every_poll(bench) -> None:
     """S6: how soon a changed setting is found is a choice."""
-    bench.session = AfeSession(bench.driver, bench.counter, check_every=1)
+    bench.session = AfeSession(bench.driver, FACTS, bench.counter, check_every=1)
     bench.until_ready()
     bench.chip.fault("config_flip", True)
     assert bench.cycle(contactors_open=False).measurement is not None, "looked at once the outputs are driven"
@@ -288,7 +289,7 @@ def test_a_session_can_check_settings_at_every_poll(bench) -> None:
 
 def test_settings_that_could_not_be_read_are_looked_at_before_a_measurement_counts(bench) -> None:
     """S2, S6: a check that did not succeed is unknown, not good."""
-    bench.session = AfeSession(bench.driver, bench.counter, check_every=1)
+    bench.session = AfeSession(bench.driver, FACTS, bench.counter, check_every=1)
     bench.until_ready()
     transfer, looks = bench.chip.transfer, []
 
@@ -309,7 +310,7 @@ def test_settings_that_could_not_be_read_are_looked_at_before_a_measurement_coun
 
 
 def test_one_look_that_failed_costs_no_measurement_when_the_next_succeeds(bench) -> None:
-    bench.session = AfeSession(bench.driver, bench.counter, check_every=1)
+    bench.session = AfeSession(bench.driver, FACTS, bench.counter, check_every=1)
     bench.until_ready()
     transfer = bench.chip.transfer
     bench.chip.transfer = lambda address, out, read: (
@@ -322,7 +323,7 @@ def test_one_look_that_failed_costs_no_measurement_when_the_next_succeeds(bench)
 
 def test_a_setting_changed_while_it_could_not_be_read_gives_no_measurement(bench) -> None:
     """S6: the look that is taken again stands before the measurement, not behind it."""
-    bench.session = AfeSession(bench.driver, bench.counter, check_every=1)
+    bench.session = AfeSession(bench.driver, FACTS, bench.counter, check_every=1)
     bench.until_ready()
     transfer = bench.chip.transfer
     bench.chip.transfer = lambda address, out, read: (
