@@ -50,7 +50,10 @@ class FrontEnd(Protocol):
         ...
 
     def configure(self) -> Procedure[None]:
-        """Write all settings, read them back and compare (S6). Contactors must be open."""
+        """Write all settings, read them back and compare (S6). Contactors must be open.
+
+        Raises VerifyError when the chip does not keep them; a driver that only measures always does.
+        """
         ...
 
     def observe(self) -> Procedure[bool]:

@@ -12,7 +12,6 @@ from bmsd.afe import bq769x2_registers as reg
 from bmsd.afe.bq769x2 import BQ76942, BQ76952, BQ769142, Bq769x2
 from bmsd.afe.bq769x2_fixed import FIXED
 from bmsd.afe.bq769x2_settings import blocks, data_memory, programmed
-from bmsd.afe.chips import CHIPS
 from bmsd.tables.parameters import BY_NAME
 
 SIXTEEN = tuple(range(16))
@@ -147,16 +146,6 @@ def test_thermistor_pins(settings) -> None:
 )
 def test_vcell_mode_names_the_inputs_in_use(settings, variant, cells, mode) -> None:
     assert by_address(settings, variant.used_inputs(cells))[0x9304] == mode
-
-
-@pytest.mark.parametrize("chip", CHIPS)
-def test_a_chip_takes_its_least_and_most_cells_and_no_others(settings, chip) -> None:
-    row = CHIPS[chip]
-    for cells in (row.min_cells, row.max_cells):
-        row.driver(replace(settings, cells=cells))
-    for cells in (row.min_cells - 1, row.max_cells + 1):
-        with pytest.raises(ValueError, match=f"{cells} cells"):
-            row.driver(replace(settings, cells=cells))
 
 
 def test_blocks_are_contiguous_bounded_and_complete(settings) -> None:
