@@ -24,7 +24,7 @@ class ChipFacts(NamedTuple):
     """What of a chip's own time and steps others reckon with; its row in `CHIPS` hands it out."""
 
     first_scan_ms: int
-    """Until its first values after it was configured."""
+    """How often its first values are looked for after it was configured; it may take several looks."""
     stale_ms: int
     """Without a new scan for longer it has stopped measuring."""
     resting_stale_ms: int
