@@ -20,8 +20,8 @@ CELL_MARGIN_MV = 100
 """Above over-voltage and below shutdown voltage: two of the chip's 50.6 mV steps less rounding."""
 CURRENT_MARGIN_PERMILLE = 1250
 """Above the second over-current level."""
-HEAT_MARGIN_DECIC = 50
-COLD_MARGIN_DECIC = 100
+HEAT_MARGIN_DECIK = 50
+COLD_MARGIN_DECIK = 100
 """Cold charging harms over minutes: a wider margin keeps the two layers from tripping together."""
 DELAY_MARGIN_MS = 1000
 HOST_WATCHDOG_S = 5
@@ -93,14 +93,14 @@ def afe_settings(config: Wired, p: Parameters) -> AfeSettings:
         discharge_over_delay_ms=facts.over_current_delay_ms,
         short_circuit_ma=p.short_circuit_ma,
         short_circuit_delay_us=p.short_circuit_delay_us,
-        charge_over_decic=HEAT_MARGIN_DECIC + (hottest if is_common else p.charge_otp_decic),
-        charge_under_decic=max((coldest if is_common else p.charge_utp_decic) - COLD_MARGIN_DECIC, -400),
-        discharge_over_decic=HEAT_MARGIN_DECIC + (hottest if is_common else p.discharge_otp_decic),
+        charge_over_decic=HEAT_MARGIN_DECIK + (hottest if is_common else p.charge_otp_decic),
+        charge_under_decic=max((coldest if is_common else p.charge_utp_decic) - COLD_MARGIN_DECIK, -400),
+        discharge_over_decic=HEAT_MARGIN_DECIK + (hottest if is_common else p.discharge_otp_decic),
         discharge_under_decic=max(
-            (coldest if is_common else p.discharge_utp_decic) - COLD_MARGIN_DECIC, -400
+            (coldest if is_common else p.discharge_utp_decic) - COLD_MARGIN_DECIK, -400
         ),
         host_watchdog_s=HOST_WATCHDOG_S,
-        switch_over_decic=p.switch_otp_decic + HEAT_MARGIN_DECIC,
+        switch_over_decic=p.switch_otp_decic + HEAT_MARGIN_DECIK,
         own_fets=config.topology == OWN_FETS,
     )
 

@@ -91,12 +91,12 @@ def watch(
     # Off time is given back only as fast as it was used: a heater that flaps is judged all the same.
     signed_ms = step_ms if on else -step_ms
     heated_ms, run_ms = max(state.heated_ms + signed_ms, 0), max(state.run_ms + signed_ms, 0)
-    reference = state.reference_decic if on or heated_ms else None
+    reference_decic = state.reference_decic if on or heated_ms else None
     if on and coldest_decic is not None:
-        if reference is None:
-            reference = coldest_decic
-        elif coldest_decic - reference >= wanted_rise_decik:
-            reference, heated_ms = coldest_decic, 0
+        if reference_decic is None:
+            reference_decic = coldest_decic
+        elif coldest_decic - reference_decic >= wanted_rise_decik:
+            reference_decic, heated_ms = coldest_decic, 0
     verdict = Verdict(
         no_warming=heated_ms >= within_ms,
         long_run=run_ms >= longest_run_ms,
@@ -108,7 +108,7 @@ def watch(
     return WatchState(
         last_ms=now_ms,
         heated_ms=heated_ms,
-        reference_decic=reference,
+        reference_decic=reference_decic,
         run_ms=run_ms,
         stuck_since_ms=stuck_since,
         measured=measured,

@@ -12,7 +12,7 @@ from bmsd.afe.transfers import BusCounter, run
 from bmsd.control.chip_protection import (
     CELL_MARGIN_MV,
     CURRENT_MARGIN_PERMILLE,
-    HEAT_MARGIN_DECIC,
+    HEAT_MARGIN_DECIK,
     afe_settings,
 )
 from bmsd.core.types import AfeState, ChipFault
@@ -173,4 +173,4 @@ def test_the_safety_document_shows_the_margins_in_force() -> None:
     assert f"`cell_ovp_v` + {CELL_MARGIN_MV} mV" in table
     assert f"`cell_shutdown_v` - {CELL_MARGIN_MV} mV" in table
     assert f"{CURRENT_MARGIN_PERMILLE // 10} % of the second level" in table
-    assert f"`switch_otp_c` + {HEAT_MARGIN_DECIC // 10} K" in table
+    assert f"`switch_otp_c` + {HEAT_MARGIN_DECIK // 10} K" in table
