@@ -9,6 +9,7 @@ What need not be known before the outputs are driven comes after them, in `check
 from __future__ import annotations
 
 from bmsd.afe.contract import ChipFacts, FrontEnd, NoNewScanError, SettingsLostError
+from bmsd.afe.session_states import STATES, Happened
 from bmsd.afe.transfers import BusCounter, Procedure
 from bmsd.core.types import AfeReport, AfeState, Measurement
 from bmsd.errors import AfeError, VerifyError, WrongChipError
@@ -181,17 +182,20 @@ class AfeSession:
             self._fresh_ms, self._bad_cycles = now_ms, 0
             return measurement
         if (yield from self._driver.observe()):
-            self._begin(now_ms)
-            self._detail = "the chip holds its settings and has not measured yet"
+            self._begin(now_ms, "the chip holds its settings and has not measured yet")
         else:
-            self._state = AfeState.WATCHING
+            self._go(Happened.UNSET, "the chip is found; it does not hold its settings")
             self._fresh_ms, self._bad_cycles = now_ms, 0
-            self._detail = "the chip is found; it does not hold its settings"
         return None
 
-    def _begin(self, now_ms: int) -> None:
+    def _go(self, happened: Happened, detail: str) -> None:
+        """Go to where what happened leads."""
+        self._state = STATES.follow(self._state, happened)
+        self._detail = detail
+
+    def _begin(self, now_ms: int, detail: str) -> None:
         """Begin to measure a chip that was proved to hold its settings."""
-        self._state = AfeState.READY
+        self._go(Happened.HOLDS, detail)
         self._fresh_ms = now_ms
         self._polls = self._unsigned = self._bad_cycles = 0
         self._resting = self._unreadable = False
@@ -202,20 +206,17 @@ class AfeSession:
         if not self._found:
             yield from self._driver.start()
             self._found = True
-            self._state = AfeState.CONFIGURING
-            self._detail = "the chip is found and will be configured"
+            self._go(Happened.FOUND, "the chip is found and will be configured")
             return
         self._found = False
         yield from self._driver.configure()
-        self._begin(now_ms)
-        self._detail = "the chip is configured and has not measured yet"
+        self._begin(now_ms, "the chip is configured and has not measured yet")
 
     def _lose(self, text: str) -> None:
         if self._state is AfeState.READY:
             self._resets += 1
         self._found = False
-        self._state = AfeState.CONFIGURING
-        self._detail = text
+        self._go(Happened.LOST, text)
 
     def _refuse(self, now_ms: int, text: str) -> None:
         """Refuse a chip for a while; in operation an unreadable check is only a bad cycle."""
@@ -223,9 +224,8 @@ class AfeSession:
             self._fail(text)
             return
         self._found = False
-        self._state = AfeState.REFUSED
         self._retry_ms = now_ms + REFUSED_RETRY_MS
-        self._detail = f"{text}; tried again every {REFUSED_RETRY_MS // 1000} s"
+        self._go(Happened.REFUSED, f"{text}; tried again every {REFUSED_RETRY_MS // 1000} s")
 
     def _miss_scan(self, now_ms: int, text: str) -> None:
         """Bear a poll that came before the next scan, but not a chip that stopped measuring (S7)."""
@@ -238,13 +238,13 @@ class AfeSession:
     def _fail(self, text: str) -> None:
         """Bear some bad cycles in a row while measuring; anything else starts over."""
         self._bad_cycles += 1
-        self._detail = text
         if self._state in {AfeState.READY, AfeState.WATCHING}:
             if self._bad_cycles < self._patience:
+                self._detail = text
                 return
-            self._detail = f"{text}; given up after {self._bad_cycles} cycles, starting over"
+            text = f"{text}; given up after {self._bad_cycles} cycles, starting over"
         self._found = False
-        self._state = AfeState.ABSENT
+        self._go(Happened.GIVEN_UP, text)
 
     def _explain(self, contactors_open: bool) -> str:
         """Say why there is no measurement."""

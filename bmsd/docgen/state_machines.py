@@ -7,9 +7,12 @@ from enum import Enum
 from itertools import groupby
 from typing import Any
 
+from bmsd.afe import session_states
 from bmsd.core import charging, contactors, sleep
 from bmsd.core.transitions import Machine, Transition
 from bmsd.docgen.markdown import page, table
+
+_CHIP = "How far the front-end chip is; only a ready one closes anything (S6)."
 
 MACHINES: tuple[tuple[str, str, str, Machine[Any, Any, Any]], ...] = (
     ("Charge", "bmsd/core/charging.py",
@@ -17,6 +20,7 @@ MACHINES: tuple[tuple[str, str, str, Machine[Any, Any, Any]], ...] = (
     ("Load side", "bmsd/core/contactors.py",
      "How the discharge contactor, or the one that both directions share, is closed behind a pre-charge.",
      contactors.LOAD_SIDE),
+    ("Front-end chip", "bmsd/afe/session_states.py", _CHIP, session_states.STATES),
     ("Sleep", "bmsd/core/sleep.py", "When a pack that nobody uses goes to low power, and what wakes it.", sleep.PHASES),
 )  # fmt: skip
 
@@ -28,14 +32,14 @@ def state_machines_page() -> str:
         " moves stays. A row that ends where it begins is a reason to wait."
     ]
     for title, file, text, machine in MACHINES:
-        rows = ((row.source.value, row.text, row.target.value) for row in machine.rows)
+        rows = ((_word(row.source), row.text, _word(row.target)) for row in machine.rows)
         parts += [
             f"## {title}",
             f"{text} [Source](../../{file}).",
             diagram(machine.rows),
             table(("From", "When", "To"), rows),
         ]
-    return page("State machines", "the tables of transitions in `bmsd/core`", *parts)
+    return page("State machines", "the tables of transitions in `bmsd/core` and `bmsd/afe`", *parts)
 
 
 def diagram(rows: Iterable[Transition[Any, Any, Any]]) -> str:
@@ -44,7 +48,7 @@ def diagram(rows: Iterable[Transition[Any, Any, Any]]) -> str:
     rows = tuple(rows)
     places = dict.fromkeys(place for row in rows for place in (row.source, row.target))
     lines += [
-        f'    state "{place.value}" as {_name(place)}' for place in places if _name(place) != place.value
+        f'    state "{_word(place)}" as {_name(place)}' for place in places if _name(place) != _word(place)
     ]
     moving = sorted(
         (_name(row.source), _name(row.target), row.text) for row in rows if row.source is not row.target
@@ -58,4 +62,8 @@ def diagram(rows: Iterable[Transition[Any, Any, Any]]) -> str:
 
 
 def _name(place: Enum) -> str:
-    return str(place.value).replace("-", "_").replace(" ", "_")
+    return _word(place).replace("-", "_").replace(" ", "_")
+
+
+def _word(place: Enum) -> str:
+    return place.value if isinstance(place.value, str) else place.name.lower()
