@@ -146,7 +146,7 @@ class Controller:
         self.state, self.out = step(self.settings, self.state, self.inputs)
         self._rest_chip(report, is_open)
         self._look()
-        # What was decided before a silence is too old to close anything: the next cycle begins anew.
+        # What was decided before a silence is too old to close anything: the next cycle begins again.
         self.levels = outputs.apply(self._board.lines, ALL_OFF if self._silent else self.out.commands)
         if self._fets is not None and not self._silent:
             self._run(self._fets.follow(self._session, self.out.commands))

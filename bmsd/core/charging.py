@@ -71,7 +71,7 @@ class ChargingInputs(NamedTuple):
 
 
 def begin(settings: Settings, counter: SocState | None, now_ms: int) -> Charging:
-    """Begin after a start; a pack that was full and has hardly been used since is not charged anew."""
+    """Begin after a start; a pack that was full and has hardly been used since is not charged again."""
     if counter is None or not counter.full:
         return Charging()
     return Charging(

@@ -75,7 +75,7 @@ def watch(
     state = _standstill(state, values, ma, capacity_mah, now_ms)
     found = _findings(state)
     if "current_implausible" in found or "current_reversed" in found:
-        # The alarm is latched: it keeps what this proved, and a reset begins anew.
+        # The alarm is latched: it keeps what this proved, and a reset begins again.
         state = state._replace(dead=0, wrong=0)
     return CrossChecked(state, found)
 

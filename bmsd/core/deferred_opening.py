@@ -53,7 +53,7 @@ def leaves_time(reason: Inhibit) -> bool:
     if reason.because is InhibitCause.ALARM:
         return bool(BY_NAME[reason.name].opening_ms)
     # A sleeping pack carries no current: where only one direction sleeps, the common contactor stays closed. What
-    # nobody asked for yet, and what an override no longer lifts, is told zero like any other wish or alarm beside it.
+    # nobody asked for yet, and what an override no longer lifts, is told zero as for any other request or alarm.
     return reason.because in {
         InhibitCause.OPERATOR,
         InhibitCause.ASLEEP,

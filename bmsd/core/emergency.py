@@ -68,7 +68,7 @@ def asked(
         word = "on" if request.on else "off"
         if bool(request.on) is (override is not None):
             if override is not None:
-                # Asked anew after a last limit: one that is still passed ends it again in this cycle.
+                # Asked again after a last limit: one that is still passed ends it again in this cycle.
                 override = replace(override, spent=Block.NONE)
             events.append(Event(at_ms=now_ms, kind="request", name=request.name, state=word, who=request.who))
             continue
@@ -118,7 +118,7 @@ def passed(override: Override | None) -> Block:
 
 
 def announced(events: tuple[Event, ...], override: Override | None) -> tuple[Event, ...]:
-    """Let an alarm that rises say what of it is lifted, so that nobody is told of a block that is none."""
+    """Let an alarm that rises say what of it is lifted, so that no block is reported that is none."""
     reaches = lifts(override)
     return tuple(
         replace(event, lifted=tuple((reaches & BY_NAME[event.name].overridable).names))

@@ -78,11 +78,11 @@ class Evaluation(NamedTuple):
 
 def evaluate(settings: Settings, state: State, inputs: Inputs) -> Evaluation:
     """Believe the values, run the alarms, count the charge."""
-    wish, now_ms = operator_requests.take(state, inputs), inputs.now_ms
-    precharge, before, short = _anew(state, wish.resets)
-    overload = overloads.reset(state.overloads, wish.resets)
+    asked, now_ms = operator_requests.take(state, inputs), inputs.now_ms
+    precharge, before, short = _reset(state, asked.resets)
+    overload = overloads.reset(state.overloads, asked.resets)
     values, held = _believe(settings, state, inputs)
-    override = emergency.reach(settings, wish.override, values)
+    override = emergency.reach(settings, asked.override, values)
     watch, verdict = _watch_heater(settings, state, before, values, inputs)
     known, confirmed = trips.explained(settings, state, values, inputs.afe)
     of_outputs = _outputs(settings, state, inputs, precharge, known)
@@ -109,12 +109,12 @@ def evaluate(settings: Settings, state: State, inputs: Inputs) -> Evaluation:
     }
     pauses = overloads.pauses(settings.table, overload)
     states, raised = alarms.advance(
-        settings.table, state.alarms, values, findings, wish.resets, now_ms, confirmed, pauses
+        settings.table, state.alarms, values, findings, asked.resets, now_ms, confirmed, pauses
     )
     active = alarms.active(states)
     counted, anchored = _count(settings, state, values, now_ms)
     return Evaluation(
-        consent=wish.consent,
+        consent=asked.consent,
         values=values,
         held=held,
         watch=watch,
@@ -126,15 +126,15 @@ def evaluate(settings: Settings, state: State, inputs: Inputs) -> Evaluation:
         outputs_good=not of_outputs,
         suspects=suspects,
         load_side=load_side,
-        events=wish.events + emergency.announced(raised, override) + anchored,
+        events=asked.events + emergency.announced(raised, override) + anchored,
         cross_check=seen.state,
         joints=joint,
         loose=wires,
         shorts=short_circuits.count(short, raised, now_ms),
         overloads=overloads.count(overload, state.alarms, raised, p.over_current_releases_per_hour, now_ms),
         override=override,
-        ordered=wish.ordered,
-        asked_for=wish.asked_for,
+        ordered=asked.ordered,
+        asked_for=asked.asked_for,
     )
 
 
@@ -182,8 +182,8 @@ def _outputs(
     )
 
 
-def _anew(state: State, resets: frozenset[str]) -> tuple[PrechargeState, WatchState, Shorts]:
-    """Let what an operator resets begin anew: tries of the pre-charge, the heater's watch, counted shorts."""
+def _reset(state: State, resets: frozenset[str]) -> tuple[PrechargeState, WatchState, Shorts]:
+    """Let what an operator resets begin again: tries of the pre-charge, the heater's watch, counted shorts."""
     precharge, watch, short = state.precharge, state.watch, state.shorts
     if "precharge_failed" in resets:
         precharge = replace(precharge, tries=0)
@@ -206,7 +206,7 @@ def _flow(settings: Settings, state: State, values: Values, now_ms: int) -> dict
 
 
 def restart_counts(state: State, evaluation: Evaluation, now_ms: int) -> tuple[State, Evaluation]:
-    """Count the operations of the contactors anew when an emergency override begins (S10, S12)."""
+    """Count the operations of the contactors from zero when an emergency override begins (S10, S12)."""
     override = evaluation.override
     if override is None or override.began_ms != now_ms:
         return state, evaluation

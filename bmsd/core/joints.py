@@ -33,7 +33,7 @@ class JointState(NamedTuple):
 def watch(
     state: JointState, physics: CrossCheckState, cells: Cells, step_mv: int
 ) -> tuple[JointState, dict[str, Finding]]:
-    """Look for a clean step of voltage and current in the middle of the window; an unknown cell begins it anew (S2)."""
+    """Look for a clean step of voltage and current in the middle of the window; an unknown cell restarts it (S2)."""
     if not physics.recent or None in cells or (state.recent and len(state.recent[-1]) != len(cells)):
         return JointState((), state.odd), _findings(state)
     recent, odd = (*state.recent[1 - 2 * WINDOW :], cells), state.odd

@@ -43,7 +43,7 @@ class Limits:
     discharge_ma: int
     discharge_mv: int
     charge_capability_ma: int
-    """What the pack may be charged with where it asks for less, as it does at rest: nobody is held to a wish."""
+    """What the pack may be charged with where it asks for less, as it does at rest."""
     charge_reason: str = NOTHING
     """What holds the current below the largest one."""
     discharge_reason: str = NOTHING

@@ -17,11 +17,11 @@ from bmsd.core.switching import SwitchState
 
 NAME = "load_side_live"
 LEAST_PERMILLE = 500
-"""Below half of the pack a load side is not told of: a resistor in the way holds it higher unless a load runs."""
+"""Below half of the pack a load side is not reported: a resistor in the way holds it higher unless a load runs."""
 MOST_PERMILLE = 1020
 """Above this something else holds it: nothing that hangs on the pack alone stands above it, readings apart."""
 FALL_PERMILLE = 20
-"""A load side that fell by so much runs down, and its time begins anew."""
+"""A load side that fell by so much runs down, and its time begins again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,7 @@ def take(state: State, inputs: Inputs) -> OperatorRequests:
                 consent, remote_off=consent.remote_off & ~off if request.on else consent.remote_off | off
             )
         elif request.kind == FACTORY:
-            # Nobody who forbade something shall see it close by a reset: each direction is asked for anew.
+            # Nobody who forbade something shall see it close by a reset: each direction is asked for again.
             consent, asked_for = Consent(), Block.NONE
     resets = frozenset(r.name for r in inputs.requests if r.kind == "reset")
     events = tuple(_recorded(r, inputs.now_ms) for r in inputs.requests if r.kind != emergency.KIND)
@@ -52,7 +52,7 @@ def take(state: State, inputs: Inputs) -> OperatorRequests:
 
 
 def _switched(consent: Consent, request: Request) -> Consent:
-    """Do what the operator says here; his yes also ends what was switched off from afar."""
+    """Do what the operator says here; his yes also ends what was switched off remotely."""
     off = SWITCHES[request.name] if request.on else Block.NONE
     return replace(consent, remote_off=consent.remote_off & ~off, **{request.name: bool(request.on)})
 

@@ -1,7 +1,7 @@
 """What is left of a state when everything was switched off from outside, because the core had been silent (S13).
 
 The chip's watchdog may have opened what the core had closed, so nothing that was proved before counts any more: a
-start begins, with its good cycles and its pre-charge. Alarms, charge and wishes stay.
+start begins, with its good cycles and its pre-charge. Alarms, charge and operator requests stay.
 """
 
 from __future__ import annotations

@@ -34,16 +34,16 @@ from bmsd.tables.alarms import BOTH, Block
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """What the operator lets the pack do, and what was taken back from afar."""
+    """What the operator lets the pack do, and what was taken back remotely."""
 
     charge: bool = True
     discharge: bool = True
     balance: bool = True
     remote_off: Block = Block.NONE
-    """Switched off from afar; only that is given back from there (S14)."""
+    """Switched off remotely; only that is given back remotely (S14)."""
 
     def gives(self, block: Block) -> bool:
-        """Tell whether nobody took one thing back, here or from afar."""
+        """Tell whether nobody took one thing back, here or remotely."""
         here = {Block.CHARGE: self.charge, Block.DISCHARGE: self.discharge, Block.BALANCE: self.balance}
         return here[block] and not self.remote_off & block
 

@@ -121,7 +121,7 @@ class Request:
     """What an operator asks of the core; it can only narrow what the rules allow, the override apart (S10, S14)."""
 
     kind: str
-    """`switch` (name charge, discharge or balance; on), `remote` (the same from afar, which narrows further), `reset`
+    """`switch` (name charge, discharge or balance; on), `remote` (the same remotely, which narrows further), `reset`
     (name of an alarm), `wake`, `emergency` (on), `charge` (name force or full; on) or `factory`."""
     name: str
     on: bool | None = None

@@ -25,7 +25,7 @@ _MCL_CURRENT, _MCL_FUTURE, _MCL_ONFAULT = 1, 2, 4
 PAUSES_MS = (0, 1000, 10_000, 60_000, 600_000)
 """Before a guard is started again: at once the first time, later and later when it keeps ending."""
 HEALTHY_MS = 3_600_000
-"""A guard that lasts so long begins the pauses anew."""
+"""A guard that lasts so long begins the pauses again."""
 STARTING_MS = 10_000
 DEAF_MS = 10_000
 """So long may beats lie unread, and a new guard take until it reads the first one; then it is taken for hung."""
@@ -34,7 +34,7 @@ DEAF_MS = 10_000
 class Guard:
     """A small process that switches off when this one dies or hangs (S5), and is looked after in return.
 
-    Looking costs two system calls. Starting anew is a fork of an interpreter whose file is in memory already, as it is
+    Looking costs two system calls. Starting again is a fork of an interpreter whose file is in memory already, as it is
     ours; what the new process then loads from the disk is its own time and not the core's (S9).
     """
 

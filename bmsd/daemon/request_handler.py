@@ -47,7 +47,7 @@ Bench = Callable[[dict[str, Any]], dict[str, Any]]
 class RequestHandler:
     """Where requests arrive. `parameters` are in force; `changed` are those changed at run time.
 
-    `remote` are those narrowed from afar; they stand before the others until somebody here says otherwise.
+    `remote` are those narrowed remotely; they stand before the others until somebody here says otherwise.
     """
 
     def __init__(
@@ -157,7 +157,7 @@ class RequestHandler:
         return self._use({**self.changed, **values}, self._without(values), who, now_ms)
 
     def _set_from_afar(self, values: Mapping[str, int], who: str, now_ms: int) -> dict[str, Any]:
-        """Narrow what was set here, or withdraw what was narrowed from afar before (S14)."""
+        """Narrow what was set here, or withdraw what was narrowed remotely before (S14)."""
         found = remote.problems(values, self._here)
         if found:
             raise ParameterError(found)
@@ -166,7 +166,7 @@ class RequestHandler:
         return self._use(self.changed, narrower, who, now_ms)
 
     def _without(self, names: Iterable[str]) -> dict[str, int]:
-        """Give what was narrowed from afar, but for what is now said here."""
+        """Give what was narrowed remotely, but for what is now said here."""
         return {name: value for name, value in self.remote.items() if name not in set(names)}
 
     def _unlock(self, request: Mapping[str, Any], who: str, now_ms: int) -> dict[str, Any]:
@@ -268,7 +268,7 @@ def who_asks(asked: PendingRequest) -> str:
     if not isinstance(where, str) or not _PLACE.fullmatch(where):
         raise PeerError('"remote" must name the wire in a few plain words')
     if asked.request["do"] not in REMOTE_KNOWN:
-        raise PeerError(f"from afar only these are taken: {', '.join(REMOTE_KNOWN)}")
+        raise PeerError(f"remotely only these are taken: {', '.join(REMOTE_KNOWN)}")
     return f"{where} ({asked.who})"
 
 

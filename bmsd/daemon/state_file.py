@@ -42,11 +42,11 @@ class Stored:
     worn: Mapping[str, ContactorLife] = field(default_factory=dict)
     """What contactors and relays have done, by name."""
     asked_for: Block = BOTH
-    """Directions that need no word of an operator to close: a factory reset asks for each anew, over restarts too."""
+    """Directions that need no word of an operator to close: a factory reset asks for each again, over restarts too."""
     boot: str = ""
     """The boot whose clock the times in `worn` belong to."""
     remote: Mapping[str, int] = field(default_factory=dict)
-    """Parameter changes from afar, which stand before the ones made here."""
+    """Parameters changed remotely, which stand before the ones made here."""
     heat: Proof = Proof()
     """How long the heater ran, and whether it warmed the pack."""
 

@@ -1,7 +1,7 @@
 """The real I2C bus: the only user of smbus2, and of it only `i2c_rdwr`.
 
 The adapter's own time-out is set short, because this is the one call of the control loop that blocks.
-After a failure the bus is opened anew. Errors stay OSError; what they mean is said in bmsd.afe.transfers.
+After a failure the bus is opened again. Errors stay OSError; what they mean is said in bmsd.afe.transfers.
 """
 
 from __future__ import annotations

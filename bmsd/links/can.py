@@ -32,7 +32,7 @@ SHORTEST_PAUSE_S = 0.02
 MOST_RECEIVED = 200
 """Frames taken per tick, so that a flooded bus cannot keep us from sending."""
 STEADY_MS = 5000
-"""A bus is back when it has worked for this long: one that fails at once again is not, and is not told of again."""
+"""A bus is back when it has worked for this long: one that fails at once again is not, and is not reported again."""
 _CURRENTS = ("charge_limit_ma", "discharge_limit_ma")
 DEAF_MS = 30_000
 """An adapter that says nothing for so long, while we only listen, is opened again: it may have lost its other end."""
@@ -206,7 +206,7 @@ class InverterState:
             self._queue.back()
 
     def _note_full(self, now_ms: int) -> None:
-        """Note a set that was dropped; the second within a time is told of: one alone is a busy moment."""
+        """Note a set that was dropped; the second within a time is reported: one alone is a busy moment."""
         if self._is_stuck(now_ms):
             self._queue.since(
                 "the queue is full, as when nobody acknowledges: is the inverter on? Else look for wiring, termination"

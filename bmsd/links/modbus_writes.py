@@ -48,7 +48,7 @@ Ask = Callable[[Path, Mapping[str, Any], float], dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class RemoteWrite:
     """What a write asks of the core: one set of parameters, or some switches, those to be switched off first."""
 
     requests: tuple[dict[str, Any], ...]
@@ -137,18 +137,18 @@ class Writes:
             return
         if not self._lock.open_ms(now_ms):
             raise _NotTakenError(Why.LOCKED)
-        wish = wish_of(order)
+        write = remote_write(order)
         if self._lock.too_many(now_ms):
             raise _NotTakenError(Why.TOO_MANY)
-        for wanted in wish.requests:
+        for wanted in write.requests:
             self._asked({**wanted, "remote": who})
-        self._see(wish)
-        self._link.say(NOTICE, f"write by {who}: {wish.text}")
+        self._see(write)
+        self._link.say(NOTICE, f"write by {who}: {write.text}")
 
-    def _see(self, wish: Wish) -> None:
+    def _see(self, write: RemoteWrite) -> None:
         """Wait until a master that reads back sees it: the core answers a moment before it publishes."""
         until_ms = monotonic_ms() + SEEN_MS
-        while monotonic_ms() < until_ms and not all(self._is_seen(wanted) for wanted in wish.requests):
+        while monotonic_ms() < until_ms and not all(self._is_seen(wanted) for wanted in write.requests):
             time.sleep(0.005)
 
     def _is_seen(self, wanted: Mapping[str, Any]) -> bool:
@@ -178,7 +178,7 @@ class Writes:
             raise _NotTakenError(Why.REFUSED, str(error)) from None
 
 
-def wish_of(order: RegisterAccess) -> Wish:
+def remote_write(order: RegisterAccess) -> RemoteWrite:
     """Say what a write asks of the core. _NotTakenError: nothing that there is."""
     if registers.is_parameters(order.address, order.count):
         return _parameters(order)
@@ -189,13 +189,13 @@ def wish_of(order: RegisterAccess) -> Wish:
     if any(value not in (0, 1) for value in order.values):
         raise _NotTakenError(Why.VALUE, "a switch is 0 or 1")
     wanted = sorted(zip(order.values, names, strict=True), key=lambda pair: pair[0])
-    return Wish(
+    return RemoteWrite(
         tuple({"do": "switch", "name": name, "on": bool(value)} for value, name in wanted),
         ", ".join(f"{name} {'on' if value else 'off'}" for value, name in wanted),
     )
 
 
-def _parameters(order: RegisterAccess) -> Wish:
+def _parameters(order: RegisterAccess) -> RemoteWrite:
     place = order.address - registers.PARAMETERS_AT
     if place % S32.words or order.count % S32.words:
         raise _NotTakenError(Why.ADDRESS, "half a parameter: each is two registers, written together")
@@ -211,9 +211,9 @@ def _parameters(order: RegisterAccess) -> Wish:
             raise _NotTakenError(Why.ADDRESS)
         values[name] = value
     if not values:
-        return Wish((), "nothing")
+        return RemoteWrite((), "nothing")
     text = ", ".join(f"{name} {value}" for name, value in values.items())
-    return Wish(({"do": "set", "values": values},), text)
+    return RemoteWrite(({"do": "set", "values": values},), text)
 
 
 _AS_IT_IS = -0x8000_0000

@@ -1,4 +1,4 @@
-"""Switches from afar: off always, on only what was switched off from there (S14)."""
+"""Remote switches: off always, on only what was switched off remotely (S14)."""
 
 from __future__ import annotations
 

@@ -137,7 +137,7 @@ def test_nothing_else_is_taken_from_afar(handler, do, words) -> None:
     """S14, S10."""
     answer = ask(handler, do, remote=WIRE, **words)
     assert isinstance(answer, dict)
-    assert answer == {"ok": False, "error": "from afar only these are taken: switch, set"}
+    assert answer == {"ok": False, "error": "remotely only these are taken: switch, set"}
 
 
 @pytest.mark.parametrize("place", [None, "", 7, True, "x" * 61, "two\nlines", "\x1b[31m", ["modbus"]])
