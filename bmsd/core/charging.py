@@ -79,7 +79,7 @@ def begin(settings: Settings, counter: SocState | None, now_ms: int) -> Charging
     )
 
 
-class _At(NamedTuple):
+class _ChargeAt(NamedTuple):
     """What a phase is left for."""
 
     settings: Settings
@@ -89,28 +89,28 @@ class _At(NamedTuple):
     """How long the lowest cell has been below the recharge voltage."""
 
 
-def _is_over(at: _At) -> bool:
+def _is_over(at: _ChargeAt) -> bool:
     p, counter = at.settings.parameters, at.seen.counter
     is_full = counter is not None and counter.full
     return (is_full and at.absorbed_ms >= p.absorption_least_ms) or at.absorbed_ms >= p.absorption_most_ms
 
 
-def _floats(at: _At) -> bool:
+def _floats(at: _ChargeAt) -> bool:
     return bool(at.settings.parameters.float_charge)
 
 
-def _is_near(at: _At) -> bool:
+def _is_near(at: _ChargeAt) -> bool:
     """Tell whether the highest cell is near its charge voltage; one that is unknown tells nothing (S2)."""
     high = at.seen.values.cell_max
     return high.complete and high.value is not None and high.value >= at.settings.parameters.soc_full_mv
 
 
-def _is_far(at: _At) -> bool:
+def _is_far(at: _ChargeAt) -> bool:
     high, far_mv = at.seen.values.cell_max, at.settings.parameters.soc_full_mv - soc.HELD_MV
     return high.complete and high.value is not None and high.value < far_mv
 
 
-def _begins_again(at: _At) -> bool:
+def _begins_again(at: _ChargeAt) -> bool:
     counter = at.seen.counter
     counted = None if counter is None else soc.permille(at.settings, counter)
     used = counted is not None and counted < at.settings.parameters.recharge_permille
@@ -120,7 +120,7 @@ def _begins_again(at: _At) -> bool:
 _OVER = "full and absorbed for `absorption_least_s`, or absorbed for `absorption_most_s`"
 _AGAIN = "used down to `recharge_percent`, a cell below the recharge voltage for a minute, or asked for"
 
-PHASES = PlainMachine[Phase, _At](
+PHASES = PlainMachine[Phase, _ChargeAt](
     (Phase.BULK, lambda at: _is_over(at) and _floats(at), f"{_OVER}; `float_charge`", Phase.FLOAT),
     (Phase.BULK, _is_over, _OVER, Phase.REST),
     (Phase.BULK, _is_near, "highest cell at `soc_full_v`", Phase.ABSORPTION),
@@ -138,7 +138,7 @@ def advance(settings: Settings, state: Charging, seen: ChargingInputs, told_mv: 
     """Move on to the phase of this cycle; `told_mv` is the charge voltage told last."""
     if state.phase in OVER:
         return _rest(settings, state, seen, now_ms)
-    at = _At(settings, seen, state.absorbed_ms, 0)
+    at = _ChargeAt(settings, seen, state.absorbed_ms, 0)
     if state.phase is Phase.ABSORPTION and seen.closed and not _is_far(at):
         at = at._replace(absorbed_ms=at.absorbed_ms + min(now_ms - state.last_ms, soc.LONGEST_STEP_MS))
     phase = PHASES.follow(state.phase, at)
@@ -155,7 +155,7 @@ def _rest(settings: Settings, state: Charging, seen: ChargingInputs, now_ms: int
     elif low.complete:
         low_since_ms = None
     low_ms = 0 if low_since_ms is None else now_ms - low_since_ms
-    phase = PHASES.follow(state.phase, _At(settings, seen, 0, low_ms))
+    phase = PHASES.follow(state.phase, _ChargeAt(settings, seen, 0, low_ms))
     if phase is Phase.BULK:
         return Charging()
     state = replace(state, phase=phase, low_since_ms=low_since_ms)

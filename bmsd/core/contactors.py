@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from bmsd.core.settings import Settings
 from bmsd.core.switching import SwitchPace, SwitchState, turn, waits
-from bmsd.core.transitions import Machine
+from bmsd.core.transitions import StateMachine
 from bmsd.core.types import Inhibit, InhibitCause
 from bmsd.tables.parameters import Parameters
 
@@ -62,7 +62,7 @@ Moved = tuple[SwitchState, PrechargeState, Inhibit | None]
 """Contactor and pre-charge after a cycle, and what a wanted closing waits for."""
 
 
-class _At(NamedTuple):
+class _LoadSideAt(NamedTuple):
     """What the load side is moved from in one cycle."""
 
     settings: Settings
@@ -96,7 +96,7 @@ def load_side(
     now_ms: int,
 ) -> Moved:
     """Close the discharge contactor behind a pre-charge, or open both."""
-    at = _At(settings, state, precharge, wanted, pack_mv, load_mv, now_ms)
+    at = _LoadSideAt(settings, state, precharge, wanted, pack_mv, load_mv, now_ms)
     row = LOAD_SIDE.find(place(state, precharge), at)
     return (state, precharge, None) if row is None else row.act(at)
 
@@ -110,7 +110,7 @@ def _rest(p: Parameters) -> SwitchPace:
     return SwitchPace(p.precharge_rest_ms, p.contactor_operations_per_hour)
 
 
-def _relay(at: _At, on: bool) -> PrechargeState:
+def _relay(at: _LoadSideAt, on: bool) -> PrechargeState:
     relay, _ = turn(at.precharge.relay, on, _rest(at.p), at.now_ms)
     return replace(at.precharge, relay=relay)
 
@@ -123,30 +123,30 @@ def stands_too_far(p: Parameters, precharge: PrechargeState) -> bool:
 # --- What leads on ----------------------------------------------------------------------------------------------
 
 
-def _is_unwanted(at: _At) -> bool:
+def _is_unwanted(at: _LoadSideAt) -> bool:
     return not at.wanted
 
 
-def _must_rest(at: _At) -> bool:
+def _must_rest(at: _LoadSideAt) -> bool:
     return waits(at.state, _pace(at.p), at.now_ms) is not None
 
 
-def _resistor_rests(at: _At) -> bool:
+def _resistor_rests(at: _LoadSideAt) -> bool:
     return waits(at.precharge.relay, _rest(at.p), at.now_ms) is not None
 
 
-def _has_no_precharge(at: _At) -> bool:
+def _has_no_precharge(at: _LoadSideAt) -> bool:
     return not at.settings.precharge
 
 
-def _is_up(at: _At) -> bool:
+def _is_up(at: _LoadSideAt) -> bool:
     """Compare the load side with the pack; unknown proves nothing."""
     if at.pack_mv is None or at.load_mv is None or _is_high(at):
         return False
     return at.load_mv * 1000 >= at.pack_mv * at.p.precharge_permille
 
 
-def _is_high(at: _At) -> bool:
+def _is_high(at: _LoadSideAt) -> bool:
     """Tell whether the load side is as far above the pack as it must not be below; unknown shows nothing.
 
     What is between them flows when they are joined, either way. Behind a FET, its body diode joins them before.
@@ -159,7 +159,7 @@ def _is_high(at: _At) -> bool:
     return (at.load_mv - at.pack_mv) * 1000 > bound
 
 
-def _is_held(at: _At) -> bool:
+def _is_held(at: _LoadSideAt) -> bool:
     """Tell whether a source holds the load side above the pack (S15).
 
     Capacitors alone come down through the resistor, and an inverter that obeys when it is told so. What still stands
@@ -169,34 +169,34 @@ def _is_held(at: _At) -> bool:
     return at.precharge.held >= at.p.precharge_tries and _is_high(at)
 
 
-def _is_held_too_far(at: _At) -> bool:
+def _is_held_too_far(at: _LoadSideAt) -> bool:
     return _is_held(at) and (stands_too_far(at.p, at.precharge) or _is_too_far(at))
 
 
-def _is_too_far(at: _At) -> bool:
+def _is_too_far(at: _LoadSideAt) -> bool:
     if at.pack_mv is None or at.load_mv is None:
         return True
     return (at.load_mv - at.pack_mv) * 1000 > at.pack_mv * HELD_PERMILLE
 
 
-def _stayed_high(at: _At) -> bool:
+def _stayed_high(at: _LoadSideAt) -> bool:
     return _is_high(at) and at.now_ms >= _end_ms(at)
 
 
-def _took_too_long(at: _At) -> bool:
+def _took_too_long(at: _LoadSideAt) -> bool:
     return not _is_high(at) and at.now_ms >= _end_ms(at)
 
 
-def _has_settled(at: _At) -> bool:
+def _has_settled(at: _LoadSideAt) -> bool:
     changed_ms = at.state.changed_ms
     return changed_ms is None or at.now_ms - changed_ms >= at.p.contactor_settle_ms
 
 
-def _always(_at: _At) -> bool:
+def _always(_at: _LoadSideAt) -> bool:
     return True
 
 
-def _end_ms(at: _At) -> int:
+def _end_ms(at: _LoadSideAt) -> int:
     """Give when the attempt that runs is over: onto a short sooner; unknown shows none."""
     longest_ms = at.p.precharge_timeout_ms
     if (
@@ -212,44 +212,44 @@ def _end_ms(at: _At) -> int:
 # --- What it brings with it -------------------------------------------------------------------------------------
 
 
-def _open(at: _At) -> Moved:
+def _open(at: _LoadSideAt) -> Moved:
     state, _ = drive(at.p, at.state, False, at.now_ms)
     return state, replace(_relay(at, False), held=0), None
 
 
-def _rest_contactor(at: _At) -> Moved:
+def _rest_contactor(at: _LoadSideAt) -> Moved:
     return at.state, _relay(at, False), waits(at.state, _pace(at.p), at.now_ms)
 
 
-def _rest_resistor(at: _At) -> Moved:
+def _rest_resistor(at: _LoadSideAt) -> Moved:
     reason = waits(at.precharge.relay, _rest(at.p), at.now_ms)
     return at.state, at.precharge, replace(reason, name=_name(at)) if reason else None
 
 
-def _hold_off(at: _At) -> Moved:
+def _hold_off(at: _LoadSideAt) -> Moved:
     """Wait without the resistor."""
     held = at.p.precharge_tries + 1 if _is_too_far(at) else 0
     return at.state, replace(_relay(at, False), held=held), Inhibit(InhibitCause.PRECHARGE, HIGH)
 
 
-def _begin(at: _At) -> Moved:
+def _begin(at: _LoadSideAt) -> Moved:
     return at.state, _relay(at, True), Inhibit(InhibitCause.PRECHARGE, _name(at))
 
 
-def _go_on(at: _At) -> Moved:
+def _go_on(at: _LoadSideAt) -> Moved:
     return at.state, at.precharge, Inhibit(InhibitCause.PRECHARGE, _name(at), until_ms=_end_ms(at))
 
 
-def _fail(at: _At) -> Moved:
+def _fail(at: _LoadSideAt) -> Moved:
     return _end(at, replace(at.precharge, tries=at.precharge.tries + 1, held=0))
 
 
-def _give_way(at: _At) -> Moved:
+def _give_way(at: _LoadSideAt) -> Moved:
     """End an attempt whose load side did not come down: no failure of the pre-charge."""
     return _end(at, replace(at.precharge, tries=0, held=min(at.precharge.held + 1, at.p.precharge_tries)))
 
 
-def _end(at: _At, precharge: PrechargeState) -> Moved:
+def _end(at: _LoadSideAt, precharge: PrechargeState) -> Moved:
     relay, _ = turn(precharge.relay, False, _rest(at.p), at.now_ms)
     until_ms = at.now_ms + at.p.precharge_rest_ms
     return (
@@ -259,26 +259,26 @@ def _end(at: _At, precharge: PrechargeState) -> Moved:
     )
 
 
-def _close(at: _At) -> Moved:
+def _close(at: _LoadSideAt) -> Moved:
     """Close with the relay as it is: it bridges the contactor until that has arrived."""
     state, _ = drive(at.p, at.state, True, at.now_ms)
     return state, replace(at.precharge, tries=0, held=0), None
 
 
-def _close_without_resistor(at: _At) -> Moved:
+def _close_without_resistor(at: _LoadSideAt) -> Moved:
     state, _ = drive(at.p, at.state, True, at.now_ms)
     return state, replace(_relay(at, False), tries=0, held=0), None
 
 
-def _drop_relay(at: _At) -> Moved:
+def _drop_relay(at: _LoadSideAt) -> Moved:
     return at.state, _relay(at, False), None
 
 
-def _name(at: _At) -> str:
+def _name(at: _LoadSideAt) -> str:
     return HIGH if _is_high(at) else ""
 
 
-LOAD_SIDE = Machine[LoadSide, _At, Callable[[_At], Moved]](
+LOAD_SIDE = StateMachine[LoadSide, _LoadSideAt, Callable[[_LoadSideAt], Moved]](
     (LoadSide.OPEN, _is_unwanted, "not allowed", LoadSide.OPEN, _open),
     (LoadSide.OPEN, _must_rest, "contactor rests (S12)", LoadSide.OPEN, _rest_contactor),
     (LoadSide.OPEN, _has_no_precharge, "no pre-charge fitted", LoadSide.CLOSED, _close),

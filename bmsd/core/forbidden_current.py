@@ -10,7 +10,7 @@ from bmsd.core import alarms, heater, undetected_charge
 from bmsd.core.alarms import Finding
 from bmsd.core.plausible import Values
 from bmsd.core.settings import Settings
-from bmsd.core.state import NOTHING_REFUSED, Refusal, Refusals, State
+from bmsd.core.state import NOTHING_REFUSED, RefusedDirection, RefusedDirections, State
 from bmsd.core.switching import HOUR_MS, SwitchState
 from bmsd.core.types import Event
 from bmsd.tables.alarms import Block
@@ -61,7 +61,7 @@ def patient(settings: Settings, state: State, found: dict[str, Finding], now_ms:
     return found
 
 
-def _in_its_time(settings: Settings, refusal: Refusal, finding: Finding, now_ms: int) -> Finding:
+def _in_its_time(settings: Settings, refusal: RefusedDirection, finding: Finding, now_ms: int) -> Finding:
     """Say nothing of a current that an inverter may not have taken back yet; know one again that went on before."""
     if refusal.since_ms is None:
         return finding
@@ -72,7 +72,7 @@ def _in_its_time(settings: Settings, refusal: Refusal, finding: Finding, now_ms:
     return finding._replace(at_once=again)
 
 
-def _pauses(settings: Settings, refusal: Refusal, now_ms: int) -> bool:
+def _pauses(settings: Settings, refusal: RefusedDirection, now_ms: int) -> bool:
     """Tell whether the pause is still longer than the release time that follows."""
     release_ms = settings.parameters.forbidden_flow_release_ms
     pause_ms = min(release_ms << max(refusal.openings - 1, 0), max(release_ms, LONGEST_PAUSE_MS))
@@ -86,14 +86,14 @@ def remember(
     main: SwitchState,
     events: tuple[Event, ...],
     now_ms: int,
-) -> Refusals:
+) -> RefusedDirections:
     """Take what this cycle refused and what it opened for; an hour of being closed forgets all openings."""
     before = state.refusals
     if not settings.common or (not refused and before is NOTHING_REFUSED):
         return before
     forgets = main.on and main.changed_ms is not None and now_ms - main.changed_ms >= HOUR_MS
     raised = {event.name for event in events if event.state == "raised"}
-    return Refusals(
+    return RefusedDirections(
         _next(before.charge, refused & Block.CHARGE, "charge_not_stopped" in raised, forgets, now_ms),
         _next(
             before.discharge, refused & Block.DISCHARGE, "discharge_not_stopped" in raised, forgets, now_ms
@@ -101,13 +101,15 @@ def remember(
     )
 
 
-def _next(refusal: Refusal, refused: Block, opened: bool, forgets: bool, now_ms: int) -> Refusal:
+def _next(
+    refusal: RefusedDirection, refused: Block, opened: bool, forgets: bool, now_ms: int
+) -> RefusedDirection:
     since_ms = None
     if refused:
         since_ms = now_ms if refusal.since_ms is None else refusal.since_ms
     if opened:
-        return Refusal(since_ms, min(refusal.openings + 1, MOST_OPENINGS), now_ms)
-    return Refusal(since_ms, 0 if forgets else refusal.openings, refusal.opened_ms)
+        return RefusedDirection(since_ms, min(refusal.openings + 1, MOST_OPENINGS), now_ms)
+    return RefusedDirection(since_ms, 0 if forgets else refusal.openings, refusal.opened_ms)
 
 
 def _beyond(current_ma: int | None, limit_ma: int) -> Finding:

@@ -84,7 +84,7 @@ class SleepInputs(NamedTuple):
     now_ms: int
 
 
-class _At(NamedTuple):
+class _SleepAt(NamedTuple):
     """What a phase is left for."""
 
     p: Parameters
@@ -94,25 +94,25 @@ class _At(NamedTuple):
     woken_by: str = ""
 
 
-def _is_empty(at: _At) -> bool:
+def _is_empty(at: _SleepAt) -> bool:
     return at.seen.empty and at.idle_ms >= AGAIN_MS
 
 
-def _is_idle(at: _At) -> bool:
+def _is_idle(at: _SleepAt) -> bool:
     return bool(at.p.sleep_after_h) and at.idle_ms >= at.p.sleep_after_h * HOUR_MS
 
 
-def _is_measured(at: _At) -> bool:
+def _is_measured(at: _SleepAt) -> bool:
     return at.seen.values.fresh
 
 
-def _is_woken(at: _At) -> bool:
+def _is_woken(at: _SleepAt) -> bool:
     return bool(at.woken_by)
 
 
 _EMPTY, _UNUSED = "switched off empty, not used for 5 minutes", "not used for `sleep_after_h`"
 
-PHASES = PlainMachine[Sleep, _At](
+PHASES = PlainMachine[Sleep, _SleepAt](
     (Sleep.AWAKE, _is_empty, _EMPTY, Sleep.ASLEEP),
     (Sleep.AWAKE, _is_idle, _UNUSED, Sleep.ASLEEP),
     (Sleep.ASLEEP, _is_woken, "request, button, fault, charger, current, alarm or work", Sleep.WAKING),
@@ -127,12 +127,12 @@ def advance(p: Parameters, state: SleepState, seen: SleepInputs) -> SleepState:
     now_ms, side_seen = seen.now_ms, _charger_side(state, seen)
     if state.asleep:
         fresh_ms = now_ms if seen.values.fresh else state.fresh_ms
-        at = _At(p, seen, woken_by=_wakes(p, seen, now_ms - fresh_ms))
+        at = _SleepAt(p, seen, woken_by=_wakes(p, seen, now_ms - fresh_ms))
         if PHASES.follow(Sleep.ASLEEP, at) is Sleep.ASLEEP:
             return SleepState(state.idle_since_ms, True, state.why, fresh_ms, False, side_seen)
         return SleepState(now_ms, False, at.woken_by, 0, True, side_seen)
     since_ms = (now_ms if state.idle_since_ms is None else state.idle_since_ms) if _idle(p, seen) else None
-    at = _At(p, seen, 0 if since_ms is None else now_ms - since_ms)
+    at = _SleepAt(p, seen, 0 if since_ms is None else now_ms - since_ms)
     phase = PHASES.follow(state.phase, at)
     if phase is Sleep.ASLEEP:
         why = "empty" if _is_empty(at) else "idle"

@@ -63,7 +63,7 @@ class CommonState:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class RefusedDirection:
     """What the common topology remembers of one direction that the inverter was told zero for."""
 
     since_ms: int | None = None
@@ -75,14 +75,14 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusals:
+class RefusedDirections:
     """Both directions."""
 
-    charge: Refusal = Refusal()
-    discharge: Refusal = Refusal()
+    charge: RefusedDirection = RefusedDirection()
+    discharge: RefusedDirection = RefusedDirection()
 
 
-NOTHING_REFUSED = Refusals()
+NOTHING_REFUSED = RefusedDirections()
 """The one object for it, so that a good cycle is known by it."""
 
 
@@ -131,7 +131,7 @@ class State:
     """Topology afe: FETs that are on for their body diode alone."""
     limiting: LimitState | None = None
     """Where the limits stand and the charge is; None before the first cycle."""
-    refusals: Refusals = NOTHING_REFUSED
+    refusals: RefusedDirections = NOTHING_REFUSED
     full_charge: bool = False
     """The pack was not full for long, and asks for it, whether or not it may be charged now."""
     ordered: Ordered = NOTHING_ORDERED

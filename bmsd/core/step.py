@@ -39,7 +39,7 @@ from bmsd.core.low_battery import LowBattery
 from bmsd.core.plausible import Values
 from bmsd.core.settings import Settings
 from bmsd.core.sleep import SleepState
-from bmsd.core.state import Outputs, Refusals, State
+from bmsd.core.state import Outputs, RefusedDirections, State
 from bmsd.core.types import Commands, Event, Inhibit, InhibitCause, Inputs
 from bmsd.core.undetected_charge import UndetectedCharge
 from bmsd.tables.alarms import BOTH, Block, Severity
@@ -315,7 +315,7 @@ def _undetected(
 
 def _refusals(
     settings: Settings, state: State, found: Evaluation, contactors: ContactorDecision, now_ms: int
-) -> Refusals:
+) -> RefusedDirections:
     """Remember who went on although it was told zero."""
     return forbidden_current.remember(
         settings, state, contactors.common.refused, contactors.main, found.events, now_ms

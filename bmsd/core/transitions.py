@@ -32,7 +32,7 @@ class Transition(NamedTuple, Generic[Place, At, Act]):
         return f"{self.source.value} to {self.target.value}: {self.text}"
 
 
-class Machine(Generic[Place, At, Act]):
+class StateMachine(Generic[Place, At, Act]):
     """A table of transitions; of those that begin in one place the most urgent comes first."""
 
     def __init__(self, *rows: tuple[Place, Callable[[At], bool], str, Place, Act]) -> None:
@@ -50,7 +50,7 @@ class Machine(Generic[Place, At, Act]):
         return None
 
 
-class PlainMachine(Machine[Place, At, None]):
+class PlainMachine(StateMachine[Place, At, None]):
     """A table whose transitions bring nothing with them."""
 
     def __init__(self, *rows: tuple[Place, Callable[[At], bool], str, Place]) -> None:

@@ -9,12 +9,12 @@ from typing import Any
 
 from bmsd.afe import session_states
 from bmsd.core import charging, contactors, sleep
-from bmsd.core.transitions import Machine, Transition
+from bmsd.core.transitions import StateMachine, Transition
 from bmsd.docgen.markdown import page, table
 
 _CHIP = "How far the front-end chip is; only a ready one closes anything (S6)."
 
-MACHINES: tuple[tuple[str, str, str, Machine[Any, Any, Any]], ...] = (
+MACHINES: tuple[tuple[str, str, str, StateMachine[Any, Any, Any]], ...] = (
     ("Charge", "bmsd/core/charging.py",
      "What the inverter is asked for while a pack is charged, and afterwards.", charging.PHASES),
     ("Load side", "bmsd/core/contactors.py",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -29,6 +29,16 @@ OWN_PATH = {"tests/machine/run.py", "tests/system/test_serialbattery.py"}
 """One runs where nothing is installed, the other loads a program that is not ours."""
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def class_faults(texts: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """Name classes of one name: two things that share a word are taken for each other."""
+    places: dict[str, list[str]] = {}
+    for path, text in texts:
+        for node in ast.walk(ast.parse(text, path)):
+            if isinstance(node, ast.ClassDef):
+                places.setdefault(node.name, []).append(path)
+    yield from (f"{name}: {', '.join(found)}" for name, found in places.items() if len(found) > 1)
 
 
 def size_faults(path: str, text: str) -> Iterator[str]:
@@ -90,6 +100,12 @@ def package() -> Iterator[tuple[str, str]]:
     for path, text in texts():
         if path.startswith("bmsd/") and path.endswith(".py"):
             yield path, text
+
+
+def test_a_class_name_means_one_thing() -> None:
+    found = list(class_faults(package()))
+    assert not found, "\n".join(found)
+    assert list(class_faults([("a.py", "class One: ..."), ("b.py", "class One: ...")])) == ["One: a.py, b.py"]
 
 
 def test_files_and_functions_are_small() -> None:

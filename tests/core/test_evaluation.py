@@ -17,7 +17,7 @@ from bmsd.core.limit_compliance import HighestLimits, SentLimits
 from bmsd.core.live_load_side import NAME, NOT_WATCHED, LoadSideState
 from bmsd.core.settings import Settings
 from bmsd.core.soc import SocState
-from bmsd.core.state import CommonState, Refusal, Refusals, State, begin
+from bmsd.core.state import CommonState, RefusedDirection, RefusedDirections, State, begin
 from bmsd.core.switching import SwitchState
 from bmsd.core.types import Request
 from bmsd.tables.alarms import ALARMS, BOTH
@@ -160,7 +160,10 @@ def test_a_current_that_goes_on_through_the_common_contactor_is_an_alarms_cause(
     """S1: told zero, it went on; one that did so before trips at once."""
     name, common = f"{direction}_not_stopped", make_settings(topology="common")
     told = {"main": ON, "common": CommonState(BOTH)}
-    again = {**told, "refusals": Refusals(**{direction: Refusal(T - 20_000, 1, T - 100_000)})}
+    again = {
+        **told,
+        "refusals": RefusedDirections(**{direction: RefusedDirection(T - 20_000, 1, T - 100_000)}),
+    }
     assert name in suspected(evaluation(told, settings=common, current_ma=sign * 20_000))
     assert name not in active(evaluation(told, settings=common, current_ma=sign * 20_000))
     assert name in active(evaluation(again, settings=common, current_ma=sign * 20_000))

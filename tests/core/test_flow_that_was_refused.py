@@ -12,7 +12,7 @@ from bmsd.core.alarms import AlarmState, Finding
 from bmsd.core.limit_compliance import HighestLimits, SentLimits, past_contactors, tell
 from bmsd.core.limits import Limits
 from bmsd.core.plausible import HeldReadings, Reading, Values, validate
-from bmsd.core.state import NOTHING_REFUSED, CommonState, Refusal, Refusals, begin
+from bmsd.core.state import NOTHING_REFUSED, CommonState, RefusedDirection, RefusedDirections, begin
 from bmsd.core.switching import SwitchState
 from bmsd.core.types import ChipFault, Event, Measurement
 from bmsd.tables.alarms import ALARMS, BOTH, Block
@@ -266,7 +266,7 @@ def paused(openings: int, opened_ms: int, direction: str = "charge", **more: Any
     """Judge an open contactor whose alarm is active, after so many openings in a row."""
     name = f"{direction}_not_stopped"
     states = tuple(AlarmState(row.name == name) for row in ALARMS)
-    refusals = Refusals(**{direction: Refusal(T - 9_000_000, openings, opened_ms)})
+    refusals = RefusedDirections(**{direction: RefusedDirection(T - 9_000_000, openings, opened_ms)})
     state = replace(begin(START_MS), main=OPEN, common=CommonState(BOTH), alarms=states, refusals=refusals)
     return forbidden_current.patient(
         COMMON, state, forbidden_current.findings(COMMON, state, believed(0)), T, **more
@@ -288,7 +288,7 @@ def test_who_went_on_is_tried_again_after_pauses_that_double_to_an_hour(directio
 
 def test_a_first_pause_longer_than_an_hour_grows_no_more() -> None:
     slow = replace(COMMON, parameters=replace(COMMON.parameters, forbidden_flow_release_ms=7_200_000))
-    state = replace(begin(START_MS), refusals=Refusals(Refusal(T, 5, T)))
+    state = replace(begin(START_MS), refusals=RefusedDirections(RefusedDirection(T, 5, T)))
     states = tuple(AlarmState(row.name == "charge_not_stopped") for row in ALARMS)
     state = replace(state, main=OPEN, alarms=states)
     assert forbidden_current.patient(slow, state, {}, T) == {}
@@ -297,7 +297,7 @@ def test_a_first_pause_longer_than_an_hour_grows_no_more() -> None:
 def pausing(settings=COMMON, main: SwitchState = OPEN, *, active: bool = True) -> dict[str, Finding]:
     """Judge a cycle without a finding, within the pause after the fifth opening."""
     states = tuple(AlarmState(active and row.name == "charge_not_stopped") for row in ALARMS)
-    given = {"main": main, "alarms": states, "refusals": Refusals(Refusal(T, 5, T))}
+    given = {"main": main, "alarms": states, "refusals": RefusedDirections(RefusedDirection(T, 5, T))}
     return forbidden_current.patient(settings, replace(begin(START_MS), **given), {}, T)
 
 
@@ -324,7 +324,7 @@ def told_for(ms: int | None, ma: int | None = 2001, *, openings: int = 0, settin
         begin(START_MS),
         main=CLOSED,
         common=CommonState(Block.CHARGE),
-        refusals=Refusals(Refusal(since_ms, openings, T - 400_000)),
+        refusals=RefusedDirections(RefusedDirection(since_ms, openings, T - 400_000)),
     )
     return forbidden_current.patient(
         settings, state, forbidden_current.findings(settings, state, believed(ma)), T
@@ -356,24 +356,30 @@ def test_who_went_on_before_is_known_at_once(settings) -> None:
     assert told_for(grace_ms, 2000, openings=1, settings=settings) == Finding(False)
 
 
-def remembered(before: Refusals, refused: Block, *raised: str, main=CLOSED, settings=COMMON) -> Refusals:
+def remembered(
+    before: RefusedDirections, refused: Block, *raised: str, main=CLOSED, settings=COMMON
+) -> RefusedDirections:
     state = replace(begin(START_MS), refusals=before)
     events = tuple(Event(at_ms=T, kind="alarm", name=name, state="raised") for name in raised)
     return forbidden_current.remember(settings, state, refused, main, events, T)
 
 
-@pytest.mark.parametrize("none", [NOTHING_REFUSED, Refusals()])
+@pytest.mark.parametrize("none", [NOTHING_REFUSED, RefusedDirections()])
 def test_what_is_remembered_of_a_direction(none) -> None:
     assert remembered(none, Block.NONE) == none
-    assert remembered(none, Block.CHARGE) == Refusals(Refusal(T))
-    assert remembered(Refusals(Refusal(5, 2, 7)), Block.CHARGE) == Refusals(Refusal(5, 2, 7))
-    assert remembered(Refusals(Refusal(5, 2, 7)), Block.NONE) == Refusals(Refusal(None, 2, 7))
-    both = remembered(none, BOTH, "charge_not_stopped")
-    assert both == Refusals(Refusal(T, 1, T), Refusal(T))
-    assert remembered(none, BOTH, "discharge_not_stopped").discharge == Refusal(T, 1, T)
-    assert remembered(Refusals(Refusal(5, 12, 7)), Block.CHARGE, "charge_not_stopped").charge == Refusal(
-        5, 12, T
+    assert remembered(none, Block.CHARGE) == RefusedDirections(RefusedDirection(T))
+    assert remembered(RefusedDirections(RefusedDirection(5, 2, 7)), Block.CHARGE) == RefusedDirections(
+        RefusedDirection(5, 2, 7)
     )
+    assert remembered(RefusedDirections(RefusedDirection(5, 2, 7)), Block.NONE) == RefusedDirections(
+        RefusedDirection(None, 2, 7)
+    )
+    both = remembered(none, BOTH, "charge_not_stopped")
+    assert both == RefusedDirections(RefusedDirection(T, 1, T), RefusedDirection(T))
+    assert remembered(none, BOTH, "discharge_not_stopped").discharge == RefusedDirection(T, 1, T)
+    assert remembered(
+        RefusedDirections(RefusedDirection(5, 12, 7)), Block.CHARGE, "charge_not_stopped"
+    ).charge == RefusedDirection(5, 12, T)
     cleared = (Event(at_ms=T, kind="alarm", name="charge_not_stopped", state="cleared"),)
     assert (
         forbidden_current.remember(COMMON, begin(START_MS), Block.CHARGE, CLOSED, cleared, T).charge.openings
@@ -383,14 +389,14 @@ def test_what_is_remembered_of_a_direction(none) -> None:
 
 @pytest.mark.parametrize(("closed_ms", "openings"), [(3_599_999, 3), (3_600_000, 0)])
 def test_an_hour_of_being_closed_forgets_the_openings(closed_ms, openings) -> None:
-    before = Refusals(Refusal(5, 3, 7))
+    before = RefusedDirections(RefusedDirection(5, 3, 7))
     assert remembered(before, Block.CHARGE, main=SwitchState(True, T - closed_ms)).charge.openings == openings
     assert remembered(before, Block.CHARGE, main=SwitchState(False, T - closed_ms)).charge.openings == 3
     assert remembered(before, Block.CHARGE, main=SwitchState(True)).charge.openings == 3
 
 
 def test_two_contactors_remember_nothing() -> None:
-    assert remembered(Refusals(), BOTH, settings=SETTINGS) == Refusals()
+    assert remembered(RefusedDirections(), BOTH, settings=SETTINGS) == RefusedDirections()
 
 
 def test_the_alarms_of_a_current_that_goes_on_are_named() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bmsd.core.transitions import Machine, PlainMachine
+from bmsd.core.transitions import PlainMachine, StateMachine
 from bmsd.docgen.state_machines import MACHINES, diagram
 
 
@@ -52,7 +52,7 @@ def test_a_diagram_has_an_arrow_for_each_way_and_none_for_a_reason_to_stay() -> 
 
 
 @pytest.mark.parametrize("machine", [row[3] for row in MACHINES], ids=[row[0] for row in MACHINES])
-def test_every_place_of_a_machine_is_come_to_and_left(machine: Machine[Any, Any, Any]) -> None:
+def test_every_place_of_a_machine_is_come_to_and_left(machine: StateMachine[Any, Any, Any]) -> None:
     """S15."""
     places = set(type(machine.rows[0].source))
     moving = [row for row in machine.rows if row.source is not row.target]

@@ -210,7 +210,7 @@ def decide(
 @contextmanager
 def _rows_noted(seen: set[str]) -> Iterator[None]:
     """Note every row of a table of transitions that holds in a decision."""
-    find = transitions.Machine.find
+    find = transitions.StateMachine.find
 
     def noting(self: Any, place: Any, at: Any) -> Any:
         row = find(self, place, at)
@@ -218,11 +218,11 @@ def _rows_noted(seen: set[str]) -> Iterator[None]:
             seen.add(row.words())
         return row
 
-    transitions.Machine.find = noting  # type: ignore[method-assign]
+    transitions.StateMachine.find = noting  # type: ignore[method-assign]
     try:
         yield
     finally:
-        transitions.Machine.find = find  # type: ignore[method-assign]
+        transitions.StateMachine.find = find  # type: ignore[method-assign]
 
 
 def explore(model: Model, most_states: int = 5_000_000) -> Found:
