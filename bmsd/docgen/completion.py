@@ -38,6 +38,9 @@ WORDS = {
 }
 """What the tables offer where a parser takes any text."""
 
+_NO_SPACE = "[[ ${#COMPREPLY[@]} -eq 1 && ${COMPREPLY[0]} == *= ]] && compopt -o nospace"
+"""A name that is still to get its value is not followed by a space."""
+
 _SCRIPT = """\
 # Completion of {program} in bash.
 # Made by './run docs' from the program's own options and the tables of bmsd.
@@ -66,7 +69,7 @@ _{function}() {{
     [[ ${{COMP_WORDS[COMP_CWORD]}} == = || ${{COMP_WORDS[COMP_CWORD-1]}} == = ]] && return
     case "$at:$place" in
 {places}    esac
-    [[ ${{#COMPREPLY[@]}} -eq 1 && ${{COMPREPLY[0]}} == *= ]] && compopt -o nospace
+    {no_space}
     return 0
 }}
 complete -F _{function} {program}
@@ -78,6 +81,7 @@ def completion(program: ProgramCommand) -> str:
     name = program.words[0]
     return _SCRIPT.format(
         program=name,
+        no_space=_NO_SPACE,
         function=name.replace("-", "_"),
         commands=_rows(12, _commands(program)),
         valued=_valued(program),
@@ -111,7 +115,8 @@ def _values(program: ProgramCommand) -> Iterator[str]:
             if word.value:
                 at = " ".join(command.words)
                 flags = " | ".join(f'"{at} {flag}"' for flag in word.flags)
-                yield f"{flags}) {_offer(at, word)}; return ;;"
+                spaced = f"; {_NO_SPACE}" if (at, word.dest) in WORDS else ""
+                yield f"{flags}) {_offer(at, word)}{spaced}; return ;;"
 
 
 def _options(program: ProgramCommand) -> Iterator[str]:

@@ -118,7 +118,7 @@ def test_text_is_escaped(given, written) -> None:
 
 
 ASK = """
-compopt() { :; }
+compopt() { echo "$*" >&2; }
 . "$1"; shift
 COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1))
 _${1//-/_}
@@ -132,8 +132,12 @@ def offered(line: str) -> list[str]:
     path = ROOT / FOLDER / "completion" / f"{words[0]}.bash"
     command = ["bash", "--norc", "-c", ASK, "ask", str(path), *words]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
-    assert not done.stderr
-    return done.stdout.split()
+    words = done.stdout.split()
+    # What is still to get its value has no space behind it.
+    told = done.stderr.splitlines()
+    assert ("-o nospace" in told) is (len(words) == 1 and words[0].endswith("="))
+    assert set(told) <= {"-o nospace", "-o filenames"}
+    return words
 
 
 @pytest.mark.skipif(not shutil.which("bash"), reason="no bash here: completion was not asked")
@@ -155,6 +159,7 @@ def offered(line: str) -> list[str]:
         ("bmsctl sim fault afe_n", ["afe_nack"]),
         ("bmsctl sim cell 7 off", ["offset_mv="]),
         ("bmsctl setup --set pack.cel", ["pack.cells="]),
+        ("bmsctl setup --set=pack.cel", ["pack.cells="]),
         ("bmsctl events --f", ["--follow"]),
         ("bmsd-link ", ["can", "modbus", "meter", "journal"]),
         ("bmsd --config etc/bm", ["etc/bmsd.toml"]),
