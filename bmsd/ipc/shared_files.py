@@ -11,6 +11,7 @@ import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +33,15 @@ def monotonic_ms() -> int:
 def boot_id() -> str:
     """Name this boot of the machine; monotonic times of another boot mean nothing."""
     try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return _boot_id()
     except OSError:
         return "unknown"
+
+
+@cache
+def _boot_id() -> str:
+    """Read it once: no process outlives a boot."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 
 def write_file(path: Path, text: str) -> None:

@@ -17,7 +17,7 @@ from bmsd.ipc.sentences import event_text
 from bmsd.ipc.shared_files import EVENTS, boot_id, monotonic_ms, read_document
 from bmsd.ipc.status import place_kind
 from bmsd.links.link import Link
-from bmsd.links.snapshots import Snapshots
+from bmsd.links.snapshots import SharedFile, Snapshots
 from bmsd.tables import alarms, events, parameters
 from bmsd.tables.rows import COUNT, PERCENT, Unit
 
@@ -53,6 +53,7 @@ class Follower:
         self._send = send
         self._mark = remembered(link.runtime_dir / f"link-{link.name}.json")
         self._snapshots = Snapshots(link.runtime_dir)
+        self._events = SharedFile(link.runtime_dir / EVENTS)
         self._started_ms = monotonic_ms()
         self._present: bool | None = None
         self._told = 0
@@ -62,7 +63,7 @@ class Follower:
         """Tell everything that is new."""
         # Judged before anything is sent: a journal that stalls makes now_ms old, and every snapshot younger than it.
         present = self._snapshots.fresh(now_ms) is not None
-        found = new_events(self._read(), self._mark)
+        found = new_events(self._events.last() or {}, self._mark)
         self._tell_of_gap(found)
         for event in found:
             self._tell(event_text(event), fields(event))
@@ -80,12 +81,6 @@ class Follower:
         if missed > 0:
             text = f"{missed} {events.line('link', 'missed')}"
             self._tell(text, {**_plain("link", "missed"), "BMSD_VALUE": str(missed)})
-
-    def _read(self) -> Mapping[str, Any]:
-        try:
-            return read_document(self._link.runtime_dir / EVENTS)
-        except StaleError:
-            return {}
 
     def _watch_core(self, present: bool, now_ms: int) -> None:
         if not present and self._present is None and now_ms - self._started_ms < START_MS:

@@ -6,6 +6,7 @@ import errno
 import json
 import threading
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given
@@ -173,3 +174,19 @@ def test_readers_beside_a_writer_always_see_a_whole_file(tmp_path) -> None:
 
 def test_this_boot_has_a_name() -> None:
     assert boot_id() == boot_id() != ""
+
+
+def test_the_name_of_the_boot_is_read_once_and_asked_again_while_there_is_none(monkeypatch) -> None:
+    read, asked = Path.read_text, []
+
+    def counted(path: Path) -> str:
+        asked.append(path)
+        if len(asked) == 1:
+            raise OSError("not yet")
+        return read(path)
+
+    shared_files._boot_id.cache_clear()
+    monkeypatch.setattr(Path, "read_text", counted)
+    assert boot_id() == "unknown"
+    assert boot_id() == boot_id() != "unknown"
+    assert len(asked) == 2

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from bmsd.ipc.shared_files import FRESH_MS, Publisher, monotonic_ms
-from bmsd.links import journal
+from bmsd.links import journal, snapshots
 from bmsd.links.journal import Follower, Mark, fields, new_events, remembered
 from bmsd.links.link import Link
 from bmsd.tables import alarms
@@ -100,6 +100,23 @@ def test_a_restarted_core_with_a_gap_of_its_own_is_counted_from_one(bench) -> No
     bench.look()
     bench.core(*(event(n, 1000 + n) for n in range(3, 6)))
     assert bench.look()[0].startswith("2 events were not told")
+
+
+def test_events_are_read_again_only_when_there_are_new_ones(bench, monkeypatch) -> None:
+    read, files = snapshots.read_document, []
+
+    def counted(path):
+        files.append(path.name)
+        return read(path)
+
+    monkeypatch.setattr(snapshots, "read_document", counted)
+    bench.core(event(1, 10))
+    for lines in (1, 0, 0):
+        assert len(bench.look()) == lines
+    assert files == ["events.json"]
+    bench.core(event(1, 10), event(2, 20))
+    assert len(bench.look()) == 1
+    assert files == ["events.json"] * 2
 
 
 def test_events_of_an_earlier_boot_are_history(monkeypatch) -> None:
