@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from io import StringIO
+from itertools import zip_longest
 from pathlib import Path
 
 import pytest
@@ -39,13 +40,22 @@ def dialogue() -> str:
     return PAGE.split("## A whole dialogue")[1].split("```text\n")[1].split("\n```")[0]
 
 
+def first_difference(shown: str, said: str) -> str:
+    """Tell the first line that the page shows otherwise than setup says it."""
+    for on_page, now in zip_longest(shown.splitlines(), said.splitlines(), fillvalue=""):
+        if on_page != now:
+            return f"the page shows {on_page!r}, setup says {now!r}"
+    return "the page has more"
+
+
 @pytest.mark.parametrize(("line", "said"), WRONG, ids=[line for line, _ in WRONG])
 def test_a_wrong_file_is_refused_as_the_page_shows_it(tmp_path, line, said) -> None:
     key = line.split(" = ")[0]
     old = re.search(rf"^{key} = .*$", GOOD, re.MULTILINE)
     text = GOOD.replace(f"{old[0]}\n", f"{line}\n") if old else f"{GOOD}{line}\n"
     path = written(tmp_path, text)
-    assert "".join(f"bmsd: {text}\n" for text in problems(path)) == said.replace("bmsd.toml", str(path), 1)
+    now = "".join(f"bmsd: {text}\n" for text in problems(path))
+    assert now == said.replace("bmsd.toml", str(path), 1), "docs/installation.md: copy what bmsd says now"
 
 
 def test_there_are_ten_of_them() -> None:
@@ -67,7 +77,9 @@ def test_the_dialogue_is_what_setup_says() -> None:
     console.paragraph(setup._FIRST.format(path=Path("/etc/bmsd/bmsd.toml")))
     answers = Dialogue(console, read).ask_all({})
     said = talk.getvalue().rstrip()
-    assert shown.startswith(said), said[-600:]
+    assert shown.startswith(said), (
+        f"docs/installation.md, the whole dialogue: {first_difference(shown, said)}"
+    )
     rest = shown.removeprefix(said)
     file = text_of(answers, Path("/etc/bmsd/bmsd.toml"))
     assert tomllib.loads(file) == tomllib.loads(rest.split("\n\nWrite this to")[0])

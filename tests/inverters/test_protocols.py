@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bmsd.errors import PeerError
-from bmsd.inverters.frames import Frame, Signal, Text, decode, encode
+from bmsd.inverters.frames import MILD, Frame, Signal, Text, decode, encode
 from bmsd.inverters.protocols import (
     PROTOCOLS,
     messages,
@@ -20,7 +20,7 @@ from bmsd.inverters.protocols import (
     unexpressed,
 )
 from bmsd.inverters.view import DATA_LOST, LIFTED, Configured, view
-from bmsd.tables.alarms import ALARMS, BY_NAME
+from bmsd.tables.alarms import ALARMS, BY_NAME, Severity
 from tests.inverters.packs import CELLS, CONFIGURED, POINTS, STATES, decoded, document, told
 
 EVERY = pytest.mark.parametrize("name", PROTOCOLS)
@@ -39,6 +39,16 @@ def alarm_bits(name: str, snapshot) -> set[str]:
     values = decoded(name, snapshot)
     told_by = {bit.name for frame in PROTOCOLS[name].frames for bit in frame.bits if bit.alarms or bit.mild}
     return {bit for bit in told_by if values.get(bit)}
+
+
+NOT_A_WARNING = (
+    "told by a bit that stops inverters; the Bit of a warning has a name that begins with 'warning'"
+)
+
+
+def stopping(raised: set[str], values) -> set[str]:
+    """Name the flags among them that are no warnings."""
+    return {bit for bit in raised if not bit.startswith("warning") and values[bit] != MILD}
 
 
 @EVERY
@@ -67,8 +77,10 @@ def test_an_alarm_that_the_override_lifts_warns_and_does_not_stop_the_inverter(n
     """S10."""
     raised = alarm_bits(name, document(lifted=[alarm]))
     values = decoded(name, document(lifted=[alarm]))
-    assert raised
-    assert all(bit.startswith("warning") or values[bit] == 3 for bit in raised)
+    assert raised, (
+        f"{name} says nothing while {alarm} is lifted: a warning Bit needs conditions.lifted(...) of it"
+    )
+    assert not stopping(raised, values), NOT_A_WARNING
 
 
 @EVERY
@@ -76,8 +88,17 @@ def test_the_override_is_announced(name) -> None:
     """S10."""
     values = decoded(name, document(["emergency_override"]))
     raised = alarm_bits(name, document(["emergency_override"]))
-    assert raised
-    assert all(bit.startswith("warning") or values[bit] == 3 for bit in raised)
+    assert raised, f"{name} does not tell the override: a warning Bit needs conditions.OVERRIDE"
+    assert not stopping(raised, values), NOT_A_WARNING
+
+
+@EVERY
+@pytest.mark.parametrize("alarm", [alarm.name for alarm in ALARMS if alarm.severity is Severity.WARNING])
+def test_a_warning_does_not_stop_the_inverter(name, alarm) -> None:
+    """A warning that shares the condition of a protection would be told as that protection, and cut the house off."""
+    snapshot = document([alarm])
+    wrong = stopping(alarm_bits(name, snapshot), decoded(name, snapshot))
+    assert not wrong, f"{NOT_A_WARNING}; {BY_NAME[alarm].condition} may be that of a protection"
 
 
 PAIRS = {
@@ -183,7 +204,7 @@ def test_lost_data_allows_nothing_and_tells_nothing_measured(name, lost) -> None
     # Growatt's flag, which is off then, and the cells of the frame that carries its permissions, which are none.
     assert MEASURED & values.keys() <= {"charge_on", "cell_min_mv", "cell_max_mv"}
     assert not any(values.get(shown) for shown in MEASURED)
-    assert alarm_bits(name, snapshot)
+    assert alarm_bits(name, snapshot), f"{name} does not tell lost data: a Bit needs conditions.MEASURING"
 
 
 @pytest.mark.parametrize("name", ["jk", "jk-v1"])

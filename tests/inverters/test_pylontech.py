@@ -206,7 +206,9 @@ def test_each_alarm_sets_its_own_bit_and_no_protection_beside_it(name) -> None:
     elif name in PLACES:
         assert bits == {PLACES[name]}
     else:
-        assert (1, 3) in bits
+        assert (1, 3) in bits, (
+            f"{name} sets {bits}: if that is meant, write it in PLACES here, or in NOT_TOLD"
+        )
         assert bits <= {(1, 3), (3, 3)}
     assert data[4:] == b"\x01PN"
 

@@ -12,4 +12,7 @@ def assert_frozen(rows: Iterable[list[Any]], lock: Path) -> None:
     """Fail when a locked row is gone, changed or moved, or when a new one is not locked yet."""
     rows, locked = list(rows), json.loads(lock.read_text(encoding="utf-8"))
     assert [row for row in rows if row in locked] == locked
-    assert not [row for row in rows if row not in locked], f"new ones are frozen too: add them to {lock.name}"
+    lines = ",\n".join(json.dumps(row) for row in rows if row not in locked)
+    assert not lines, (
+        f"new ones are frozen too: add these lines, as they stand, in order, to {lock}:\n{lines}"
+    )
