@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from itertools import groupby
 
-from bmsd.afe.chips import CHIPS
+from bmsd.afe.chips import CHIPS, usable
 from bmsd.docgen.markdown import code, codes, figure, page, table
 from bmsd.inverters.protocols import NAMES
 from bmsd.ipc.sentences import DOING
@@ -19,7 +19,7 @@ from bmsd.tables.parameters import ParameterOrder, ParameterRow
 from bmsd.tables.points import Point, PointKind
 
 _KNOWN: Mapping[tuple[str, str], Iterable[str]] = {
-    ("afe", "chip"): CHIPS,
+    ("afe", "chip"): usable(),
     ("can", "protocol"): NAMES,
     ("meter", "devices"): DEVICES,
 }
