@@ -21,7 +21,7 @@ from bmsd.core import sleep
 from bmsd.core.settings import Settings
 from bmsd.core.state import Outputs, State
 from bmsd.core.step import step
-from bmsd.core.types import ALL_OFF, AfeReport, AfeState, Inputs, Levels, Request
+from bmsd.core.types import ALL_OFF, AfeReport, AfeState, Commands, Inputs, Levels, Request
 from bmsd.hardware import outputs
 from bmsd.hardware.outputs import Lines
 from bmsd.tables.configuration import OWN_FETS
@@ -29,6 +29,7 @@ from bmsd.tables.parameters import Parameters
 
 T = TypeVar("T")
 
+_SWITCHES = ("charge", "discharge", "main", "precharge")
 BALANCE_REFRESH_MS = 5000
 """The chip stops balancing by itself after 20 s unless it is told again."""
 LATE_MS = 1000 * (HOST_WATCHDOG_S - 1)
@@ -70,6 +71,7 @@ class Controller:
         self._beat = False
         self._cycle_ms = 0
         self._silent = False
+        self._switched_ms = 0
         self._port = WatchedPort(
             board.port, board.clock_ms or (lambda: self._cycle_ms), LATE_MS, self._all_off_first
         )
@@ -117,7 +119,7 @@ class Controller:
         """Run one complete cycle."""
         self._begin(now_ms)
         # Read before the chip is: what it opened until here, it then says.
-        contacts = self._contacts()
+        contacts, after_ms = self._contacts(), self._time_ms(now_ms) - self._switched_ms
         is_open = self._contactors_open(contacts)
         if self.backstop_is_old and is_open:
             self._programmed = self._wanted
@@ -141,13 +143,14 @@ class Controller:
             outputs.is_pressed(self._board.lines),
             self._silent,
             self.guarded,
+            after_ms,
         )
         self._silent = False
         self.state, self.out = step(self.settings, self.state, self.inputs)
         self._rest_chip(report, is_open)
         self._look()
         # What was decided before a silence is too old to close anything: the next cycle begins again.
-        self.levels = outputs.apply(self._board.lines, ALL_OFF if self._silent else self.out.commands)
+        self._switch(ALL_OFF if self._silent else self.out.commands, now_ms)
         if self._fets is not None and not self._silent:
             self._run(self._fets.follow(self._session, self.out.commands))
         self._tell_chip(now_ms, report)
@@ -157,6 +160,16 @@ class Controller:
         outputs.show(self._board.lines, self.out.led)
         self._run(self._session.check())
         return self.out
+
+    def _switch(self, commands: Commands, now_ms: int) -> None:
+        """Drive the lines, and note when one of them really moved."""
+        before, self.levels = self.levels, outputs.apply(self._board.lines, commands)
+        if any(getattr(before, name) is not getattr(self.levels, name) for name in _SWITCHES):
+            self._switched_ms = self._time_ms(now_ms)
+
+    def _time_ms(self, now_ms: int) -> int:
+        """Give the time by now: a cycle may be late, or long."""
+        return now_ms if self._board.clock_ms is None else max(now_ms, self._board.clock_ms())
 
     def stop(self) -> bool:
         """Switch everything off and let go of the lines; tell whether every line, and each FET, then read off."""
@@ -199,6 +212,7 @@ class Controller:
             self._permitted = None
             self._balance = (0, 0)
             self.levels = outputs.all_off(self._board.lines)
+            self._switched_ms = self._time_ms(self._cycle_ms)
         if self._session.state is not AfeState.READY:
             return True  # the first word of who brings a chip up is the same
         if self._fets is not None:

@@ -152,7 +152,8 @@ def outputs(
             found["contact_lost"] = BAD
         if level is None or level == state.on:
             continue
-        if state.changed_ms is None or inputs.now_ms - state.changed_ms >= settle_ms:
+        decided = state.changed_ms is None or inputs.now_ms - state.changed_ms >= settle_ms
+        if decided and inputs.contacts_after_ms >= settle_ms:
             excused = state.on and _chip_may_hold(settings, inputs.afe, resets_before, name)
             found[f"{name}_contactor_{'open' if state.on else 'welded'}"] = NOT_SEEN if excused else BAD
     if precharge.tries >= settings.parameters.precharge_tries:

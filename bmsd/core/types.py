@@ -147,6 +147,8 @@ class Inputs:
     """The core was silent for so long that the chip may have acted: everything was switched off before this cycle."""
     guarded: bool | None = True
     """The process that switches off when the core dies is there and listens; None: it is starting."""
+    contacts_after_ms: int = 3_600_000
+    """How long after a line was last switched the contacts were read: a slow cycle switches late."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -163,6 +163,38 @@ def test_a_chip_that_opens_a_contactor_between_two_polls_leaves_no_latch(
     assert running.closed == (True, True)
 
 
+@pytest.mark.parametrize("stall_ms", [300, 500, 600, 1200, 3000])
+@pytest.mark.parametrize("closes", [True, False])
+def test_a_cycle_that_switches_late_leaves_a_contactor_its_time(config, closes: bool, stall_ms: int) -> None:
+    """S15, S12: what a slow cycle decided moves at its end; the next one begins at once and must not miss it yet."""
+    rig = Rig(config)
+    clock_ms = [0]
+    rig.control._board = replace(rig.control._board, clock_ms=lambda: clock_ms[0])
+    apply, opens = (
+        module.outputs.apply,
+        [Request("switch", name, False, "uid 0") for name in ("charge", "discharge")],
+    )
+
+    def late(lines, commands):
+        moves = commands.charge is not bool(lines.read("charge"))
+        if moves and commands.charge is closes and rig.control.state.started:
+            clock_ms[0] += stall_ms
+            rig.bench.advance(clock_ms[0])
+        return apply(lines, commands)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module.outputs, "apply", late)
+        for n in range(200):
+            rig.now_ms = max(rig.now_ms + 250, clock_ms[0])
+            clock_ms[0] = rig.now_ms
+            rig.bench.advance(rig.now_ms)
+            rig.control.cycle(rig.now_ms, tuple(opens) if n == 100 and not closes else ())
+            for name in ("open", "welded"):
+                assert not rig.active(f"charge_contactor_{name}")
+                assert not rig.active(f"discharge_contactor_{name}")
+    assert rig.closed == ((True, True) if closes else (False, False))
+
+
 def test_the_contacts_are_read_before_the_chip(running, monkeypatch) -> None:
     """A trip after its poll is told by the next one; a contact that it opened must not be read before that."""
     order = []

@@ -177,6 +177,7 @@ def outputs(
     settings: Settings = SETTINGS,
     report: AfeReport = AfeReport(AfeState.READY, GOOD),  # noqa: B008 - frozen
     resets_before: int = 0,
+    after_ms: int = 3_600_000,
 ) -> dict[str, Finding]:
     """Compare outputs that follow, but for what is given."""
     c = commands
@@ -184,7 +185,7 @@ def outputs(
         charge=c.charge, discharge=c.discharge, precharge=c.precharge, heater=c.heater, buzzer=c.buzzer
     )
     feedback = feedback or Levels(charge=c.charge, discharge=c.discharge)
-    inputs = Inputs(T, report, lines, feedback)
+    inputs = Inputs(T, report, lines, feedback, contacts_after_ms=after_ms)
     states = charge or SwitchState(c.charge, T - 60_000), SwitchState(c.discharge, T - 60_000)
     return checks.outputs(settings, inputs, c, *states, PrechargeState(tries=tries), main, resets_before)
 
@@ -290,6 +291,18 @@ def test_a_contactor_has_its_time_to_move() -> None:
     assert outputs(feedback=Levels(charge=False, discharge=True), charge=SwitchState(True)) == {
         "charge_contactor_open": BAD
     }
+
+
+def test_a_contact_that_was_read_soon_after_a_line_moved_says_nothing_yet() -> None:
+    """S15: a slow cycle moves the line long after the time that it was decided for."""
+    settle_ms = SETTINGS.parameters.contactor_settle_ms
+    for commands, states, found in (
+        (Commands(charge=True), SwitchState(True, T - 60_000), "charge_contactor_open"),
+        (Commands(), SwitchState(False, T - 60_000), "charge_contactor_welded"),
+    ):
+        wrong = Levels(charge=not commands.charge, discharge=False)
+        assert outputs(commands, feedback=wrong, charge=states, after_ms=settle_ms - 1) == {}
+        assert outputs(commands, feedback=wrong, charge=states, after_ms=settle_ms) == {found: BAD}
 
 
 def test_a_wired_contact_that_cannot_be_read_leaves_both_its_faults_open() -> None:
