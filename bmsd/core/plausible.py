@@ -206,15 +206,19 @@ def _watch_frozen(held: HeldReadings, cells: tuple[int | None, ...], move_mv: in
 
 
 def _have_moved(cells: tuple[int | None, ...], were: tuple[int | None, ...], by_mv: int) -> bool:
-    """Tell whether at least half of the cells, and two, moved by so much in the same direction.
+    """Tell whether at least half of the cells, and two, moved by so much in one direction, and none in the other.
 
-    Each is compared with itself: where a wire breaks, the others are where they were.
+    Each is compared with itself: where a wire breaks, the others are where they were. An open wire lifts one cell by
+    what it takes from the next.
     """
     moves = sorted(
         [mv - was for mv, was in zip(cells, were, strict=True) if mv is not None and was is not None]
     )
     half = max(2, (len(moves) + 1) // 2)
-    return len(moves) >= half and (moves[-half] >= by_mv or moves[half - 1] <= -by_mv)
+    if len(moves) < half:
+        return False
+    rose, fell = moves[-half] >= by_mv, moves[half - 1] <= -by_mv
+    return (rose and moves[0] > -by_mv) or (fell and moves[-1] < by_mv)
 
 
 def _values(

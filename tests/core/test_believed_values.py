@@ -290,6 +290,23 @@ def test_a_wire_that_breaks_and_heals_freezes_no_cell_at_rest(broken: tuple[int 
     assert reader.cells(*APART).frozen == ()
 
 
+def test_two_open_wires_of_a_small_pack_freeze_no_cell_at_rest() -> None:
+    """S15: half of four cells fall, and one of them rises by what the next one lost."""
+    reader = Reader()
+    for _ in range(4):
+        reader.cells(3300, 3300, 3300, 3300)
+        assert reader.cells(3500, 3100, 3300, 3000).frozen == ()
+        assert reader.cells(3100, 3500, 3300, 3500).frozen == ()
+
+
+@pytest.mark.parametrize("by", [19, 20])
+def test_one_cell_that_goes_the_other_way_leaves_the_question_open(by: int) -> None:
+    reader = Reader()
+    for n in range(3):
+        found = reader.cells(*(3300 - 20 * n,) * 6, 3300, 3300 + by * n)
+    assert found.frozen == ((7,) if by < 20 else ())
+
+
 @pytest.mark.parametrize("cells", [3, 4])
 def test_an_open_wire_moves_two_cells_apart_and_freezes_none(cells: int) -> None:
     """S15: one reads less by what its neighbour reads more."""
