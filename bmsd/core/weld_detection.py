@@ -32,7 +32,10 @@ def watch(
     proof_ms = settings.parameters.contact_proof_ms
     found = {name: Finding(now_ms - since_ms >= proof_ms or None) for name, since_ms in suspects.items()}
     if _heater_hides(settings, state, values, now_ms):
-        found[f"{settings.contactors[-1]}_contactor_welded"] = Finding(None)
+        # What was suspected without the heater stays so while it is on (S2).
+        hidden = f"{settings.contactors[-1]}_contactor_welded"
+        suspects |= {name: since_ms for name, since_ms in known.items() if name == hidden}
+        found[hidden] = Finding(None)
     if values.current_ma is None:
         # Nothing can be said of a weld: what was suspected stays so, and no latch may go (S2).
         welds = [f"{name}_contactor_welded" for name in settings.contactors]
@@ -60,7 +63,7 @@ def _welded(settings: Settings, state: State, values: Values, now_ms: int) -> st
 
 def heater_takes_too_much(settings: Settings, state: State, values: Values, now_ms: int) -> bool:
     """Tell whether more flows out of the pack while its heater alone is on than such a heater takes (S4)."""
-    return state.heater.on and _heater_hides(settings, state, values, now_ms)
+    return values.fresh and state.heater.on and _heater_hides(settings, state, values, now_ms)
 
 
 def _heater_hides(settings: Settings, state: State, values: Values, now_ms: int) -> bool:

@@ -77,13 +77,18 @@ def test_a_heater_that_takes_too_much_is_no_weld_and_lets_none_be_reset(settings
     too_much, all_right = {"current_ma": -TAKEN_MA - WELD_MA - 1}, {"current_ma": -TAKEN_MA - WELD_MA}
     for heater in (ON, SwitchState(True, T - 1), SwitchState(False, T - SETTLE_MS + 1)):
         before = ((weld, T - PROOF_MS),)
-        assert seen(heated, before=before, state={"heater": heater}, **too_much) == (
-            (),
-            {weld: Finding(None)},
-        )
+        kept = seen(heated, before=before, state={"heater": heater}, **too_much)
+        assert kept == (before, {weld: Finding(None)}), "what was seen without the heater is not forgotten"
+        assert seen(heated, state={"heater": heater}, **too_much) == ((), {weld: Finding(None)})
         assert seen(heated, before=before, state={"heater": heater}, **all_right) == ((), {})
     for heater in (OFF, SwitchState(False, T - SETTLE_MS), SwitchState(False, None)):
         assert seen(heated, state={"heater": heater}, **too_much)[0] == ((weld, T),)
+
+
+def test_an_unknown_current_is_no_heaters() -> None:
+    """S2."""
+    both = {CHARGE: Finding(None), DISCHARGE: Finding(None)}
+    assert seen(HEATED[SPLIT], state={"heater": ON}, current_ma=None) == ((), both)
 
 
 def test_a_heater_at_the_charger_hides_no_weld() -> None:
@@ -104,6 +109,9 @@ def test_a_heater_that_alone_takes_more_than_it_should_is_over_its_limit(setting
     assert takes_too_much(-TAKEN_MA - WELD_MA - 1, SwitchState(True, T))
     assert not takes_too_much(-TAKEN_MA - WELD_MA)
     assert not takes_too_much(None)
+    old = replace(begin(START_MS), heater=ON)
+    late = believed(HEATED[settings], current_ma=-50_000)._replace(fresh=False)
+    assert not heater_takes_too_much(HEATED[settings], old, late, T), "a load that was there may be gone"
     assert not takes_too_much(TAKEN_MA + WELD_MA + 1)
     assert not takes_too_much(-TAKEN_MA - WELD_MA - 1, SwitchState(False, T - 1)), (
         "one that is off takes nothing more"
