@@ -174,9 +174,8 @@ def _is_held_too_far(at: _LoadSideAt) -> bool:
 
 
 def _is_too_far(at: _LoadSideAt) -> bool:
-    if at.pack_mv is None or at.load_mv is None:
-        return True
-    return (at.load_mv - at.pack_mv) * 1000 > at.pack_mv * HELD_PERMILLE
+    pack_mv, load_mv = at.pack_mv or 0, at.load_mv or 0  # both are known of a load side that stands above
+    return (load_mv - pack_mv) * 1000 > pack_mv * HELD_PERMILLE
 
 
 def _stayed_high(at: _LoadSideAt) -> bool:

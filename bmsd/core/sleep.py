@@ -125,7 +125,7 @@ PHASES = PlainMachine[Sleep, _SleepAt](
 def advance(p: Parameters, state: SleepState, seen: SleepInputs) -> SleepState:
     """Go one cycle on."""
     now_ms, side_seen = seen.now_ms, _charger_side(state, seen)
-    if state.asleep:
+    if state.phase is Sleep.ASLEEP:
         fresh_ms = now_ms if seen.values.fresh else state.fresh_ms
         at = _SleepAt(p, seen, woken_by=_wakes(p, seen, now_ms - fresh_ms))
         if PHASES.follow(Sleep.ASLEEP, at) is Sleep.ASLEEP:

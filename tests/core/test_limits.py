@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from bmsd.core import limits
+from bmsd.core import derating, limits
 from bmsd.core.charging import Charging, Phase
 from bmsd.core.limits import LimitInputs, Limits, LimitState
 from bmsd.core.plausible import HeldReadings, Values, validate
@@ -447,9 +447,10 @@ def test_limits_keep_their_promises_over_any_life(life) -> None:
         assert 0 <= told.discharge_ma <= DCL_MA
         assert told.charge_mv <= CVL_MV
         assert told.discharge_mv >= DVL_MV
-        high, low = values.cell_max.value or 0, values.cell_min.value or 0
-        assert (told.charge_ma > 0) is (charge and known and high < 3580)
-        assert (told.discharge_ma > 0) is (discharge and known and low > 2700)
+        may_charge = derating.charge(EIGHT, values, pack.permille).permille > 0
+        may_discharge = derating.discharge(EIGHT, values, pack.permille).permille > 0
+        assert (told.charge_ma > 0) is (charge and known and may_charge)
+        assert (told.discharge_ma > 0) is (discharge and known and may_discharge)
         assert told.charge_ma - was.charge_ma <= CCL_MA * after_ms // 10_000 + 1
         assert told.discharge_ma - was.discharge_ma <= DCL_MA * after_ms // 10_000 + 1
         assert told.charge_mv - was.charge_mv <= 32 * after_ms // 60_000 + 1
