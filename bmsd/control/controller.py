@@ -130,9 +130,9 @@ class Controller:
         if self._fets is not None:
             self._fets.take(report)
             contacts = self._contacts()
-        if self._silent and self._board.clock_ms is not None:
+        if self._silent:
             # Rests count from when everything went off, not from when this cycle was due.
-            now_ms = max(now_ms, self._board.clock_ms())
+            now_ms = self._time_ms(now_ms)
         self.inputs = Inputs(
             now_ms,
             report,
