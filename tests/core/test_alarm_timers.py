@@ -11,6 +11,7 @@ from bmsd.core.alarms import ALL_QUIET, QUIET, AlarmState, Finding, Rule, advanc
 from bmsd.core.plausible import HeldReadings, Reading, Values, validate
 from bmsd.core.types import ChipFault, Event, Measurement
 from bmsd.tables.alarms import ALARMS, BY_NAME, Block
+from tests.support import bench_inputs
 from tests.support.bench_inputs import make_settings
 
 SETTINGS = make_settings()
@@ -21,17 +22,7 @@ OVER, UNDER, CURRENT = RULES["cell_ovp"], RULES["cell_uvp"], RULES["charge_ocp2"
 
 
 def believed() -> Values:
-    measured = Measurement(
-        cell_mv=(3300,) * 4,
-        stack_mv=13_200,
-        charger_mv=0,
-        load_mv=0,
-        current_ma=0,
-        battery_decic=(250, 250),
-        switch_decic=300,
-        faults=ChipFault.NONE,
-    )
-    return validate(HeldReadings(), measured, 0, SETTINGS.parameters)[0]
+    return bench_inputs.believed(SETTINGS, battery_decic=(250, 250))
 
 
 class Row:

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from bmsd.core import derating
 from bmsd.core.derating import Share
-from bmsd.core.plausible import HeldReadings, Values, validate
-from bmsd.core.types import ChipFault, Measurement
+from bmsd.core.plausible import Values
+from tests.support import bench_inputs
 from tests.support.bench_inputs import make_settings
 
 EIGHT = make_settings(cells=8)
@@ -23,17 +23,7 @@ BY_SOC = make_settings(
 
 def believed(mv: int | None = 3300, battery=(250, 250), others: int = 3300) -> Values:
     cells = (others,) * 7 + (mv,)
-    measured = Measurement(
-        cell_mv=cells,
-        stack_mv=None,
-        charger_mv=0,
-        load_mv=0,
-        current_ma=0,
-        battery_decic=battery,
-        switch_decic=300,
-        faults=ChipFault.NONE,
-    )
-    return validate(HeldReadings(), measured, 0, EIGHT.parameters)[0]
+    return bench_inputs.believed(EIGHT, cell_mv=cells, stack_mv=None, battery_decic=battery)
 
 
 def charge(values: Values, soc: int | None = 500, *, resting: bool = False, settings=EIGHT) -> Share:

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from bmsd.core import derating, limits
 from bmsd.core.charging import Charging, Phase
 from bmsd.core.limits import LimitInputs, Limits, LimitState
-from bmsd.core.plausible import HeldReadings, Values, validate
+from bmsd.core.plausible import Values
 from bmsd.core.rate_limit import RateLimit, RateLimited, follow
 from bmsd.core.soc import MAMS_PER_MAH, SocState
-from bmsd.core.types import ChipFault, Measurement, Request
+from bmsd.core.types import Request
+from tests.support import bench_inputs
 from tests.support.bench_inputs import Pack, make_settings
 
 EIGHT = make_settings(cells=8)
@@ -29,20 +30,10 @@ CVL_MV, DVL_MV = 27_600, 24_000
 
 
 def believed(cells: list[int | None], battery: tuple[int | None, ...] = (250, 250)) -> Values:
-    measured = Measurement(
-        cell_mv=tuple(cells),
-        stack_mv=None,
-        charger_mv=0,
-        load_mv=0,
-        current_ma=0,
-        battery_decic=battery,
-        switch_decic=300,
-        faults=ChipFault.NONE,
-    )
-    return validate(HeldReadings(), measured, 0, EIGHT.parameters)[0]
+    return bench_inputs.believed(EIGHT, cell_mv=tuple(cells), stack_mv=None, battery_decic=battery)
 
 
-class SentLimits:
+class LimitsOverTime:
     """Limits over time: ask, and see what is told."""
 
     def __init__(self, settings=EIGHT) -> None:
@@ -74,7 +65,7 @@ class SentLimits:
     def next(self, cells: list[int | None] | None = None, after_ms: int = 250, **more: Any) -> Limits:
         return self.at(self.now_ms + after_ms, cells, **more)
 
-    def settled(self) -> SentLimits:
+    def settled(self) -> LimitsOverTime:
         """Give limits that have risen to the largest."""
         self.at(0, charge=False, discharge=False)
         self.at(10_000)
@@ -82,7 +73,7 @@ class SentLimits:
 
 
 def test_in_the_middle_all_limits_are_the_configured_ones() -> None:
-    told = SentLimits().settled().next()
+    told = LimitsOverTime().settled().next()
     assert told == Limits(
         charge_mv=CVL_MV,
         charge_ma=CCL_MA,
@@ -97,7 +88,7 @@ def test_in_the_middle_all_limits_are_the_configured_ones() -> None:
 @pytest.mark.parametrize("name", ["charge", "discharge"])
 def test_without_permission_a_current_is_zero_at_once_and_the_other_one_stays(name) -> None:
     """S7."""
-    told = SentLimits().settled().next(**{name: False})
+    told = LimitsOverTime().settled().next(**{name: False})
     other = "discharge" if name == "charge" else "charge"
     assert (getattr(told, f"{name}_ma"), getattr(told, f"{name}_reason")) == (0, "forbidden")
     assert getattr(told, f"{other}_ma") == (DCL_MA if name == "charge" else CCL_MA)
@@ -107,14 +98,14 @@ def test_without_permission_a_current_is_zero_at_once_and_the_other_one_stays(na
 @pytest.mark.parametrize("allowed", [True, False])
 def test_with_anything_unknown_the_currents_are_zero_at_once(lost, allowed) -> None:
     """S2, S7: whatever the permission says."""
-    told = SentLimits().settled().next(charge=allowed, discharge=allowed, **lost)
+    told = LimitsOverTime().settled().next(charge=allowed, discharge=allowed, **lost)
     assert (told.charge_ma, told.discharge_ma) == (0, 0)
     assert told.charge_reason == told.discharge_reason == "unknown"
 
 
 def test_a_permission_that_returns_begins_at_little() -> None:
     """A tenth of the largest per second, and no hold: what forbade it had a recovery of its own."""
-    pack = SentLimits()
+    pack = LimitsOverTime()
     pack.at(0, charge=False, discharge=False)
     first = pack.at(250)
     assert (first.charge_ma, first.discharge_ma) == (2250, 3375)
@@ -132,7 +123,7 @@ def test_a_permission_that_returns_begins_at_little() -> None:
 
 
 def test_a_fall_is_told_in_its_cycle_and_taken_back_slowly() -> None:
-    pack = SentLimits().settled()
+    pack = LimitsOverTime().settled()
     fallen = pack.next([3300] * 7 + [3515])
     assert (fallen.charge_ma, fallen.charge_reason) == (45_000, "cell")
     held = pack.next(after_ms=30_000)
@@ -143,7 +134,7 @@ def test_a_fall_is_told_in_its_cycle_and_taken_back_slowly() -> None:
 
 
 def test_a_load_that_sags_a_cell_lowers_the_discharge_current_likewise() -> None:
-    pack = SentLimits().settled()
+    pack = LimitsOverTime().settled()
     assert pack.next([3300] * 7 + [2800]).discharge_ma == 59_940
     assert pack.next(after_ms=30_000).discharge_ma == 59_940
 
@@ -151,13 +142,13 @@ def test_a_load_that_sags_a_cell_lowers_the_discharge_current_likewise() -> None
 @pytest.mark.parametrize(("react_ms", "step_ma"), [(1000, 13_500), (10_000, 1350), (120_000, 135)])
 def test_after_a_sag_discharge_current_rises_slower_than_an_inverter_is_late(react_ms, step_ma) -> None:
     """It rises in ten times the time that the inverter has, and never faster than configured."""
-    pack = SentLimits(make_settings(cells=8, chosen={"limit_react_ms": react_ms})).settled()
+    pack = LimitsOverTime(make_settings(cells=8, chosen={"limit_react_ms": react_ms})).settled()
     low = pack.next([2900] * 8)
     assert low.discharge_reason == "pack"
     pack.next(after_ms=30_000)
     assert pack.next(after_ms=1000).discharge_ma == low.discharge_ma + step_ma
     # Ten minutes later nobody remembers.
-    pack = SentLimits(
+    pack = LimitsOverTime(
         make_settings(cells=8, chosen={"limit_react_ms": react_ms, "limit_hold_ms": 600_000})
     ).settled()
     pack.next([3300] * 7 + [2800])
@@ -171,7 +162,7 @@ def test_after_a_sag_discharge_current_rises_slower_than_an_inverter_is_late(rea
 )
 def test_a_sag_is_remembered_for_ten_minutes(since_ms, rises_ma) -> None:
     """What discharge current rises in the first second after it was zero."""
-    pack, now_ms = SentLimits().settled(), 10_000_000
+    pack, now_ms = LimitsOverTime().settled(), 10_000_000
     assert pack.state is not None
     sagged_ms = None if since_ms is None else now_ms - since_ms
     pack.state = replace(pack.state, discharge_ma=RateLimited(0, 0, now_ms - 1000), sagged_ms=sagged_ms)
@@ -186,19 +177,19 @@ def test_what_nobody_says_is_not_held_back_and_asks_for_no_heat() -> None:
         discharge_allowed=True,
         closed=True,
     )
-    told = limits.advance(EIGHT, SentLimits().settled().state, asked, 10_250)[1]
+    told = limits.advance(EIGHT, LimitsOverTime().settled().state, asked, 10_250)[1]
     assert (told.discharge_ma, told.discharge_reason, told.heat_ma) == (DCL_MA, "", 0)
 
 
 def test_charge_current_knows_no_such_wariness() -> None:
-    pack = SentLimits().settled()
+    pack = LimitsOverTime().settled()
     pack.next([2900] * 7 + [3515])
     pack.next(after_ms=30_000)
     assert pack.next(after_ms=1000).charge_ma == 54_000
 
 
 def test_discharge_that_is_held_back_is_none_and_charge_stays() -> None:
-    pack = SentLimits().settled()
+    pack = LimitsOverTime().settled()
     told = pack.next(held=True)
     assert (told.discharge_ma, told.discharge_reason, told.charge_ma) == (0, "reserve", CCL_MA)
     assert pack.next([3300] * 7 + [None], held=True).discharge_reason == "unknown"
@@ -206,13 +197,13 @@ def test_discharge_that_is_held_back_is_none_and_charge_stays() -> None:
 
 
 def test_more_cells_in_the_cold_give_less() -> None:
-    told = SentLimits().settled().next(battery=(50, 250))
+    told = LimitsOverTime().settled().next(battery=(50, 250))
     assert (told.charge_ma, told.charge_reason, told.discharge_ma) == (49_500, "cold", DCL_MA)
 
 
 def test_what_is_less_than_a_milliampere_is_rounded_down() -> None:
     small = make_settings(cells=8, chosen={"charge_max_ma": 1001})
-    pack = SentLimits(small).settled()
+    pack = LimitsOverTime(small).settled()
     assert pack.next([3300] * 7 + [3515]).charge_ma == 500
 
 
@@ -238,12 +229,12 @@ def test_what_is_less_than_a_milliampere_is_rounded_down() -> None:
     ],
 )
 def test_the_charge_voltage_goes_down_for_a_cell_that_is_ahead(cells, mv) -> None:
-    assert SentLimits().settled().next(cells).charge_mv == mv
+    assert LimitsOverTime().settled().next(cells).charge_mv == mv
 
 
 def test_the_charge_voltage_rises_slowly() -> None:
     """After a hold, 4 mV per cell and minute."""
-    pack = SentLimits().settled()
+    pack = LimitsOverTime().settled()
     assert pack.next([3350] * 7 + [3470]).charge_mv == 26_900
     assert pack.next(after_ms=300_000).charge_mv == 26_900
     assert pack.next(after_ms=60_000).charge_mv == 26_932
@@ -252,7 +243,7 @@ def test_the_charge_voltage_rises_slowly() -> None:
 
 def test_after_a_wrong_reading_the_charge_voltage_is_back_near_its_place_when_the_hold_is_over() -> None:
     """S15: a cell that read 5 V lowered it by half; at 4 mV a minute the charge would have waited for hours."""
-    pack = SentLimits().settled()
+    pack = LimitsOverTime().settled()
     low_mv = pack.next([3000] * 7 + [4999]).charge_mv
     assert low_mv < CVL_MV - 8 * 200
     assert pack.next(after_ms=299_999).charge_mv == low_mv
@@ -271,17 +262,17 @@ def test_no_further_below_than_200_mv_a_cell_does_it_begin_to_rise(below_mv, beg
 
 def test_with_a_cell_unknown_the_charge_voltage_does_not_rise_and_still_falls() -> None:
     """S2: the cells that are known lower it, the one that is not gives nothing back."""
-    pack = SentLimits(BRISK).settled()
+    pack = LimitsOverTime(BRISK).settled()
     low = pack.next([3350] * 7 + [3470]).charge_mv
     assert pack.next([3300] * 7 + [None], after_ms=600_000).charge_mv == low
     assert pack.next([None] * 8, after_ms=600_000).charge_mv == low
     assert pack.next(after_ms=600_000).charge_mv == CVL_MV
     assert pack.next([3300] * 6 + [3470, None]).charge_mv == CVL_MV - 20
-    assert SentLimits().at(0, [None] * 8).charge_mv == CVL_MV
+    assert LimitsOverTime().at(0, [None] * 8).charge_mv == CVL_MV
 
 
 def test_it_follows_the_phase_and_rest_leaves_little_current() -> None:
-    pack = SentLimits()
+    pack = LimitsOverTime()
     pack.permille = 1000
     told = pack.at(0, charge=False, full=True)
     assert told.charge_mv == CVL_MV
@@ -299,7 +290,7 @@ def test_it_follows_the_phase_and_rest_leaves_little_current() -> None:
 
 def test_who_takes_more_than_a_pack_at_rest_asks_for_is_held_to_what_the_pack_bears() -> None:
     """A wish is no limit: an inverter that goes by the voltage alone is cut off for neither rest nor its slow end."""
-    pack = SentLimits()
+    pack = LimitsOverTime()
     pack.permille = 1000
     pack.at(0, full=True)
     told = pack.at(60_000, [3300] * 7 + [3515], full=True)
@@ -315,7 +306,7 @@ def test_who_takes_more_than_a_pack_at_rest_asks_for_is_held_to_what_the_pack_be
 
 
 def test_in_float_and_rest_a_voltage_that_goes_down_needs_no_hold() -> None:
-    pack = SentLimits()
+    pack = LimitsOverTime()
     pack.permille = 1000
     pack.at(0, full=True)
     assert pack.at(60_000, full=True).charge_mv == CVL_MV - 32
@@ -326,7 +317,7 @@ def test_in_float_and_rest_a_voltage_that_goes_down_needs_no_hold() -> None:
 
 def test_a_cell_that_lowers_the_charge_voltage_at_rest_holds_it_there() -> None:
     """An inverter that lets a full pack down to this voltage meets one that waits; without a hold both swing."""
-    pack = SentLimits()
+    pack = LimitsOverTime()
     pack.permille = 1000
     pack.at(0, full=True)
     assert pack.at(3_600_000, full=True).charge_mv == CVL_MV - 600
@@ -337,7 +328,7 @@ def test_a_cell_that_lowers_the_charge_voltage_at_rest_holds_it_there() -> None:
 
 
 def test_the_lowest_voltage_is_held_at_rest_as_ever() -> None:
-    pack = SentLimits()
+    pack = LimitsOverTime()
     pack.permille = 1000
     pack.at(0, full=True)
     assert pack.next([3300] * 7 + [2700], full=True).discharge_mv == 25_800
@@ -346,7 +337,7 @@ def test_the_lowest_voltage_is_held_at_rest_as_ever() -> None:
 
 
 def test_a_charge_that_ends_leaves_the_charge_voltage_where_it_was_told() -> None:
-    pack = SentLimits().settled()
+    pack = LimitsOverTime().settled()
     assert pack.state is not None
     pack.state = replace(
         pack.state, charging=Charging(Phase.ABSORPTION, absorbed_ms=7_200_000, last_ms=10_000)
@@ -359,20 +350,20 @@ def test_a_charge_that_ends_leaves_the_charge_voltage_where_it_was_told() -> Non
 
 def test_a_rise_is_exact_over_minutes() -> None:
     """1875 ms for each millivolt of 8 cells."""
-    pack = SentLimits().settled()
+    pack = LimitsOverTime().settled()
     low_mv = pack.next([3350] * 7 + [3470]).charge_mv
     pack.next(after_ms=300_000)
     assert pack.next(after_ms=187_501).charge_mv == low_mv + 101
 
 
 def test_what_was_unknown_and_is_known_again_rises_without_a_hold() -> None:
-    pack = SentLimits().settled()
+    pack = LimitsOverTime().settled()
     assert pack.next(battery=(None, 250)).charge_ma == 0
     assert pack.next(after_ms=1000).charge_ma == 9000
 
 
 def test_the_state_of_charge_is_the_counters() -> None:
-    pack = SentLimits(make_settings(cells=8, chosen={"charge_soc_taper_permille": 100})).settled()
+    pack = LimitsOverTime(make_settings(cells=8, chosen={"charge_soc_taper_permille": 100})).settled()
     pack.permille = 950
     assert pack.next().charge_ma == 49_500
     asked = LimitInputs(
@@ -383,7 +374,7 @@ def test_the_state_of_charge_is_the_counters() -> None:
 
 
 def test_the_first_cycle_allows_nothing() -> None:
-    told = SentLimits().at(0)
+    told = LimitsOverTime().at(0)
     assert (told.charge_ma, told.discharge_ma) == (0, 0)
 
 
@@ -404,11 +395,11 @@ def test_the_first_cycle_allows_nothing() -> None:
 )
 def test_the_lowest_voltage_comes_up_to_a_pack_with_one_cell_near_empty(cells, mv) -> None:
     """The inverter stops by itself before the contactor has to."""
-    assert SentLimits().settled().next(cells).discharge_mv == max(mv, DVL_MV)
+    assert LimitsOverTime().settled().next(cells).discharge_mv == max(mv, DVL_MV)
 
 
 def test_the_lowest_voltage_goes_down_again_slowly_and_never_for_an_unknown_cell() -> None:
-    pack = SentLimits().settled()
+    pack = LimitsOverTime().settled()
     assert pack.next([3300] * 7 + [2700]).discharge_mv == 25_800
     assert pack.next(after_ms=300_000).discharge_mv == 25_800
     assert pack.next(after_ms=60_000).discharge_mv == 25_768
@@ -436,7 +427,7 @@ moments = st.lists(
 @given(moments)
 def test_limits_keep_their_promises_over_any_life(life) -> None:
     """S7: never above the configured, zero exactly where forbidden, unknown or at a limit, down at once, up in time."""
-    pack = SentLimits()
+    pack = LimitsOverTime()
     pack.at(0, charge=False, discharge=False)
     was = Limits(charge_mv=CVL_MV, charge_ma=0, discharge_ma=0, discharge_mv=DVL_MV, charge_capability_ma=0)
     for after_ms, cells, battery, charge, discharge, pack.permille in life:
@@ -467,7 +458,7 @@ def test_a_cell_that_stands_higher_never_raises_a_limit(cells, which, more) -> N
     cells[which] = max(cells)
     higher = list(cells)
     higher[which] += more
-    one, other = SentLimits().settled().next(cells), SentLimits().settled().next(higher)
+    one, other = LimitsOverTime().settled().next(cells), LimitsOverTime().settled().next(higher)
     assert other.charge_ma <= one.charge_ma
     assert other.charge_mv <= one.charge_mv
 

@@ -86,7 +86,7 @@ class Winter:
 
 
 @dataclass(slots=True)
-class SentLimits:
+class Told:
     """What came of it."""
 
     charged_h: float | None = None
@@ -130,11 +130,11 @@ def plant_of(winter: Winter) -> PlantSettings:
     )  # fmt: skip
 
 
-def live(winter: Winter, longest_h: float = LONGEST_H) -> SentLimits:
+def live(winter: Winter, longest_h: float = LONGEST_H) -> Told:
     """Let one happen until the pack is charged."""
     config = config_of(winter)
     bench = Bench(config, plant_of(winter), happenings=())
-    virtual, told, plant = Virtual(config, bench), SentLimits(), bench.plant
+    virtual, told, plant = Virtual(config, bench), Told(), bench.plant
     begun = plant.cells.mean_soc
     volts = OWN_V_PER_CELL * winter.cells + (winter.charger == "above")
     bench.request({"set": {"charger_v": volts, "load_w": LOAD_W_PER_CELL * winter.cells}})
@@ -159,14 +159,14 @@ def live(winter: Winter, longest_h: float = LONGEST_H) -> SentLimits:
     return told
 
 
-def cell(told: SentLimits) -> str:
+def cell(told: Told) -> str:
     """Write what came of one."""
     if told.charged_h is None:
         return f"never: {told.against}; {told.heat_wh:.0f} Wh"
     return f"{told.charged_h:.2f} h, {told.heat_wh:.0f} Wh, {told.spent_percent:.1f} %"
 
 
-def rows(found: Mapping[Winter, SentLimits]) -> list[str]:
+def rows(found: Mapping[Winter, Told]) -> list[str]:
     """Write the table: a row for each pack, a column for each charger."""
     lines = [
         "| Cells | Charge | Heater on | " + " | ".join(CHARGERS.values()) + " |",
@@ -178,7 +178,7 @@ def rows(found: Mapping[Winter, SentLimits]) -> list[str]:
     return lines
 
 
-def draw(found: Mapping[Winter, SentLimits], file: Path) -> None:
+def draw(found: Mapping[Winter, Told], file: Path) -> None:
     """Draw the pack's temperature until it is charged: a field for each charger and each heater."""
     import matplotlib as mpl
 

@@ -13,7 +13,7 @@ from tests.support.configured import pack_text, written
 OUTPUTS = OutputsConfig("gpiod", "", False, {"charge": 17, "heater": 23, "led": 25}, {})
 
 
-class HeldReadings:
+class HeldLines:
     """Lines that are busy at first, and then read off."""
 
     wired = frozenset(OUTPUTS.lines)
@@ -31,10 +31,10 @@ class HeldReadings:
         self.closed = True
 
 
-def opens_after(monkeypatch, refusals: int, lines: HeldReadings) -> list[int]:
+def opens_after(monkeypatch, refusals: int, lines: HeldLines) -> list[int]:
     tries = [0]
 
-    def open_lines(_outputs: OutputsConfig) -> HeldReadings:
+    def open_lines(_outputs: OutputsConfig) -> HeldLines:
         tries[0] += 1
         if tries[0] <= refusals:
             raise OutputError("busy")
@@ -53,7 +53,7 @@ def runtime(tmp_path):
 
 def test_lines_that_are_still_held_are_asked_for_again(runtime, monkeypatch) -> None:
     """S5: a killed core stuck in a bus transfer lets go a little later."""
-    lines = HeldReadings(level=False)
+    lines = HeldLines(level=False)
     tries = opens_after(monkeypatch, 3, lines)
     assert safe_off.switch_off(runtime, None) == "all outputs are off: charge, heater, led"
     assert tries == [4]
@@ -62,7 +62,7 @@ def test_lines_that_are_still_held_are_asked_for_again(runtime, monkeypatch) -> 
 
 def test_lines_that_are_never_let_go_are_told(runtime, monkeypatch) -> None:
     """S5: a safe-off that could not act says so."""
-    opens_after(monkeypatch, 10**9, HeldReadings(level=False))
+    opens_after(monkeypatch, 10**9, HeldLines(level=False))
     monkeypatch.setattr(safe_off, "PATIENCE_S", 0.01)
     with pytest.raises(OutputError):
         safe_off.switch_off(runtime, None)
@@ -71,7 +71,7 @@ def test_lines_that_are_never_let_go_are_told(runtime, monkeypatch) -> None:
 @pytest.mark.parametrize("stuck", OUTPUTS.lines)
 def test_a_line_that_reads_on_after_all_is_told(runtime, monkeypatch, stuck) -> None:
     """S5: off is read back, not hoped for, on every line."""
-    lines = HeldReadings(level=False)
+    lines = HeldLines(level=False)
     lines.stuck = {stuck}
     opens_after(monkeypatch, 0, lines)
     with pytest.raises(OSError, match=f"still on after safe-off: {stuck}$"):
@@ -118,7 +118,7 @@ def test_the_chips_own_fets_go_off_over_the_bus_once_the_core_is_dead(
     fets_runtime, monkeypatch, held
 ) -> None:
     """S5: and the lines do not wait for it."""
-    bus, lines = Bus(held), HeldReadings(level=False)
+    bus, lines = Bus(held), HeldLines(level=False)
     monkeypatch.setattr("bmsd.hardware.i2c.I2cPort", bus)
     opens_after(monkeypatch, 0, lines)
     said = safe_off.switch_off(fets_runtime, None)
@@ -132,7 +132,7 @@ def test_fets_that_cannot_be_switched_off_are_told_and_the_lines_are_off_all_the
     fets_runtime, monkeypatch, fault
 ) -> None:
     """S5: what is left then is the chip's watchdog."""
-    bus, lines = Bus(), HeldReadings(level=False)
+    bus, lines = Bus(), HeldLines(level=False)
     bus.chip.fault(fault, True)
     monkeypatch.setattr("bmsd.hardware.i2c.I2cPort", bus)
     monkeypatch.setattr(safe_off, "PATIENCE_S", 0.05)
@@ -169,7 +169,7 @@ def test_the_list_of_an_older_core_is_understood(tmp_path, monkeypatch) -> None:
     """S5: after an upgrade a core of 0.1.0 runs on, and is switched off by this safe-off; never change these texts."""
     (tmp_path / safe_off.OUTPUTS_FILE).parent.mkdir()
     (tmp_path / safe_off.OUTPUTS_FILE).write_text(LEFT_BY_0_1_0)
-    opens_after(monkeypatch, 0, HeldReadings(level=False))
+    opens_after(monkeypatch, 0, HeldLines(level=False))
     assert safe_off.switch_off(tmp_path, None) == "all outputs are off: charge, heater"
 
 
