@@ -23,6 +23,7 @@ from bmsd.cli.watch import live
 from bmsd.errors import BmsdError, StaleError
 from bmsd.ipc import shared_files
 from bmsd.ipc.frame_ring import RingReader
+from bmsd.ipc.snapshot import fresh_snapshot
 from bmsd.ipc.status import FINAL_STATES, LINK_FRESH_MS
 from bmsd.tables.configuration import link_of
 
@@ -67,7 +68,7 @@ def look(directory: Path, name: str) -> LinkView:
         )
     frames = optional(directory / f"frames-{name}.json") or {}
     try:
-        snapshot = shared_files.fresh_snapshot(directory).document
+        snapshot = fresh_snapshot(directory).document
     except StaleError:
         snapshot = None
     values = (optional(directory / shared_files.PARAMETERS) or {}).get("values")

@@ -11,8 +11,8 @@ from pathlib import PurePosixPath
 from bmsd.cli.doctor_machine import CheckResult, Machine, bad, good, skipped, unknown, warn
 from bmsd.cli.doctor_pins import Case
 from bmsd.errors import StaleError
-from bmsd.ipc import shared_files
 from bmsd.ipc.sentences import listed
+from bmsd.ipc.snapshot import fresh_snapshot
 
 _PLACES = ("/etc/systemd", "/run/systemd", "/usr/local/lib/systemd", "/usr/lib/systemd")
 """Where systemd looks, the first one wins for files of one name."""
@@ -122,7 +122,7 @@ def service(case: Case) -> CheckResult:
 def daemon(case: Case) -> CheckResult:
     """Find whether the daemon runs and decides."""
     try:
-        snapshot = shared_files.fresh_snapshot(case.directory).document
+        snapshot = fresh_snapshot(case.directory).document
     except StaleError as error:
         if case.directory.exists() and not os.access(case.directory, os.R_OK | os.X_OK):
             return unknown(

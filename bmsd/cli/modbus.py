@@ -17,7 +17,8 @@ from bmsd.config import pin
 from bmsd.errors import PeerError
 from bmsd.ipc.request_socket import ask
 from bmsd.ipc.sentences import duration_text
-from bmsd.ipc.shared_files import boot_id, fresh_snapshot
+from bmsd.ipc.shared_files import boot_id
+from bmsd.ipc.snapshot import fresh_snapshot
 
 LONGEST_LINE = 100
 _LOCK = {1: "locked", 2: "unlocked", 3: "locked out after wrong PINs"}

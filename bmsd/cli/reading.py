@@ -10,6 +10,7 @@ from typing import Any
 
 from bmsd.errors import StaleError
 from bmsd.ipc import shared_files, status
+from bmsd.ipc.snapshot import fresh_snapshot, read_snapshot
 
 DEFAULT_DIR = Path("/run/bmsd")
 DIR_VARIABLE = "BMSD_RUNTIME_DIR"
@@ -32,7 +33,7 @@ class Now:
 
 def now(directory: Path, *, fresh: bool = True) -> Now:
     """Read snapshot, links and parameters; with `fresh`, an old snapshot raises StaleError."""
-    read = shared_files.fresh_snapshot if fresh else shared_files.read_snapshot
+    read = fresh_snapshot if fresh else read_snapshot
     snapshot = read(directory).document
     found = links(directory)
     values = (optional(directory / shared_files.PARAMETERS) or {}).get("values")
@@ -58,7 +59,7 @@ def optional(path: Path) -> dict[str, Any] | None:
 
 def parameters(directory: Path) -> dict[str, Any]:
     """Read the parameter file behind a living daemon."""
-    shared_files.fresh_snapshot(directory)
+    fresh_snapshot(directory)
     return shared_files.read_document(directory / shared_files.PARAMETERS)
 
 

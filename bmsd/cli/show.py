@@ -11,8 +11,9 @@ from typing import Any
 
 from bmsd.cli import reading, views
 from bmsd.cli.console import Console, wrapped
-from bmsd.ipc import shared_files, status
+from bmsd.ipc import status
 from bmsd.ipc.sentences import event_text
+from bmsd.ipc.snapshot import fresh_snapshot
 from bmsd.tables import alarms, parameters
 from bmsd.tables.rows import PERCENT
 
@@ -100,10 +101,10 @@ def show_events(directory: Path, options: Namespace, console: Console) -> int:
     else:
         _say_events(first, options, console)
     while options.follow:
-        shared_files.fresh_snapshot(directory)
+        fresh_snapshot(directory)
         _say_events(news.take(), options, console)
         time.sleep(FOLLOW_S)
-    shared_files.fresh_snapshot(directory)
+    fresh_snapshot(directory)
     return 0
 
 

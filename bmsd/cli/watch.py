@@ -21,8 +21,8 @@ from bmsd.cli import reading, views
 from bmsd.cli.console import Console, clipped, cut
 from bmsd.cli.params import UsageError
 from bmsd.errors import StaleError
-from bmsd.ipc import shared_files
 from bmsd.ipc.sentences import duration_text
+from bmsd.ipc.snapshot import fresh_snapshot
 
 REDRAW_S = 0.5
 ENTER, LEAVE = "\x1b[?1049h\x1b[?25l\x1b[2J", "\x1b[?25h\x1b[?1049l"
@@ -61,7 +61,7 @@ def frame(directory: Path, console: Console, notes: Sequence[str] = ()) -> list[
     except StaleError as error:
         return [_alert(f"NOT RUNNING  {error}", console), "", "Waiting for the daemon. q ends.", *notes]
     try:
-        shared_files.fresh_snapshot(directory)
+        fresh_snapshot(directory)
     except StaleError as error:
         old = _body(now, Console(console.stream, colour=False))
         dim = [console.paint(line, "dim") for line in ("The last that it said, no longer true:", *old)]

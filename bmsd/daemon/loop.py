@@ -24,20 +24,12 @@ from bmsd.core.types import AfeState, Event, Request
 from bmsd.daemon import state_file
 from bmsd.daemon.event_log import Ring
 from bmsd.daemon.process import Guard, complain, may_ask
+from bmsd.daemon.publishing import CorePublisher
 from bmsd.daemon.request_handler import RequestHandler
 from bmsd.errors import ParameterError
 from bmsd.hardware.service import Service
 from bmsd.ipc.request_socket import PendingRequest, RequestServer
-from bmsd.ipc.shared_files import (
-    EVENTS,
-    PARAMETERS,
-    SNAPSHOT,
-    SOCKET,
-    WRITES,
-    Publisher,
-    boot_id,
-    monotonic_ms,
-)
+from bmsd.ipc.shared_files import SOCKET, boot_id, monotonic_ms
 from bmsd.shutdown import safe_off
 from bmsd.tables.alarms import Block
 
@@ -75,7 +67,7 @@ class Daemon:
         state = replace(state, watch=heater_watch.revived(stored.heat, self._started_ms, same_boot=same_boot))
         self._controller = Controller(config, self._handler.parameters, board, state)
         self._guard = Guard(runtime_dir, config.path)
-        self._publisher = Publisher(runtime_dir)
+        self._publisher = CorePublisher(runtime_dir, config.cells, simulated=simulate)
         self._server = RequestServer(runtime_dir / SOCKET, may_ask(os.getuid()))
         self._writer = state_file.Writer(state_dir)
         self._service = Service()
@@ -125,8 +117,8 @@ class Daemon:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._asked_to_stop)
         self._ring.add([Event(at_ms=self._started_ms, kind="daemon", name="bmsd", state="started")])
-        self._publisher.publish(PARAMETERS, self._handler.body(), self._started_ms)
-        self._publisher.publish(WRITES, {"unlocked": self._handler.unlocked}, self._started_ms)
+        self._publisher.parameters(self._handler.body(), self._started_ms)
+        self._publisher.writes(self._handler.unlocked, self._started_ms)
         gc.collect()
         gc.freeze()
         gc.disable()
@@ -179,7 +171,7 @@ class Daemon:
             self._bench.tell_inverter(out.limits)
         self._answer()
         if self._ring.add((*self._handler.take_events(), *out.events)):
-            self._publisher.publish(EVENTS, self._ring.body(), now_ms)
+            self._publisher.events(self._ring, now_ms)
         self._sequence += 1
         self._publish(now_ms)
         self._save(now_ms)
@@ -208,9 +200,9 @@ class Daemon:
             self._waiting.append((request, asked))
         if self._handler.parameters is not before:
             self._controller.use(self._handler.parameters)
-            self._publisher.publish(PARAMETERS, self._handler.body(), monotonic_ms())
+            self._publisher.parameters(self._handler.body(), monotonic_ms())
         if self._handler.unlocked is not unlocked:
-            self._publisher.publish(WRITES, {"unlocked": self._handler.unlocked}, monotonic_ms())
+            self._publisher.writes(self._handler.unlocked, monotonic_ms())
 
     def _answer(self) -> None:
         """Tell each asker what became of his request."""
@@ -227,9 +219,6 @@ class Daemon:
         self._waiting.clear()
 
     def _publish(self, now_ms: int) -> None:
-        control = self._controller
-        if control.out is None or control.inputs is None:
-            return
         uptime_ms = now_ms - self._started_ms
         cycle = Cycle(
             sequence=self._sequence,
@@ -240,20 +229,7 @@ class Daemon:
             overruns=self._overruns,
             disk_bytes=self._writer.bytes_written,
         )
-        points = report.points(
-            control.settings, control.state, control.out, control.inputs, control.levels, cycle
-        )
-        body = {
-            "cells": self._config.cells,
-            "simulated": self._simulate,
-            "points": points,
-            "alarms": report.alarms(control.settings, control.state),
-            "why": report.why(control.out),
-            "afe": control.inputs.afe.detail,
-            "event_sequence": self._ring.sequence,
-            "remote_off": control.state.consent.remote_off.names,
-        }
-        self._publisher.publish(SNAPSHOT, body, now_ms)
+        self._publisher.snapshot(self._controller, cycle, self._ring.sequence, now_ms)
 
     def _save(self, now_ms: int, *, at_once: bool = False) -> None:
         """Keep what must survive: at once when an operator or a latch changed it, else now and then."""
@@ -292,7 +268,7 @@ class Daemon:
             complain(f"{failed}; charge count, latches and consents would not survive a power cut")
         word = "lost" if failed else "back"
         self._ring.add([Event(at_ms=now_ms, kind="daemon", name="state file", state=word)])
-        self._publisher.publish(EVENTS, self._ring.body(), now_ms)
+        self._publisher.events(self._ring, now_ms)
 
     def _tell_systemd(self, now_ms: int) -> None:
         if self._sequence == 1:
@@ -314,10 +290,10 @@ class Daemon:
         if self._controller.stop():
             self._guard.goodbye()  # else it tries what we could not do
         self._service.stopping()
-        self._publisher.withdraw(SNAPSHOT)
+        self._publisher.withdraw()
         now_ms = monotonic_ms()
         if self._ring.add([Event(at_ms=now_ms, kind="daemon", name="bmsd", state="stopping")]):
-            self._publisher.publish(EVENTS, self._ring.body(), now_ms)
+            self._publisher.events(self._ring, now_ms)
         self._save(now_ms, at_once=True)
         self._writer.close()
         self._server.close()

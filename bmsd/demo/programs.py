@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bmsd.demo.wires import Wires
 from bmsd.errors import BmsdError, StaleError
-from bmsd.ipc import shared_files
+from bmsd.ipc.snapshot import fresh_snapshot
 
 START_S = 15.0
 END_S = 8.0
@@ -112,7 +112,7 @@ class Programs:
         while time.monotonic() - began < START_S:
             self.check()
             try:
-                shared_files.fresh_snapshot(self.runtime_dir)
+                fresh_snapshot(self.runtime_dir)
             except StaleError as error:
                 problem = str(error)
                 time.sleep(0.05)

@@ -121,7 +121,7 @@ def points_page() -> str:
         "The keys of `bmsctl status --json`, joined with dots; also the CSV columns of `bmsim`. There a list"
         " is counted from 1 (`cells.voltage_v.7`) and a switch is one column, as read back"
         " (`switches.charge`). Unknown is `null` in JSON and empty in CSV. The inside name is the one in"
-        " `snapshot.json`, with the value as an integer in the unit its ending names.",
+        " the snapshot, with the value as an integer in the unit its ending names.",
         table(heads, map(_point, points.POINTS)),
     )
 

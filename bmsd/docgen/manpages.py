@@ -56,7 +56,7 @@ PAGES = {
     "bmsd-link": Page(
         8, "connect bmsd to an inverter, a Modbus master or the journal", "bmsd/links/runner.py",
         (("A link is a process of its own, so that nothing outside can delay the core.",
-          "It reads what the core publishes, and tells once a second how it is: `bmsctl status` shows that."),
+          "It reads what the core publishes, and tells how it is every two seconds: `bmsctl status` shows that."),
          ("When the core's data is old, the inverter is told zero limits and then nothing, and Modbus answers"
           " with an error: nothing old is sent as new.",)),
         ("/etc/bmsd/bmsd.toml", "/etc/bmsd/conf.d/*.toml", "/run/bmsd/"), ("NOTIFY_SOCKET",),

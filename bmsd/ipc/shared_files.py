@@ -1,6 +1,6 @@
 """What core, links and tools share: small files in the runtime directory, replaced atomically.
 
-A reader can never block the core. A snapshot carries the monotonic time and the boot it belongs to, so that
+A reader can never block the core. Each file carries the monotonic time and the boot it belongs to, so that
 nothing old passes as new (S7, S11).
 """
 
@@ -10,7 +10,6 @@ import json
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from typing import Any
 from bmsd.errors import StaleError
 
 SCHEMA = 1
-SNAPSHOT, EVENTS, PARAMETERS, SOCKET = "snapshot.json", "events.json", "parameters.json", "bmsd.sock"
+SNAPSHOT, EVENTS, PARAMETERS, SOCKET = "snapshot", "events.json", "parameters.json", "bmsd.sock"
 WRITES = "writes.json"
 """Until when somebody at the pack lets others write."""
 FRESH_MS = 1500
@@ -76,45 +75,6 @@ def read_document(path: Path) -> dict[str, Any]:
     if not isinstance(document, dict) or document.get("schema") != SCHEMA:
         raise StaleError(f"{path} is not of schema {SCHEMA}: bmsd and this program differ in version")
     return document
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """One published cycle, as read back."""
-
-    document: Mapping[str, Any]
-
-    @property
-    def points(self) -> Mapping[str, Any]:
-        """Give the points by inside name; None is unknown."""
-        points: Mapping[str, Any] = self.document["points"]
-        return points
-
-    def age_ms(self, now_ms: int | None = None) -> int:
-        """Tell how old the snapshot is."""
-        return (monotonic_ms() if now_ms is None else now_ms) - int(self.document["at_ms"])
-
-    def is_fresh(self, now_ms: int | None = None) -> bool:
-        """Tell whether the daemon is alive behind this snapshot, in this boot."""
-        return self.document.get("boot") == boot_id() and 0 <= self.age_ms(now_ms) <= FRESH_MS
-
-
-def read_snapshot(runtime_dir: Path) -> Snapshot:
-    """Read the last snapshot, of whatever age; raise StaleError when there is none to read."""
-    document = read_document(runtime_dir / SNAPSHOT)
-    if not isinstance(document.get("points"), dict) or not isinstance(document.get("at_ms"), int):
-        raise StaleError(f"{runtime_dir / SNAPSHOT} is incomplete")
-    return Snapshot(document)
-
-
-def fresh_snapshot(runtime_dir: Path) -> Snapshot:
-    """Read a snapshot that is present; raise StaleError with its age when it is not."""
-    snapshot = read_snapshot(runtime_dir)
-    if snapshot.document.get("boot") != boot_id():
-        raise StaleError("the snapshot is from before the last boot: bmsd is not running")
-    if not snapshot.is_fresh():
-        raise StaleError(f"the snapshot is {snapshot.age_ms() / 1000:.1f} s old: bmsd has stopped or hangs")
-    return snapshot
 
 
 class Publisher:

@@ -195,11 +195,22 @@ def _has_more(bus: can.BusABC) -> bool:
         raise BusLostError(NONSENSE)
     if _END in text:
         return True
+    descriptor = descriptor_of(bus)
+    if descriptor is None:
+        return False
+    try:
+        return bool(select.select([descriptor], [], [], 0)[0])
+    except (OSError, ValueError):
+        return False
+
+
+def descriptor_of(bus: can.BusABC) -> int | None:
+    """Give what becomes readable with a frame; None where an adapter has no such thing, or has lost it."""
     try:
         descriptor = bus.fileno()
-        return bool(select.select([descriptor], [], [], 0)[0])
-    except (AttributeError, NotImplementedError, OSError, ValueError, can.CanError):
-        return False
+    except Exception:  # an adapter has none, or has lost it; each says so in its own way
+        return None
+    return descriptor if descriptor >= 0 else None
 
 
 def error_classes(message: can.Message) -> list[str]:

@@ -19,18 +19,27 @@ from bmsd.inverters.frames import Frame
 from bmsd.inverters.protocols import AUTO, Protocol, messages, named, problems, row_of
 from bmsd.inverters.view import Bounds, Configured, View, remember, view
 from bmsd.ipc.shared_files import monotonic_ms
-from bmsd.links.adapters import BusLostError, interface_problem, is_off, opened, received, send
+from bmsd.links.adapters import (
+    BusLostError,
+    descriptor_of,
+    interface_problem,
+    is_off,
+    opened,
+    received,
+    send,
+)
 from bmsd.links.detection import ProtocolDetector
-from bmsd.links.link import Backoff, Link, Lost
+from bmsd.links.link import REPORT_MS, Backoff, Link, Lost
 from bmsd.links.receiver import Receiver
 from bmsd.links.snapshots import SharedFile, Snapshots
 from bmsd.links.traffic import Traffic
+from bmsd.links.watcher import NoticeWatcher
 
-TICK_S = 0.1
-"""How often the snapshot is looked at: lost data and lost permissions do not wait for the next period."""
-SHORTEST_PAUSE_S = 0.02
+TICK_MS = 100
+"""How often the snapshot is looked at where nobody gives notice, and the bus where nothing tells that a frame came."""
+SHORTEST_PAUSE_MS = 20
 MOST_RECEIVED = 200
-"""Frames taken per tick, so that a flooded bus cannot keep us from sending."""
+"""Frames taken at a time, so that a flooded bus cannot keep us from sending."""
 STEADY_MS = 5000
 """A bus is back when it has worked for this long: one that fails at once again is not, and is not reported again."""
 _CURRENTS = ("charge_limit_ma", "discharge_limit_ma")
@@ -75,6 +84,7 @@ class InverterState:
         self._protocol: Protocol = named(row_of(settings.protocol), settings.battery_name)
         self._silence_ms = round(settings.silence_after_s * 1000)
         self._snapshots = Snapshots(link.runtime_dir)
+        self._notices = NoticeWatcher(link.runtime_dir)
         self._core = Lost(link, "core data")
         self._bus = Lost(link, f"CAN bus {settings.bus.get('channel')}")
         self._queue = Lost(link, f"room for frames to {settings.bus.get('channel')}", was_there=True)
@@ -87,6 +97,9 @@ class InverterState:
         self._good_ms = monotonic_ms()
         self._due_ms: dict[int, int] = {}
         self._told_ms: int | None = None
+        self._held_ms: int | None = None
+        """When what is due may be told."""
+        self._heard_ms = -TICK_MS
         self._dropped_ms: int | None = None
         self._urgent: tuple[bool, ...] = ()
         # Nothing asked yet: at the pack's lowest voltage no charger gives current.
@@ -106,7 +119,7 @@ class InverterState:
                 patience.worked()
             if self._is_deaf(now_ms, began_ms):
                 return
-            self._link.wait(self._pause_s(now_ms))
+            self._wait(bus, monotonic_ms())
         self.goodbye(bus)
 
     def cycle(self, bus: can.BusABC) -> None:
@@ -168,9 +181,10 @@ class InverterState:
     def _tell(self, bus: can.BusABC, told: View, now_ms: int) -> None:
         """Send every frame that is due; all of them when there is something an inverter should hear at once."""
         urgent = told.urgent != self._urgent
-        too_soon = self._told_ms is not None and now_ms - self._told_ms < self._protocol.least_ms
         due = [f for f in self._protocol.frames if urgent or now_ms >= self._due_ms.get(f.id, 0)]
-        if not due or too_soon:
+        may_ms = now_ms if self._told_ms is None else self._told_ms + self._protocol.least_ms
+        self._held_ms = may_ms if due and may_ms > now_ms else None
+        if not due or self._held_ms is not None:
             return
         for frame in due:
             self._plan(frame, now_ms)
@@ -184,10 +198,24 @@ class InverterState:
         in_step = 0 <= now_ms - due_ms < period_ms
         self._due_ms[frame.id] = (due_ms if in_step else now_ms) + period_ms
 
-    def _pause_s(self, now_ms: int) -> float:
-        """Give the time until the next frame is due, at most that until the snapshot is looked at again."""
-        left_s = (min(self._due_ms.values()) - now_ms) / 1000 if self._due_ms else TICK_S
-        return min(max(left_s, SHORTEST_PAUSE_S), TICK_S)
+    def _wait(self, bus: can.BusABC, now_ms: int) -> None:
+        """Wait until something is due or something came; a busy bus is listened to in steps, or each frame wakes us."""
+        pause_ms, descriptor = self._pause_ms(now_ms), descriptor_of(bus)
+        rest_ms = TICK_MS if descriptor is None else self._heard_ms + TICK_MS - now_ms
+        if rest_ms > 0:
+            self._notices.wait(self._link, min(pause_ms, rest_ms), TICK_MS)
+        else:
+            assert descriptor is not None
+            self._notices.wait(self._link, pause_ms, TICK_MS, descriptor)
+
+    def _pause_ms(self, now_ms: int) -> int:
+        """Tell when to look again though nothing comes: to send or report, and when the snapshot gets old (S7)."""
+        old_ms = self._snapshots.old_ms() if self._good else None
+        planned = (now_ms + REPORT_MS, old_ms, self._held_ms, *self._due_ms.values())
+        return max(
+            min(at_ms for at_ms in planned if at_ms is not None and at_ms > now_ms) - now_ms,
+            SHORTEST_PAUSE_MS,
+        )
 
     def _send_all(self, bus: can.BusABC, planned: list[tuple[Frame, bytes]]) -> None:
         """Send one set of frames; the rest of a set that finds the queue full is dropped, never repeated."""
@@ -217,10 +245,10 @@ class InverterState:
     def _listen(self, bus: can.BusABC) -> None:
         """Take what has arrived, without waiting. BusLostError: the interface is gone or talks nonsense."""
         for message in received(bus, MOST_RECEIVED):
+            self._heard_ms = now_ms = monotonic_ms()
             if message is None:
                 self.counters.bad_received += 1
                 continue
-            now_ms = monotonic_ms()
             self._receiver.take(message, now_ms)
             self._traffic.note(message, now_ms, sent=False)
             if self._chooser and not (message.is_error_frame or message.is_remote_frame or message.is_fd):

@@ -12,7 +12,7 @@ from typing import Any
 from bmsd import __version__
 from bmsd.config.load import Config
 from bmsd.inverters import conditions as groups
-from bmsd.ipc.shared_files import Snapshot
+from bmsd.ipc.snapshot import Snapshot
 from bmsd.links.identity import serial_number
 from bmsd.links.modbus_rtu import Refusal, RefusedError
 from bmsd.links.sunspec_values import is_on

@@ -16,13 +16,15 @@ from bmsd.errors import StaleError
 from bmsd.ipc.sentences import event_text
 from bmsd.ipc.shared_files import EVENTS, boot_id, monotonic_ms, read_document
 from bmsd.ipc.status import place_kind
-from bmsd.links.link import Link
+from bmsd.links.link import REPORT_MS, Link
 from bmsd.links.snapshots import SharedFile, Snapshots
+from bmsd.links.watcher import NoticeWatcher
 from bmsd.tables import alarms, events, parameters
 from bmsd.tables.rows import COUNT, PERCENT, Unit
 
 JOURNAL_SOCKET = Path("/run/systemd/journal/socket")
-TICK_S = 0.25
+TICK_MS = 250
+"""How often the core's files are looked at where nobody gives notice."""
 START_MS = 5000
 """How long after its own start the link waits for a first snapshot before it calls the core lost."""
 
@@ -38,10 +40,10 @@ class Mark(NamedTuple):
 
 def run(link: Link) -> None:
     """Tell events until the link is told to end."""
-    follower = Follower(link, sender())
+    follower, notices = Follower(link, sender()), NoticeWatcher(link.runtime_dir)
     while not link.stopping:
-        follower.look(monotonic_ms())
-        link.wait(TICK_S)
+        follower.look(now_ms := monotonic_ms())
+        notices.wait(link, follower.pause_ms(now_ms), TICK_MS)
     follower.look(monotonic_ms())
 
 
@@ -73,6 +75,11 @@ class Follower:
         detail = "follows events" if self._present else self._snapshots.trouble
         mark = {"last_at_ms": self._mark.at_ms, "last_n": self._mark.n}
         self._link.report(state, detail, at_once=bool(found), told=self._told, failed=self._failed, **mark)
+
+    def pause_ms(self, now_ms: int) -> int:
+        """Tell when to look again though nobody gives notice: to report, and when the snapshot gets old."""
+        old_ms = self._snapshots.old_ms() if self._present else None
+        return REPORT_MS if old_ms is None else min(REPORT_MS, max(old_ms - now_ms, 0))
 
     def _tell_of_gap(self, found: list[Mapping[str, Any]]) -> None:
         """Say how many events were overwritten before they could be told; each run of the core counts from 1."""

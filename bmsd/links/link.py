@@ -1,7 +1,7 @@
 """What all links share: stopping, waiting, telling how they are, and patience with what is gone.
 
 A link is a process of its own. It reaches the core through the request socket only, and tells how it is in its
-own file in the runtime directory, about once a second.
+own file in the runtime directory: changes at once, the same again every two seconds.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from bmsd.links.limit import HOUR_MS, Limit
 if TYPE_CHECKING:
     from bmsd.config.load import Config
 
-REPORT_MS = 1000
+REPORT_MS = 2000
 NOTICE, WARNING, ERROR = 5, 4, 3
 MOST_LINES = 100
 """Lines of one link within an hour: a device, a master or a plug that comes and goes fills no journal."""
@@ -66,14 +66,13 @@ class Link:
         except BlockingIOError:
             return  # it is awake already
 
-    def wait(self, timeout_s: float, descriptor: int | None = None) -> bool:
-        """Wait for a time, the end of the link, or something to read; tell whether there is something."""
-        watched = [self._woken] if descriptor is None else [self._woken, descriptor]
-        readable, _, _ = select.select(watched, [], [], max(timeout_s, 0))
-        return descriptor in readable
+    def wait(self, timeout_s: float, *descriptors: int) -> list[int]:
+        """Wait for a time, the end of the link, or something to read; give where there is something."""
+        readable, _, _ = select.select([self._woken, *descriptors], [], [], max(timeout_s, 0))
+        return [descriptor for descriptor in readable if descriptor != self._woken]
 
     def report(self, state: str, detail: str = "", *, at_once: bool = False, **figures: Any) -> None:
-        """Tell how the link is: a change at once, the same again once a second. Figures are kept."""
+        """Tell how the link is: a change at once, the same again after REPORT_MS. Figures are kept."""
         self._figures |= figures
         now_ms = monotonic_ms()
         if (state, detail) == self._reported and now_ms < self._next_report_ms and not at_once:
@@ -89,7 +88,7 @@ class Link:
         self._publisher.publish(f"link-{self.name}.json", body, now_ms)
 
     def pause(self, duration_s: float, tell: Callable[[], None]) -> None:
-        """Wait for a time or the end of the link, and go on telling once a second how it is."""
+        """Wait for a time or the end of the link, and go on telling how it is."""
         until_ms = monotonic_ms() + round(duration_s * 1000)
         while not self.stopping and (left_ms := until_ms - monotonic_ms()) > 0:
             tell()

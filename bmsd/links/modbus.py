@@ -17,7 +17,7 @@ import serial
 from bmsd.config.load import ModbusConfig
 from bmsd.links import jk_4e57, modbus_tcp
 from bmsd.links.line import PortForbiddenError, PortLostError, opened
-from bmsd.links.link import Backoff, Link, Lost
+from bmsd.links.link import REPORT_MS, Backoff, Link, Lost
 from bmsd.links.modbus_identity import objects_of
 from bmsd.links.modbus_jk import JkBoard, JkMap
 from bmsd.links.modbus_map import OwnMap
@@ -98,7 +98,7 @@ class Slave:
             now_us = time.monotonic_ns() // 1000
             if now_us >= next_report_us:
                 self._report()
-                next_report_us = now_us + 1_000_000
+                next_report_us = now_us + 1000 * REPORT_MS
             due_us = self._station.due_us()
             until_us = next_report_us if due_us is None else min(due_us, next_report_us)
             if self._link.wait((until_us - now_us) / 1e6, descriptor):

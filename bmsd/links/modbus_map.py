@@ -9,7 +9,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from bmsd import __version__
-from bmsd.ipc.shared_files import Snapshot, monotonic_ms
+from bmsd.ipc.shared_files import monotonic_ms
+from bmsd.ipc.snapshot import Snapshot
 from bmsd.links.modbus_pack import MappedPack, ReadOnly
 from bmsd.links.modbus_rtu import READS, WRITE_REGISTER, WRITE_REGISTERS, Refusal, RefusedError
 from bmsd.tables import alarms, registers, remote

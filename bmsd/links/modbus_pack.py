@@ -8,7 +8,8 @@ from typing import Any
 
 from bmsd.config.load import Config
 from bmsd.errors import StaleError
-from bmsd.ipc.shared_files import PARAMETERS, Snapshot, monotonic_ms, read_document
+from bmsd.ipc.shared_files import PARAMETERS, monotonic_ms, read_document
+from bmsd.ipc.snapshot import Snapshot
 from bmsd.links.link import Link
 from bmsd.links.modbus_rtu import READS, Refusal, RefusedError
 from bmsd.links.modbus_writes import Writes

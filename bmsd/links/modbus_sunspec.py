@@ -5,7 +5,7 @@ Its addresses depend on the number of cells, and on nothing that changes while t
 
 from __future__ import annotations
 
-from bmsd.ipc.shared_files import Snapshot
+from bmsd.ipc.snapshot import Snapshot
 from bmsd.links import sunspec_values
 from bmsd.links.modbus_pack import MappedPack, ReadOnly
 from bmsd.links.modbus_rtu import Refusal, RefusedError

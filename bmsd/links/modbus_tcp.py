@@ -20,7 +20,7 @@ from functools import partial
 
 from bmsd.config.load import ModbusConfig
 from bmsd.errors import PeerError
-from bmsd.links.link import Backoff, Link, Lost
+from bmsd.links.link import REPORT_MS, Backoff, Link, Lost
 from bmsd.links.modbus_pack import MappedPack
 from bmsd.links.modbus_rtu import ModbusRequest, Refusal
 from bmsd.links.modbus_unit import ModbusUnit
@@ -243,7 +243,7 @@ def _serve(link: Link, server: Server, where: str) -> None:
             now_s = time.monotonic()
             if now_s >= next_report_s:
                 _report(link, server, where)
-                next_report_s = now_s + 1
+                next_report_s = now_s + REPORT_MS / 1000
             if more:
                 time.sleep(ROUND_S)
             else:

@@ -16,12 +16,12 @@ from typing import Any
 from bmsd.config import pin
 from bmsd.errors import PeerError, StaleError
 from bmsd.ipc.request_socket import ask
-from bmsd.ipc.shared_files import PARAMETERS, SNAPSHOT, WRITES, Publisher, monotonic_ms
+from bmsd.ipc.shared_files import PARAMETERS, WRITES, Publisher, monotonic_ms
 from bmsd.links.limit import HOUR_MS, MINUTE_MS, Limit, RateLimits
 from bmsd.links.link import NOTICE, WARNING, Link
 from bmsd.links.modbus_lock import WRITES_PER_HOUR, WRITES_PER_MINUTE, Lock, Unlocked, Why
 from bmsd.links.modbus_rtu import Refusal, RefusedError, RegisterAccess
-from bmsd.links.snapshots import SharedFile
+from bmsd.links.snapshots import SharedFile, Snapshots
 from bmsd.tables import registers, remote
 from bmsd.tables.registers import S32
 
@@ -73,7 +73,8 @@ class Writes:
         self._remember()
         self._told = RateLimits(Limit(2 * WRITES_PER_MINUTE, MINUTE_MS), Limit(WRITES_PER_HOUR, HOUR_MS))
         self._unlocked = SharedFile(link.runtime_dir / WRITES)
-        self._shared = {name: SharedFile(link.runtime_dir / name) for name in (PARAMETERS, SNAPSHOT)}
+        self._parameters = SharedFile(link.runtime_dir / PARAMETERS)
+        self._snapshots = Snapshots(link.runtime_dir)
         self._pin = pin.path_beside(link.config.path)
         self._taken = self._refused = 0
         self._last = Why.NONE
@@ -152,12 +153,12 @@ class Writes:
             time.sleep(0.005)
 
     def _is_seen(self, wanted: Mapping[str, Any]) -> bool:
-        told = self._shared[PARAMETERS if wanted["do"] == "set" else SNAPSHOT].last()
-        if told is None:
-            return True  # nobody sees anything
         if wanted["do"] == "set":
-            return bool(wanted["values"].items() <= told["values"].items())
-        return bool((wanted["name"] not in told["remote_off"]) == wanted["on"])
+            told = self._parameters.last()
+            return told is None or bool(wanted["values"].items() <= told["values"].items())
+        seen = self._snapshots.last()
+        # Where there is none, nobody sees anything.
+        return seen is None or bool((wanted["name"] not in seen.document["remote_off"]) == wanted["on"])
 
     def _unlock(self, order: RegisterAccess, who: str, now_ms: int) -> None:
         if self._lock.too_many(now_ms):

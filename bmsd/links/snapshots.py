@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from bmsd.errors import StaleError
-from bmsd.ipc.shared_files import SNAPSHOT, Snapshot, boot_id, monotonic_ms, read_document, read_snapshot
+from bmsd.ipc.shared_files import FRESH_MS, boot_id, monotonic_ms, read_document
+from bmsd.ipc.snapshot import Snapshot, SnapshotReader
 
 
 class SharedFile:
@@ -39,7 +40,7 @@ class Snapshots:
 
     def __init__(self, runtime_dir: Path) -> None:
         self.folder = runtime_dir
-        self._version: tuple[int, int, int] | None = None
+        self._reader = SnapshotReader(runtime_dir)
         self._last: Snapshot | None = None
         self.trouble = ""
         """Why there is no present snapshot, in words."""
@@ -47,15 +48,9 @@ class Snapshots:
     def last(self) -> Snapshot | None:
         """Give the last snapshot of this boot, of whatever age; None when there is none to read."""
         try:
-            version = version_of(self.folder / SNAPSHOT)
-            if version != self._version:
-                self._last = read_snapshot(self.folder)
-                self._version = version
-        except FileNotFoundError:
-            self._forget(f"{self.folder / SNAPSHOT} does not exist: bmsd is not running")
-        except (OSError, StaleError) as error:
-            self._forget(str(error))
-        if self._last is None:
+            self._last = self._reader.last()
+        except StaleError as error:
+            self._last, self.trouble = None, str(error)
             return None
         if self._last.document.get("boot") != boot_id():
             self.trouble = "the snapshot is from before the last boot: bmsd is not running"
@@ -75,5 +70,6 @@ class Snapshots:
         self.trouble = "the core's data is old: bmsd has stopped or hangs"
         return None
 
-    def _forget(self, trouble: str) -> None:
-        self._last, self._version, self.trouble = None, None, trouble
+    def old_ms(self) -> int | None:
+        """Tell when the snapshot that was read last is no longer fresh; None when there is none."""
+        return None if self._last is None else int(self._last.document["at_ms"]) + FRESH_MS + 1

@@ -14,8 +14,8 @@ import can
 
 from bmsd.ipc.frame_ring import ERROR, EXTENDED, REMOTE, RingWriter, now_us
 from bmsd.ipc.shared_files import Publisher
+from bmsd.links.link import REPORT_MS
 
-PUBLISH_MS = 1000
 MOST_IDS = 64
 """Identifiers kept for each direction; a flood of others is only counted."""
 _PLAUSIBLE_S = 60.0
@@ -77,10 +77,10 @@ class Traffic:
         self._last = {key: last for key, last in self._last.items() if not key[0]}
 
     def publish(self, now_ms: int, **more: Any) -> None:
-        """Write the last frames for `bmsctl can`, once a second."""
+        """Write the last frames for `bmsctl can`, as often as the link reports."""
         if now_ms < self._next_ms:
             return
-        self._next_ms = now_ms + PUBLISH_MS
+        self._next_ms = now_ms + REPORT_MS
         frames = [
             {
                 "sent": sent, "id": number & ~EXTENDED, "extended": bool(number & EXTENDED), "remote": last.remote,

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bmsd.errors import StaleError
-from bmsd.ipc import shared_files
+from bmsd.ipc.snapshot import fresh_snapshot
 from bmsd.links.modbus_rtu import with_crc
 from tests.benchmarks.load import Pty, end, program, sections, start, start_link
 from tests.benchmarks.rig import Figure, folder_in_memory, median, percentile, write_config
@@ -54,7 +54,7 @@ class System:
 
     def points(self) -> dict:
         try:
-            return dict(shared_files.fresh_snapshot(self.run).points)
+            return dict(fresh_snapshot(self.run).points)
         except StaleError:
             return {}
 

@@ -15,12 +15,12 @@ from typing import Any
 from bmsd.config.load import Config, load
 from bmsd.control import controller as controller_module
 from bmsd.control.controller import Board, Controller
-from bmsd.core import report
 from bmsd.core.report import Cycle
 from bmsd.core.state import begin
 from bmsd.daemon.event_log import Ring
+from bmsd.daemon.publishing import CorePublisher
 from bmsd.hardware import outputs as outputs_module
-from bmsd.ipc.shared_files import EVENTS, SNAPSHOT, Publisher, monotonic_ms
+from bmsd.ipc.shared_files import monotonic_ms
 from bmsd.sim.bench import Bench
 from bmsd.sim.plant import PlantSettings
 
@@ -200,7 +200,7 @@ class Rig:
         self.control = Controller(
             self.config, self.config.parameters, self.board(), begin(int(self.clock.now()))
         )
-        self.publisher = Publisher(folder)
+        self.publisher = CorePublisher(folder, self.config.cells, simulated=True)
         self.ring = Ring()
         self.sequence = 0
         self.parts = parts or {}
@@ -232,7 +232,7 @@ class Rig:
         control = self.control
         self.sequence += 1
         if self.ring.add(out.events):
-            self.publisher.publish(EVENTS, self.ring.body(), now_ms)
+            self.publisher.events(self.ring, now_ms)
         running = Cycle(
             sequence=self.sequence,
             uptime_ms=now_ms,
@@ -242,17 +242,7 @@ class Rig:
             overruns=0,
             disk_bytes=0,
         )
-        points = report.points(control.settings, control.state, out, control.inputs, control.levels, running)
-        body = {
-            "cells": self.config.cells,
-            "simulated": True,
-            "points": points,
-            "alarms": report.alarms(control.settings, control.state),
-            "why": report.why(out),
-            "afe": control.inputs.afe.detail,
-            "event_sequence": self.ring.sequence,
-        }
-        self.publisher.publish(SNAPSHOT, body, now_ms)
+        self.publisher.snapshot(control, running, self.ring.sequence, now_ms)
 
     def work(self, now_ms: int) -> None:
         """Do all of one cycle's work but the bench's own, and keep how long each part took."""

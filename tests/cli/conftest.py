@@ -17,6 +17,7 @@ from bmsd.ipc.request_socket import RequestServer
 from bmsd.tables import parameters
 from bmsd.tables.points import POINTS, Count, PointKind
 from tests.support.clocks import StillClock
+from tests.support.snapshots import publish_snapshot
 
 CELLS, SENSORS = 16, 2
 GOOD_POINTS = {
@@ -68,7 +69,7 @@ class Runtime:
         """Write a snapshot."""
         body = {"cells": CELLS, "simulated": True, "points": some_points(**points), "alarms": alarms or [],
                 "why": {"charge": [], "discharge": [], "heater": [], **(why or {})}, "event_sequence": 0}  # fmt: skip
-        self._put(shared_files.SNAPSHOT, body, age_ms)
+        assert publish_snapshot(self.path, body, shared_files.monotonic_ms() - age_ms)
 
     def link(self, name: str, state: str, detail: str = "", age_ms: int = 0) -> None:
         self._put(f"link-{name}.json", {"state": state, "detail": detail}, age_ms)

@@ -10,11 +10,12 @@ import pytest
 from bmsd.cli.main import main
 from bmsd.config import pin
 from bmsd.ipc.shared_files import Publisher, monotonic_ms
+from tests.support.snapshots import publish_snapshot
 
 
 @pytest.fixture
 def folder(tmp_path, clock):
-    Publisher(tmp_path).publish("snapshot.json", {"cells": 16, "points": {}, "alarms": []}, monotonic_ms())
+    publish_snapshot(tmp_path, {"cells": 16, "points": {}, "alarms": []}, monotonic_ms())
     return tmp_path
 
 

@@ -16,6 +16,7 @@ from bmsd.cli.doctor_system import setting
 from bmsd.cli.main import main
 from bmsd.ipc import shared_files
 from tests.support.configured import pack_text
+from tests.support.snapshots import publish_snapshot
 
 pytestmark = pytest.mark.usefixtures("clock")
 GOOD, WARN, BAD, UNKNOWN, SKIPPED = (
@@ -141,9 +142,7 @@ class Rig:
         for directory in ("var/log/journal", "var/lib/bmsd", "run/bmsd"):
             (root / directory).mkdir(parents=True)
         snapshot = {"cells": 16, "points": {"state": "idle"}}
-        shared_files.Publisher(root / "run/bmsd").publish(
-            shared_files.SNAPSHOT, snapshot, shared_files.monotonic_ms()
-        )
+        publish_snapshot(root / "run/bmsd", snapshot, shared_files.monotonic_ms())
 
     def put(self, path: str, content: str | bytes) -> None:
         file = self.root / path
@@ -379,7 +378,7 @@ PLANTED: list[tuple[str, Callable[[Rig], None], CheckState, str, str]] = [
      WARN, "4 times", "journalctl"),
     ("safe_off", program("safe-off", SERVICE.replace("success", "exit-code")),
      BAD, "could not switch off", "journalctl"),
-    ("daemon", on.drop("run/bmsd/snapshot.json"), WARN, "not running", "systemctl start bmsd"),
+    ("daemon", on.drop("run/bmsd/snapshot"), WARN, "not running", "systemctl start bmsd"),
     ("disk", on.change(room=(5 * 1024**2, 10**10)), BAD, "5 MiB", "vacuum"),
     ("disk", on.change(room=(100 * 1024**2, 10**10)), WARN, "100 MiB", "vacuum"),
     ("state", on.edit("proc/mounts", "rw,", "ro,"), BAD, "read-only", "/var/lib/bmsd"),

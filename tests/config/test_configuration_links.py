@@ -13,6 +13,7 @@ from bmsd.ipc import status
 from bmsd.ipc.shared_files import Publisher, monotonic_ms
 from bmsd.links import runner
 from tests.support.configured import GOOD, problems
+from tests.support.snapshots import publish_snapshot
 
 GARAGE = """
 [modbus.garage]
@@ -154,7 +155,7 @@ def test_the_journal_link_runs_whatever_the_configuration_says(monkeypatch, writ
 
 def test_further_links_are_shown_after_the_first_ones(tmp_path, clock) -> None:
     publisher, now_ms = Publisher(tmp_path), monotonic_ms()
-    publisher.publish("snapshot.json", {"cells": 16, "points": {}, "alarms": []}, now_ms)
+    publish_snapshot(tmp_path, {"cells": 16, "points": {}, "alarms": []}, now_ms)
     publisher.publish("link-modbus@garage.json", {"state": "running", "detail": "unit 9"}, now_ms)
     told = reading.now(tmp_path).document["links"]
     assert list(told) == [*status.LINKS, "modbus@garage"]

@@ -12,7 +12,7 @@ import pytest
 from bmsd.core.soc import SocState
 from bmsd.daemon.state_file import STATE_FILE, Stored, encode
 from bmsd.errors import StaleError
-from bmsd.ipc import shared_files
+from bmsd.ipc.snapshot import read_snapshot
 from tests.support.patience import Patience
 from tests.support.running import PATIENCE_S, last_words
 
@@ -68,7 +68,7 @@ def started(folder: Path, state: Stored | bytes, config: Path = ROOT / "etc" / "
         patience = Patience(PATIENCE_S)
         while not patience.is_over() and core.poll() is None:
             try:
-                return dict(shared_files.read_snapshot(runtime).document)
+                return dict(read_snapshot(runtime).document)
             except StaleError:
                 time.sleep(0.05)
     finally:

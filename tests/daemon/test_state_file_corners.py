@@ -12,7 +12,9 @@ from bmsd.core.soc import SocState
 from bmsd.daemon import state_file
 from bmsd.daemon.state_file import SCHEMA, STATE_FILE, Stored, Writer, encode, load
 from bmsd.errors import StaleError
-from bmsd.ipc import shared_files
+from bmsd.ipc import shared_files, snapshot_page
+from bmsd.ipc.snapshot import read_snapshot
+from bmsd.ipc.snapshot_page import SnapshotPublisher
 
 FULL = Stored(
     soc=SocState(charge_mams=1, error_permille=2),
@@ -82,6 +84,7 @@ def half(descriptor: int, data: bytes) -> int:
 
 
 REAL_WRITE = os.write
+REAL_PWRITE = os.pwrite
 
 
 def test_a_disk_that_takes_half_leaves_a_whole_state(tmp_path, monkeypatch) -> None:
@@ -97,14 +100,18 @@ def test_a_disk_that_takes_half_leaves_a_whole_state(tmp_path, monkeypatch) -> N
 
 def test_a_runtime_directory_that_takes_half_leaves_a_whole_snapshot(tmp_path, monkeypatch) -> None:
     """S7: readers see the old or the new one, never a half."""
-    publisher = shared_files.Publisher(tmp_path)
-    assert publisher.publish(shared_files.SNAPSHOT, {"points": {"sequence": 1}}, 1)
-    monkeypatch.setattr(shared_files.os, "write", half)
-    publisher.publish(shared_files.SNAPSHOT, {"points": {"sequence": 2}}, 2)
-    assert shared_files.read_snapshot(tmp_path).points["sequence"] in {1, 2}
+    publisher = SnapshotPublisher(tmp_path / shared_files.SNAPSHOT, "this boot")
+    words = {"alarms": []}
+    assert publisher.publish({"sequence": 1}, words, 1)
+    assert publisher.publish({"sequence": 2}, words, 2)
+    monkeypatch.setattr(
+        snapshot_page.os, "pwrite", lambda to, data, at: REAL_PWRITE(to, data[: len(data) // 2], at)
+    )
+    assert not publisher.publish({"sequence": 3}, words, 3)
+    assert read_snapshot(tmp_path).points["sequence"] == 2
 
 
 def test_brackets_without_end_are_no_snapshot(tmp_path) -> None:
     (tmp_path / shared_files.SNAPSHOT).write_text("[" * 100_000)
     with pytest.raises(StaleError):
-        shared_files.read_snapshot(tmp_path)
+        read_snapshot(tmp_path)

@@ -13,11 +13,12 @@ import can
 
 from bmsd.config.can import CanConfig
 from bmsd.ipc.frame_ring import RingWriter
-from bmsd.ipc.shared_files import Publisher
 from bmsd.links import can as can_link
 from bmsd.links.can import InverterState
 from bmsd.links.link import Link
+from bmsd.links.watcher import NoticeWatcher
 from tests.support.clocks import StillClock
+from tests.support.snapshots import publish_snapshot
 
 POINTS = {
     "pack_mv": 53_200, "current_ma": 0, "battery_decic": [200], "soc_permille": 500, "soh_permille": None,
@@ -49,8 +50,9 @@ class FakeBus:
         return found
 
 
-def _let_go(ring: RingWriter, pipe: tuple[int, int]) -> None:
+def _let_go(ring: RingWriter, notices: NoticeWatcher, pipe: tuple[int, int]) -> None:
     ring.close()
+    notices.close()
     for descriptor in pipe:
         os.close(descriptor)
 
@@ -78,9 +80,9 @@ class Bench:
             self.link, CanConfig(protocol, silence_s, {"channel": "fake"}, **settings)
         )
         self.bus = FakeBus()
-        # Some tests make hundreds of these, and select() knows no descriptor above 1023.
-        ring, pipe = self.inverter._traffic._ring, (self.link._woken, self.link._wake)
-        weakref.finalize(self, _let_go, ring, pipe)
+        # Some tests make hundreds: select() knows no descriptor above 1023, the kernel gives 128 watchers to a user.
+        inverter, pipe = self.inverter, (self.link._woken, self.link._wake)
+        weakref.finalize(self, _let_go, inverter._traffic._ring, inverter._notices, pipe)
 
     @property
     def now_ms(self) -> int:
@@ -92,7 +94,7 @@ class Bench:
 
     def publish(self, **changed) -> None:
         body = {"points": {**POINTS, **changed}, "alarms": []}
-        Publisher(self.folder).publish("snapshot.json", body, self.now_ms)
+        publish_snapshot(self.folder, body, self.now_ms)
 
     def cycle(self, after_ms: int = 0) -> list[int]:
         """Let time pass and run the loop once; give the identifiers it sent."""

@@ -20,7 +20,7 @@ from can.interfaces.socketcand import socketcand
 
 from bmsd.config.can import CanConfig
 from bmsd.errors import ConfigError
-from bmsd.ipc.shared_files import Publisher, monotonic_ms
+from bmsd.ipc.shared_files import monotonic_ms
 from bmsd.links import adapters
 from bmsd.links import can as can_link
 from bmsd.links.adapters import (
@@ -37,6 +37,7 @@ from tests.links.can_bench import POINTS
 from tests.links.lines import Adapter, Server
 from tests.support.patience import allowed
 from tests.support.running import eventually
+from tests.support.snapshots import publish_snapshot
 
 FRAME = can.Message(arbitration_id=0x351, data=bytes(8), is_extended_id=False)
 pytestmark = pytest.mark.timeout(60)
@@ -94,7 +95,7 @@ def running(folder: Path, bus: dict, protocol: str = "pylontech"):
     end = threading.Event()
 
     def publish() -> None:
-        Publisher(folder).publish("snapshot.json", {"points": POINTS, "alarms": []}, monotonic_ms())
+        publish_snapshot(folder, {"points": POINTS, "alarms": []}, monotonic_ms())
 
     def core() -> None:
         while not end.wait(0.1):

@@ -13,6 +13,7 @@ from bmsd.inverters.protocols import PROTOCOLS
 from bmsd.ipc.shared_files import FRESH_MS
 from bmsd.links import can as can_link
 from bmsd.links.adapters import BusLostError
+from bmsd.links.link import REPORT_MS
 from tests.links.can_bench import POINTS, Bench
 
 DBC = Path(__file__).resolve().parents[2] / "docs" / "generated" / "dbc"
@@ -368,9 +369,40 @@ def test_the_pause_is_no_longer_than_until_the_next_frame(tmp_path, monkeypatch)
     bench = Bench(tmp_path, monkeypatch, protocol="goodwe")
     bench.publish()
     bench.cycle()
-    assert bench.inverter._pause_s(bench.now_ms + 65) == pytest.approx(0.035)
-    assert bench.inverter._pause_s(bench.now_ms + 99) == can_link.SHORTEST_PAUSE_S
-    assert bench.inverter._pause_s(bench.now_ms - 500) == can_link.TICK_S
+    assert bench.inverter._pause_ms(bench.now_ms + 65) == 35
+    assert bench.inverter._pause_ms(bench.now_ms + 99) == can_link.SHORTEST_PAUSE_MS
+
+
+def test_the_pause_is_no_longer_than_until_the_next_report(tmp_path, monkeypatch) -> None:
+    """With nothing to send, and with a next frame that is further away."""
+    bench = Bench(tmp_path, monkeypatch)
+    assert bench.inverter._pause_ms(bench.now_ms) == REPORT_MS
+    bench.publish(pack_mv=None)
+    bench.cycle()
+    bench.cycle(40_000)
+    assert bench.inverter._pause_ms(bench.now_ms) == REPORT_MS, "it is silent by now, and nothing is due"
+
+
+def test_the_pause_ends_when_the_snapshot_gets_old(tmp_path, monkeypatch) -> None:
+    """S7: whether or not anybody gives notice, a core that fell silent is known a millisecond after its time."""
+    bench = Bench(tmp_path, monkeypatch)
+    bench.publish()
+    bench.cycle()
+    bench.cycle(1000)
+    assert bench.inverter._pause_ms(bench.now_ms) == FRESH_MS + 1 - 1000
+    assert bench.cycle(FRESH_MS + 1 - 1000)
+    assert bench.sent(0x351)[2:6] == bytes(4)
+
+
+def test_the_pause_ends_when_what_was_held_back_may_be_told(tmp_path, monkeypatch) -> None:
+    """S7: a change that comes too soon after a set waits no longer than the protocol asks."""
+    bench = Bench(tmp_path, monkeypatch, protocol="sma")
+    bench.publish()
+    assert bench.cycle()
+    bench.publish(pack_mv=None)
+    assert bench.cycle(50) == []
+    assert bench.inverter._pause_ms(bench.now_ms) == 150
+    assert bench.cycle(150)
 
 
 def test_sma_hears_of_lost_data_as_soon_as_it_may_be_told_again(tmp_path, monkeypatch) -> None:

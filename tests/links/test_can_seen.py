@@ -20,10 +20,12 @@ from bmsd.inverters.protocols import PROTOCOLS
 from bmsd.ipc import shared_files
 from bmsd.ipc.frame_ring import RECORDS
 from bmsd.ipc.shared_files import Publisher, monotonic_ms
+from bmsd.links.link import REPORT_MS
 from bmsd.links.receiver import ALIVE_MS
 from bmsd.links.traffic import MOST_IDS, Traffic
 from tests.links.can_bench import POINTS, Bench, FakeBus
 from tests.support.running import eventually, last_words
+from tests.support.snapshots import publish_snapshot
 
 ROOT = Path(__file__).resolve().parents[2]
 DBC = ROOT / "docs" / "generated" / "dbc"
@@ -129,7 +131,7 @@ def test_an_inverter_that_fell_silent_is_told_with_its_time(bench, capsys) -> No
     bench.now_ms += ALIVE_MS + 7000
     bench.publish()
     bench.inverter.cycle(bench.bus)
-    Publisher(bench.folder).publish("snapshot.json", {"points": POINTS, "alarms": []}, monotonic_ms())
+    publish_snapshot(bench.folder, {"points": POINTS, "alarms": []}, monotonic_ms())
     bench.link._reported = None
     bench.inverter._publish("running", "x", bench.now_ms)
     document = json.loads((bench.folder / "link-can.json").read_text())
@@ -210,7 +212,7 @@ def test_a_limit_of_zero_is_told_with_its_reason(bench, capsys) -> None:
     body = {"points": {**POINTS, "charge_allowed": False, "charge_limit_ma": 0},
             "alarms": [{"name": "cell_ovp", "where": 7, "value": 3712, "limit": 3600, "since_ms": bench.now_ms}],
             "why": {"charge": [{"because": "alarm", "name": "cell_ovp"}], "discharge": []}}  # fmt: skip
-    Publisher(bench.folder).publish("snapshot.json", body, bench.now_ms)
+    publish_snapshot(bench.folder, body, bench.now_ms)
     _, text = shown(bench, capsys, "--once")
     assert "Inverter heard. Its charge limit is 0 A." in text
     assert "cell_ovp" in text
@@ -527,17 +529,17 @@ def test_a_flood_of_identifiers_is_bounded_and_counted(tmp_path) -> None:
     assert (tmp_path / "frames-can.json").stat().st_size < 20_000
 
 
-def test_a_period_is_smoothed_and_the_file_written_once_a_second(tmp_path) -> None:
+def test_a_period_is_smoothed_and_the_file_written_as_often_as_the_link_reports(tmp_path) -> None:
     traffic = Traffic(tmp_path, "can")
     for at_ms in (0, 1000, 2000, 3200, 4200):
         traffic.note(can.Message(arbitration_id=1, is_extended_id=False), at_ms, sent=False)
     traffic.publish(4200)
     traffic.note(can.Message(arbitration_id=2, is_extended_id=False), 4200, sent=False)
-    traffic.publish(5199)
+    traffic.publish(4199 + REPORT_MS)
     told = json.loads((tmp_path / "frames-can.json").read_text())
     assert [frame["id"] for frame in told["frames"]] == [1]
     assert told["frames"][0]["period_ms"] == pytest.approx(1000, abs=60)
-    traffic.publish(5200)
+    traffic.publish(4200 + REPORT_MS)
     assert len(json.loads((tmp_path / "frames-can.json").read_text())["frames"]) == 2
 
 

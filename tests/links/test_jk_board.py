@@ -25,6 +25,7 @@ from bmsd.tables import jk_4e57 as story_rows
 from bmsd.tables.alarms import Block, Severity
 from bmsd.tables.jk import ABOUT, LIVE, SETTINGS
 from tests.links import jk_client as client
+from tests.support.snapshots import publish_snapshot
 
 pytestmark = pytest.mark.usefixtures("clock")
 ROOT = Path(__file__).resolve().parents[2]
@@ -55,12 +56,12 @@ class Bench:
         self.pack = MappedPack(load(folder / "bmsd.toml"), Snapshots(folder))
         self.map = JkMap(self.pack, 5)
         self.unit = ModbusUnit([self.map])
-        self.publisher = Publisher(folder)
+        self.folder, self.publisher = folder, Publisher(folder)
 
     def publish(self, *active: str, age_ms: int = 0, **changed) -> Bench:
         rows = [{"name": name, "latched": False} for name in active]
         body = {"cells": 16, "points": {**POINTS, **changed}, "alarms": rows}
-        self.publisher.publish("snapshot.json", body, monotonic_ms() - age_ms)
+        publish_snapshot(self.folder, body, monotonic_ms() - age_ms)
         return self
 
     def frame(self, register: int) -> bytes:
@@ -417,7 +418,7 @@ def test_each_value_that_is_unknown_is_a_failed_board_or_a_stand_in_with_a_reaso
 
 def test_a_snapshot_that_says_nothing_of_alarms_is_a_failed_board(bench) -> None:
     """S2: no list of alarms is not an empty one."""
-    bench.publisher.publish("snapshot.json", {"cells": 16, "points": POINTS}, monotonic_ms())
+    publish_snapshot(bench.folder, {"cells": 16, "points": POINTS}, monotonic_ms())
     assert refusal(struct.pack(">HH", 0x12A0, 2), bench, 3) == Refusal.DEVICE
 
 

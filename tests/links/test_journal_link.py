@@ -12,6 +12,7 @@ from bmsd.links import journal, snapshots
 from bmsd.links.journal import Follower, Mark, fields, new_events, remembered
 from bmsd.links.link import Link
 from bmsd.tables import alarms
+from tests.support.snapshots import publish_snapshot
 
 
 def event(
@@ -37,7 +38,7 @@ class Bench:
 
     def core(self, *events: dict) -> None:
         self.publisher.publish("events.json", {"events": list(events)}, self.now_ms)
-        self.publisher.publish("snapshot.json", {"points": {}}, self.now_ms)
+        publish_snapshot(self.folder, {"points": {}}, self.now_ms)
 
     def look(self, after_ms: int = 0) -> list[str]:
         """Let time pass and look; give the messages of this look."""
@@ -197,7 +198,7 @@ def test_a_core_that_went_on_while_the_journal_was_stalled_is_not_called_lost(be
     def stall(message, found) -> None:
         """Take a minute, in which the core publishes again and again."""
         bench.lines.append((message, dict(found)))
-        bench.publisher.publish("snapshot.json", {"points": {}}, bench.now_ms + 60_000)
+        publish_snapshot(bench.folder, {"points": {}}, bench.now_ms + 60_000)
 
     bench.follower._send = stall
     bench.core(event(1, 1))

@@ -12,7 +12,7 @@ import pytest
 from bmsd.config import pin
 from bmsd.config.load import load
 from bmsd.errors import PeerError, StaleError
-from bmsd.ipc.shared_files import PARAMETERS, SNAPSHOT, WRITES, Publisher, monotonic_ms
+from bmsd.ipc.shared_files import PARAMETERS, WRITES, Publisher, monotonic_ms
 from bmsd.links import modbus_writes
 from bmsd.links.link import Link
 from bmsd.links.modbus_lock import WRITES_PER_HOUR, WRITES_PER_MINUTE, Why
@@ -23,6 +23,7 @@ from bmsd.links.modbus_unit import ModbusUnit
 from bmsd.links.modbus_writes import Writes
 from bmsd.links.snapshots import Snapshots
 from bmsd.tables import registers, remote
+from tests.support.snapshots import publish_snapshot
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "etc" / "bmsd.toml"
 RIGHT = 271_828
@@ -57,7 +58,7 @@ class Line:
         now_ms = monotonic_ms()
         values = {name: self.config.parameters.get(name) for name in remote.BY_NAME}
         body = {"cells": 16, "points": {}, "alarms": [], "remote_off": list(remote_off)}
-        self._publisher.publish(SNAPSHOT, body, now_ms)
+        publish_snapshot(self.folder, body, now_ms)
         self._publisher.publish(PARAMETERS, {"values": values}, now_ms)
         until_ms = now_ms + 1000 * seconds_open if seconds_open else 0
         self._publisher.publish(

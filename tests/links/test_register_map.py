@@ -11,7 +11,7 @@ import pytest
 from bmsd.config.load import load
 from bmsd.core import changes
 from bmsd.ipc import shared_files
-from bmsd.ipc.shared_files import Publisher, monotonic_ms
+from bmsd.ipc.shared_files import monotonic_ms
 from bmsd.links.modbus_map import OwnMap
 from bmsd.links.modbus_pack import MappedPack
 from bmsd.links.modbus_rtu import Refusal, RefusedError
@@ -19,6 +19,7 @@ from bmsd.links.snapshots import Snapshots
 from bmsd.tables import alarms, points, registers
 from bmsd.tables.registers import BLOCKS, REGISTERS, S16, S32, U16, U32
 from tests.support.locks import assert_frozen
+from tests.support.snapshots import publish_snapshot
 
 pytestmark = pytest.mark.usefixtures("clock")
 LOCK = Path(__file__).parent / "registers.lock.json"
@@ -34,11 +35,11 @@ POINTS = {
 class Clock:
     def __init__(self, folder: Path) -> None:
         self.map = OwnMap(MappedPack(load(EXAMPLE), Snapshots(folder)), 1)
-        self._publisher = Publisher(folder)
+        self._folder = folder
 
     def publish(self, age_ms: int = 0, alarms_=(), **changed) -> None:
         body = {"cells": 16, "simulated": True, "points": {**POINTS, **changed}, "alarms": list(alarms_)}
-        self._publisher.publish("snapshot.json", body, monotonic_ms() - age_ms)
+        publish_snapshot(self._folder, body, monotonic_ms() - age_ms)
 
 
 @pytest.fixture
@@ -172,11 +173,11 @@ def test_data_that_turns_old_without_a_new_file_is_refused_too(pack, monkeypatch
         pack.map.read(100, 1)
 
 
-@pytest.mark.parametrize("text", ["", "{", '{"schema": 99}', '{"schema": 1, "points": 3, "at_ms": 1}'])
+@pytest.mark.parametrize("text", ["", "{", "bmsd", '{"schema": 1, "points": 3, "at_ms": 1}'])
 def test_no_or_broken_data_is_absent(pack, tmp_path, text) -> None:
     """S7."""
     if text:
-        (tmp_path / "snapshot.json").write_text(text)
+        (tmp_path / "snapshot").write_text(text)
     assert pack.map.read(1, 3) == [registers.CORE_ABSENT, 0xFFFF, 0xFFFF]
     with pytest.raises(RefusedError):
         pack.map.read(100, 1)

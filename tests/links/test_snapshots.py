@@ -6,9 +6,10 @@ import json
 
 import pytest
 
-from bmsd.ipc.shared_files import FRESH_MS, SNAPSHOT, Publisher, monotonic_ms
+from bmsd.ipc.shared_files import FRESH_MS, SNAPSHOT, monotonic_ms
 from bmsd.links import snapshots
 from bmsd.links.snapshots import Snapshots
+from tests.support.snapshots import publish_snapshot
 
 BODY = {"points": {}, "alarms": []}
 
@@ -19,7 +20,7 @@ def folder(tmp_path):
 
 
 def publish(folder, at_ms: int) -> None:
-    Publisher(folder).publish(SNAPSHOT, BODY, at_ms)
+    publish_snapshot(folder, BODY, at_ms)
 
 
 @pytest.mark.parametrize(("age_ms", "fresh"), [(0, True), (FRESH_MS, True), (FRESH_MS + 1, False)])

@@ -11,15 +11,17 @@ import pytest
 
 from bmsd.config.load import load
 from bmsd.ipc import shared_files
-from bmsd.ipc.shared_files import Publisher, monotonic_ms
+from bmsd.ipc.shared_files import monotonic_ms
+from bmsd.ipc.snapshot import read_snapshot
 from bmsd.links import identity, sunspec_values
 from bmsd.links.modbus_pack import MappedPack
 from bmsd.links.modbus_rtu import Refusal, RefusedError
 from bmsd.links.modbus_sunspec import SunSpecMap
 from bmsd.links.snapshots import Snapshots
-from bmsd.tables import alarms, sunspec
+from bmsd.tables import alarms, points, sunspec
 from bmsd.tables.alarms import Severity
 from bmsd.tables.sunspec import MODELS, Type
+from tests.support.snapshots import publish_snapshot
 
 pytestmark = pytest.mark.usefixtures("clock")
 DEFINITIONS = Path(__file__).parent / "sunspec"
@@ -54,12 +56,12 @@ class Bench:
             text = re.sub(rf"^{old} = .*$", f"{old} = {new}", text, flags=re.MULTILINE)
         (folder / "bmsd.toml").write_text(text)
         self.map = SunSpecMap(MappedPack(load(folder / "bmsd.toml"), Snapshots(folder)), 7)
-        self._publisher = Publisher(folder)
+        self._folder = folder
 
     def publish(self, *active: str, age_ms: int = 0, **changed) -> Bench:
         rows = [{"name": name, "latched": False} for name in active]
         body = {"cells": 16, "points": {**POINTS, **changed}, "alarms": rows}
-        self._publisher.publish("snapshot.json", body, monotonic_ms() - age_ms)
+        publish_snapshot(self._folder, body, monotonic_ms() - age_ms)
         return self
 
     def models(self) -> dict[int, dict]:
@@ -142,13 +144,13 @@ def test_the_rows_are_those_of_the_definition(model) -> None:
 
 def test_the_values_named_in_the_rows_are_there_and_none_is_made_for_nothing(bench) -> None:
     bench.publish()
-    snapshot = shared_files.read_snapshot(bench.map._pack.snapshots.folder)
+    snapshot = read_snapshot(bench.map._pack.snapshots.folder)
     fixed = sunspec_values.fixed(bench.map._pack.config, 7)
     made = sunspec_values.present(snapshot, fixed["nominal_mv"])
     rows = [row for model in MODELS for row in (*model.points, *model.block)]
     used = {row.value for row in rows if isinstance(row.value, str)}
     assert used <= {*made, *fixed}
-    assert {*made, *fixed} - used - set(POINTS) == {"nominal_mv"}
+    assert {*made, *fixed} - used - points.BY_NAME.keys() == {"nominal_mv"}
 
 
 def test_the_chain_stands_where_it_stood(bench) -> None:

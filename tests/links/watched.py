@@ -23,12 +23,12 @@ class Watched(Link):
         self.told_s: list[float] = []
         monkeypatch.setattr(links, "monotonic_ms", lambda: round(self.now_s * 1000))
 
-    def wait(self, timeout_s: float, descriptor: int | None = None) -> bool:
+    def wait(self, timeout_s: float, *descriptors: int) -> list[int]:
         """Let time pass."""
         self.now_s += timeout_s
         self._left -= 1
         self.stopping = self._left <= 0
-        return False
+        return []
 
     def report(self, state: str, detail: str = "", *, at_once: bool = False, **figures: object) -> None:
         """Note what is told."""

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from bmsd.errors import StaleError
-from bmsd.ipc.shared_files import Publisher, monotonic_ms
+from bmsd.ipc.shared_files import SNAPSHOT, boot_id, monotonic_ms
+from bmsd.ipc.snapshot_page import SnapshotPublisher
 from tests.support.patience import Patience
 
 T = TypeVar("T")
@@ -104,14 +105,14 @@ class PlayedCore:
     def __init__(self, folder: Path, points: Mapping[str, Any]) -> None:
         self.points = dict(points)
         self.alarms: list[dict[str, Any]] = []
-        self._publisher, self._end = Publisher(folder), threading.Event()
+        self._publisher, self._end = SnapshotPublisher(folder / SNAPSHOT, boot_id()), threading.Event()
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
 
     def _run(self) -> None:
         while not self._end.is_set():
-            body = {"cells": 16, "simulated": True, "points": self.points, "alarms": self.alarms, "why": {}}
-            self._publisher.publish("snapshot.json", body, monotonic_ms())
+            words = {"cells": 16, "simulated": True, "alarms": self.alarms, "why": {}}
+            self._publisher.publish(self.points, words, monotonic_ms())
             self._end.wait(0.1)
 
     def die(self) -> None:

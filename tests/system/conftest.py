@@ -17,6 +17,7 @@ import pytest
 
 from bmsd.ipc import shared_files
 from bmsd.ipc.request_socket import ask
+from bmsd.ipc.snapshot import fresh_snapshot
 from tests.support.configured import pack_text
 from tests.support.patience import allowed
 from tests.support.running import PATIENCE_S, ended, eventually, joined_ptys
@@ -147,7 +148,7 @@ class Core:
         return found[0]
 
     def document(self) -> dict[str, Any]:
-        return dict(shared_files.fresh_snapshot(self.runtime).document)
+        return dict(fresh_snapshot(self.runtime).document)
 
     def points(self) -> dict[str, Any]:
         return self.document()["points"]

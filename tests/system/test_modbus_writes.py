@@ -11,6 +11,7 @@ import pytest
 
 from bmsd.config import pin
 from bmsd.ipc import shared_files
+from bmsd.ipc.snapshot import read_snapshot
 from tests.support.patience import allowed
 from tests.support.running import eventually, last_words, link
 
@@ -36,7 +37,7 @@ def parameter(core, name: str) -> int:
 
 def cycles(core) -> int:
     """Count the core's cycles, of whatever age its snapshot is."""
-    return shared_files.read_document(core.runtime / shared_files.SNAPSHOT)["points"]["sequence"]
+    return read_snapshot(core.runtime).points["sequence"]
 
 
 def two_writers(core) -> list[str] | None:

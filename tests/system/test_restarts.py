@@ -63,11 +63,11 @@ def test_many_restarts_forget_nothing_wear_nothing_out_and_leave_nothing(core, t
         core.kill(ended)
         tools.eventually(core.is_off)
         tools.eventually(lambda guard=guard: not tools.lives(guard))
-        now = names(core.state), names(core.runtime) - {"snapshot.json"}
+        now = names(core.state), names(core.runtime) - {"snapshot"}
         files = files or now
         assert now == files, turn
         if ended == signal.SIGKILL:
-            (core.runtime / "snapshot.json").unlink()
+            (core.runtime / "snapshot").unlink()
     after = body(core)
     assert after["soc"]["charge_mams"] == pytest.approx(charge, rel=0.002)
     assert LATCHED in after["latched"]

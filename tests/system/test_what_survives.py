@@ -9,6 +9,7 @@ import signal
 
 import pytest
 
+from bmsd.ipc.snapshot import read_snapshot
 from tests.support.effort import slow_but
 
 pytestmark = pytest.mark.system
@@ -167,8 +168,8 @@ def test_a_runtime_directory_that_is_gone_stops_no_control(core, tools) -> None:
     core.start()
     aside = core.folder / "aside"
     core.runtime.rename(aside)
-    before = json.loads((aside / "snapshot.json").read_text())["points"]["sequence"]
-    tools.eventually(lambda: not (core.runtime / "snapshot.json").exists())
+    before = read_snapshot(aside).points["sequence"]
+    tools.eventually(lambda: not (core.runtime / "snapshot").exists())
     alive = core.process.poll()
     assert alive is None
     core.runtime.mkdir()
