@@ -1,22 +1,22 @@
 """The adapter under the CAN link: opened for a time, read without waiting, its many errors made three.
 
-Any interface of python-can by configuration. What its drivers raise differs; above this file there is a queue
-without room, bytes that are not CAN, and a bus that is lost.
+A network interface needs nothing but a socket; any other interface is python-can's, by configuration, and only then is
+that imported. What drivers raise differs; above this file there is a queue without room, bytes that are not CAN, and a
+bus that is lost.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
-import logging
 import select
 import socket
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import can
-from can.interfaces import VALID_INTERFACES
+from bmsd.links.library import python_can
+from bmsd.links.socketcan import NAME, CanBus, CanMessage, ClassicMessage, SocketCanBus, is_ours
 
 SEND_TIMEOUT_S = 0.05
 MOST_BAD = 3
@@ -52,20 +52,19 @@ class BusLostError(Exception):
 
 def interface_problem(name: str) -> str:
     """Say that python-can has no such interface; empty when it has."""
-    if name in VALID_INTERFACES:
+    if name == NAME:
         return ""
-    return (
-        f"can.interface {name!r} is not known to python-can; known are {', '.join(sorted(VALID_INTERFACES))}"
-    )
+    known: frozenset[str] = python_can().interfaces.VALID_INTERFACES
+    if name in known:
+        return ""
+    return f"can.interface {name!r} is not known to python-can; known are {', '.join(sorted(known))}"
 
 
 @contextlib.contextmanager
-def opened(settings: dict[str, Any]) -> Iterator[can.BusABC]:
+def opened(settings: dict[str, Any]) -> Iterator[CanBus]:
     """Open the bus for a time. Drivers raise what they like, at opening and at closing."""
-    _quieten()
     try:
-        with _bounded(settings):
-            bus = can.Bus(**settings)
+        bus = SocketCanBus(settings["channel"]) if is_ours(settings) else _library_bus(settings)
     except Exception as error:
         raise BusLostError(_words(error)) from error
     try:
@@ -75,9 +74,17 @@ def opened(settings: dict[str, Any]) -> Iterator[can.BusABC]:
             bus.shutdown()
 
 
+def _library_bus(settings: dict[str, Any]) -> CanBus:
+    """Open one of python-can's interfaces."""
+    _quieten()
+    with _bounded(settings):
+        bus: CanBus = python_can().Bus(**settings)
+    return bus
+
+
 def is_off(settings: Mapping[str, Any]) -> bool:
     """Tell whether a network interface's controller is off the bus now: frames then go nowhere, without an error."""
-    if settings["interface"] != "socketcan":
+    if settings["interface"] != NAME:
         return False
     try:
         return (INTERFACES / str(settings.get("channel")) / "carrier").read_text().strip() == "0"
@@ -87,6 +94,8 @@ def is_off(settings: Mapping[str, Any]) -> bool:
 
 def _quieten() -> None:
     """Drop what the library logs: it comes as an exception, too, and is told once instead of at every attempt."""
+    import logging  # it is there with the library
+
     log = logging.getLogger("can")
     log.propagate = False
     if not log.handlers:
@@ -132,12 +141,14 @@ def _bounded_server(settings: dict[str, Any]) -> Iterator[None]:
         socket.setdefaulttimeout(before)
 
 
-def send(bus: can.BusABC, message: can.Message) -> bool:
+def send(bus: CanBus, message: ClassicMessage) -> bool:
     """Send one frame; False when the queue is full. BusLostError: anything worse."""
     try:
         if getattr(getattr(bus, "serialPortOrig", None), "out_waiting", 0) > MOST_WAITING:
             return False
-        bus.send(message, timeout=SEND_TIMEOUT_S)
+        bus.send(
+            message if isinstance(bus, SocketCanBus) else _library_message(message), timeout=SEND_TIMEOUT_S
+        )
     except Exception as error:
         if _queue_is_full(error):
             return False
@@ -145,7 +156,15 @@ def send(bus: can.BusABC, message: can.Message) -> bool:
     return True
 
 
-def received(bus: can.BusABC, most: int) -> Iterator[can.Message | None]:
+def _library_message(message: ClassicMessage) -> CanMessage:
+    """Make the frame as python-can wants it; without is_extended_id it makes a 29-bit one."""
+    made: CanMessage = python_can().Message(
+        arbitration_id=message.arbitration_id, data=message.data, is_extended_id=message.is_extended_id
+    )
+    return made
+
+
+def received(bus: CanBus, most: int) -> Iterator[CanMessage | None]:
     """Yield what has arrived, at most so many, without waiting; None is something that is not CAN.
 
     BusLostError: the interface is gone, or talks nonsense.
@@ -168,7 +187,7 @@ def received(bus: can.BusABC, most: int) -> Iterator[can.Message | None]:
             return
 
 
-def _is_noise(bus: can.BusABC, error: Exception) -> bool:
+def _is_noise(bus: CanBus, error: Exception) -> bool:
     """Tell noise on a text adapter from a lost one; a line that cannot be decoded would stay in the driver for ever."""
     if isinstance(error.__cause__ or error, UnicodeDecodeError):
         text = getattr(bus, "_buffer", bytearray())
@@ -184,7 +203,7 @@ def _words(error: Exception) -> str:
     return told if cause in told else f"{told}: {cause}"
 
 
-def _has_more(bus: can.BusABC) -> bool:
+def _has_more(bus: CanBus) -> bool:
     """Tell whether an adapter that gave no frame has more to read.
 
     One that speaks text answers each of our frames with a line: these must not hide what the inverter says. Older
@@ -204,7 +223,7 @@ def _has_more(bus: can.BusABC) -> bool:
         return False
 
 
-def descriptor_of(bus: can.BusABC) -> int | None:
+def descriptor_of(bus: CanBus) -> int | None:
     """Give what becomes readable with a frame; None where an adapter has no such thing, or has lost it."""
     try:
         descriptor = bus.fileno()
@@ -213,7 +232,7 @@ def descriptor_of(bus: can.BusABC) -> int | None:
     return descriptor if descriptor >= 0 else None
 
 
-def error_classes(message: can.Message) -> list[str]:
+def error_classes(message: CanMessage) -> list[str]:
     """Say in words what an error frame reports."""
     number = message.arbitration_id
     found = [text for bit, text in _ERROR_CLASSES.items() if number & bit]

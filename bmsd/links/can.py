@@ -11,8 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-import can
-
 from bmsd.config.can import CanConfig
 from bmsd.errors import ConfigError
 from bmsd.inverters.frames import Frame
@@ -32,6 +30,7 @@ from bmsd.links.detection import ProtocolDetector
 from bmsd.links.link import REPORT_MS, Backoff, Link, Lost
 from bmsd.links.receiver import Receiver
 from bmsd.links.snapshots import SharedFile, Snapshots
+from bmsd.links.socketcan import CanBus, ClassicMessage
 from bmsd.links.traffic import Traffic
 from bmsd.links.watcher import NoticeWatcher
 
@@ -105,7 +104,7 @@ class InverterState:
         # Nothing asked yet: at the pack's lowest voltage no charger gives current.
         self._bounds = _told_before(link) or Bounds(self._configured().discharge_mv)
 
-    def serve(self, bus: can.BusABC, patience: Backoff) -> None:
+    def serve(self, bus: CanBus, patience: Backoff) -> None:
         """Tell and listen until the link ends, the bus is lost, or it is to be opened again."""
         began_ms = monotonic_ms()
         self._bus.was_there = True
@@ -122,7 +121,7 @@ class InverterState:
             self._wait(bus, monotonic_ms())
         self.goodbye(bus)
 
-    def cycle(self, bus: can.BusABC) -> None:
+    def cycle(self, bus: CanBus) -> None:
         """Look at the core, tell what is due, listen. BusLostError: the bus is gone."""
         now_ms = monotonic_ms()
         told = self._look(now_ms)
@@ -132,7 +131,7 @@ class InverterState:
         self._choose(now_ms)
         self._report(now_ms, told)
 
-    def goodbye(self, bus: can.BusABC) -> None:
+    def goodbye(self, bus: CanBus) -> None:
         """Take back what was allowed; an inverter that already hears nothing goes on hearing nothing."""
         if not self._is_silent(monotonic_ms()):
             self._send_all(bus, list(messages(self._protocol, self._view(None))))
@@ -178,7 +177,7 @@ class InverterState:
             config.capacity_mah,
         )
 
-    def _tell(self, bus: can.BusABC, told: View, now_ms: int) -> None:
+    def _tell(self, bus: CanBus, told: View, now_ms: int) -> None:
         """Send every frame that is due; all of them when there is something an inverter should hear at once."""
         urgent = told.urgent != self._urgent
         due = [f for f in self._protocol.frames if urgent or now_ms >= self._due_ms.get(f.id, 0)]
@@ -198,7 +197,7 @@ class InverterState:
         in_step = 0 <= now_ms - due_ms < period_ms
         self._due_ms[frame.id] = (due_ms if in_step else now_ms) + period_ms
 
-    def _wait(self, bus: can.BusABC, now_ms: int) -> None:
+    def _wait(self, bus: CanBus, now_ms: int) -> None:
         """Wait until something is due or something came; a busy bus is listened to in steps, or each frame wakes us."""
         pause_ms, descriptor = self._pause_ms(now_ms), descriptor_of(bus)
         rest_ms = TICK_MS if descriptor is None else self._heard_ms + TICK_MS - now_ms
@@ -217,13 +216,12 @@ class InverterState:
             SHORTEST_PAUSE_MS,
         )
 
-    def _send_all(self, bus: can.BusABC, planned: list[tuple[Frame, bytes]]) -> None:
+    def _send_all(self, bus: CanBus, planned: list[tuple[Frame, bytes]]) -> None:
         """Send one set of frames; the rest of a set that finds the queue full is dropped, never repeated."""
         for done, (frame, data) in enumerate(planned):
             if done:
                 time.sleep(self._protocol.spacing_ms / 1000)
-            # Without is_extended_id the library makes a 29-bit frame.
-            message = can.Message(arbitration_id=frame.id, data=data, is_extended_id=frame.extended)
+            message = ClassicMessage(arbitration_id=frame.id, data=data, is_extended_id=frame.extended)
             if not send(bus, message):
                 self.counters.dropped += len(planned) - done
                 self._note_full(monotonic_ms())
@@ -242,7 +240,7 @@ class InverterState:
             )
         self._dropped_ms = now_ms
 
-    def _listen(self, bus: can.BusABC) -> None:
+    def _listen(self, bus: CanBus) -> None:
         """Take what has arrived, without waiting. BusLostError: the interface is gone or talks nonsense."""
         for message in received(bus, MOST_RECEIVED):
             self._heard_ms = now_ms = monotonic_ms()

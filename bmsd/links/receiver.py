@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import can
-
 from bmsd.errors import PeerError
 from bmsd.inverters import heard
 from bmsd.inverters.frames import Value
 from bmsd.inverters.protocols import Protocol
 from bmsd.links.adapters import BUS_OFF, RESTARTED, error_classes
 from bmsd.links.link import NOTICE, WARNING, Link, Lost
+from bmsd.links.socketcan import CanMessage
 
 LONGEST_11_BIT = 0x7FF
 ALIVE_MS = 5000
@@ -57,7 +56,7 @@ class Receiver:
         self._ours = {(frame.id, frame.extended) for frame in protocol.frames}
         self._says, self._twins = {}, {}
 
-    def take(self, message: can.Message, now_ms: int) -> None:
+    def take(self, message: CanMessage, now_ms: int) -> None:
         """Take one frame that arrived."""
         if message.is_error_frame:
             self._error(message, now_ms)
@@ -167,7 +166,7 @@ class Receiver:
             self._link.say(WARNING if asked else NOTICE, f"the inverter {said}")
         self._asked[row.asks] = asked
 
-    def _error(self, message: can.Message, now_ms: int) -> None:
+    def _error(self, message: CanMessage, now_ms: int) -> None:
         self.errors += 1
         self._errors_ms = now_ms
         self._classes = error_classes(message)

@@ -13,8 +13,7 @@ import sys
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
-from types import ModuleType
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple
 
 from bmsd import __version__
 from bmsd.arguments import Help
@@ -36,14 +35,10 @@ class LinkRow(NamedTuple):
     section: str | None
     """None: it works without a configuration, and reads none."""
     help: str
-    unused: tuple[str, ...] = ()
-    """What its library imports where it is there, and never uses for us."""
 
 
-UNUSED_BY_CAN = ("ssl", "_hashlib", "_asyncio", "wrapt", "bz2", "lzma", "asammdf")
-"""Python-can has parts for network servers, threads and files in many formats; none of them is used here."""
 LINKS = {
-    "can": LinkRow("bmsd.links.can", "can", "inverter CAN", unused=UNUSED_BY_CAN),
+    "can": LinkRow("bmsd.links.can", "can", "inverter CAN"),
     "modbus": LinkRow("bmsd.links.modbus", "modbus", "Modbus slave on RS485 or TCP"),
     "meter": LinkRow("bmsd.links.meter", "meter", "reader of energy meters and other packs"),
     "journal": LinkRow("bmsd.links.journal", None, "events to the systemd journal"),
@@ -112,7 +107,7 @@ def _alone(link: Link) -> Iterator[bool]:
 
 def _serve(link: Link, row: LinkRow) -> int:
     try:
-        _module(row).run(link)
+        import_module(row.module).run(link)
     except ConfigError:
         raise
     except Exception as error:
@@ -125,27 +120,6 @@ def _serve(link: Link, row: LinkRow) -> int:
         return 1
     link.report("stopped", "ended by request")
     return 0
-
-
-def _module(row: LinkRow) -> ModuleType:
-    """Import a link, without what it does not use where its library can do without."""
-    try:
-        with _without(row.unused):
-            return import_module(row.module)
-    except ImportError:
-        return import_module(row.module)  # another version of the library may need it
-
-
-@contextlib.contextmanager
-def _without(names: tuple[str, ...]) -> Iterator[None]:
-    """Import as where these modules are not installed: OpenSSL alone is 4 MiB of a process. Later they are there."""
-    left_out = [name for name in names if name not in sys.modules]
-    sys.modules.update(dict.fromkeys(left_out, cast(ModuleType, None)))
-    try:
-        yield
-    finally:
-        for name in left_out:
-            del sys.modules[name]
 
 
 def _name(text: str) -> str:

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import can
-
 from bmsd.ipc.frame_ring import ERROR, EXTENDED, REMOTE, RingWriter, now_us
 from bmsd.ipc.shared_files import Publisher
 from bmsd.links.link import REPORT_MS
+from bmsd.links.socketcan import CanMessage
 
 MOST_IDS = 64
 """Identifiers kept for each direction; a flood of others is only counted."""
@@ -52,7 +51,7 @@ class Traffic:
         self._others = 0
         self._next_ms = 0
 
-    def note(self, message: can.Message, now_ms: int, *, sent: bool) -> None:
+    def note(self, message: CanMessage, now_ms: int, *, sent: bool) -> None:
         """Keep one frame that was sent or heard."""
         number = message.arbitration_id | EXTENDED * bool(message.is_extended_id)
         data = bytes(message.data or b"")
@@ -92,7 +91,7 @@ class Traffic:
         self._publisher.publish(self._name, {**more, "frames": frames, "others": self._others}, now_ms)
 
 
-def _stamp_us(message: can.Message, sent: bool) -> int:
+def _stamp_us(message: CanMessage, sent: bool) -> int:
     """Give the wall-clock time of a frame: the driver's for a heard one, if it counts as we do."""
     told = message.timestamp
     if sent or not abs(told - time.time()) < _PLAUSIBLE_S:

@@ -144,7 +144,7 @@ def test_the_journal_link_runs_whatever_the_configuration_says(monkeypatch, writ
     """What happened is told also while somebody is still writing the configuration."""
     served: list[str] = []
     monkeypatch.setattr(
-        runner, "_module", lambda _: SimpleNamespace(run=lambda link: served.append(link.name))
+        runner, "import_module", lambda _: SimpleNamespace(run=lambda link: served.append(link.name))
     )
     refused = written(GOOD.replace("cells = ", "cell = ", 1))
     words = ["--config", str(refused), "--runtime-dir", str(tmp_path)]
