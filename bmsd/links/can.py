@@ -99,6 +99,7 @@ class InverterState:
         self._held_ms: int | None = None
         """When what is due may be told."""
         self._heard_ms = -TICK_MS
+        """When the bus woke us last."""
         self._dropped_ms: int | None = None
         self._urgent: tuple[bool, ...] = ()
         # Nothing asked yet: at the pack's lowest voltage no charger gives current.
@@ -201,11 +202,10 @@ class InverterState:
         """Wait until something is due or something came; a busy bus is listened to in steps, or each frame wakes us."""
         pause_ms, descriptor = self._pause_ms(now_ms), descriptor_of(bus)
         rest_ms = TICK_MS if descriptor is None else self._heard_ms + TICK_MS - now_ms
-        if rest_ms > 0:
+        if descriptor is None or rest_ms > 0:
             self._notices.wait(self._link, min(pause_ms, rest_ms), TICK_MS)
-        else:
-            assert descriptor is not None
-            self._notices.wait(self._link, pause_ms, TICK_MS, descriptor)
+        elif descriptor in self._notices.wait(self._link, pause_ms, TICK_MS, descriptor):
+            self._heard_ms = monotonic_ms()
 
     def _pause_ms(self, now_ms: int) -> int:
         """Tell when to look again though nothing comes: to send or report, and when the snapshot gets old (S7)."""
@@ -243,10 +243,10 @@ class InverterState:
     def _listen(self, bus: CanBus) -> None:
         """Take what has arrived, without waiting. BusLostError: the interface is gone or talks nonsense."""
         for message in received(bus, MOST_RECEIVED):
-            self._heard_ms = now_ms = monotonic_ms()
             if message is None:
                 self.counters.bad_received += 1
                 continue
+            now_ms = monotonic_ms()
             self._receiver.take(message, now_ms)
             self._traffic.note(message, now_ms, sent=False)
             if self._chooser and not (message.is_error_frame or message.is_remote_frame or message.is_fd):

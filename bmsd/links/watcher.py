@@ -28,13 +28,19 @@ class NoticeWatcher:
         self._fd = self._libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
         self._watches = False
 
-    def wait(self, link: Link, pause_ms: int, tick_ms: int, *descriptors: int) -> None:
-        """Wait for a notice, something to read, or a time: the shorter one where no notice can be watched."""
+    def wait(self, link: Link, pause_ms: int, tick_ms: int, *descriptors: int) -> list[int]:
+        """Wait for a notice, something to read, or a time: the shorter one where no notice can be watched.
+
+        Give where there is something to read.
+        """
         fd = self._watched()
         if fd is None:
-            link.wait(min(pause_ms, tick_ms) / 1000, *descriptors)
-        elif fd in link.wait(pause_ms / 1000, fd, *descriptors):
+            return link.wait(min(pause_ms, tick_ms) / 1000, *descriptors)
+        ready = link.wait(pause_ms / 1000, fd, *descriptors)
+        if fd in ready:
+            ready.remove(fd)
             self._clear()
+        return ready
 
     def _watched(self) -> int | None:
         """Give what becomes readable with the next notice; None where nothing is watched."""

@@ -475,3 +475,55 @@ def test_what_arrives_at_the_other_end_of_the_bus_is_what_the_dbc_file_says(
             POINTS[name] for name in limits if name in values
         ]
         assert values["charge_limit_ma"] == 1000
+
+
+class Waits:
+    """Notes what the link waits for, in the place of its watcher."""
+
+    def __init__(self, bench: Bench, monkeypatch, descriptor: int | None) -> None:
+        self.bench, self.asked, self.comes = bench, [], False
+        monkeypatch.setattr(bench.inverter, "_notices", self)
+        monkeypatch.setattr(can_link, "descriptor_of", lambda bus: descriptor)
+
+    def wait(self, link, pause_ms: int, tick_ms: int, *descriptors: int) -> list[int]:
+        assert tick_ms == can_link.TICK_MS
+        self.asked.append((pause_ms, descriptors))
+        return list(descriptors) if self.comes else []
+
+    def close(self) -> None:
+        """Stand in for the real one's end."""
+
+    def after(self, ms: int) -> tuple[int, tuple[int, ...]]:
+        """Give what the link would wait for so long after its last cycle."""
+        self.bench.inverter._wait(self.bench.bus, self.bench.now_ms + ms)  # type: ignore[arg-type]
+        return self.asked.pop()
+
+
+def test_a_frame_on_a_quiet_bus_wakes_the_link(tmp_path, monkeypatch) -> None:
+    bench = Bench(tmp_path, monkeypatch)
+    waits = Waits(bench, monkeypatch, 7)
+    bench.publish()
+    bench.cycle()
+    assert waits.after(0) == (1000, (7,))
+
+
+def test_a_busy_bus_wakes_the_link_ten_times_a_second_at_most(tmp_path, monkeypatch) -> None:
+    """Each frame is taken, in steps: neither a flood nor a descriptor that stays readable may cost the processor."""
+    bench = Bench(tmp_path, monkeypatch)
+    waits = Waits(bench, monkeypatch, 7)
+    bench.publish()
+    bench.cycle()
+    waits.comes = True
+    assert waits.after(0) == (1000, (7,))
+    assert waits.after(0) == (can_link.TICK_MS, ())
+    assert waits.after(60) == (can_link.TICK_MS - 60, ())
+    assert waits.after(can_link.TICK_MS) == (900, (7,))
+
+
+def test_a_bus_that_does_not_tell_when_a_frame_came_is_looked_at_in_steps(tmp_path, monkeypatch) -> None:
+    bench = Bench(tmp_path, monkeypatch)
+    waits = Waits(bench, monkeypatch, None)
+    bench.publish()
+    bench.cycle()
+    assert waits.after(0) == (can_link.TICK_MS, ())
+    assert waits.after(950) == (50, ())
