@@ -16,8 +16,8 @@ from kit import chosen, run_all
 
 PARTS = {
     "1": (cases_core, cases_front_end, cases_links),
-    "2": (cases_around, cases_can, cases_gpiozero),
-    "3": (cases_topologies, cases_package),
+    "2": (cases_around, cases_gpiozero),
+    "3": (cases_can, cases_topologies, cases_package),
 }
 """The machines have about as much to do as each other; removing the package comes last."""
 
