@@ -19,6 +19,7 @@ from tests.benchmarks.load import Pty, end, program, sections, start, start_link
 from tests.benchmarks.rig import Figure, folder_in_memory, median, percentile, write_config
 
 LINKS = ("can", "modbus", "journal")
+CORE = program("bmsd.daemon.main")
 CPU_S = 20
 AS_ON_HARDWARE = """
 import gpiod, smbus2, sdnotify, sys
@@ -38,12 +39,18 @@ sys.exit(main())
 class System:
     """A core with its guard and links, as systemd would start them."""
 
-    def __init__(self, folder: Path, links: tuple[str, ...] = LINKS) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        links: tuple[str, ...] = LINKS,
+        parameters: str = "",
+        core: tuple[str, ...] = CORE,
+    ) -> None:
         self.folder, self.run = folder, folder / "run"
         self.can, self.modbus = Pty(), Pty()
-        self.config = write_config(folder, sections(self.can, self.modbus))
+        self.config = write_config(folder, sections(self.can, self.modbus), parameters)
         self.begun = time.monotonic()
-        self.core = start(*program("bmsd.daemon.main"), *self._core_words("--simulate"))
+        self.core = start(*core, *self._core_words("--simulate"))
         self.run.mkdir(exist_ok=True)
         quiet = {"stderr": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
         self.links = {name: start_link(name, self.config, self.run, **quiet) for name in links}

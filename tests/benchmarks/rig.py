@@ -80,6 +80,9 @@ def write_config(
     return path
 
 
+SKIPPED = "**skipped**"
+
+
 @dataclass(frozen=True, slots=True)
 class Figure:
     """One measured figure against its budget; `ratio` is figure over budget, the other way for speeds."""

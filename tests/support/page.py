@@ -16,7 +16,7 @@ PAGE = Path(__file__).resolve().parents[2] / NAME
 SHOWS = {
     "tests/afe": "the chip driver against register vectors and the simulated chip",
     "tests/architecture": "layers, documents, package files, style; every safety rule has tests",
-    "tests/benchmarks": "the arithmetic behind the reaction times",
+    "tests/benchmarks": "the arithmetic behind reaction times and benchmarks",
     "tests/campaign": "random lives of packs, judged by the plant's truth, and the judge itself",
     "tests/cli": "`bmsctl`: what it shows, asks and refuses; setup dialogue, doctor, demo",
     "tests/config": "configuration files: every mistake, thousands of random files, advice that is then accepted",
