@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Measure bmsd against its budgets and write docs/benchmarks.md: `./run bench`, one of them by `--only cycle`.
 
+`./run bench --against REVISION` measures beside another revision than the usual one, and nothing else.
 Every measurement is a function that can be run alone; nothing here fails because a figure is bad, it is told.
 """
 
@@ -14,9 +15,11 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from tests.benchmarks import (
+    against,
     beside,
     deciding,
     processes,
@@ -35,6 +38,7 @@ MEASUREMENTS: dict[str, Callable[[], list[Figure]]] = {
     "cpu": processes.cpu,
     "modbus": processes.modbus,
     "beside": beside.beside,
+    "against": against.against,
 }
 DOCUMENT = ROOT / "docs" / "benchmarks.md"
 INTRODUCTION = """\
@@ -70,6 +74,10 @@ of every thread; a wake-up is a sleep that ended. Pack, charger and inverter of 
 and taken off it; what the simulated chip does when it is read is not, and the core's memory is with all of it. One
 cell is moved before and after, and the driver has to publish it; in each window it has to get its answers, and the
 inverter its frames. `tests/benchmarks/peer.py` says what has to be there; without it these rows are skipped.
+
+**Against** an earlier revision: the same work by each revision's own benchmarks, in turn, in the same minutes, with
+the same Python and libraries. The speed of a shared machine varies by more than bmsd does, so only such ratios tell
+what has changed since a page of another day. `./run bench --against REVISION` takes another revision.
 """
 
 
@@ -112,14 +120,20 @@ def write(figures: list[Figure], measured_on: str) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Measure bmsd against its budgets.")
-    parser.add_argument("--only", nargs="+", choices=MEASUREMENTS, help="print these, and write nothing")
-    chosen = parser.parse_args().only
+    some = parser.add_mutually_exclusive_group()
+    some.add_argument("--only", nargs="+", choices=MEASUREMENTS, help="print these, and write nothing")
+    some.add_argument("--against", metavar="REVISION", help="print what compares with it, and write nothing")
+    options = parser.parse_args()
+    measurements = dict(MEASUREMENTS)
+    if options.against:
+        measurements = {"against": partial(against.against, options.against)}
+    chosen = list(measurements) if options.against else options.only
     figures: list[Figure] = []
     measured_on = machine()
     compileall.compile_dir(ROOT / "bmsd", quiet=1)  # as installed: no program compiles itself at its start
-    for name in chosen or MEASUREMENTS:
+    for name in chosen or measurements:
         begun = time.monotonic()
-        figures += (found := MEASUREMENTS[name]())
+        figures += (found := measurements[name]())
         print(f"# {name}, {time.monotonic() - begun:.0f} s", *rows(found)[2:], sep="\n", flush=True)
     if not chosen:
         write(figures, measured_on)
