@@ -1,4 +1,4 @@
-"""Pylontech frames: golden bytes, both ends of every range and each alarm."""
+"""Pylontech frames: worked bytes, both ends of every range and each alarm."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from bmsd.inverters import pylontech
 from bmsd.inverters.frames import Frame, Signal, decode, encode, raised
 from bmsd.inverters.protocols import PROTOCOLS, messages, problems, unexpressed
 from bmsd.inverters.view import DATA_LOST, LIFTED, Configured, view
-from bmsd.tables.alarms import ALARMS
+from bmsd.tables.alarms import ALARMS, BY_NAME, Condition
 
 PYLONTECH = PROTOCOLS["pylontech"]
 BY_ID = {f"{frame.id:03X}": frame for frame in pylontech.FRAMES}
@@ -34,7 +34,12 @@ def told(snapshot) -> dict[str, str]:
     }
 
 
-# --- Golden frames --------------------------------------------------------------------------------------------
+def bits(data: bytes) -> set[tuple[int, int]]:
+    """Give the byte and bit of everything that is raised in 0x359."""
+    return {(byte, bit) for byte in range(4) for bit in range(8) if data[byte] >> bit & 1}
+
+
+# --- Worked frames --------------------------------------------------------------------------------------------
 
 
 def test_a_healthy_pack_gives_the_worked_frames_in_order() -> None:
@@ -178,43 +183,32 @@ def test_a_short_frame_is_refused_and_not_read_as_zero() -> None:
 
 # --- Alarms ---------------------------------------------------------------------------------------------------
 
+C = Condition
+SYSTEM_ERROR, INTERNAL = (1, 3), (3, 3)
 PLACES = {
-    "cell_ovp": (0, 1), "pack_ovp": (0, 1), "cell_uvp": (0, 2), "pack_uvp": (0, 2),
-    "cell_shutdown": (0, 2), "cell_floor": (0, 2), "charge_otp": (0, 3), "discharge_otp": (0, 3),
-    "switch_otp": (0, 3), "discharge_utp": (0, 4), "discharge_ocp": (0, 7), "discharge_ocp2": (0, 7),
-    "short_circuit": (0, 7), "discharge_not_stopped": (0, 7), "charge_not_stopped": (1, 0),
-    "charge_ocp": (1, 0), "charge_ocp2": (1, 0), "charge_utp": (2, 4),
-    "short_circuit_repeated": (0, 7), "discharge_limit_enforced": (0, 7), "charge_limit_enforced": (1, 0),
-    "discharge_limit_ignored": (2, 7), "voltage_limit_ignored": (2, 1), "charge_limit_ignored": (3, 0),
-    "emergency_override": (3, 3),
-    "cell_low": (2, 2), "auto_shutdown": (0, 2), "cell_may_be_high": (0, 1), "cell_may_be_low": (0, 2),
-    "charge_trip_repeated": (1, 0), "discharge_trip_repeated": (0, 7),
-    **dict.fromkeys(("stack_doubtful", "cell_loose", "reading_loose", "cell_step", "guard_lost"), (3, 3)),
+    C.CELL_HIGH: {(0, 1)}, C.PACK_HIGH: {(0, 1)}, C.CELL_EMPTY: {(0, 2)}, C.PACK_EMPTY: {(0, 2)},
+    C.CELL_FLOOR: {(0, 2)}, C.CHARGE_HOT: {(0, 3)}, C.DISCHARGE_HOT: {(0, 3)}, C.SWITCH_HOT: {(0, 3)},
+    C.DISCHARGE_COLD: {(0, 4)}, C.DISCHARGE_CURRENT: {(0, 7)}, C.SHORT: {(0, 7)}, C.CHARGE_CURRENT: {(1, 0)},
+    C.HIGH_WARNING: {(2, 1)}, C.LOW_WARNING: {(2, 2)}, C.CHARGE_COLD: {(2, 4)},
+    C.DISCHARGE_CURRENT_WARNING: {(2, 7)}, C.CHARGE_CURRENT_WARNING: {(3, 0)},
+    C.INTERNAL_WARNING: {INTERNAL}, C.OVERRIDE: {INTERNAL},
+    C.MEASURING: {SYSTEM_ERROR, INTERNAL}, C.CURRENT_SENSE: {SYSTEM_ERROR, INTERNAL},
+    C.CHIP: {SYSTEM_ERROR}, C.CHARGE_SWITCH: {SYSTEM_ERROR}, C.DISCHARGE_SWITCH: {SYSTEM_ERROR},
+    C.BOTH_SWITCHES: {SYSTEM_ERROR}, C.STOPPED: {SYSTEM_ERROR},
+    C.SWITCH_WARNING: set(), C.HEATER: set(), C.CELL_SPREAD: set(), C.TEMPERATURE_SPREAD: set(),
 }  # fmt: skip
-NOT_TOLD = (
-    "cell_spread", "heater_over_limit", "heater_no_warming", "heater_long_run", "contact_lost", "contactor_worn",
-    "temperature_spread", "load_side_high", "load_side_live", "temperature_mismatch",
-)  # fmt: skip
+"""The bits of 0x359 for each condition, as byte and bit; the golden frames hold every alarm."""
 
 
 @pytest.mark.parametrize("name", [alarm.name for alarm in ALARMS])
-def test_each_alarm_sets_its_own_bit_and_no_protection_beside_it(name) -> None:
+def test_each_alarm_sets_the_bits_of_its_condition_and_no_other(name) -> None:
     data = bytes.fromhex(told(document([name]))["359"])
-    bits = {(byte, bit) for byte in range(4) for bit in range(8) if data[byte] >> bit & 1}
-    if name in NOT_TOLD:
-        assert bits == set()
-    elif name in PLACES:
-        assert bits == {PLACES[name]}
-    else:
-        assert (1, 3) in bits, (
-            f"{name} sets {bits}: if that is meant, write it in PLACES here, or in NOT_TOLD"
-        )
-        assert bits <= {(1, 3), (3, 3)}
+    assert bits(data) == PLACES[BY_NAME[name].condition]
     assert data[4:] == b"\x01PN"
 
 
 def test_the_alarms_that_pylontech_has_no_bit_for_are_known() -> None:
-    assert unexpressed(PYLONTECH) == NOT_TOLD
+    assert set(unexpressed(PYLONTECH)) == {alarm.name for alarm in ALARMS if not PLACES[alarm.condition]}
 
 
 def test_every_bit_names_alarms_that_exist() -> None:
@@ -230,10 +224,8 @@ def test_an_alarm_that_the_override_lifts_warns_and_does_not_stop_the_inverter(n
         **document(),
         "alarms": [{"name": name, "lifted": ["discharge"]}, {"name": "emergency_override"}],
     }
-    data = bytes.fromhex(told(lifted)["359"])
-    byte, bit = PLACES[name]
-    bits = {(at, n) for at in range(4) for n in range(8) if data[at] >> n & 1}
-    assert bits == {(byte + 2, bit), (3, 3)}
+    ((byte, bit),) = PLACES[BY_NAME[name].condition]
+    assert bits(bytes.fromhex(told(lifted)["359"])) == {(byte + 2, bit), INTERNAL}
 
 
 def test_no_two_fields_of_a_frame_share_a_bit() -> None:
