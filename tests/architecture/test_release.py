@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.package.release import of_changelog, of_tree, of_versions
+from tests.package.release import of_address, of_changelog, of_tree, of_versions
 
 ROOT = Path(__file__).resolve().parents[2]
 GOOD = "# Changelog\n\n## [Unreleased]\n\n## [1.2.0] - 2027-01-31\n\n### Added\n\n- A thing.\n"
@@ -53,6 +53,23 @@ def test_a_working_copy_that_differs_is_told() -> None:
     assert [problem.partition(":")[0] for problem in found] == [
         "not committed", "not committed", "the tag v1.2.0 exists", "not current"
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("host", ["bmsd.example.org", "example.com", "bmsd.example", "bmsd.invalid"])
+def test_a_placeholder_where_people_write_to_is_told(host: str) -> None:
+    who = [{"name": "bmsd maintainers", "email": f"maintainers@{host}"}]
+    mail, urls = of_address({"maintainers": who})
+    assert f"maintainers@{host}" in mail
+    assert "[project.urls]" in urls
+    mail, url = of_address({"maintainers": who, "urls": {"Homepage": f"https://{host}/bmsd"}})
+    assert f"maintainers@{host}" in mail
+    assert url.startswith(f"Homepage in pyproject.toml is https://{host}/bmsd")
+
+
+@pytest.mark.parametrize("host", ["example-power.de", "bmsd.counterexample.org", "latest.bmsd.org"])
+def test_an_address_that_somebody_can_own_is_none(host: str) -> None:
+    who = [{"name": "bmsd maintainers", "email": f"maintainers@{host}"}]
+    assert of_address({"maintainers": who, "urls": {"Homepage": f"https://{host}"}}) == []
 
 
 def test_one_line_names_the_maintainers() -> None:

@@ -8,7 +8,10 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 from bmsd import __version__
 from bmsd.docgen import documents
@@ -16,6 +19,8 @@ from bmsd.docgen import documents
 ROOT = Path(__file__).resolve().parents[2]
 SECTION = re.compile(r"^## \[(?P<name>[^\]]+)\](?: - (?P<day>\d{4}-\d{2}-\d{2}))?$", re.MULTILINE)
 DEBIAN = re.compile(r"^bmsd \((?P<version>[^)]+)\)")
+RESERVED = re.compile(r"(^|[@.])(example(\.(com|net|org))?|invalid|test|localhost)$")
+"""Names that nobody can own (RFC 2606): no mail reaches them."""
 
 
 def sections(changelog: str) -> dict[str, tuple[str, str]]:
@@ -41,6 +46,25 @@ def of_changelog(changelog: str, version: str) -> list[str]:
         problems.append(
             "CHANGELOG.md has changes under Unreleased: they belong to the version, or to a later commit"
         )
+    return problems
+
+
+def of_address(project: dict[str, Any]) -> list[str]:
+    """Say what of the project's addresses is a placeholder still."""
+    mails = [who["email"] for who in project["maintainers"]]
+    problems = [
+        f"{mail} in pyproject.toml receives no mail: choose one, also in debian/ and docs/SECURITY.md"
+        for mail in mails
+        if RESERVED.search(mail)
+    ]
+    urls = project.get("urls", {})
+    if not urls:
+        problems.append("pyproject.toml has no [project.urls]: say where bmsd is published")
+    problems += [
+        f"{name} in pyproject.toml is {url}, which nobody can own: say where bmsd is published"
+        for name, url in urls.items()
+        if RESERVED.search(urlsplit(url).hostname or "")
+    ]
     return problems
 
 
@@ -75,7 +99,9 @@ def main() -> int:
     """Tell what is missing, or how to go on; 1 when something is missing."""
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     debian = (ROOT / "debian" / "changelog").read_text(encoding="utf-8")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     problems = [
+        *of_address(project),
         *of_versions(__version__, debian, [path.name for path in (ROOT / "dist").glob("*.deb")]),
         *of_changelog(changelog, __version__),
         *of_tree(_git("status", "--porcelain"), _git("tag").split(), __version__, documents.stale()),
