@@ -348,8 +348,8 @@ def follow(late_ms: int, cell_from: int = 3440, cell_to: int = 3595) -> Pack:
 
 def test_a_limit_that_falls_accuses_nobody_who_follows_in_his_time() -> None:
     """Fault class 10: every fall is told in its cycle, and each is given its time."""
-    assert not follow(REACT_MS).active()
-    assert not follow(0).active()
+    assert not follow(REACT_MS).found()
+    assert not follow(0).found()
 
 
 def test_a_limit_that_falls_and_falls_finds_who_does_not_follow() -> None:

@@ -13,7 +13,7 @@ from bmsd.core.state import Outputs, State, begin
 from bmsd.core.step import step
 from bmsd.core.types import AfeReport, AfeState, ChipFault, Inputs, Levels, Measurement, Request
 from bmsd.tables import parameters
-from bmsd.tables.alarms import ALARMS
+from bmsd.tables.alarms import ALARMS, BY_NAME
 from bmsd.tables.chemistries import CHEMISTRIES
 from tests.support.covering import decided
 
@@ -189,6 +189,10 @@ class Pack:
     def active(self) -> set[str]:
         """Name the active alarms."""
         return {alarm.name for alarm, state in zip(ALARMS, self.state.alarms, strict=True) if state.active}
+
+    def found(self) -> set[str]:
+        """Name the active alarms that a check found; the others compare a value with a limit."""
+        return {name for name in self.active() if not BY_NAME[name].value}
 
     def reset(self, name: str) -> bool:
         """Ask for a reset once; tell whether the alarm is gone."""
