@@ -90,9 +90,9 @@ class Cells:
 
     @mean_soc.setter
     def mean_soc(self, target: float) -> None:
-        """Shift all cells alike, so that their mean arrives at the target."""
+        """Shift all cells alike, so that their mean arrives at the target; none beyond the ends of charge."""
         shift = target - self.mean_soc
-        self.soc = [soc + shift for soc in self.soc]
+        self.soc = [min(max(soc + shift, DEAD_LOW), DEAD_HIGH) for soc in self.soc]
 
     @property
     def pack_soc(self) -> float:

@@ -7,7 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bmsd.errors import PeerError
+from bmsd.sim.cells import DEAD_HIGH, DEAD_LOW
 from bmsd.sim.faults import CELL_SETTABLES, FAULTS, SETTABLES
+from bmsd.sim.ocv import FLOOR_V
 from bmsd.sim.plant import SWITCHES, Plant, PlantSettings
 from tests.support.effort import examples
 
@@ -144,6 +146,18 @@ def test_setting_the_charge_keeps_the_spread_between_cells():
     plant.set("soc_percent", 80)
     assert plant.cells.mean_soc == pytest.approx(0.8)
     assert max(plant.cells.soc) - min(plant.cells.soc) == pytest.approx(high - low)
+
+
+@pytest.mark.parametrize(("percent", "others"), [(120, 0.0), (-20, 1.0)])
+def test_setting_the_charge_drives_no_cell_beyond_the_ends_of_its_curve(percent, others):
+    """A cell that is far away from the others goes no further than current could take it."""
+    plant = Plant(PlantSettings(initial_soc=others))
+    plant.cell(1, soc_percent=percent)
+    plant.set("soc_percent", percent)
+    assert min(plant.cells.soc) >= DEAD_LOW
+    assert max(plant.cells.soc) <= DEAD_HIGH
+    assert min(plant.cells.volts) >= FLOOR_V
+    assert max(plant.cells.volts) <= plant.cells.kind.ceiling_v
 
 
 @pytest.mark.parametrize("name", sorted(SETTABLES))
