@@ -7,6 +7,7 @@ and are always compared.
 from __future__ import annotations
 
 import struct
+from functools import cache, lru_cache
 
 from bmsd.afe import bq769x2_registers as reg
 from bmsd.afe.transfers import Procedure, Read, Wait, Write
@@ -23,6 +24,12 @@ _OVERHEAD = 4
 """The length byte counts two address bytes, checksum and itself."""
 
 
+_read = cache(Read)
+_write = lru_cache(maxsize=64)(Write)
+_wait = cache(Wait)
+"""What is asked of a chip again and again is made once."""
+
+
 def word(value: int) -> bytes:
     """Put a 16-bit value into little-endian bytes."""
     return _WORD.pack(value)
@@ -35,14 +42,14 @@ def checksum(code: int, data: bytes) -> int:
 
 def read_word(register: int, crc: bool) -> Procedure[int]:
     """Read a 16-bit direct command in one transaction."""
-    value: int = _WORD.unpack((yield Read(register, 2, crc)))[0]
+    value: int = _WORD.unpack((yield _read(register, 2, crc)))[0]
     return value
 
 
 def command(code: int, crc: bool, wait_ms: int = 1) -> Procedure[None]:
     """Send a subcommand without data and let the chip carry it out."""
-    yield Write(reg.SUBCOMMAND, word(code), crc)
-    yield Wait(wait_ms)
+    yield _write(reg.SUBCOMMAND, word(code), crc)
+    yield _wait(wait_ms)
 
 
 def read_buffer(code: int, crc: bool) -> Procedure[bytes]:
@@ -50,18 +57,18 @@ def read_buffer(code: int, crc: bool) -> Procedure[bytes]:
 
     Raises VerifyError when checksum or length are wrong, BusError when the chip stays busy.
     """
-    yield Write(reg.SUBCOMMAND, word(code), crc)
+    asked = word(code)
+    yield _write(reg.SUBCOMMAND, asked, crc)
     for _ in range(_BUSY_POLLS):
-        yield Wait(1)
-        echo = yield Read(reg.SUBCOMMAND, 2, crc)
-        if echo == word(code):
+        yield _wait(1)
+        if (yield _read(reg.SUBCOMMAND, 2, crc)) == asked:
             break
     else:
         raise BusError(f"subcommand 0x{code:04X} is not done after {_BUSY_POLLS} ms; reset the chip")
-    total, length = yield Read(reg.CHECKSUM, 2, crc)
+    total, length = yield _read(reg.CHECKSUM, 2, crc)
     if not _OVERHEAD < length <= reg.BLOCK + _OVERHEAD:
         raise VerifyError(f"subcommand 0x{code:04X} answers with impossible length {length}")
-    data = yield Read(reg.BUFFER, length - _OVERHEAD, crc)
+    data = yield _read(reg.BUFFER, length - _OVERHEAD, crc)
     if checksum(code, data) != total:
         raise VerifyError(f"subcommand 0x{code:04X} answers with a wrong checksum")
     return data

@@ -166,8 +166,13 @@ def _pin_mv(raw: int) -> int | None:
     return max(raw, 0) * 10
 
 
+_NO_FAULT = ChipFault.NONE
+
+
 def _faults(a: int, b: int, c: int, permanent: bool) -> ChipFault:
     """Translate the safety status bytes; a bit without a name is OTHER, never nothing."""
+    if not (a or b or c or permanent):
+        return _NO_FAULT
     faults = ChipFault.PERMANENT_FAILURE if permanent else ChipFault.NONE
     for status, table in ((a, _FAULTS_A), (b, _FAULTS_B), (c, _FAULTS_C)):
         known = 0

@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Protocol, TypeVar
 
 from bmsd.errors import AfeError, BusError, CrcError
@@ -120,7 +120,6 @@ def crc8(data: bytes, crc: int = 0) -> int:
     return crc
 
 
-@lru_cache(maxsize=512)  # from poll to poll most registers read the same
 def interleave(data: bytes, prefix: int) -> bytes:
     """Put a CRC after each byte; the first goes on from `prefix`, each later one stands alone."""
     wire = bytearray(2 * len(data))
@@ -130,23 +129,32 @@ def interleave(data: bytes, prefix: int) -> bytes:
     return bytes(wire)
 
 
-@cache
 def write_prefix(address: int, register: int) -> int:
     """Compute the CRC over what precedes the first data byte of a write."""
     return CRC_TABLE[CRC_TABLE[address << 1] ^ register]
 
 
-@cache
 def read_prefix(address: int, register: int) -> int:
     """Compute the CRC over what precedes the first data byte of a read, repeated start included."""
     return CRC_TABLE[write_prefix(address, register) ^ (address << 1 | 1)]
+
+
+@lru_cache(maxsize=512)  # from poll to poll most registers read the same
+def read_wire(address: int, register: int, data: bytes) -> bytes:
+    """Build what comes over the wire when these data are read, a checksum after each byte."""
+    return interleave(data, read_prefix(address, register))
+
+
+@lru_cache(maxsize=64)
+def _write_wire(address: int, register: int, data: bytes) -> bytes:
+    return _ONE_BYTE[register] + interleave(data, write_prefix(address, register))
 
 
 def frame_write(address: int, write: Write) -> bytes:
     """Build the bytes after the address byte."""
     if not write.crc:
         return _ONE_BYTE[write.register] + write.data
-    return _ONE_BYTE[write.register] + interleave(write.data, write_prefix(address, write.register))
+    return _write_wire(address, write.register, write.data)
 
 
 def unframe_read(address: int, read: Read, wire: bytes) -> bytes:
@@ -159,7 +167,7 @@ def unframe_read(address: int, read: Read, wire: bytes) -> bytes:
             raise CrcError(_short(address, read, wire))
         return wire
     data = wire[0::2]
-    if len(wire) != 2 * read.length or wire != interleave(data, read_prefix(address, read.register)):
+    if len(wire) != 2 * read.length or wire != read_wire(address, read.register, data):
         raise CrcError(_wrong_crc(address, read, wire))
     return data
 
@@ -200,8 +208,16 @@ def run(
 def _exchange(step: Read | Write, port: Port, address: int, retries: int, counter: BusCounter) -> bytes:
     attempt = 0
     while True:
+        counter.transfers += 1
         try:
-            return _transfer(step, port, address, counter)
+            if isinstance(step, Read):
+                length = step.length * 2 if step.crc else step.length
+                counter.wire_bytes += 3 + length
+                return unframe_read(address, step, port.transfer(address, _ONE_BYTE[step.register], length))
+            out = frame_write(address, step)
+            counter.wire_bytes += 1 + len(out)
+            port.transfer(address, out, 0)
+            return b""
         except OSError as error:
             number = error.errno or errno.EIO
             refusal = TransferError(_describe(address, step, number, error), number)
@@ -215,19 +231,6 @@ def _exchange(step: Read | Write, port: Port, address: int, retries: int, counte
         attempt += 1
         if attempt > limit:
             raise failure
-
-
-def _transfer(step: Read | Write, port: Port, address: int, counter: BusCounter) -> bytes:
-    counter.transfers += 1
-    if isinstance(step, Read):
-        length = step.length * 2 if step.crc else step.length
-        counter.wire_bytes += 3 + length
-        wire = port.transfer(address, _ONE_BYTE[step.register], length)
-        return unframe_read(address, step, wire)
-    out = frame_write(address, step)
-    counter.wire_bytes += 1 + len(out)
-    port.transfer(address, out, 0)
-    return b""
 
 
 def _what(address: int, step: Read | Write) -> str:

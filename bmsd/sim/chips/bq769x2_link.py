@@ -7,8 +7,9 @@ In CRC mode a wrong checksum on a write is not acknowledged and nothing is store
 from __future__ import annotations
 
 import errno
+from functools import lru_cache
 
-from bmsd.afe.transfers import CRC_TABLE, interleave, read_prefix, write_prefix
+from bmsd.afe.transfers import CRC_TABLE, read_wire, write_prefix
 from bmsd.sim.chips import bq769x2_commands as commands
 from bmsd.sim.chips.bq769x2_inside import Inside
 
@@ -49,19 +50,15 @@ class ChipLink:
 
     def _unframe(self, out: bytes) -> bytes:
         """Check a write's checksums and take its data out."""
-        if not self.crc:
-            return out[1:]
-        data, sums = out[1::2], out[2::2]
-        expected = data.translate(CRC_TABLE)
-        first = CRC_TABLE[write_prefix(self.address, out[0]) ^ data[0]]
-        if len(sums) != len(data) or sums[0] != first or sums[1:] != expected[1:]:
+        data = _checked(self.address, out) if self.crc else out[1:]
+        if data is None:
             raise _refusal()
         return data
 
     def _read(self, register: int, length: int) -> bytes:
         count = (length + 1) // 2 if self.crc else length
         data = bytes(self._chip.registers[register : register + count])
-        if register < _BUFFER and register + count > 0x3E:
+        if self._busy_reads and register < _BUFFER and register + count > 0x3E:
             data = self._with_busy(register, data)
         if len(data) < count:
             data = data.ljust(count, b"\xff")
@@ -69,12 +66,10 @@ class ChipLink:
             return self._faulty(register, data, length)
         if not self.crc:
             return data
-        return interleave(data, read_prefix(self.address, register))[:length]
+        return read_wire(self.address, register, data)[:length]
 
     def _with_busy(self, register: int, data: bytes) -> bytes:
         """Show 0xFFFF in the subcommand registers while the chip works."""
-        if not self._busy_reads:
-            return data
         self._busy_reads -= 1
         start = max(0, 0x3E - register)
         end = min(len(data), _BUFFER - register)
@@ -88,7 +83,7 @@ class ChipLink:
             data = self._torn(register, data)
         wire = bytearray(data)
         if self.crc:
-            wire = bytearray(interleave(data, read_prefix(self.address, register))[:length])
+            wire = bytearray(read_wire(self.address, register, data)[:length])
             if "crc" in faults:
                 wire[1::2] = bytes(value ^ 0x55 for value in wire[1::2])
         if "flip" in faults:
@@ -112,6 +107,8 @@ class ChipLink:
                 registers[number] &= ~value
             elif number in (0x3E, 0x3F, 0x66, 0x67):
                 registers[number] = value
+        if register > _LENGTH:
+            return
         if register <= 0x3F < end:
             self._command()
         for number in range(max(register, _BUFFER), min(end, _LENGTH + 1)):
@@ -139,6 +136,15 @@ class ChipLink:
         data = bytes(registers[_BUFFER : _BUFFER + length])
         if registers[_CHECKSUM] == _checksum(code, data):
             commands.write(self._chip, code, data)
+
+
+@lru_cache(maxsize=64)  # a host repeats itself
+def _checked(address: int, out: bytes) -> bytes | None:
+    """Take the data out of a write with checksums; None where one is wrong or missing."""
+    data, sums = out[1::2], out[2::2]
+    expected = data.translate(CRC_TABLE)
+    first = CRC_TABLE[write_prefix(address, out[0]) ^ data[0]]
+    return data if len(sums) == len(data) and sums[0] == first and sums[1:] == expected[1:] else None
 
 
 def _checksum(code: int, data: bytes) -> int:
