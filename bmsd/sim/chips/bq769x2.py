@@ -12,7 +12,7 @@ import struct
 from collections.abc import Sequence
 
 from bmsd.sim.chips.bq769x2_commands import FULL_ACCESS, SEALED
-from bmsd.sim.chips.bq769x2_engine import Engine, PinInputs
+from bmsd.sim.chips.bq769x2_engine import Engine
 from bmsd.sim.chips.bq769x2_link import ChipLink
 from bmsd.sim.chips.bq769x2_memory import DataMemory
 from bmsd.sim.chips.bq769x2_protection import Protection
@@ -133,7 +133,7 @@ class Bq769x2Chip:
     ) -> None:
         """Set what the pins carry from now on; positive current charges, temperatures TS1 to TS3."""
         self.engine.sense(
-            PinInputs(cell_mv, current_ma, charger_mv, load_mv, temperatures_decic, internal_decic, stack_mv)
+            cell_mv, current_ma, charger_mv, load_mv, temperatures_decic, internal_decic, stack_mv
         )
         self.switches.current_ma = current_ma
         if self._active and self.protection.sense(self._now_ms, self.engine.pins()):

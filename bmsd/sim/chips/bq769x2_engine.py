@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from bmsd.sim.chips.bq769x2_memory import DataMemory
 from bmsd.sim.chips.bq769x2_protection import Pins
@@ -28,22 +27,9 @@ _WIRE_SHARE = 0.3
 _USER_UNIT_MA = (0.1, 1, 10, 100)
 _CELLS = struct.Struct("<16h")
 _PINS = struct.Struct("<3h")
+_CELLS_AND_PINS = struct.Struct("<19h")
 _CURRENT = struct.Struct("<h")
 _RAW = struct.Struct("<H")
-
-
-@dataclass(slots=True)
-class PinInputs:
-    """What the bench applies to the pins; positive current charges."""
-
-    cell_mv: Sequence[float]
-    current_ma: float
-    charger_mv: float
-    load_mv: float
-    temperatures_decic: Sequence[float]
-    internal_decic: float
-    stack_mv: float | None = None
-    """At the stack's own pins; None is the sum of the cells."""
 
 
 class Engine:
@@ -69,8 +55,14 @@ class Engine:
         self._loops = 0
         self._next_loop_ms = 0
         self._idle_since_ms = 0
-        self._inputs = PinInputs([3300.0] * len(wired), 0, 0, 0, (250, 250, 250), 250)
+        self._cell_mv: Sequence[float] = [3300.0] * len(wired)
         self._input_mv: Sequence[float] = ()
+        """The cells, and what all sixteen inputs carry of them."""
+        self._current_ma = self._charger_mv = self._load_mv = 0.0
+        self._temperatures_decic: Sequence[float] = (250.0, 250.0, 250.0)
+        self._internal_decic = 250.0
+        self._stack_mv: float | None = None
+        self._pins = Pins()
         self.load()
 
     def load(self) -> None:
@@ -82,7 +74,7 @@ class Engine:
         unit_ma = _USER_UNIT_MA[memory.unsigned(0x9303) & 3]
         self._per_ma = memory.real(0x91A8) * self._shunt_uohm / 7476.8 / unit_ma
         configs = [memory.unsigned(0x92FD + pin) for pin in range(3)]
-        self._measured = tuple(config & 3 == 3 for config in configs)
+        self._idle_pins = tuple(n for n, config in enumerate(configs) if config & 3 != 3)
         self._cell_pins = tuple(n for n, config in enumerate(configs) if config & 0x0F == 0x07)
         self._switch_pins = tuple(n for n, config in enumerate(configs) if config & 0x0F == 0x0F)
         self._input_mv = self._spread()
@@ -100,29 +92,44 @@ class Engine:
         self._next_loop_ms = now_ms + LOOP_MS
         self._idle_since_ms = now_ms
 
-    def sense(self, inputs: PinInputs) -> None:
-        """Apply new values to the pins; registers follow at the next loop."""
-        self._inputs = inputs
+    def sense(
+        self,
+        cell_mv: Sequence[float],
+        current_ma: float,
+        charger_mv: float,
+        load_mv: float,
+        temperatures_decic: Sequence[float],
+        internal_decic: float,
+        stack_mv: float | None,
+    ) -> None:
+        """Apply new values to the pins; registers follow at the next loop.
+
+        Positive current charges; no stack voltage is the sum of the cells.
+        """
+        self._cell_mv = cell_mv
+        self._current_ma = current_ma
+        self._charger_mv = charger_mv
+        self._load_mv = load_mv
+        self._temperatures_decic = temperatures_decic
+        self._internal_decic = internal_decic
+        self._stack_mv = stack_mv
         self._input_mv = self._spread()
 
     def pins(self) -> Pins:
-        """Show what the comparators see."""
-        inputs = self._inputs
-        seen = self._input_mv
+        """Show what the comparators see; the same object each time, with what is seen now."""
+        pins, seen = self._pins, self._input_mv
         if not self._direct:
             seen = [seen[number] for number in self._used]
-        temperatures = inputs.temperatures_decic
+        temperatures = self._temperatures_decic
         cells = [temperatures[pin] for pin in self._cell_pins] or _ROOM_DECIC
         switches = [temperatures[pin] for pin in self._switch_pins] or _ROOM_DECIC
-        return Pins(
-            max(seen),
-            min(seen),
-            inputs.current_ma,
-            max(cells),
-            min(cells),
-            max(switches),
-            inputs.internal_decic,
-        )
+        ordered = sorted(seen)
+        pins.lowest_mv, pins.highest_mv = ordered[0], ordered[-1]
+        pins.current_ma = self._current_ma
+        pins.hottest_decic, pins.coldest_decic = max(cells), min(cells)
+        pins.switch_decic = max(switches)
+        pins.internal_decic = self._internal_decic
+        return pins
 
     def advance(self, now_ms: int) -> int:
         """Finish the loops that fit into the time passed; return their alarm flags."""
@@ -158,7 +165,7 @@ class Engine:
             self._next_loop_ms = now_ms + LOOP_MS
 
     def _consider_sleep(self, now_ms: int) -> None:
-        if abs(self._inputs.current_ma) >= self._memory.signed(0x9248, 2):
+        if abs(self._current_ma) >= self._memory.signed(0x9248, 2):
             self.wake(now_ms)
         elif not self.asleep and now_ms - self._idle_since_ms >= _SLEEP_AFTER_MS:
             self.asleep = True
@@ -166,7 +173,7 @@ class Engine:
 
     def _spread(self) -> Sequence[float]:
         """Put the cells on the sixteen inputs, with a broken sense wire if there is one."""
-        cells = self._inputs.cell_mv
+        cells = self._cell_mv
         broken = self._faults.get("open_wire")
         if broken is None and self._direct:
             return cells
@@ -178,27 +185,34 @@ class Engine:
         return spread
 
     def _show_values(self) -> None:
-        inputs, registers = self._inputs, self._registers
+        registers, cells = self._registers, self._input_mv
+        stack_mv = sum(cells) if self._stack_mv is None else self._stack_mv
+        sides = stack_mv / 10, self._charger_mv / 10, self._load_mv / 10
         try:
-            _CELLS.pack_into(registers, 0x14, *map(round, self._input_mv))
+            _CELLS_AND_PINS.pack_into(registers, 0x14, *map(round, cells), *map(round, sides))
         except struct.error:
-            limited = (_clamp(value, -200, 5500) for value in self._input_mv)
-            _CELLS.pack_into(registers, 0x14, *limited)
-        stack_mv = self._inputs.stack_mv
-        stack = _clamp((sum(self._input_mv) if stack_mv is None else stack_mv) / 10, -32768, 32767)
-        charger = _clamp(inputs.charger_mv / 10, -32768, 32767)
-        load = _clamp(inputs.load_mv / 10, -32768, 32767)
-        _PINS.pack_into(registers, 0x34, stack, charger, load)
-        _RAW.pack_into(registers, 0x68, _deci_kelvin(inputs.internal_decic))
-        for pin, measured in enumerate(self._measured):
-            raw = _deci_kelvin(inputs.temperatures_decic[pin]) if measured else 0
-            _RAW.pack_into(registers, 0x70 + 2 * pin, raw)
+            self._show_limited(cells, sides)
+        _RAW.pack_into(registers, 0x68, _deci_kelvin(self._internal_decic))
+        raws = [_deci_kelvin(decic) for decic in self._temperatures_decic]
+        for pin in self._idle_pins:
+            raws[pin] = 0
+        _PINS.pack_into(registers, 0x70, *raws)
         self._show_current()
+
+    def _show_limited(self, cells: Sequence[float], sides: Sequence[float]) -> None:
+        """Show what does not all fit: each value as far as its register goes."""
+        try:
+            _CELLS.pack_into(self._registers, 0x14, *map(round, cells))
+        except struct.error:
+            _CELLS.pack_into(self._registers, 0x14, *(_clamp(value, -200, 5500) for value in cells))
+        _PINS.pack_into(self._registers, 0x34, *(_clamp(value, -32768, 32767) for value in sides))
 
     def _show_current(self) -> None:
         """Show the current, converted every 3 ms; 16 bits saturate."""
-        value = round(self._inputs.current_ma * self._per_ma)
-        _CURRENT.pack_into(self._registers, 0x3A, min(32767, max(-32768, value)))
+        value = round(self._current_ma * self._per_ma)
+        if not -32768 <= value <= 32767:
+            value = _clamp(value, -32768, 32767)
+        _CURRENT.pack_into(self._registers, 0x3A, value)
 
 
 def _with_open_wire(cells: Sequence[float], broken: int) -> list[float]:
@@ -212,7 +226,8 @@ def _with_open_wire(cells: Sequence[float], broken: int) -> list[float]:
 
 
 def _deci_kelvin(decic: float) -> int:
-    return _clamp(decic + _KELVIN_DECI, 0, 32767)
+    raw = decic + _KELVIN_DECI
+    return round(raw) if 0 <= raw <= 32767 else _clamp(raw, 0, 32767)
 
 
 def _clamp(value: float, low: int, high: int) -> int:

@@ -6,7 +6,7 @@ a comparator trips at the first `advance` at or after its delay.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from bmsd.sim.chips.bq769x2_memory import DataMemory
 
@@ -23,16 +23,17 @@ _TEMPERATURES = (OTF, 0x92A0), (OTINT, 0x92A3), (OTD, 0x929D), (OTC, 0x929A)
 _COLD = (UTINT, 0x92AC), (UTD, 0x92A9), (UTC, 0x92A6)
 
 
-class Pins(NamedTuple):
+@dataclass(slots=True)
+class Pins:
     """What the comparators see at one moment: extremes over the inputs set up for each purpose."""
 
-    highest_mv: float
-    lowest_mv: float
-    current_ma: float
-    hottest_decic: float
-    coldest_decic: float
-    switch_decic: float
-    internal_decic: float
+    highest_mv: float = 0.0
+    lowest_mv: float = 0.0
+    current_ma: float = 0.0
+    hottest_decic: float = 0.0
+    coldest_decic: float = 0.0
+    switch_decic: float = 0.0
+    internal_decic: float = 0.0
 
 
 class Protection:
@@ -65,6 +66,14 @@ class Protection:
         self._delay_ms[SCD] = 0.0
         self._recovery_ms = dict.fromkeys(self._delay_ms, 1000 * memory.unsigned(0x92AF))
         self._recovery_ms[SCD] = 1000 * memory.unsigned(0x9294)
+        self._bound()
+
+    def _bound(self) -> None:
+        """Work out between what bounds no comparator acts, which is where pins are nearly always."""
+        over, under = self._over_decic, self._under_decic
+        self._least_ma = max(self._ocd1_ma, self._ocd2_ma, self._scd_ma)
+        self._hottest_decic = min(over[OTC], over[OTD])
+        self._coldest_decic = max(under[UTC], under[UTD])
 
     def _load_voltages(self) -> None:
         memory = self._memory
@@ -125,6 +134,17 @@ class Protection:
                 del self._clear_since[bit]
 
     def _violated(self, pins: Pins) -> int:
+        if (
+            pins.lowest_mv > self._cuv_mv
+            and pins.highest_mv < self._cov_mv
+            and pins.current_ma > self._least_ma
+            and pins.current_ma < self._occ_ma
+            and pins.coldest_decic > self._coldest_decic
+            and pins.hottest_decic < self._hottest_decic
+            and pins.switch_decic < self._over_decic[OTF]
+            and self._under_decic[UTINT] < pins.internal_decic < self._over_decic[OTINT]
+        ):
+            return 0
         found = COV if pins.highest_mv >= self._cov_mv else 0
         if pins.lowest_mv <= self._cuv_mv:
             found |= CUV
