@@ -41,6 +41,9 @@ HEATER_SHORT_SHARE = 0.3
 EXPORT_A = 100.0
 """Most that an inverter takes from the pack for the grid [est]."""
 
+NEVER_MS = 1_000_000
+"""Until a contactor arrives where none is on its way."""
+
 DIODE_V = 0.8
 """What a body diode takes from the voltage while it carries current [est]."""
 
@@ -65,7 +68,7 @@ class Heater:
 
     def feed(self, volts: float) -> None:
         """Put a voltage on it; 0 is off."""
-        self.current_a = volts / self.ohm
+        self.current_a = volts / self.ohm if volts else 0.0
         self.power_w = volts * self.current_a
 
 
@@ -117,6 +120,7 @@ class Circuit:
         self.diode_a = 0.0
         """Through a body diode whose FET is off."""
         self.hard_closings = 0
+        self._at_rest = False
 
     @property
     def charger_joined(self) -> bool:
@@ -140,9 +144,21 @@ class Circuit:
             return max(source_v, pack_v)
         return source_v if self.inverter.present else self.load_v
 
+    def disturb(self) -> None:
+        """Take note that a contactor was commanded, permitted, forbidden, broken or mended."""
+        self._at_rest = False
+
+    def elapse(self, dt_ms: int) -> None:
+        """Let contactors that move do so for a time that passes no arrival."""
+        if not self._at_rest:
+            for contactor in self.contactors:
+                contactor.elapse(dt_ms)
+
     def move(self, pack_v: float, pack_ohm: float) -> int:
         """Let contactors follow their commands; give the time until the next one arrives, in ms."""
-        next_ms = 1_000_000
+        if self._at_rest:
+            return NEVER_MS
+        next_ms = NEVER_MS
         for contactor in self.contactors:
             contactor.drive()
             if 0 < contactor.left_ms < next_ms:
@@ -154,6 +170,7 @@ class Circuit:
             self._close_on(pack_v, pack_ohm)
         self.precharge.settle(self.precharge_a)
         self.heater.settle(self.element.current_a)
+        self._at_rest = not any(contactor.is_moving for contactor in self.contactors)
         return next_ms
 
     def _close_on(self, pack_v: float, pack_ohm: float) -> None:
@@ -168,13 +185,17 @@ class Circuit:
         """Find the pack current of the next step, A, from the pack as a source behind a resistance."""
         volts, amps, draw_a = self.inverter.effective()
         self._feed_heater(pack_v)
-        amps = max(0.0, amps - self._heater_share_a())
-        joined = self.charger_joined or (self.own_fets and self.load_joined)
+        if self.element.current_a and not self.element.from_pack:
+            # Fed even where the charging limit is zero: what that holds back is the pack's current.
+            amps = max(0.0, amps - self.element.current_a)
+        load_joined = self.load_joined
+        joined = self.charger_joined or (self.own_fets and load_joined)
         charging = joined and self.inverter.present
-        conductance = self._conductance()
-        shrink = 1.0 / (1.0 + ohm * conductance)
+        load_siemens = self._fault_conductance() if load_joined else 0.0
+        siemens = load_siemens + self._heater_conductance()
+        shrink = 1.0 / (1.0 + ohm * siemens)
         source_v, source_ohm = emf_v * shrink, ohm * shrink
-        fed = self.load_joined or (self.own_fets and joined and charging)
+        fed = load_joined or (self.own_fets and joined and charging)
         watts = self.inverter.load_w if fed else 0.0
         if fed and self.inverter.idle_w > 0.0:
             watts += self.inverter.idle_w
@@ -186,9 +207,10 @@ class Circuit:
             charge_a, load_a = self._block(charge_a, load_a)
         terminal_v = source_v + source_ohm * (charge_a - load_a)
         self.charge_a = charge_a
-        self.discharge_a = load_a + terminal_v * self._load_conductance()
-        self.precharge_a = self._precharge_load(terminal_v, dt_s)
-        return charge_a - load_a - terminal_v * conductance - self.precharge_a
+        self.discharge_a = load_a + terminal_v * load_siemens
+        # Behind a closed contactor there is nothing to work out: the load side is the pack.
+        self.precharge_a = 0.0 if load_joined else self._precharge_load(terminal_v, dt_s)
+        return charge_a - load_a - terminal_v * siemens - self.precharge_a
 
     def _block(self, charge_a: float, load_a: float) -> tuple[float, float]:
         """Let each FET that is off block its direction, and its diode pass the other one."""
@@ -212,24 +234,9 @@ class Circuit:
         else:
             self.element.feed(0.0)
 
-    def _heater_share_a(self) -> float:
-        """Give the part of the charger's current that the heater takes before the pack.
-
-        A heater on the charger bus is fed even where the charging limit is zero: what the limit holds back
-        is the pack's current.
-        """
-        return 0.0 if self.element.from_pack else self.element.current_a
-
-    def _conductance(self) -> float:
-        """Add up the plain resistors on the pack, in siemens."""
-        siemens = self._load_conductance()
-        if self.heater.closed and self.element.from_pack:
-            siemens += 1.0 / self.element.ohm
-        return siemens
-
-    def _load_conductance(self) -> float:
-        """Give the resistors on the load side while it is joined to the pack, in siemens."""
-        return self._fault_conductance() if self.load_joined else 0.0
+    def _heater_conductance(self) -> float:
+        """Give a heater that is on the pack, in siemens."""
+        return 1.0 / self.element.ohm if self.heater.closed and self.element.from_pack else 0.0
 
     def _fault_conductance(self) -> float:
         """Give what faults put across the load side, in siemens."""
@@ -239,11 +246,9 @@ class Circuit:
     def _precharge_load(self, pack_v: float, dt_s: float) -> float:
         """Move the load side's voltage by one step, exactly; give the mean pre-charge current, A.
 
-        Behind a closed contactor there is nothing to work out: the load side is the pack. A charger on the same
-        bus keeps it from falling below its own voltage, and takes nothing from what stands above.
+        A charger on the same bus keeps it from falling below its own voltage, and takes nothing from what stands
+        above.
         """
-        if self.load_joined:
-            return 0.0
         least_v = self.inverter.port_v if self.one_bus and self.inverter.present else 0.0
         if self.own_fets and self.charge.closed:
             # What stands higher flows into the pack through the body diode of the discharge FET.

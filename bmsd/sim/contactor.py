@@ -47,6 +47,11 @@ class Contactor:
         """Freeze the auxiliary contact where it is, or free it."""
         self._shown = self.feedback if stuck else None
 
+    @property
+    def is_moving(self) -> bool:
+        """Tell whether the armature is on its way, or the auxiliary contact still bounces."""
+        return self.left_ms > 0 or self._unsettled_ms > 0
+
     def drive(self) -> None:
         """Look at command and permit; start the armature if they ask for the other place."""
         want = self.commanded and self.permit

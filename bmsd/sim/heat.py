@@ -55,8 +55,8 @@ class Heat:
     def advance(self, pack_w: float, switch_a: float, dt_s: float, diode_a: float = 0.0) -> None:
         """Let heat flow for a while: pack_w warms the cells, switch_a the board, diode_a a FET's body diode on it."""
         keep_pack, keep_board = self._keeps.get(dt_s) or self._remember(dt_s)
-        if self.ua_w_per_k > 0.0:
-            settled_c = self.ambient_c + pack_w / self.ua_w_per_k
+        if self._ua_w_per_k > 0.0:
+            settled_c = self.ambient_c + pack_w / self._ua_w_per_k
             self.pack_c = settled_c + (self.pack_c - settled_c) * keep_pack
         else:
             self.pack_c += pack_w * dt_s / self.joule_per_k

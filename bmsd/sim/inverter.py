@@ -38,7 +38,8 @@ class SimInverter:
         self.limit_v: float | None = None
         self.limit_charge_a: float | None = None
         self.limit_discharge_a: float | None = None
-        self._seen = [math.inf, math.inf, math.inf]
+        self._seen_v = self._seen_charge_a = self._seen_discharge_a = math.inf
+        """The limits as it goes by them now: it follows late."""
 
     @property
     def present(self) -> bool:
@@ -48,45 +49,43 @@ class SimInverter:
     @property
     def port_v(self) -> float:
         """Give the voltage at which it holds a bus that no pack is joined to: its own, or what it was told."""
-        return self.charger_v if self.ignores_limits else min(self.charger_v, self._seen[0])
+        return self.charger_v if self.ignores_limits else min(self.charger_v, self._seen_v)
 
     def advance(self, dt_s: float) -> None:
         """Move towards the limits last sent, with a first-order lag. No limit is obeyed at once."""
-        sent = (self.limit_v, self.limit_charge_a, self.limit_discharge_a)
-        if sent == (None, None, None):
-            self._seen = [math.inf, math.inf, math.inf]
-            return
         keep = math.exp(-dt_s / self.lag_s) if self.lag_s > 0.0 else 0.0
-        starts = (self.charger_v, self.charger_a, self.load_w / max(self.charger_v, 1.0))
-        for k, limit in enumerate(self._read(sent)):
-            if limit is None:
-                self._seen[k] = math.inf
-            else:
-                seen = min(self._seen[k], max(starts[k], limit))
-                self._seen[k] = limit + (seen - limit) * keep
-
-    def _read(self, sent: tuple[float | None, float | None, float | None]) -> tuple[float | None, ...]:
-        """Make of the limits sent what it goes by."""
-        volts, *amps = sent
-        held = _stepped(volts, self.step_v)
-        return None if held is None else held + self.error_v, *(
-            None if limit is None else _stepped(limit, self.step_a) * (1.0 + self.over)  # type: ignore[operator]
-            for limit in amps
-        )
+        limit_v, charge_a, discharge_a = self.limit_v, self.limit_charge_a, self.limit_discharge_a
+        if limit_v is not None:
+            limit_v = _stepped(limit_v, self.step_v) + self.error_v
+        if charge_a is not None:
+            charge_a = _stepped(charge_a, self.step_a) * (1.0 + self.over)
+        if discharge_a is not None:
+            discharge_a = _stepped(discharge_a, self.step_a) * (1.0 + self.over)
+        drawn_a = self.load_w / max(self.charger_v, 1.0)
+        self._seen_v = _followed(self._seen_v, self.charger_v, limit_v, keep)
+        self._seen_charge_a = _followed(self._seen_charge_a, self.charger_a, charge_a, keep)
+        self._seen_discharge_a = _followed(self._seen_discharge_a, drawn_a, discharge_a, keep)
 
     def effective(self) -> tuple[float, float, float]:
         """Say what it does now: charging voltage, charging current, largest discharging current."""
         volts, amps, draw_a = self.charger_v, self.charger_a, UNLIMITED_A
         if not self.ignores_limits:
-            volts = min(volts, self._seen[0])
+            volts = min(volts, self._seen_v)
             if not self.ignores_current:
-                amps = min(amps, self._seen[1])
-            draw_a = min(draw_a, self._seen[2])
+                amps = min(amps, self._seen_charge_a)
+            draw_a = min(draw_a, self._seen_discharge_a)
         return (math.inf if self.runaway else volts), amps, draw_a
 
 
-def _stepped(limit: float | None, step: float) -> float | None:
+def _followed(seen: float, start: float, limit: float | None, keep: float) -> float:
+    """Move from the limit seen towards the one it is told, from its own setting on; None is no limit."""
+    if limit is None:
+        return math.inf
+    if seen > limit:
+        seen = min(seen, max(start, limit))
+    return limit + (seen - limit) * keep
+
+
+def _stepped(limit: float, step: float) -> float:
     """Round a limit down to the steps of the inverter; a thousandth above a step is on it."""
-    if limit is None or step <= 0.0:
-        return limit
-    return math.floor(limit / step + 0.001) * step
+    return math.floor(limit / step + 0.001) * step if step > 0.0 else limit

@@ -14,6 +14,7 @@ from bmsd.errors import PeerError
 from bmsd.sim.cells import Cells
 from bmsd.sim.celltypes import CELL_TYPES
 from bmsd.sim.circuit import Circuit, Heater
+from bmsd.sim.contactor import Contactor
 from bmsd.sim.faults import CELL_SETTABLES, FAULTS, SETTABLES, known, within
 from bmsd.sim.heat import CELL_J_PER_K_AH, Heat, scaled_ua_w_per_k
 from bmsd.sim.inverter import SimInverter
@@ -122,16 +123,16 @@ class Plant:
 
     def advance(self, dt_ms: int) -> None:
         """Move on by dt_ms: in one step up to a second, cut only where a contactor arrives."""
+        cells, circuit = self.cells, self.circuit
         left_ms = dt_ms
         while left_ms > 0:
-            source_v, source_ohm = self.cells.source()
-            arrival_ms = self.circuit.move(self.cells.pack_v, source_ohm)
+            source_v, source_ohm = cells.source()
+            arrival_ms = circuit.move(cells.pack_v, source_ohm)
             step_ms = min(left_ms, arrival_ms, LONGEST_STEP_MS)
             self._step(source_v, source_ohm, step_ms / 1000.0)
-            for contactor in self.circuit.contactors:
-                contactor.elapse(step_ms)
+            circuit.elapse(step_ms)
             if step_ms == arrival_ms:
-                self.circuit.move(self.cells.pack_v, source_ohm)
+                circuit.move(cells.pack_v, source_ohm)
             left_ms -= step_ms
             self.time_ms += step_ms
 
@@ -168,6 +169,7 @@ class Plant:
             self.buzzer = on
         else:
             self._contactors[switch_name].commanded = on
+            self.circuit.disturb()
 
     def feedback(self, switch_name: str) -> bool:
         """Give the auxiliary contact of a switch, or whether the button is pressed."""
@@ -185,8 +187,7 @@ class Plant:
 
     @charge_permit.setter
     def charge_permit(self, permit: bool) -> None:
-        self.circuit.charge.permit = permit
-        self._permit_main()
+        self._permit(self.circuit.charge, permit)
 
     @property
     def discharge_permit(self) -> bool:
@@ -195,12 +196,15 @@ class Plant:
 
     @discharge_permit.setter
     def discharge_permit(self, permit: bool) -> None:
-        self.circuit.discharge.permit = permit
-        self._permit_main()
+        self._permit(self.circuit.discharge, permit)
 
-    def _permit_main(self) -> None:
-        """Both permits are in series with the main contactor's driver."""
+    def _permit(self, contactor: Contactor, permit: bool) -> None:
+        """Permit or forbid one contactor; both permits are in series with the main contactor's driver."""
+        if permit == contactor.permit:
+            return
+        contactor.permit = permit
         self.circuit.main.permit = self.circuit.charge.permit and self.circuit.discharge.permit
+        self.circuit.disturb()
 
     def balance(self, cells: Iterable[int]) -> None:
         """Put the balancing resistor across these cells, and no others. Cells count from 1."""
@@ -258,6 +262,7 @@ class Plant:
             self.sensors.fault(name, 0 if cell is None else self._cell_index(cell) + 1, on)
             return
         setattr(self._parts[row.part], row.attribute, on)
+        self.circuit.disturb()
         self.circuit.move(self.cells.pack_v, self.cells.source()[1])
 
     def faults(self) -> list[str]:
