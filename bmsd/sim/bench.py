@@ -255,9 +255,9 @@ class Bench:
 
 def thermistor(decic: float | None) -> float:
     """Give what the chip makes of a thermistor: far below freezing when open, far above when shorted."""
-    if decic is None:
-        return OPEN_DECIC
-    return min(decic, SHORTED_DECIC)
+    if decic is not None and decic < SHORTED_DECIC:
+        return decic
+    return OPEN_DECIC if decic is None else SHORTED_DECIC
 
 
 @contextlib.contextmanager

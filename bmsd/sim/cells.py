@@ -48,7 +48,8 @@ class Cells:
         self.leak_a = [0.0] * count
         self.balance_a = [0.0] * count
         """Per cell: self-discharge, and what balancing takes now."""
-        self._drain_a: list[float] | None = None
+        self._drain_a = [0.0] * count
+        self._is_drained = False
         self.fast_a = 0.0
         self.slow_a = 0.0
         """The current seen through the fast and the slow RC branch."""
@@ -68,7 +69,7 @@ class Cells:
         self._soc_per_as = [1 / (3600 * self.nominal_ah * share) for share in self.capacity]
         self.balance(self.balance_a)
         self._resistance_sum = sum(self.resistance)
-        self._measure(self._current_a)
+        self._measure(self._current_a, 0.0)
 
     def warm(self, temperature_c: float) -> None:
         """Let the resistances follow the temperature. °C; a move below R_STEP_K changes nothing."""
@@ -114,15 +115,13 @@ class Cells:
         """Let the current flow for a while. A, positive charges; s."""
         decay_fast, decay_slow = self._decays.get(dt_s) or self._remember(dt_s)
         moved_as = current_a * dt_s
-        self.soc = [soc + moved_as * share for soc, share in zip(self.soc, self._soc_per_as, strict=True)]
-        if self._drain_a:
-            self._lose(self._drain_a, dt_s)
-        if min(self.soc) < DEAD_LOW or max(self.soc) > DEAD_HIGH:
-            self.soc = [min(max(soc, DEAD_LOW), DEAD_HIGH) for soc in self.soc]
         self.fast_a = current_a + (self.fast_a - current_a) * decay_fast
         self.slow_a = current_a + (self.slow_a - current_a) * decay_slow
         self._count(current_a, moved_as)
-        self._measure(current_a)
+        if self._is_drained:
+            self._move(moved_as, dt_s)
+            moved_as = 0.0
+        self._measure(current_a, moved_as)
 
     def _remember(self, dt_s: float) -> tuple[float, float]:
         """Compute and keep the decay of both branches over a step of this length."""
@@ -133,13 +132,13 @@ class Cells:
     def balance(self, amps: list[float]) -> None:
         """Set what balancing takes from each cell from now on. A."""
         self.balance_a = amps
-        drain_a = [leak + bleed for leak, bleed in zip(self.leak_a, amps, strict=True)]
-        self._drain_a = drain_a if any(drain_a) else None
+        self._drain_a = [leak + bleed for leak, bleed in zip(self.leak_a, amps, strict=True)]
+        self._is_drained = any(self._drain_a)
 
-    def _lose(self, drain_a: list[float], dt_s: float) -> None:
-        """Take from each cell what it loses on its own."""
-        lost = zip(self.soc, drain_a, self._soc_per_as, strict=True)
-        self.soc = [soc - amps * dt_s * share for soc, amps, share in lost]
+    def _move(self, moved_as: float, dt_s: float) -> None:
+        """Move every cell's charge by what flowed through all, and by what each loses on its own."""
+        moved = zip(self.soc, self._drain_a, self._soc_per_as, strict=True)
+        self.soc = [soc + moved_as * share - amps * dt_s * share for soc, amps, share in moved]
 
     def _count(self, current_a: float, moved_as: float) -> None:
         """Move the hysteresis along, count the charge, and add up the heat."""
@@ -160,17 +159,24 @@ class Cells:
         squares += self.r2_ohm * slow_a * slow_a
         self.loss_w = self._resistance_sum * squares + self.count * kind.hysteresis_v * abs(current_a)
 
-    def _measure(self, current_a: float) -> None:
-        """Compute every cell's terminal voltage at this current. The hot loop: kept to one expression."""
-        volts, rises = self._curve.volts, self._curve.rises
+    def _measure(self, current_a: float, moved_as: float) -> None:
+        """Move every cell's charge, and compute its terminal voltage at this current. The hot loop: locals only."""
+        volts, rises, steps = self._curve.volts, self._curve.rises, float(STEPS)
         common_v = self.kind.hysteresis_v * self.hysteresis
         drop_v = self.r0_ohm * current_a + self.r1_ohm * self.fast_a + self.r2_ohm * self.slow_a
         self._current_a = current_a
-        self.volts = [
-            volts[k := int(x := (soc - LOWEST_SOC) * STEPS)] + (x - k) * rises[k] + common_v + drop_v * scale
-            for soc, scale in zip(self.soc, self.resistance, strict=True)
-        ]
-        self.pack_v = math.fsum(self.volts)
+        charge, seen = [], []
+        for before, share, scale in zip(self.soc, self._soc_per_as, self.resistance, strict=True):
+            soc = before + moved_as * share
+            if soc < DEAD_LOW or soc > DEAD_HIGH:
+                soc = min(max(soc, DEAD_LOW), DEAD_HIGH)
+            charge.append(soc)
+            place = (soc - LOWEST_SOC) * steps
+            k = math.floor(place)
+            seen.append(volts[k] + (place - k) * rises[k] + common_v + drop_v * scale)
+        self.soc = charge
+        self.volts = seen
+        self.pack_v = math.fsum(seen)
 
 
 def bell(draw: random.Random) -> float:

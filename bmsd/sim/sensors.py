@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import math
 import random
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from bmsd.sim.cells import bell
 
 
-@dataclass(frozen=True, slots=True)
-class SensorReading:
+class SensorReading(NamedTuple):
     """The analogue inputs of the front end at one moment, not yet rounded to any converter's step."""
 
     cell_mv: list[float]

@@ -153,7 +153,7 @@ def test_one_cell_too_few_in_the_configuration_closes_nothing(monkeypatch) -> No
     """S2, S13: a pack of 16 configured as 15: the cells do not add up to the stack."""
     whole = Plant.sense
     monkeypatch.setattr(
-        Plant, "sense", lambda plant: replace(seen := whole(plant), cell_mv=seen.cell_mv[:15])
+        Plant, "sense", lambda plant: (seen := whole(plant))._replace(cell_mv=seen.cell_mv[:15])
     )
     config = replace(config_of("split"), cells=15)
     bench = Bench(config, PlantSettings(cells=16), happenings=())
