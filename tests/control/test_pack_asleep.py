@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from bmsd.config.load import load
@@ -11,6 +9,7 @@ from bmsd.core.types import AfeState, Request
 from bmsd.sim.bench import Bench
 from bmsd.sim.plant import PlantSettings
 from bmsd.sim.runner import Virtual
+from tests.support.changed import replace
 from tests.support.configured import loaded, pack_text
 
 OUTPUTS = """

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from bmsd.core.alarms import ALL_QUIET, AlarmState
@@ -15,6 +13,7 @@ from bmsd.core.types import ALL_OFF
 from bmsd.tables.alarms import ALARMS, BOTH, Block
 from bmsd.tables.chemistries import CHEMISTRIES
 from tests.support.bench_inputs import make_parameters
+from tests.support.changed import replace
 
 T = 5_000_000
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from bmsd.core.contactors import PrechargeState
@@ -13,6 +11,7 @@ from bmsd.core.step import step
 from bmsd.core.switching import SwitchState
 from bmsd.core.types import ALL_OFF, Levels, Request
 from tests.support.bench_inputs import Pack, cold, make_settings
+from tests.support.changed import replace
 
 COMMON = {"topology": "common", "wired": frozenset({"main", "precharge", "heater", "buzzer"})}
 ALL_READ_OFF = Levels(charge=False, discharge=False, precharge=False, heater=False, buzzer=False, main=False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import NamedTuple
 
 import pytest
@@ -11,6 +10,7 @@ import pytest
 from bmsd.core.types import AfeState, ChipFault, Levels, Measurement
 from bmsd.tables.alarms import ALARMS, BOTH, BY_NAME, EVERYTHING, Block, Release
 from tests.support.bench_inputs import Pack, make_settings
+from tests.support.changed import replace
 
 CHARGE, DISCHARGE, HEATER, BALANCE = Block.CHARGE, Block.DISCHARGE, Block.HEATER, Block.BALANCE
 CHARGE_OPEN, DISCHARGE_OPEN = Levels(charge=False, discharge=True), Levels(charge=True, discharge=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from fractions import Fraction
 
 import pytest
@@ -16,6 +15,7 @@ from bmsd.core.soc import SocState
 from bmsd.core.types import ChipFault, Measurement
 from bmsd.tables.chemistries import CHEMISTRIES
 from tests.support.bench_inputs import make_settings
+from tests.support.changed import replace
 
 PACK = make_settings()
 WHOLE = PACK.capacity_mah * 3_600_000

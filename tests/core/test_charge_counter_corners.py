@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from bmsd.core import soc
 from bmsd.core.plausible import HeldReadings, Values, validate
 from bmsd.core.soc import SocState
 from bmsd.core.types import ChipFault, Measurement
 from tests.support.bench_inputs import make_settings
+from tests.support.changed import replace
 
 PACK = make_settings()
 WHOLE = PACK.capacity_mah * 3_600_000

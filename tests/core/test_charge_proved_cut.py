@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from bmsd.core.types import Inhibit, InhibitCause, Levels
@@ -11,6 +9,7 @@ from tests.core.test_chip_fets import fets
 from tests.core.test_common_contactor import Common
 from tests.core.test_common_contactor import make as make_common
 from tests.support.bench_inputs import Pack, cold, make_settings
+from tests.support.changed import replace
 
 LIMIT_MA = 2000
 """2 % of 100 A."""

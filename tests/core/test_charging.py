@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from bmsd.core import charging, soc
@@ -12,6 +10,7 @@ from bmsd.core.plausible import HeldReadings, Values, validate
 from bmsd.core.soc import MAMS_PER_MAH, SocState
 from bmsd.core.types import ChipFault, Measurement
 from tests.support.bench_inputs import make_settings
+from tests.support.changed import replace
 
 EIGHT = make_settings(cells=8)
 FLOATS = make_settings(cells=8, chosen={"float_charge": 1})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -11,6 +11,7 @@ from bmsd.core.diode import BURNS_MA, COOL_MA, HOLD_MS, Diode, Diodes, spare
 from bmsd.core.switching import SwitchState
 from bmsd.core.types import AfeState, ChipFault, Inputs, Levels, Measurement, Request
 from tests.support.bench_inputs import Pack, make_settings
+from tests.support.changed import replace
 
 WIRED = frozenset({"precharge", "heater", "buzzer"})
 BAD_CELL = 3, 3650

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from bmsd.core.state import Consent, begin
 from bmsd.core.types import ALL_OFF, InhibitCause, Request
 from bmsd.tables.alarms import Block
 from tests.support.bench_inputs import START_MS, Pack
+from tests.support.changed import replace
 
 
 def waiting(**more) -> Pack:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -10,6 +10,7 @@ import pytest
 
 from bmsd.core.types import ChipFault, InhibitCause, Inputs, Levels, Measurement, Request
 from tests.support.bench_inputs import PERIOD_MS, Pack, make_settings
+from tests.support.changed import replace
 
 OFF = {name: Request("switch", name, False, "uid 0") for name in ("charge", "discharge")}
 FLOW_MS, RELEASE_MS = 5000, 300_000

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from bmsd.core import contactor_life
@@ -13,6 +11,7 @@ from bmsd.core.state import begin
 from bmsd.core.switching import SwitchPace, SwitchState, waits
 from bmsd.core.types import Inhibit, InhibitCause, Request
 from tests.support.bench_inputs import Pack, make_settings
+from tests.support.changed import replace
 
 HOUR_MS = 3_600_000
 OFF, ON = (Request("switch", "charge", on, "uid 0") for on in (False, True))

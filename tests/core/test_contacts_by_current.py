@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from bmsd.core.switching import SwitchState
 from bmsd.core.types import Levels, Request
 from tests.support.bench_inputs import Pack, make_settings
+from tests.support.changed import replace
 
 PROOF_MS, SETTLE_MS = 5000, 500
 OFF = [Request("switch", name, False, "uid 0") for name in ("charge", "discharge")]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,6 +11,7 @@ from bmsd.core.soc import SocState, Tail, advance
 from bmsd.core.types import Event
 from bmsd.tables.chemistries import CHEMISTRIES
 from tests.support.bench_inputs import believed, make_settings
+from tests.support.changed import replace
 
 PACK = make_settings()
 WHOLE = PACK.capacity_mah * 3_600_000

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from bmsd.core import emergency, permissions
@@ -13,6 +11,7 @@ from bmsd.core.state import begin
 from bmsd.core.types import AfeState, ChipFault, Inhibit, InhibitCause, Request
 from bmsd.tables.alarms import ALARMS, BY_NAME, Block
 from tests.support.bench_inputs import PERIOD_MS, Pack, make_settings
+from tests.support.changed import replace
 
 ON, OFF = Request("emergency", "override", True, "uid 7"), Request("emergency", "override", False, "uid 7")
 HALF_HOUR_MS = 1_800_000

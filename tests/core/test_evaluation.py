@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -22,6 +21,7 @@ from bmsd.core.switching import SwitchState
 from bmsd.core.types import Request
 from bmsd.tables.alarms import ALARMS, BOTH
 from tests.support.bench_inputs import PERIOD_MS, START_MS, Pack, make_settings
+from tests.support.changed import replace
 
 T = START_MS
 SETTINGS = make_settings()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,6 +10,7 @@ from bmsd.core import sleep
 from bmsd.core.sleep import SleepInputs, SleepState, advance
 from bmsd.tables.parameters import Parameters
 from tests.support.bench_inputs import believed, make_settings
+from tests.support.changed import replace
 
 SETTINGS = make_settings(chosen={"sleep_after_h": 26, "sleep_contactors": 1})
 P = SETTINGS.parameters

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from bmsd.core import checks
@@ -12,6 +10,7 @@ from bmsd.core.diode import Diode, Diodes
 from bmsd.core.switching import SwitchState
 from bmsd.core.types import ChipFault
 from tests.support.bench_inputs import Pack, make_settings
+from tests.support.changed import replace
 
 T = 1_000_000
 SETTINGS = make_settings(topology="afe", chosen={"contactor_settle_ms": 200})

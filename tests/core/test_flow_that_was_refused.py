@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,6 +16,7 @@ from bmsd.core.switching import SwitchState
 from bmsd.core.types import ChipFault, Event, Measurement
 from bmsd.tables.alarms import ALARMS, BOTH, Block
 from tests.support.bench_inputs import START_MS, make_settings
+from tests.support.changed import replace
 
 TOLERANCES = {"limit_tolerance_ma": 1000, "weld_current_ma": 1000}
 SETTINGS = make_settings(chosen=TOLERANCES)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from bmsd.core import checks
@@ -11,6 +9,7 @@ from bmsd.core.checks import BAD, NOT_SEEN
 from bmsd.core.step import step
 from bmsd.tables.alarms import ALARMS, BY_NAME, Block
 from tests.support.bench_inputs import Pack
+from tests.support.changed import replace
 
 
 def after(made: Pack, *guarded: bool | None) -> list[bool]:

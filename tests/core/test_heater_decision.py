@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,6 +15,7 @@ from bmsd.core.switching import SwitchState
 from bmsd.core.types import ChipFault, Inhibit, InhibitCause, Measurement
 from bmsd.tables.alarms import Block
 from tests.support.bench_inputs import make_settings
+from tests.support.changed import replace
 
 SETTINGS = make_settings()
 FROM_PACK = make_settings(heater_from_pack=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from bmsd.core import forbidden_current, limit_compliance, low_battery
@@ -16,6 +14,7 @@ from bmsd.core.state import CommonState, begin
 from bmsd.core.switching import SwitchState
 from bmsd.tables.alarms import ALARMS, Block
 from tests.support.bench_inputs import Pack, believed, make_settings
+from tests.support.changed import replace
 
 FOUR = make_settings()
 """4 cells of 100 Ah: 1.9 % below the end by voltage, and 10 W for 12 h are 9.3 %."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from bmsd.core.charging import Charging, Phase
@@ -11,6 +9,7 @@ from bmsd.core.soc import MAMS_PER_MAH, SocState
 from bmsd.core.types import Request
 from bmsd.tables.alarms import BOTH, BY_NAME, Block, Release
 from tests.support.bench_inputs import Pack, make_settings
+from tests.support.changed import replace
 
 CCL_MA, DCL_MA, CVL_MV = 90_000, 135_000, 13_800
 TOLERANCE_MA, TOLERANCE_MV = 5000, 120

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -19,6 +18,7 @@ from bmsd.core.soc import MAMS_PER_MAH, SocState
 from bmsd.core.types import Request
 from tests.support import bench_inputs
 from tests.support.bench_inputs import Pack, make_settings
+from tests.support.changed import replace
 
 EIGHT = make_settings(cells=8)
 BRISK = make_settings(

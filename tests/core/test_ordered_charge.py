@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from bmsd.core import ordered
@@ -12,6 +10,7 @@ from bmsd.core.soc import MAMS_PER_MAH, SocState
 from bmsd.core.state import begin
 from bmsd.core.types import Event, Request
 from tests.support.bench_inputs import Pack, make_settings
+from tests.support.changed import replace
 
 BOTH = pytest.mark.parametrize("name", ["force", "full"])
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -21,6 +20,7 @@ from bmsd.core.switching import SwitchState
 from bmsd.core.types import AfeReport, AfeState, Commands, Inhibit, InhibitCause, Levels
 from bmsd.tables.alarms import ALARMS, Block
 from tests.support.bench_inputs import START_MS, Pack, make_settings
+from tests.support.changed import replace
 
 T = START_MS
 SPLIT, COMMON = make_settings(), make_settings(topology="common")

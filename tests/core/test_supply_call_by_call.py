@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,6 +11,7 @@ from bmsd.core.plausible import UNKNOWN, Values
 from bmsd.core.settings import Settings
 from bmsd.core.supply import Lightest, SupplyInputs, SupplyState
 from tests.support.bench_inputs import believed, make_settings
+from tests.support.changed import replace
 
 SIDE, PACK = make_settings(), make_settings(heater_from_pack=True)
 """24 ohm on the charger's side, or on the pack: 550 mA at 13.2 V."""

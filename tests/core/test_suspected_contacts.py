@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,6 +13,7 @@ from bmsd.core.state import State, begin
 from bmsd.core.switching import SwitchState
 from bmsd.core.weld_detection import Suspects, heater_takes_too_much, watch, worse
 from tests.support.bench_inputs import START_MS, believed, make_settings
+from tests.support.changed import replace
 
 SPLIT, COMMON = make_settings(), make_settings(topology="common")
 PROOF_MS, SETTLE_MS = SPLIT.parameters.contact_proof_ms, SPLIT.parameters.contactor_settle_ms

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from bmsd.core import checks
@@ -16,6 +14,7 @@ from bmsd.core.trips import NOTHING, SAID, explained
 from bmsd.core.types import AfeReport, AfeState, ChipFault, Levels, Request
 from bmsd.tables.alarms import ALARMS, BOTH, Block
 from tests.support.bench_inputs import Pack, believed, make_settings
+from tests.support.changed import replace
 
 CHIP = {"chip_charge_trip", "chip_discharge_trip", "chip_fault"}
 COMMON = {

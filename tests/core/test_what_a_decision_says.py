@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -20,6 +19,7 @@ from bmsd.core.switching import SwitchState
 from bmsd.core.types import Commands, Event, Inhibit, InhibitCause, Inputs, Levels, Request
 from bmsd.tables.alarms import ALARMS, Block
 from tests.support.bench_inputs import START_MS, Pack, make_settings
+from tests.support.changed import replace
 
 T = START_MS
 OFF, ON = SwitchState(False, T - 60_000), SwitchState(True, T - 60_000)

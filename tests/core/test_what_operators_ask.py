@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from bmsd.core import operator_requests
@@ -14,6 +12,7 @@ from bmsd.core.types import Event, Request
 from bmsd.tables.alarms import BOTH, Block
 from bmsd.tables.remote import SWITCHES
 from tests.support.bench_inputs import START_MS, Pack
+from tests.support.changed import replace
 
 ALL = BOTH | Block.BALANCE
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,6 +16,7 @@ from bmsd.core.switching import SwitchState
 from bmsd.core.types import Inhibit, InhibitCause
 from bmsd.tables.alarms import Block
 from tests.support.bench_inputs import START_MS, believed, make_settings
+from tests.support.changed import replace
 
 T = START_MS
 WAIT_MS = 3000

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from bmsd.core.soc import SocState
 from bmsd.core.types import AfeState
 from tests.fault_classes.fault_bench import PERIOD_S, Pack
+from tests.support.changed import replace
 
 pytestmark = pytest.mark.timeout(400)  # of processor time there is little on a busy machine
 

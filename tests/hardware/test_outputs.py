@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -12,6 +11,7 @@ from bmsd.errors import OutputError
 from bmsd.hardware import outputs
 from bmsd.hardware.board import OutputsConfig, open_lines
 from bmsd.hardware.outputs import SWITCHED
+from tests.support.changed import replace
 
 ALL_ON = Commands(charge=True, discharge=True, precharge=True, heater=True, buzzer=True, main=True)
 

@@ -6,7 +6,6 @@ Everything that can be unknown becomes unknown here: single cells, sensors, curr
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
@@ -17,6 +16,7 @@ from bmsd.core.state import Outputs, State
 from bmsd.core.types import AfeState, ChipFault, Inputs, Levels, Request
 from bmsd.tables.alarms import ALARMS, Release
 from tests.support.bench_inputs import Pack, make_settings
+from tests.support.changed import replace
 
 HASTE = {
     "shutdown_after_ms": 10_000,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -16,6 +16,7 @@ from tests.properties.witness import LEAVES_MS, LITTLE_MA
 from tests.support.bench_inputs import make_settings  # isort: skip
 from bmsd.core.types import Inputs, Levels, Measurement, Request
 from bmsd.tables.alarms import ALARMS, BOTH, Alarm, Block
+from tests.support.changed import replace
 
 FLOW_MS = 1000
 SETTINGS = make_settings(

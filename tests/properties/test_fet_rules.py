@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import pytest
 from hypothesis import given
@@ -15,6 +15,7 @@ from tests.properties.witness import Witness
 from tests.support.bench_inputs import make_settings  # isort: skip
 from bmsd.core.state import Outputs, State
 from bmsd.core.types import Inputs, Levels, Measurement, Request
+from tests.support.changed import replace
 
 SETTINGS = make_settings(
     heater_mohm=6000,

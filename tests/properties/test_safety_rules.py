@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import random
-from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, event, given, settings
@@ -29,6 +28,7 @@ from tests.properties.random_worlds import (
     play,
 )
 from tests.properties.witness import Witness
+from tests.support.changed import replace
 from tests.support.effort import examples
 
 NOT_HERE = {"configuration_fault", "contactor_worn", "main_contactor_welded", "main_contactor_open"}
