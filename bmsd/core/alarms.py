@@ -6,13 +6,14 @@ releases an active alarm (S2). A pending trip that becomes unknown keeps running
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import NamedTuple
 
 from bmsd.core.plausible import Reading, Values
 from bmsd.core.types import Event
-from bmsd.tables.alarms import ALARMS, Alarm, Block, Release, Sense
+from bmsd.tables.alarms import ALARMS, Alarm, Block, Release, Sense, Severity
 from bmsd.tables.parameters import Parameters
 
 
@@ -59,7 +60,14 @@ QUIET = AlarmState()
 ALL_QUIET = (QUIET,) * len(ALARMS)
 """The one object for nothing active and nothing pending, so that a good cycle is known by it."""
 _QUIET_LIST = list(ALL_QUIET)
-_COMPARED = tuple(index for index, alarm in enumerate(ALARMS) if alarm.value)
+_COMPARED = tuple(dict.fromkeys(alarm.value for alarm in ALARMS if alarm.value))
+_compared: Callable[[Values], tuple[Reading, ...]] = attrgetter(*_COMPARED)
+"""Give the readings of all values that are compared, in the order of `_COMPARED`."""
+_FAR = 1 << 62
+"""A bound where no alarm has a limit."""
+
+Bounds = tuple[tuple[int, int], ...]
+"""For each value that is compared the lowest and the highest that is bad for no alarm."""
 
 
 AS_IN_THE_ROW: Mapping[str, int] = {}
@@ -83,6 +91,17 @@ def rules(parameters: Parameters) -> tuple[Rule, ...]:
     )
 
 
+def bounds(table: tuple[Rule, ...]) -> Bounds:
+    """Find between which values no row trips."""
+    return tuple(
+        (
+            max((rule.trip for rule in table if rule.value == value and not rule.above), default=-_FAR),
+            min((rule.trip for rule in table if rule.value == value and rule.above), default=_FAR),
+        )
+        for value in _COMPARED
+    )
+
+
 def start(latched: Mapping[str, tuple[int | None, int | None]], now_ms: int) -> tuple[AlarmState, ...]:
     """Begin with the alarms (name: value, where) that survived a restart (S13)."""
     return tuple(
@@ -102,13 +121,14 @@ def advance(
     now_ms: int,
     confirmed: frozenset[str] = frozenset(),
     pauses: Mapping[str, int] = AS_IN_THE_ROW,
+    within: Bounds | None = None,
 ) -> tuple[tuple[AlarmState, ...], tuple[Event, ...]]:
     """Evaluate all rows once; report each raise and each clear as an event.
 
     What is `confirmed` by the chip does not end before the chip says so, too. `pauses` are release times by name where
-    they are not those of the row.
+    they are not those of the row. `within`, the bounds of the table, allows the short way through a good cycle.
     """
-    if states is ALL_QUIET and not findings and _nothing_is_bad(table, values):
+    if states is ALL_QUIET and not findings and within is not None and _nothing_is_bad(within, values):
         return ALL_QUIET, ()
     events: list[Event] = []
     after: list[AlarmState] = []
@@ -158,9 +178,12 @@ def release_ms(table: tuple[Rule, ...], name: str) -> int:
     return table[_INDEX[name]].release_ms
 
 
-def _nothing_is_bad(table: tuple[Rule, ...], values: Values) -> bool:
-    """Tell whether every compared value is known and within its trip limit: the short way through a good cycle."""
-    return all(compare(table[n], getattr(values, table[n].value))[0] is False for n in _COMPARED)
+def _nothing_is_bad(within: Bounds, values: Values) -> bool:
+    """Tell whether every compared value is completely known and within its bounds."""
+    for (value, complete, _), (lowest, highest) in zip(_compared(values), within, strict=True):
+        if value is None or not complete or not lowest <= value <= highest:
+            return False
+    return True
 
 
 def _event(rule: Rule, state: AlarmState, value: int | None, where: int | None, now_ms: int) -> Event:
@@ -271,6 +294,16 @@ def active(states: tuple[AlarmState, ...]) -> Active:
     return tuple([(ALARMS[n], state) for n, state in enumerate(states) if state.active])
 
 
+def is_fault(alarms: Active) -> bool:
+    """Tell whether a fault is active, and not only a warning or a protection."""
+    return bool(alarms) and any(alarm.severity is Severity.FAULT for alarm, _ in alarms)
+
+
+def is_any_active(states: tuple[AlarmState, ...], names: Iterable[str]) -> bool:
+    """Tell whether one of these alarms is active."""
+    return states is not ALL_QUIET and any(states[_INDEX[name]].active for name in names)
+
+
 def blocked(alarms: Active) -> Block:
     """Combine what all active alarms block."""
     block = Block.NONE
@@ -282,6 +315,8 @@ def blocked(alarms: Active) -> Block:
 def pending(states: tuple[AlarmState, ...]) -> Block:
     """Combine what the alarms would block whose trip timer runs."""
     block = Block.NONE
+    if states is ALL_QUIET:
+        return block
     for alarm, state in zip(ALARMS, states, strict=True):
         if state.bad_since_ms is not None and not state.active:
             block |= alarm.blocks

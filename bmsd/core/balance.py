@@ -9,6 +9,8 @@ from bmsd.tables.alarms import Block
 
 MOST_CELLS = 8
 """More balancing resistors at once overheat a front end (TI SLUAA81A)."""
+_CELLS_ARE_EVEN = Inhibit(InhibitCause.NOT_NEEDED, "cell_spread")
+_NO_CELL_IS_HIGH = Inhibit(InhibitCause.NOT_NEEDED, "cell_max")
 
 
 def decide(
@@ -26,7 +28,7 @@ def decide(
     if reason is not None:
         return 0, reason
     chosen = mask(settings, values, before)
-    return chosen, None if chosen else Inhibit(InhibitCause.NOT_NEEDED, "cell_max")
+    return chosen, None if chosen else _NO_CELL_IS_HIGH
 
 
 def _against(
@@ -44,12 +46,12 @@ def _against(
         return Inhibit(InhibitCause.OPERATOR, "balance")
     if not started:
         return Inhibit(InhibitCause.STARTING)
-    if block & Block.BALANCE:
+    if Block.BALANCE in block:
         return Inhibit(InhibitCause.ALARM)
     if unknown or not low.complete or spread.value is None:
         return unknown[0] if unknown else Inhibit(InhibitCause.UNKNOWN, "cell_mv")
     if spread.value <= settings.parameters.balance_trigger_mv:
-        return Inhibit(InhibitCause.NOT_NEEDED, "cell_spread")
+        return _CELLS_ARE_EVEN
     return None
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from bmsd.core import alarms
 from bmsd.core.evaluation import Evaluation
 from bmsd.core.state import State
 from bmsd.core.types import Commands, Event, Inhibit
-from bmsd.tables.alarms import Severity
 
 CHARGING_MA = 500
 """Above this the state word says charging or discharging rather than idle."""
@@ -17,7 +17,7 @@ def word(
     """Say in one word what the pack does; the worst news wins."""
     if not started:
         return "starting"
-    if unknown or any(alarm.severity is Severity.FAULT for alarm, _ in found.active):
+    if unknown or alarms.is_fault(found.active):
         return "fault"
     if commands.heater:
         return "heating"
@@ -31,6 +31,8 @@ def word(
 
 def events(before: State, after: State, now_ms: int) -> tuple[Event, ...]:
     """Tell the end of the start, and each switch that moved."""
+    if before.commands == after.commands and before.word == after.word and before.sleep == after.sleep:
+        return ()
     found = []
     if before.word == "starting" and after.word != "starting":
         found.append(Event(at_ms=now_ms, kind="state", name="pack", state="started"))

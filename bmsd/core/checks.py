@@ -101,11 +101,9 @@ def chip(report: AfeReport, resets_before: int, explained: ChipFault = ChipFault
         found["afe_refused"] = BAD
     if report.resets > resets_before or (report.state is AfeState.CONFIGURING and report.resets):
         found["afe_reset"] = BAD
-    if report.state is not AfeState.READY or report.measurement is None:
+    if report.state is not AfeState.READY or report.measurement is None or not report.measurement.faults:
         return found
     faults = report.measurement.faults & ~explained
-    if not faults:
-        return found
     if faults & ChipFault.SHORT_CIRCUIT:
         found["short_circuit"] = BAD
     if faults & CHARGE_TRIPS:

@@ -55,7 +55,7 @@ class PrechargeState:
 
 def drive(p: Parameters, state: SwitchState, wanted: bool, now_ms: int) -> tuple[SwitchState, Inhibit | None]:
     """Close or open one contactor; the reason says what a wanted closing waits for."""
-    return turn(state, wanted, _pace(p), now_ms)
+    return (state, None) if wanted == state.on else turn(state, wanted, _pace(p), now_ms)
 
 
 Moved = tuple[SwitchState, PrechargeState, Inhibit | None]

@@ -81,7 +81,9 @@ def watch(
 
 
 def _findings(state: CrossCheckState) -> dict[str, Finding]:
-    found = {}
+    found: dict[str, Finding] = {}
+    if not (state.dead or state.wrong or state.swings):
+        return found
     if state.dead >= DEAD_JUMPS:
         found["current_implausible"] = Finding(True, state.recent[-1][1] if state.recent else None)
     if state.wrong >= REVERSED_JUMPS:
@@ -104,10 +106,9 @@ def _jumps(
     state = state._replace(recent=recent, low_ma=low, high_ma=high, dead=dead)
     if len(recent) < 2 * WINDOW:
         return state
-    rise = sum([mv for mv, _ in recent[WINDOW:]]) - sum([mv for mv, _ in recent[:WINDOW]])
-    if abs(rise) < step:
-        return state
-    return _judge(state, rise, capacity_mah, now_ms)
+    voltages = [mv for mv, _ in recent]
+    rise = sum(voltages[WINDOW:]) - sum(voltages[:WINDOW])
+    return state if abs(rise) < step else _judge(state, rise, capacity_mah, now_ms)
 
 
 def _judge(state: CrossCheckState, rise: int, capacity_mah: int, now_ms: int) -> CrossCheckState:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from bmsd.core.plausible import Reading, Values
-from bmsd.core.settings import Settings
+from bmsd.core.settings import Settings, per_settings
 from bmsd.tables.parameters import Parameters
 
 WHOLE = 1000
@@ -32,43 +32,77 @@ class Share(NamedTuple):
     reason: str
 
 
-def charge(settings: Settings, values: Values, soc_permille: int | None) -> Share:
-    """Work out what the pack may be charged with."""
+ALL = Share(WHOLE, NOTHING)
+
+
+class Taper(NamedTuple):
+    """The line of one cause: the limit it ends at, over which distance from there, and what is left at the limit."""
+
+    reason: str
+    limit: int
+    width: int
+    least: int
+
+
+@per_settings
+def _charge_tapers(settings: Settings) -> tuple[Taper, Taper, Taper]:
+    """Give the lines of the highest cell, of cold and of heat."""
     p = settings.parameters
     spare_mv = min(SPARE_MV, (p.cell_ovp_mv - p.cell_charge_mv) // 2, p.charge_taper_mv // 2)
     least = p.taper_least_permille
-    shares = [
-        _share(CELL, _below(p.cell_ovp_mv - spare_mv, values.cell_max), p.charge_taper_mv - spare_mv, 0),
-        _share(COLD, _above(p.charge_utp_decic, values.battery_min), p.charge_cold_taper_decik, least),
-        _share(HOT, _below(p.charge_otp_decic, values.battery_max), p.charge_hot_taper_decik, least),
-    ]
+    return (
+        Taper(CELL, p.cell_ovp_mv - spare_mv, p.charge_taper_mv - spare_mv, 0),
+        Taper(COLD, p.charge_utp_decic, p.charge_cold_taper_decik, least),
+        Taper(HOT, p.charge_otp_decic, p.charge_hot_taper_decik, least),
+    )
+
+
+def charge(settings: Settings, values: Values, soc_permille: int | None) -> Share:
+    """Work out what the pack may be charged with."""
+    p = settings.parameters
+    cell, cold, hot = _charge_tapers(settings)
+    share = _smaller(ALL, cell, _below(cell.limit, values.cell_max))
+    share = _smaller(share, cold, _above(cold.limit, values.battery_min))
+    share = _smaller(share, hot, _below(hot.limit, values.battery_max))
     if p.charge_soc_taper_permille:
         room = None if soc_permille is None else WHOLE - soc_permille
-        shares.append(_share(SOC, room, p.charge_soc_taper_permille, least))
-    return _smallest(shares)
+        taper = Taper(SOC, 0, p.charge_soc_taper_permille, p.taper_least_permille)
+        share = _smaller(share, taper, room)
+    return share
 
 
 def at_rest(settings: Settings, capability: Share) -> Share:
     """Ask for no more than rest needs, of what the pack bears."""
-    return _smallest([capability, Share(settings.parameters.rest_permille, RESTING)])
+    permille = settings.parameters.rest_permille
+    return Share(permille, RESTING) if permille < capability.permille else capability
+
+
+@per_settings
+def _discharge_tapers(settings: Settings) -> tuple[Taper, Taper, Taper, Taper]:
+    """Give the lines of the lowest cell, of the pack, of cold and of heat."""
+    p = settings.parameters
+    least, spare_mv = p.taper_least_permille, _spare_mv(p)
+    taper_mv = p.discharge_taper_mv - spare_mv
+    return (
+        Taper(CELL, p.cell_uvp_mv + spare_mv, taper_mv, 0),
+        Taper(PACK, p.pack_uvp_mv + spare_mv * settings.cells, taper_mv * settings.cells, 0),
+        Taper(COLD, p.discharge_utp_decic, p.discharge_cold_taper_decik, least),
+        Taper(HOT, p.discharge_otp_decic, p.discharge_hot_taper_decik, least),
+    )
 
 
 def discharge(settings: Settings, values: Values, soc_permille: int | None) -> Share:
     """Work out what the pack may be discharged with."""
     p = settings.parameters
-    least = p.taper_least_permille
-    spare_mv = _spare_mv(p)
-    taper_mv = p.discharge_taper_mv - spare_mv
-    ends_mv = p.pack_uvp_mv + spare_mv * settings.cells
-    shares = [
-        _share(CELL, _above(p.cell_uvp_mv + spare_mv, values.cell_min), taper_mv, 0),
-        _share(PACK, _above(ends_mv, values.pack_mv), taper_mv * settings.cells, 0),
-        _share(COLD, _above(p.discharge_utp_decic, values.battery_min), p.discharge_cold_taper_decik, least),
-        _share(HOT, _below(p.discharge_otp_decic, values.battery_max), p.discharge_hot_taper_decik, least),
-    ]
+    cell, pack, cold, hot = _discharge_tapers(settings)
+    share = _smaller(ALL, cell, _above(cell.limit, values.cell_min))
+    share = _smaller(share, pack, _above(pack.limit, values.pack_mv))
+    share = _smaller(share, cold, _above(cold.limit, values.battery_min))
+    share = _smaller(share, hot, _below(hot.limit, values.battery_max))
     if p.discharge_soc_taper_permille:
-        shares.append(_share(SOC, soc_permille, p.discharge_soc_taper_permille, least))
-    return _smallest(shares)
+        taper = Taper(SOC, 0, p.discharge_soc_taper_permille, p.taper_least_permille)
+        share = _smaller(share, taper, soc_permille)
+    return share
 
 
 def discharge_ends_mv(settings: Settings) -> int:
@@ -81,12 +115,6 @@ def _spare_mv(p: Parameters) -> int:
     return min(SPARE_MV, p.discharge_taper_mv // 2)
 
 
-def _smallest(shares: list[Share]) -> Share:
-    """Pick the share that wins, the first of equal ones; a whole one has no reason."""
-    found = min(shares, key=lambda share: share.permille)
-    return found if found.permille < WHOLE else Share(WHOLE, NOTHING)
-
-
 def _above(limit: int, worst: Reading) -> int | None:
     """Give how far a value stands above its limit; unknown while any value behind it is (S2)."""
     return worst.value - limit if worst.complete and worst.value is not None else None
@@ -96,10 +124,13 @@ def _below(limit: int, worst: Reading) -> int | None:
     return limit - worst.value if worst.complete and worst.value is not None else None
 
 
-def _share(reason: str, distance: int | None, taper: int, least: int) -> Share:
-    """Give the share at a distance from a limit; what is unknown leaves nothing (S7)."""
+def _smaller(share: Share, taper: Taper, distance: int | None) -> Share:
+    """Give what a cause at a distance from its limit leaves, where that is less; unknown leaves nothing (S7)."""
     if distance is None:
-        return Share(0, UNKNOWN)
-    if not taper:
-        return Share(WHOLE if distance >= 0 else least, reason)
-    return Share(least + (WHOLE - least) * min(max(distance, 0), taper) // taper, reason)
+        return Share(0, UNKNOWN) if share.permille else share
+    if distance >= taper.width:
+        return share
+    left = taper.least
+    if taper.width:
+        left += (WHOLE - taper.least) * max(distance, 0) // taper.width
+    return Share(left, taper.reason) if left < share.permille else share

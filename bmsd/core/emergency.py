@@ -55,9 +55,11 @@ class _Last(NamedTuple):
 
 
 def asked(
-    override: Override | None, requests: Iterable[Request], now_ms: int
+    override: Override | None, requests: tuple[Request, ...], now_ms: int
 ) -> tuple[Override | None, tuple[Event, ...]]:
     """End an override whose time is up, then take requests; one in force is not made longer by another."""
+    if override is None and not requests:
+        return None, ()
     events: list[Event] = []
     if override is not None and override.left_ms(now_ms) <= 0:
         override = None
@@ -119,6 +121,8 @@ def passed(override: Override | None) -> Block:
 
 def announced(events: tuple[Event, ...], override: Override | None) -> tuple[Event, ...]:
     """Let an alarm that rises say what of it is lifted, so that no block is reported that is none."""
+    if not events:
+        return events
     reaches = lifts(override)
     return tuple(
         replace(event, lifted=tuple((reaches & BY_NAME[event.name].overridable).names))
@@ -141,7 +145,7 @@ def limits(
     No more than that share where an alarm is lifted. Nothing is added where the contactor is open or discharging is
     not lifted, as beside any unknown cell (S7).
     """
-    if not discharges or not lifts(override) & Block.DISCHARGE:
+    if override is None or not discharges or Block.DISCHARGE not in override.lifts:
         return told
     p = settings.parameters
     lifted = any(alarm.overridable & Block.DISCHARGE for alarm, _ in active)

@@ -88,7 +88,7 @@ def evaluate(settings: Settings, state: State, inputs: Inputs) -> Evaluation:
     of_outputs = _outputs(settings, state, inputs, precharge, known)
     suspects, of_contacts = weld_detection.watch(settings, state, values, now_ms)
     load_side, of_load_side = _load_side(settings, state, values, precharge, now_ms)
-    p = settings.parameters
+    p, table = settings.parameters, settings.table
     seen, joint, wires, odd = _compared(settings, state, values, held, now_ms)
     of_chip = checks.chip(inputs.afe, state.resets, known)
     findings = {
@@ -107,9 +107,9 @@ def evaluate(settings: Settings, state: State, inputs: Inputs) -> Evaluation:
         **low_battery.findings(settings.parameters, state.alarms, values),
         **spread.findings(settings, values, alarms.is_active(state.alarms, "temperature_mismatch")),
     }
-    pauses = overloads.pauses(settings.table, overload)
+    pauses = overloads.pauses(table, overload)
     states, raised = alarms.advance(
-        settings.table, state.alarms, values, findings, asked.resets, now_ms, confirmed, pauses
+        table, state.alarms, values, findings, asked.resets, now_ms, confirmed, pauses, settings.bounds
     )
     active = alarms.active(states)
     counted, anchored = _count(settings, state, values, now_ms)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from bmsd.core import charge_cut, spread, supply
-from bmsd.core.alarms import AlarmState, is_active
+from bmsd.core.alarms import AlarmState, is_any_active
 from bmsd.core.plausible import Values
 from bmsd.core.settings import Settings
 from bmsd.core.supply import CHARGING_MA, SupplyState
@@ -19,6 +19,8 @@ from bmsd.tables.alarms import Block
 
 EMPTY = frozenset({"cell_uvp", "pack_uvp", "cell_shutdown", "auto_shutdown"})
 """Alarms beside which a pack gives nothing for its own heater: only what a charger gives back at once."""
+_NOT_FITTED = Inhibit(InhibitCause.NOT_FITTED, "heater")
+_NOT_NEEDED = Inhibit(InhibitCause.NOT_NEEDED, "battery_min")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,7 @@ def charger_present(settings: Settings, values: Values) -> bool | None:
 
 def is_empty(states: tuple[AlarmState, ...]) -> bool:
     """Tell whether the pack has nothing left to give."""
-    return any(is_active(states, name) for name in EMPTY)
+    return is_any_active(states, EMPTY)
 
 
 def must_be_paid(settings: Settings, at: HeaterInputs) -> bool:
@@ -137,19 +139,19 @@ def _not_wanted(settings: Settings, at: HeaterInputs) -> Inhibit | None:
     """Refuse what is not needed, not allowed, or cannot be judged."""
     coldest = at.values.battery_min
     if settings.heater_mohm is None:
-        return Inhibit(InhibitCause.NOT_FITTED, "heater")
+        return _NOT_FITTED
     if not at.demanded:
-        return Inhibit(InhibitCause.NOT_NEEDED, "battery_min")
+        return _NOT_NEEDED
     if not at.started:
         return Inhibit(InhibitCause.STARTING)
-    if at.block & Block.HEATER:
+    if Block.HEATER in at.block:
         return Inhibit(InhibitCause.ALARM)
     if at.unknown:
         return at.unknown[0]
     if not coldest.complete or coldest.value is None:
         return Inhibit(InhibitCause.UNKNOWN, "battery_decic")
     if coldest.value >= settings.parameters.charge_utpr_decic:
-        return Inhibit(InhibitCause.NOT_NEEDED, "battery_min")
+        return _NOT_NEEDED
     if spread.is_too_far(settings, at.values) is not False:
         return Inhibit(InhibitCause.SENSORS_APART, "battery_spread")
     return Inhibit(InhibitCause.WARM_SENSOR, "battery_max") if spread.is_warm(settings, at.values) else None

@@ -47,7 +47,7 @@ def advance(
         values=found.values,
         demanded=demanded,
         started=started,
-        unknown=unknown if found.asked_for & Block.CHARGE else (*unknown, _NOT_ASKED),
+        unknown=unknown if Block.CHARGE in found.asked_for else (*unknown, _NOT_ASKED),
         block=found.block,
         charge_is_open=not_cut is None,
         soc_permille=0 if found.soc is None else soc.permille(settings, found.soc),

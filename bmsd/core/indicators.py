@@ -22,6 +22,11 @@ class Pattern(NamedTuple):
     ticks: tuple[int, ...]
     lasts_ms: int | None = None
 
+    @property
+    def is_steady(self) -> bool:
+        """Tell whether it never goes off."""
+        return len(self.ticks) == 1
+
 
 EMERGENCY = "emergency_override"
 """The one alarm with a sound of its own."""
@@ -43,12 +48,16 @@ LED: dict[str, Pattern] = {
 
 def is_on(pattern: Pattern, since_ms: int, period_ms: int) -> bool:
     """Tell whether a pattern is on, so long after it began."""
+    if pattern.is_steady:
+        return True
     tick = since_ms // max(TICK_MS, period_ms) % sum(pattern.ticks)
     return bisect_right(tuple(accumulate(pattern.ticks)), tick) % 2 == 0
 
 
 def buzzer(active: Active, *, sounds: bool, period_ms: int, now_ms: int) -> bool:
     """Sound for the worst alarm that is new enough; an override is heard also where the buzzer is switched off."""
+    if not active:
+        return False
     began: dict[str, int] = {}
     for alarm, state in active:
         kind = "emergency" if alarm.name == EMERGENCY else alarm.severity.value

@@ -15,7 +15,7 @@ from bmsd.core.charging import Charging, Phase
 from bmsd.core.derating import CELL, FORBIDDEN, NOTHING, PACK, RESERVE, RISING, UNKNOWN, WHOLE, Share
 from bmsd.core.plausible import Values
 from bmsd.core.rate_limit import RateLimit, RateLimited, follow, mirrored
-from bmsd.core.settings import Settings
+from bmsd.core.settings import Settings, per_settings
 from bmsd.core.soc import SocState
 
 SECOND_MS, MINUTE_MS = 1000, 60_000
@@ -95,21 +95,22 @@ def advance(
     counted = None if asked.counter is None else soc.permille(settings, asked.counter)
     capability = derating.charge(settings, asked.values, counted)
     into = derating.at_rest(settings, capability) if phase.phase is Phase.REST else capability
+    paces = _paces(settings)
     out_of = derating.discharge(settings, asked.values, counted)
-    sagged_ms = now_ms if out_of.reason in {CELL, PACK} else state.sagged_ms
+    sagged_ms = now_ms if out_of.reason in (CELL, PACK) else state.sagged_ms
     if asked.held and out_of.reason != UNKNOWN:
         out_of = Share(0, RESERVE)
-    p, may_charge, may_discharge = settings.parameters, asked.charge_allowed, asked.discharge_allowed
-    most_ma, rise = p.charge_max_ma, p.limit_rise_permille
-    charge_ma, charge_reason = _current(
-        settings, state.charge_ma, into, most_ma, rise, now_ms, allowed=may_charge
-    )
-    capability_ma, _ = _current(
-        settings, state.charge_capability_ma, capability, most_ma, rise, now_ms, allowed=may_charge
-    )
-    most_ma, rise = p.discharge_max_ma, _wary_permille(settings, sagged_ms, now_ms)
+    most_ma, may_charge = settings.parameters.charge_max_ma, asked.charge_allowed
+    charge_ma, charge_reason = _current(state.charge_ma, into, most_ma, paces.charge, now_ms, may_charge)
+    capability_ma = charge_ma
+    if into is not capability or state.charge_capability_ma != state.charge_ma:
+        capability_ma, _ = _current(
+            state.charge_capability_ma, capability, most_ma, paces.charge, now_ms, may_charge
+        )
+    most_ma, may_discharge = settings.parameters.discharge_max_ma, asked.discharge_allowed
+    pace = paces.discharge if sagged_ms is None else _wary(settings, sagged_ms, now_ms)
     discharge_ma, discharge_reason = _current(
-        settings, state.discharge_ma, out_of, most_ma, rise, now_ms, allowed=may_discharge
+        state.discharge_ma, out_of, most_ma, pace, now_ms, may_discharge
     )
     charge_mv, discharge_mv = _voltages(settings, state, phase, asked.values, now_ms)
     after = LimitState(
@@ -146,52 +147,76 @@ def _first(settings: Settings, asked: LimitInputs, now_ms: int) -> LimitState:
     )
 
 
-def _wary_permille(settings: Settings, sagged_ms: int | None, now_ms: int) -> int:
-    """Give by how much of the largest a second discharge current rises: slowly where cells sagged lately."""
+class _Paces(NamedTuple):
+    """How each limit recovers."""
+
+    charge: RateLimit
+    discharge: RateLimit
+    upper: RateLimit
+    """Of the charge voltage that a cell lowered ..."""
+    upper_at_once: RateLimit
+    """... and of one that the phase of the charge lowers: that goes down slowly by itself."""
+    lower: RateLimit
+
+
+@per_settings
+def _paces(settings: Settings) -> _Paces:
     p = settings.parameters
-    if sagged_ms is None or now_ms - sagged_ms >= SAG_MS:
-        return p.limit_rise_permille
-    return min(p.limit_rise_permille, max(WHOLE * SECOND_MS // (LATE_TIMES * p.limit_react_ms), 1))
+    lower = RateLimit(hold_ms=p.limit_hold_voltage_ms, amount=p.limit_rise_mv, time_ms=MINUTE_MS)
+    upper = lower._replace(furthest=FAR_MV * settings.cells)
+    return _Paces(
+        charge=_pace(settings, p.charge_max_ma, p.limit_rise_permille),
+        discharge=_pace(settings, p.discharge_max_ma, p.limit_rise_permille),
+        upper=upper,
+        upper_at_once=upper._replace(hold_ms=0),
+        lower=lower,
+    )
+
+
+def _pace(settings: Settings, most_ma: int, rise: int) -> RateLimit:
+    """Let a current rise by so many permille of the largest one in each second."""
+    return RateLimit(
+        hold_ms=settings.parameters.limit_hold_ms, amount=most_ma * rise, time_ms=WHOLE * SECOND_MS
+    )
+
+
+def _wary(settings: Settings, sagged_ms: int, now_ms: int) -> RateLimit:
+    """Let the discharge current rise slowly where cells sagged lately."""
+    p = settings.parameters
+    if now_ms - sagged_ms >= SAG_MS:
+        return _paces(settings).discharge
+    rise = min(p.limit_rise_permille, max(WHOLE * SECOND_MS // (LATE_TIMES * p.limit_react_ms), 1))
+    return _pace(settings, p.discharge_max_ma, rise)
 
 
 def _current(
-    settings: Settings,
-    last: RateLimited,
-    share: Share,
-    most_ma: int,
-    rise: int,
-    now_ms: int,
-    *,
-    allowed: bool,
+    last: RateLimited, share: Share, most_ma: int, pace: RateLimit, now_ms: int, allowed: bool
 ) -> tuple[RateLimited, str]:
     """Move one current towards its share of the largest one; what is forbidden or unknown is zero at once (S7)."""
-    if not allowed or share.reason == UNKNOWN:
-        return rate_limit.from_zero(now_ms), UNKNOWN if share.reason == UNKNOWN else FORBIDDEN
-    p = settings.parameters
-    wanted_ma = most_ma * share.permille // WHOLE
-    pace = RateLimit(hold_ms=p.limit_hold_ms, amount=most_ma * rise, time_ms=WHOLE * SECOND_MS)
+    permille, reason = share
+    if not allowed or reason == UNKNOWN:
+        return rate_limit.from_zero(now_ms), UNKNOWN if reason == UNKNOWN else FORBIDDEN
+    wanted_ma = most_ma * permille // WHOLE
     found = follow(last, wanted_ma, now_ms, pace)
-    return found, RISING if found.value < wanted_ma else share.reason
+    return found, RISING if found.value < wanted_ma else reason
 
 
 def _voltages(
     settings: Settings, state: LimitState, phase: Charging, values: Values, now_ms: int
 ) -> tuple[RateLimited, RateLimited]:
     """Move both voltages; with a cell unknown neither gives way."""
-    p = settings.parameters
-    pace = RateLimit(hold_ms=p.limit_hold_voltage_ms, amount=p.limit_rise_mv, time_ms=MINUTE_MS)
+    paces = _paces(settings)
     target_mv = charging.target_mv(settings, phase, now_ms)
     highest_mv = _charge_mv(settings, values, target_mv)
     lowest_mv = _discharge_mv(settings, values)
     if not values.pack_mv.complete:
         highest_mv = min(highest_mv, state.charge_mv.value)
         lowest_mv = max(lowest_mv, state.discharge_mv.value)
-    # What the phase lowers goes down slowly by itself, and needs no hold afterwards; what a cell lowers does.
-    upper = pace._replace(
-        hold_ms=0 if highest_mv == target_mv else pace.hold_ms, furthest=FAR_MV * settings.cells
-    )
-    return follow(state.charge_mv, highest_mv, now_ms, upper), mirrored(
-        state.discharge_mv, lowest_mv, now_ms, pace
+    # What the phase lowers needs no hold afterwards; what a cell lowers does.
+    upper = paces.upper_at_once if highest_mv == target_mv else paces.upper
+    return (
+        follow(state.charge_mv, highest_mv, now_ms, upper),
+        mirrored(state.discharge_mv, lowest_mv, now_ms, paces.lower),
     )
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from bmsd.core import alarms, derating, soc
 from bmsd.core.alarms import AlarmState, Finding
 from bmsd.core.plausible import Values
-from bmsd.core.settings import Settings
+from bmsd.core.settings import Settings, per_settings
 from bmsd.core.soc import SocState
 from bmsd.tables.parameters import Parameters
 
@@ -36,11 +36,13 @@ _CALLS_FOR_CHARGE = ("cell_low", "cell_uvp", "pack_uvp", "cell_shutdown", "auto_
 
 def findings(p: Parameters, states: tuple[AlarmState, ...], values: Values) -> dict[str, Finding]:
     """Find the causes of `cell_low` and `auto_shutdown` from the alarms of the last cycle and present values."""
-    found = {"cell_low": _low(p, values, alarms.is_active(states, "cell_low"))}
+    low = _low(p, values, alarms.is_active(states, "cell_low"))
+    found = {} if low.bad is False else {"cell_low": low}
     if alarms.is_active(states, "cell_shutdown"):
         current_ma = values.current_ma
-        found["auto_shutdown"] = Finding(None if current_ma is None else current_ma <= CHARGING_MA)
-    return {name: finding for name, finding in found.items() if finding.bad is not False}
+        if current_ma is None or current_ma <= CHARGING_MA:
+            found["auto_shutdown"] = Finding(None if current_ma is None else True)
+    return found
 
 
 def _low(p: Parameters, values: Values, active: bool) -> Finding:
@@ -77,7 +79,7 @@ def force_charge(
 
 
 def _calls(states: tuple[AlarmState, ...]) -> bool:
-    return any(alarms.is_active(states, name) for name in _CALLS_FOR_CHARGE)
+    return alarms.is_any_active(states, _CALLS_FOR_CHARGE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +136,7 @@ def advance(
     )
 
 
+@per_settings
 def begin_permille(settings: Settings) -> int:
     """Give the share below which what is left is kept for the inverter's own consumption of a night.
 

@@ -15,6 +15,7 @@ from bmsd.tables.remote import SWITCHES
 
 FACTORY = "factory"
 REMOTE = "remote"
+NO_RESETS: frozenset[str] = frozenset()
 
 
 class OperatorRequests(NamedTuple):
@@ -31,6 +32,9 @@ class OperatorRequests(NamedTuple):
 def take(state: State, inputs: Inputs) -> OperatorRequests:
     """Take the requests of one cycle, in their order."""
     override, told = emergency.asked(state.override, inputs.requests, inputs.now_ms)
+    orders, over = ordered.advance(state.ordered, inputs.requests, state.soc, inputs.now_ms)
+    if not inputs.requests:
+        return OperatorRequests(state.consent, state.asked_for, override, orders, NO_RESETS, told + over)
     consent, asked_for = state.consent, state.asked_for
     for request in inputs.requests:
         if request.kind == "switch":
@@ -47,7 +51,6 @@ def take(state: State, inputs: Inputs) -> OperatorRequests:
             consent, asked_for = Consent(), Block.NONE
     resets = frozenset(r.name for r in inputs.requests if r.kind == "reset")
     events = tuple(_recorded(r, inputs.now_ms) for r in inputs.requests if r.kind != emergency.KIND)
-    orders, over = ordered.advance(state.ordered, inputs.requests, state.soc, inputs.now_ms)
     return OperatorRequests(consent, asked_for, override, orders, resets, events + told + over)
 
 

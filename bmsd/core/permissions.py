@@ -18,7 +18,7 @@ def unknowns(settings: Settings, values: Values, afe: AfeState) -> tuple[Inhibit
     """Give each unknown value as a reason, the front end first: without it nothing is known (S1, S2)."""
     missing = [] if afe is AfeState.READY else ["afe"]
     missing += unknown_values(settings, values)
-    return tuple([Inhibit(InhibitCause.UNKNOWN, name) for name in missing])
+    return tuple([Inhibit(InhibitCause.UNKNOWN, name) for name in missing]) if missing else ()
 
 
 def against(
@@ -38,6 +38,8 @@ def against(
     `lifts` are the directions in which an emergency override is in force; each alarm says whether it yields (S10).
     `spent` are those in which it was, until a last limit was `passed`, which opens without a wait.
     """
+    if started and consent and asked_for and not alarms and not unknown:
+        return ()
     reasons = [
         Inhibit(InhibitCause.ALARM, alarm.name)
         for alarm, _ in alarms

@@ -6,6 +6,7 @@ A value that is missing or impossible keeps its last good reading until that is 
 
 from __future__ import annotations
 
+from operator import sub
 from typing import NamedTuple
 
 from bmsd.core.doubt import Doubt, explained, follow
@@ -32,6 +33,7 @@ class Reading(NamedTuple):
 
 
 UNKNOWN = Reading(None, False)
+NONE_FLOWS = Reading(0, True)
 NOT_HIGH, NOT_LOW = Reading(0, True), Reading(CELL_HIGH_MV, True)
 """Nothing speaks against the cells' own readings."""
 
@@ -114,15 +116,15 @@ def validate(
     raw_cells, raw_sensors, raw_singles = _raw(measurement)
     watched = _watch_frozen(held, raw_cells, parameters.cell_frozen_move_mv)
     frozen: tuple[int, ...] = ()
-    if max(watched.still, default=0) >= _FROZEN_AFTER:
-        frozen = tuple(n for n, count in enumerate(watched.still, 1) if count >= _FROZEN_AFTER)
+    if any(watched.still):
+        frozen = tuple([n for n, count in enumerate(watched.still, 1) if count >= _FROZEN_AFTER])
     if frozen and raw_cells:
         raw_cells = tuple(None if n in frozen else mv for n, mv in enumerate(raw_cells, 1))
     cells, kept_cells = _hold(held.cells, raw_cells, now_ms, oldest_ms)
     sensors, kept_sensors = _hold(held.sensors, raw_sensors, now_ms, oldest_ms)
     singles, kept_singles = _hold(held.singles, raw_singles, now_ms, oldest_ms)
     needed = raw_singles if switch_sensor else raw_singles[:_SWITCH]
-    fresh = bool(raw_cells) and None not in (*raw_cells, *raw_sensors, *needed)
+    fresh = bool(raw_cells) and not (None in raw_cells or None in raw_sensors or None in needed)
     # Pre-charge is proved by a reading of this cycle: an older one may be from before the attempt.
     load_mv = measurement.load_mv if measurement else None
     off_mv, error_mv = _off_mv(raw_cells, raw_singles), parameters.stack_error_mv
@@ -137,12 +139,17 @@ def _raw(
     """Strike out what cannot be true."""
     if m is None:
         return _NOTHING, _NOTHING, _NOTHING
-    cells = m.cell_mv
-    if cells and (None in cells or min(cells) < CELL_LOW_MV or max(cells) > CELL_HIGH_MV):  # type: ignore[type-var, operator]
-        cells = tuple(_within(mv, CELL_LOW_MV, CELL_HIGH_MV) for mv in cells)
-    sensors = tuple(_within(t, SENSOR_LOW_DECIC, SENSOR_HIGH_DECIC) for t in m.battery_decic)
+    cells = _all_within(m.cell_mv, CELL_LOW_MV, CELL_HIGH_MV)
+    sensors = _all_within(m.battery_decic, SENSOR_LOW_DECIC, SENSOR_HIGH_DECIC)
     switch = _within(m.switch_decic, SENSOR_LOW_DECIC, SENSOR_HIGH_DECIC)
     return cells, sensors, (m.stack_mv, m.charger_mv, m.current_ma, switch)
+
+
+def _all_within(values: tuple[int | None, ...], low: int, high: int) -> tuple[int | None, ...]:
+    """Give the same values where none has to go."""
+    if not values or (None not in values and low <= min(values) and max(values) <= high):  # type: ignore[type-var, operator]
+        return values
+    return tuple([_within(value, low, high) for value in values])
 
 
 def _within(value: int | None, low: int, high: int) -> int | None:
@@ -211,9 +218,11 @@ def _have_moved(cells: tuple[int | None, ...], were: tuple[int | None, ...], by_
     Each is compared with itself: where a wire breaks, the others are where they were. An open wire lifts one cell by
     what it takes from the next.
     """
-    moves = sorted(
-        [mv - was for mv, was in zip(cells, were, strict=True) if mv is not None and was is not None]
-    )
+    if None in cells or None in were:
+        moves = [mv - was for mv, was in zip(cells, were, strict=True) if mv is not None and was is not None]
+    else:
+        moves = list(map(sub, cells, were))
+    moves.sort()
     half = max(2, (len(moves) + 1) // 2)
     if len(moves) < half:
         return False
@@ -233,6 +242,7 @@ def _values(
     stack_mv, charger_mv, current_ma, switch_decic = singles or (None,) * 4
     high, low = _extremes(cells)
     warmest, coldest = _extremes(sensors)
+    into, out_of = _flows(current_ma)
     pack_mv = sum(cells) if high.complete else None  # type: ignore[arg-type]
     known = pack_mv is not None and stack_mv is not None
     return Values(
@@ -247,8 +257,8 @@ def _values(
         doubt=_single(None if off.mv is None else abs(off.mv)),
         highest_possible=_worst(off, cells, high, 1, NOT_HIGH),
         lowest_possible=_worst(off, cells, low, -1, NOT_LOW),
-        charge_ma=_single(None if current_ma is None else max(current_ma, 0)),
-        discharge_ma=_single(None if current_ma is None else max(-current_ma, 0)),
+        charge_ma=into,
+        discharge_ma=out_of,
         battery_max=warmest,
         battery_min=coldest,
         battery_spread=_spread(warmest, coldest),
@@ -262,7 +272,16 @@ def _values(
 
 
 def _single(value: int | None) -> Reading:
-    return Reading(value, value is not None)
+    return UNKNOWN if value is None else Reading(value, True)
+
+
+def _flows(current_ma: int | None) -> tuple[Reading, Reading]:
+    """Tell what flows into the pack, and what out of it."""
+    if current_ma is None:
+        return UNKNOWN, UNKNOWN
+    if current_ma >= 0:
+        return Reading(current_ma, True), NONE_FLOWS
+    return NONE_FLOWS, Reading(-current_ma, True)
 
 
 def _off_mv(cells: tuple[int | None, ...], singles: tuple[int | None, ...]) -> int | None:

@@ -35,19 +35,29 @@ def from_zero(now_ms: int) -> RateLimited:
 
 def follow(last: RateLimited, wanted: int, now_ms: int, pace: RateLimit) -> RateLimited:
     """Move towards what is wanted: down at once, up in time."""
-    if wanted < last.value:
+    value, base, rises_ms = last
+    if wanted < value:
         return RateLimited(wanted, wanted, now_ms + pace.hold_ms)
-    if pace.furthest is not None and now_ms >= last.rises_ms and wanted - pace.furthest > last.value:
+    if wanted == value == base:
+        return _stays(last, now_ms)
+    if pace.furthest is not None and now_ms >= rises_ms and wanted - pace.furthest > value:
         begun = wanted - pace.furthest
         return RateLimited(begun, begun, now_ms)
     # Rounded up, so that the slowest pace still moves.
-    risen = -(-pace.amount * max(now_ms - last.rises_ms, 0) // pace.time_ms)
-    if wanted <= last.base + risen:
-        return RateLimited(wanted, wanted, max(last.rises_ms, now_ms))
-    return RateLimited(last.base + risen, last.base, last.rises_ms)
+    reached = base - (-pace.amount * max(now_ms - rises_ms, 0) // pace.time_ms)
+    if wanted <= reached:
+        return RateLimited(wanted, wanted, max(rises_ms, now_ms))
+    return RateLimited(reached, base, rises_ms)
+
+
+def _stays(last: RateLimited, now_ms: int) -> RateLimited:
+    """Stand where it is wanted; a rise begins from here."""
+    return last if last.rises_ms >= now_ms else RateLimited(last.value, last.base, now_ms)
 
 
 def mirrored(last: RateLimited, wanted: int, now_ms: int, pace: RateLimit) -> RateLimited:
     """Move a limit that protects from below: up at once, down in time."""
+    if wanted == last.value == last.base:
+        return _stays(last, now_ms)
     turned = follow(RateLimited(-last.value, -last.base, last.rises_ms), -wanted, now_ms, pace)
     return RateLimited(-turned.value, -turned.base, turned.rises_ms)

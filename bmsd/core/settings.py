@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TypeVar
 
-from bmsd.core.alarms import Rule, rules
+from bmsd.core.alarms import Bounds, Rule, bounds, rules
 from bmsd.tables.chemistries import Chemistry
 from bmsd.tables.configuration import CONTACTOR_LINES, CONTACTORS, OWN_FETS
 from bmsd.tables.parameters import Parameters
@@ -14,9 +17,12 @@ SMALL_PACK_HEATER_MW = 100_000
 """JK's 8S boards allow 100 W of heat, all larger ones 200 W (JK document B, heating note)."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Settings:
-    """The pack and its fittings, with the parameters and the alarm rules made from them."""
+    """The pack and its fittings, with the parameters and what is made from them once.
+
+    Each one is itself and equals no other: that is what `per_settings` knows it by.
+    """
 
     parameters: Parameters
     chemistry: Chemistry
@@ -45,32 +51,37 @@ class Settings:
     """How long the front-end chip's own FETs take to follow a command, and the next poll to tell."""
     obeys_ms: int = 0
     """How long the slowest inverter that is told is known to need until it keeps a new limit; 0: nothing is known."""
+    bounds: Bounds = field(init=False)
+    """Between these no value is bad for any alarm."""
+    common: bool = field(init=False)
+    """One contactor carries both directions."""
+    own_fets: bool = field(init=False)
+    """The front-end chip's own FETs are the switches."""
+    contactors: tuple[str, ...] = field(init=False)
+    """Names of the contactors of the topology."""
+    idle_ma: int = field(init=False)
+    """What the inverter takes for itself, whatever it is told; most of it from an empty pack."""
+    heater_max_mw: int = field(init=False)
+    """The heater's power limit for this size of pack (S4)."""
 
-    @property
-    def common(self) -> bool:
-        """Tell whether one contactor carries both directions."""
-        return self.topology == "common"
-
-    @property
-    def own_fets(self) -> bool:
-        """Tell whether the front-end chip's own FETs are the switches."""
-        return self.topology == OWN_FETS
-
-    @property
-    def contactors(self) -> tuple[str, ...]:
-        """Name the contactors of the topology."""
-        return CONTACTORS[self.topology]
-
-    @property
-    def idle_ma(self) -> int:
-        """Give what the inverter takes for itself, whatever it is told; most of it from an empty pack."""
+    def __post_init__(self) -> None:
+        """Work out what follows from the rest."""
         p = self.parameters
-        return p.inverter_idle_mw * 1000 // p.pack_uvp_mv
+        keep = object.__setattr__  # this is the one moment in which something frozen may be filled
+        keep(self, "bounds", bounds(self.table))
+        keep(self, "common", self.topology == "common")
+        keep(self, "own_fets", self.topology == OWN_FETS)
+        keep(self, "contactors", CONTACTORS[self.topology])
+        keep(self, "idle_ma", p.inverter_idle_mw * 1000 // p.pack_uvp_mv)
+        keep(self, "heater_max_mw", heater_max_mw(self.cells, p.heater_max_mw))
 
-    @property
-    def heater_max_mw(self) -> int:
-        """Give the heater's power limit for this size of pack (S4)."""
-        return heater_max_mw(self.cells, self.parameters.heater_max_mw)
+
+T = TypeVar("T")
+
+
+def per_settings(function: Callable[[Settings], T]) -> Callable[[Settings], T]:
+    """Keep what follows from settings alone: it is worked out once for each, not in every cycle."""
+    return lru_cache(maxsize=4)(function)
 
 
 def heater_max_mw(cells: int, max_mw: int) -> int:

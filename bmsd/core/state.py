@@ -44,8 +44,11 @@ class Consent:
 
     def gives(self, block: Block) -> bool:
         """Tell whether nobody took one thing back, here or remotely."""
-        here = {Block.CHARGE: self.charge, Block.DISCHARGE: self.discharge, Block.BALANCE: self.balance}
-        return here[block] and not self.remote_off & block
+        if block in self.remote_off:
+            return False
+        if block is Block.CHARGE:
+            return self.charge
+        return self.discharge if block is Block.DISCHARGE else self.balance
 
 
 @dataclass(frozen=True, slots=True)

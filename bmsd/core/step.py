@@ -42,7 +42,9 @@ from bmsd.core.sleep import SleepState
 from bmsd.core.state import Outputs, RefusedDirections, State
 from bmsd.core.types import Commands, Event, Inhibit, InhibitCause, Inputs
 from bmsd.core.undetected_charge import UndetectedCharge
-from bmsd.tables.alarms import BOTH, Block, Severity
+from bmsd.tables.alarms import BOTH, Block
+
+_ASLEEP = (Inhibit(InhibitCause.ASLEEP, "sleep"),)
 
 
 class _Permits(NamedTuple):
@@ -82,11 +84,12 @@ def _permit(settings: Settings, state: State, found: Evaluation, inputs: Inputs)
     complete = found.values.fresh and not unknown and found.outputs_good and not found.suspects
     good = min(state.good_cycles + 1, wanted) if complete else 0
     # A trip timer that runs would open again what closes now; what is blocked anyway waits for none.
-    foreseen = alarms.pending(found.alarms) & BOTH & ~found.block
-    started = state.started or (good >= wanted and not foreseen)
+    started = state.started or (good >= wanted and not alarms.pending(found.alarms) & BOTH & ~found.block)
     sleeping = _sleep(settings, state, found, inputs, fault=bool(unknown), started=started)
-    asleep = (Inhibit(InhibitCause.ASLEEP, "sleep"),)
     no_charge, no_discharge = sleep.holds_open(settings.parameters, sleeping)
+    override = found.override
+    lifts, spent = emergency.lifts(override), emergency.spent(override)
+    passed = emergency.passed(override)
 
     def against(block: Block, consent: bool) -> tuple[Inhibit, ...]:
         return permissions.against(
@@ -95,18 +98,18 @@ def _permit(settings: Settings, state: State, found: Evaluation, inputs: Inputs)
             unknown,
             started=started,
             consent=consent,
-            asked_for=bool(found.asked_for & block),
-            lifts=emergency.lifts(found.override),
-            spent=emergency.spent(found.override),
-            passed=emergency.passed(found.override),
+            asked_for=block in found.asked_for,
+            lifts=lifts,
+            spent=spent,
+            passed=passed,
         )
 
     return _Permits(
         good_cycles=good,
         started=started,
         unknown=unknown,
-        charge=against(Block.CHARGE, found.consent.gives(Block.CHARGE)) + asleep * no_charge,
-        discharge=against(Block.DISCHARGE, found.consent.gives(Block.DISCHARGE)) + asleep * no_discharge,
+        charge=against(Block.CHARGE, found.consent.gives(Block.CHARGE)) + _ASLEEP * no_charge,
+        discharge=against(Block.DISCHARGE, found.consent.gives(Block.DISCHARGE)) + _ASLEEP * no_discharge,
         sleep=sleeping,
     )
 
@@ -123,8 +126,8 @@ def _sleep(
         or commands.precharge
         or bool(commands.balance_mask)
         or found.override is not None,
-        fault=fault or any(alarm.severity is Severity.FAULT for alarm, _ in found.active),
-        raised=any(event.state == "raised" for event in found.events),
+        fault=fault or alarms.is_fault(found.active),
+        raised=bool(found.events) and any(event.state == "raised" for event in found.events),
         asked=bool(inputs.requests),
         pressed=inputs.pressed,
         empty=alarms.is_active(found.alarms, "auto_shutdown"),
@@ -307,7 +310,7 @@ def _undetected(
         state.undetected_charge,
         found.values,
         found.cross_check,
-        refused=bool(contactors.common.refused & Block.CHARGE),
+        refused=Block.CHARGE in contactors.common.refused,
         closed=contactors.main.on,
         now_ms=now_ms,
     )

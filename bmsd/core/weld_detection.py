@@ -83,8 +83,10 @@ def _draws(settings: Settings, values: Values) -> bool:
 
 def _all_rest(settings: Settings, state: State, now_ms: int) -> bool:
     """Tell whether everything that joins the pack has been open for long enough."""
-    switches = (*(getattr(state, name) for name in settings.contactors), state.precharge.relay)
-    return all(_rests(settings, one, False, now_ms) for one in switches)
+    for name in settings.contactors:
+        if not _rests(settings, getattr(state, name), False, now_ms):
+            return False
+    return _rests(settings, state.precharge.relay, False, now_ms)
 
 
 def _not_closing(settings: Settings, state: State, values: Values, now_ms: int) -> str:
