@@ -5,10 +5,10 @@ The daemon runs it in real time, the bench in virtual time; neither the chip nor
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Protocol, TypeVar
 
 from bmsd.afe.chips import CHIPS
@@ -29,7 +29,7 @@ from bmsd.tables.parameters import Parameters
 
 T = TypeVar("T")
 
-_SWITCHES = ("charge", "discharge", "main", "precharge")
+_of_switches = attrgetter("charge", "discharge", "main", "precharge")
 BALANCE_REFRESH_MS = 5000
 """The chip stops balancing by itself after 20 s unless it is told again."""
 LATE_MS = 1000 * (HOST_WATCHDOG_S - 1)
@@ -164,7 +164,7 @@ class Controller:
     def _switch(self, commands: Commands, now_ms: int) -> None:
         """Drive the lines, and note when one of them really moved."""
         before, self.levels = self.levels, outputs.apply(self._board.lines, commands)
-        if any(getattr(before, name) is not getattr(self.levels, name) for name in _SWITCHES):
+        if _of_switches(before) != _of_switches(self.levels):
             self._switched_ms = self._time_ms(now_ms)
 
     def _time_ms(self, now_ms: int) -> int:
@@ -192,7 +192,7 @@ class Controller:
         if self._fets is None:
             return contacts
         levels = self._fets.levels
-        return replace(contacts, charge=levels.charge, discharge=levels.discharge)
+        return contacts._replace(charge=levels.charge, discharge=levels.discharge)
 
     def _begin(self, now_ms: int) -> None:
         """Begin a cycle; after a silence everything goes off first."""
@@ -202,8 +202,10 @@ class Controller:
 
     def _look(self) -> None:
         """Let everything go off after a silence, though nothing is to be said to the chip now."""
-        with contextlib.suppress(OSError):  # told by the transfer that fails for it
+        try:
             self._port.look()
+        except OSError:
+            pass  # told by the transfer that fails for it
 
     def _all_off_first(self, is_new: bool) -> bool:
         """Switch all lines off, then forbid the chip its switches; tell whether it may hear other words now (S13)."""

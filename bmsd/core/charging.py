@@ -8,7 +8,6 @@ it goes down no faster than they do: only while the pack takes a current.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from enum import Enum
 from typing import NamedTuple
 
@@ -42,8 +41,7 @@ class Phase(Enum):
 OVER = (Phase.FLOAT, Phase.REST)
 
 
-@dataclass(frozen=True, slots=True)
-class Charging:
+class Charging(NamedTuple):
     """Where a charge is."""
 
     phase: Phase = Phase.BULK
@@ -158,7 +156,7 @@ def _rest(settings: Settings, state: Charging, seen: ChargingInputs, now_ms: int
     phase = PHASES.follow(state.phase, _ChargeAt(settings, seen, 0, low_ms))
     if phase is Phase.BULK:
         return Charging()
-    state = replace(state, phase=phase, low_since_ms=low_since_ms)
+    state = state._replace(phase=phase, low_since_ms=low_since_ms)
     return _relaxing(settings, state, seen.values.current_ma, now_ms) if settings.exports else state
 
 
@@ -176,7 +174,7 @@ def _relaxing(settings: Settings, state: Charging, current_ma: int | None, now_m
     whole_ua = settings.capacity_mah * 1000 // WHOLE_PACE
     taken_ua = 0 if current_ma is None else min(max(mean_ua - ZERO_UA, 0), whole_ua)
     stood_ms = now_ms - last_ms - step_ms * taken_ua // whole_ua
-    return replace(state, since_ms=state.since_ms + stood_ms, last_ms=now_ms, mean_ua=mean_ua)
+    return state._replace(since_ms=state.since_ms + stood_ms, last_ms=now_ms, mean_ua=mean_ua)
 
 
 def _after(settings: Settings) -> Phase:

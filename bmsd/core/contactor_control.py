@@ -10,7 +10,6 @@ charge closes it for a charger that feeds its heater, with both directions told 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from bmsd.core import contactors, deferred_opening, forbidden_current, heater
@@ -32,8 +31,7 @@ ENDED_BY_CHARGING = frozenset({"cell_shutdown", "auto_shutdown"})
 TOO_COLD = frozenset({"charge_utp"})
 
 
-@dataclass(frozen=True, slots=True)
-class ContactorInputs:
+class ContactorInputs(NamedTuple):
     """What the contactors are moved from in one cycle."""
 
     charge_inhibits: tuple[Inhibit, ...]

@@ -60,7 +60,7 @@ def remembered(state: State, kept: Mapping[str, ContactorLife], now_ms: int, *, 
             False, _off_ms(name, one, now_ms) if same_boot else 0, starts_ms, one.closings
         )
     relay = made.pop("precharge", state.precharge.relay)
-    return replace(state, precharge=replace(state.precharge, relay=relay), **made)
+    return state._replace(precharge=replace(state.precharge, relay=relay), **made)
 
 
 def _off_ms(name: str, one: ContactorLife, now_ms: int) -> int | None:

@@ -222,7 +222,7 @@ def _rest_contactor(at: _LoadSideAt) -> Moved:
 
 def _rest_resistor(at: _LoadSideAt) -> Moved:
     reason = waits(at.precharge.relay, _rest(at.p), at.now_ms)
-    return at.state, at.precharge, replace(reason, name=_name(at)) if reason else None
+    return at.state, at.precharge, reason._replace(name=_name(at)) if reason else None
 
 
 def _hold_off(at: _LoadSideAt) -> Moved:

@@ -71,8 +71,8 @@ def watch(
     pack_mv, ma = values.pack_mv.value, values.current_ma
     if pack_mv is None or values.stack_mv is None or ma is None:
         return CrossChecked(state._replace(recent=(), at_ms=None), _findings(state))
-    state = _jumps(state, pack_mv, ma, step_mv * cells * WINDOW, capacity_mah, now_ms)
     state = _standstill(state, values, ma, capacity_mah, now_ms)
+    state = _jumps(state, pack_mv, ma, step_mv * cells * WINDOW, capacity_mah, now_ms)
     found = _findings(state)
     if "current_implausible" in found or "current_reversed" in found:
         # The alarm is latched: it keeps what this proved, and a reset begins again.

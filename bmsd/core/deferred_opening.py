@@ -7,15 +7,14 @@ current flows or the time that every reason leaves is over. An unknown current i
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from bmsd.core.types import Inhibit, InhibitCause
 from bmsd.tables.alarms import BY_NAME
 from bmsd.tables.parameters import Parameters
 
 
-@dataclass(frozen=True, slots=True)
-class DeferredOpening:
+class DeferredOpening(NamedTuple):
     """Since when each closed contactor lacks its permission; None while it has it or is open."""
 
     charge_ms: int | None = None

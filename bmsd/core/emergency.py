@@ -150,8 +150,7 @@ def limits(
     p = settings.parameters
     lifted = any(alarm.overridable & Block.DISCHARGE for alarm, _ in active)
     share_ma = p.discharge_max_ma * DISCHARGE_PERMILLE // 1000
-    return replace(
-        told,
+    return told._replace(
         discharge_ma=share_ma if lifted else max(told.discharge_ma, share_ma),
         discharge_reason=OVERRIDE if lifted or told.discharge_ma < share_ma else told.discharge_reason,
         discharge_mv=min(told.discharge_mv, p.cell_shutdown_mv * settings.cells),

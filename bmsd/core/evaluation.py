@@ -189,7 +189,7 @@ def _reset(state: State, resets: frozenset[str]) -> tuple[PrechargeState, WatchS
         precharge = replace(precharge, tries=0)
     if "heater_no_warming" in resets:
         # A new chance to warm, not a new longest run (S4).
-        watch = replace(watch, heated_ms=0, reference_decic=None)
+        watch = watch._replace(heated_ms=0, reference_decic=None)
     if "short_circuit_repeated" in resets:
         short = ()
     return precharge, watch, short
@@ -211,8 +211,7 @@ def restart_counts(state: State, evaluation: Evaluation, now_ms: int) -> tuple[S
     if override is None or override.began_ms != now_ms:
         return state, evaluation
     relay = emergency.restart_counts(evaluation.precharge.relay)
-    state = replace(
-        state,
+    state = state._replace(
         charge=emergency.restart_counts(state.charge),
         discharge=emergency.restart_counts(state.discharge),
         main=emergency.restart_counts(state.main),

@@ -6,7 +6,7 @@ heater depends on must be known. Whether the pack really warms is not asked here
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from bmsd.core import charge_cut, spread, supply
 from bmsd.core.alarms import AlarmState, is_any_active
@@ -23,8 +23,7 @@ _NOT_FITTED = Inhibit(InhibitCause.NOT_FITTED, "heater")
 _NOT_NEEDED = Inhibit(InhibitCause.NOT_NEEDED, "battery_min")
 
 
-@dataclass(frozen=True, slots=True)
-class HeaterInputs:
+class HeaterInputs(NamedTuple):
     """What the heater is decided from in one cycle."""
 
     values: Values
@@ -132,7 +131,7 @@ def decide(settings: Settings, state: SwitchState, at: HeaterInputs) -> tuple[Sw
     reason = _not_wanted(settings, at) or _not_first(at) or _not_supplied(settings, at, state.on)
     pace = SwitchPace(p.heater_min_off_ms, p.contactor_operations_per_hour)
     state, waiting = turn(state, reason is None, pace, at.now_ms)
-    return state, reason or (replace(waiting, name="heater") if waiting else None)
+    return state, reason or (waiting._replace(name="heater") if waiting else None)
 
 
 def _not_wanted(settings: Settings, at: HeaterInputs) -> Inhibit | None:

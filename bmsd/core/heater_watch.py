@@ -6,7 +6,6 @@ heater current where there is one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 STUCK_MA = 200
@@ -16,8 +15,7 @@ LONGEST_MS = 43_200_000
 """No time that survived counts for more: a file that says so would block the heater for ever."""
 
 
-@dataclass(frozen=True, slots=True)
-class WatchState:
+class WatchState(NamedTuple):
     """What the watcher saw so far."""
 
     last_ms: int | None = None

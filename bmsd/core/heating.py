@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import NamedTuple
 
 from bmsd.core import alarms, charge_cut, heater, soc, supply
@@ -81,4 +80,4 @@ def _learned(
         now_ms=inputs.now_ms,
     )
     known = supply.advance(settings, state.supply, seen)
-    return at if known is state.supply else replace(at, supply=known)
+    return at if known is state.supply else at._replace(supply=known)

@@ -7,7 +7,6 @@ current back by itself long before over-voltage, and never sees an open bus.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from bmsd.core import charging, derating, rate_limit, soc
@@ -34,8 +33,7 @@ FAR_MV = 200
 third would keep a good pack from its charge for hours (S15). At so much below its charge voltage no cell is near it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(NamedTuple):
     """Limits for the inverter; currents are positive in both directions."""
 
     charge_mv: int
@@ -51,8 +49,7 @@ class Limits:
     """What a charger is asked to give for the heater on the pack, while nothing may go into the cells (S3)."""
 
 
-@dataclass(frozen=True, slots=True)
-class LimitState:
+class LimitState(NamedTuple):
     """Where every limit stands; None before the first cycle."""
 
     charge_mv: RateLimited

@@ -7,7 +7,7 @@ nothing and takes nothing back (S2).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from bmsd.core.alarms import AlarmState, Finding, is_active
 from bmsd.core.contactors import PrechargeState
@@ -24,8 +24,7 @@ FALL_PERMILLE = 20
 """A load side that fell by so much runs down, and its time begins again."""
 
 
-@dataclass(frozen=True, slots=True)
-class LoadSideState:
+class LoadSideState(NamedTuple):
     """The load side while everything is off."""
 
     since_ms: int | None = None

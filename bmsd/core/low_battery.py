@@ -7,7 +7,7 @@ chargeable.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from bmsd.core import alarms, derating, soc
 from bmsd.core.alarms import AlarmState, Finding
@@ -82,8 +82,7 @@ def _calls(states: tuple[AlarmState, ...]) -> bool:
     return alarms.is_any_active(states, _CALLS_FOR_CHARGE)
 
 
-@dataclass(frozen=True, slots=True)
-class LowBattery:
+class LowBattery(NamedTuple):
     """What stands behind the request for charge, and whether discharging is held back for it."""
 
     since_ms: int | None = None

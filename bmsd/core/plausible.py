@@ -242,6 +242,7 @@ def _values(
     stack_mv, charger_mv, current_ma, switch_decic = singles or (None,) * 4
     high, low = _extremes(cells)
     warmest, coldest = _extremes(sensors)
+    highest, lowest = _possible(off, cells, high, low)
     into, out_of = _flows(current_ma)
     pack_mv = sum(cells) if high.complete else None  # type: ignore[arg-type]
     known = pack_mv is not None and stack_mv is not None
@@ -255,8 +256,8 @@ def _values(
         pack_mv=_single(pack_mv),
         stack_mismatch=_single(abs(pack_mv - stack_mv) if known else None),  # type: ignore[operator]
         doubt=_single(None if off.mv is None else abs(off.mv)),
-        highest_possible=_worst(off, cells, high, 1, NOT_HIGH),
-        lowest_possible=_worst(off, cells, low, -1, NOT_LOW),
+        highest_possible=highest,
+        lowest_possible=lowest,
         charge_ma=into,
         discharge_ma=out_of,
         battery_max=warmest,
@@ -292,14 +293,23 @@ def _off_mv(cells: tuple[int | None, ...], singles: tuple[int | None, ...]) -> i
     return stack_mv - sum(cells)  # type: ignore[arg-type]
 
 
-def _worst(off: _Off, cells: tuple[int | None, ...], extreme: Reading, side: int, none: Reading) -> Reading:
+def _possible(
+    off: _Off, cells: tuple[int | None, ...], high: Reading, low: Reading
+) -> tuple[Reading, Reading]:
+    """Give the worst that a cell may be, above and below."""
+    if off.mv is None or high.value is None:
+        return UNKNOWN, UNKNOWN
+    if abs(off.mv) <= off.error_mv:
+        return NOT_HIGH, NOT_LOW
+    return _worst(off, off.mv, cells, high, 1), _worst(off, off.mv, cells, low, -1)
+
+
+def _worst(off: _Off, off_mv: int, cells: tuple[int | None, ...], extreme: Reading, side: int) -> Reading:
     """Give what an extreme would be if all of the difference were its cell's, or that of the one known to be off."""
-    if off.mv is None or extreme.value is None:
-        return UNKNOWN
-    if off.mv * side <= off.error_mv:
-        return none
+    if off_mv * side <= off.error_mv:
+        return NOT_HIGH if side > 0 else NOT_LOW
     if not explained(off.doubt, off.error_mv):
-        return Reading(extreme.value + off.mv, extreme.complete)
+        return Reading((extreme.value or 0) + off_mv, extreme.complete)
     mended = [((cells[place - 1] or 0) - error, place) for place, error in off.doubt.errors]
     value, place = max(mended) if side > 0 else min(mended)
     return Reading(value, extreme.complete, place)

@@ -17,8 +17,7 @@ from bmsd.core.types import ALL_OFF, Event
 
 def begun_again(state: State, now_ms: int) -> State:
     """Give the state of a pack whose outputs have all gone off now."""
-    return replace(
-        state,
+    return state._replace(
         good_cycles=0,
         started=False,
         charge=_off(state.charge, now_ms),

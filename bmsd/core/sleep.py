@@ -6,7 +6,6 @@ Nothing unknown puts a pack to sleep, and everything unknown wakes it (S2).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
@@ -40,8 +39,7 @@ class Sleep(Enum):
     """Not measured since it was woken."""
 
 
-@dataclass(frozen=True, slots=True)
-class SleepState:
+class SleepState(NamedTuple):
     """Sleep between cycles."""
 
     idle_since_ms: int | None = None

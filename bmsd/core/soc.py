@@ -6,7 +6,6 @@ fits behind the same `advance`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -48,8 +47,7 @@ class Tail(NamedTuple):
     """Charge taken less charge given."""
 
 
-@dataclass(frozen=True, slots=True)
-class SocState:
+class SocState(NamedTuple):
     """The charge counter."""
 
     charge_mams: int
@@ -103,7 +101,7 @@ def advance(
     tail = _tail(settings, state.tail, values, step_ms) if charging else None
     state = _count(settings, state, values, now_ms, step_ms, tail)
     if permille(settings, state) >= settings.parameters.full_charge_permille:
-        state = replace(state, unfilled_ms=0)
+        state = state._replace(unfilled_ms=0)
     return _anchor(settings, state, values, now_ms, charging)
 
 
@@ -124,7 +122,7 @@ def _count(
 ) -> SocState:
     current_ma = values.current_ma
     if current_ma is None:
-        return replace(state, last_ms=now_ms, unfilled_ms=state.unfilled_ms + step_ms, tail=tail)
+        return state._replace(last_ms=now_ms, unfilled_ms=state.unfilled_ms + step_ms, tail=tail)
     moved = current_ma * step_ms
     whole = settings.capacity_mah * MAMS_PER_MAH
     charge = min(max(state.charge_mams + moved, 0), whole)
@@ -152,7 +150,7 @@ def _anchor(
     full_since = _since(state.full_since_ms, charging and _looks_full(settings, values), now_ms)
     empty_since = _since(state.empty_since_ms, _looks_empty(settings, values), now_ms)
     if (full_since, empty_since) != (state.full_since_ms, state.empty_since_ms):
-        state = replace(state, full_since_ms=full_since, empty_since_ms=empty_since)
+        state = state._replace(full_since_ms=full_since, empty_since_ms=empty_since)
     steady = full_since is not None and now_ms - full_since >= p.soc_full_time_ms
     if (steady or _took_little(settings, state.tail)) and not state.full:
         return _full(settings, state, now_ms)
@@ -207,8 +205,7 @@ def _looks_empty(settings: Settings, values: Values) -> bool:
 def _full(settings: Settings, state: SocState, now_ms: int) -> tuple[SocState, tuple[Event, ...]]:
     before = permille(settings, state)
     whole = settings.capacity_mah * MAMS_PER_MAH
-    after = replace(
-        state,
+    after = state._replace(
         charge_mams=whole,
         error_permille=FULL_ERROR_PERMILLE,
         moved_mams=0,
@@ -221,8 +218,7 @@ def _full(settings: Settings, state: SocState, now_ms: int) -> tuple[SocState, t
 
 
 def _empty(state: SocState, now_ms: int) -> tuple[SocState, tuple[Event, ...]]:
-    after = replace(
-        state,
+    after = state._replace(
         charge_mams=0,
         error_permille=EMPTY_ERROR_PERMILLE,
         moved_mams=0,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from bmsd.core import alarms
 from bmsd.core.alarms import AlarmState
@@ -89,8 +90,7 @@ NOTHING_REFUSED = RefusedDirections()
 """The one object for it, so that a good cycle is known by it."""
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(NamedTuple):
     """Everything the core remembers from one cycle to the next."""
 
     alarms: tuple[AlarmState, ...]
@@ -156,8 +156,7 @@ class State:
         return self.charge.on or self.main.on
 
 
-@dataclass(frozen=True, slots=True)
-class Outputs:
+class Outputs(NamedTuple):
     """One decision: what to switch, what to tell, and why not more."""
 
     commands: Commands

@@ -6,7 +6,6 @@ alarms, give or refuse permissions, then move heater and contactors (S1, S3).
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import NamedTuple
 
 from bmsd.core import (
@@ -207,7 +206,7 @@ def _conclude(
     )
     limiting, given = _limits(settings, state, found, moved.contactors, inputs.now_ms)
     if moved.heated.asked_ma:
-        given = replace(given, heat_ma=moved.heated.asked_ma)
+        given = given._replace(heat_ma=moved.heated.asked_ma)
     react_ms = max(settings.parameters.limit_react_ms, settings.obeys_ms)
     told = limit_compliance.tell(state.sent_limits, given, react_ms, inputs.now_ms)
     after = _after(settings, state, found, permits, moved, commands, told, limiting, inputs)
@@ -233,7 +232,7 @@ def _limits(
     limiting, given = limits.advance(settings, state.limiting, asked, now_ms)
     if contactors.waits_for_bus:
         # An inverter that obeys brings down the bus that it shares with the pack, and the contactor can close.
-        given = replace(given, charge_mv=min(given.charge_mv, found.values.pack_mv.value or 0))
+        given = given._replace(charge_mv=min(given.charge_mv, found.values.pack_mv.value or 0))
     return limiting, emergency.limits(
         settings, found.override, given, found.active, discharges=contactors.may_ask_discharge
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from bmsd.core.types import Inhibit, InhibitCause
 
@@ -22,8 +23,7 @@ class SwitchState:
     """How often it went on in its life."""
 
 
-@dataclass(frozen=True, slots=True)
-class SwitchPace:
+class SwitchPace(NamedTuple):
     """How often an output may go on: its shortest time off, and its operations per hour."""
 
     min_off_ms: int

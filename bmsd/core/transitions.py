@@ -38,15 +38,19 @@ class StateMachine(Generic[Place, At, Act]):
     def __init__(self, *rows: tuple[Place, Callable[[At], bool], str, Place, Act]) -> None:
         """Take the rows in their order."""
         self.rows = tuple(Transition(*row) for row in rows)
-        self._of = {
-            row.source: tuple(other for other in self.rows if other.source is row.source) for row in self.rows
-        }
+        # Found by `is`: a key that is a member of an enum is hashed by a function of its class, which costs more.
+        self._of = tuple(
+            (place, tuple(row for row in self.rows if row.source is place))
+            for place in dict.fromkeys(row.source for row in self.rows)
+        )
 
     def find(self, place: Place, at: At) -> Transition[Place, At, Act] | None:
         """Give the row that holds in this cycle; None when none does."""
-        for row in self._of[place]:
-            if row.when(at):
-                return row
+        for source, rows in self._of:
+            if source is place:
+                for row in rows:
+                    if row.when(at):
+                        return row
         return None
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum, IntFlag, auto
+from typing import NamedTuple
 
 
 class ChipFault(IntFlag):
@@ -58,8 +59,7 @@ class AfeState(Enum):
     """It measures, but may not be set up, because a contactor does not read open: what it says is shown and no more."""
 
 
-@dataclass(frozen=True, slots=True)
-class AfeReport:
+class AfeReport(NamedTuple):
     """The front end's part of one cycle."""
 
     state: AfeState
@@ -104,8 +104,7 @@ class AfeSettings:
     """The chip's own FETs, in series, are the pack's switches."""
 
 
-@dataclass(frozen=True, slots=True)
-class Levels:
+class Levels(NamedTuple):
     """One level per output: what a line or an auxiliary contact reads; None where nothing is wired."""
 
     charge: bool | None = None
@@ -128,8 +127,7 @@ class Request:
     who: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Inputs:
+class Inputs(NamedTuple):
     """Everything one decision is made from."""
 
     now_ms: int
@@ -151,8 +149,7 @@ class Inputs:
     """How long after a line was last switched the contacts were read: a slow cycle switches late."""
 
 
-@dataclass(frozen=True, slots=True)
-class Commands:
+class Commands(NamedTuple):
     """What the outputs shall do. All off is the safe state and the start."""
 
     charge: bool = False
@@ -205,8 +202,7 @@ class InhibitCause(Enum):
     ASLEEP = "asleep"
 
 
-@dataclass(frozen=True, slots=True)
-class Inhibit:
+class Inhibit(NamedTuple):
     """One reason against something: the kind, the thing, and when it may end."""
 
     because: InhibitCause

@@ -26,12 +26,15 @@ def watch(
     settings: Settings, state: State, values: Values, now_ms: int
 ) -> tuple[Suspects, dict[str, Finding]]:
     """Remember what this cycle's values speak for, and find what they have spoken for long enough."""
-    known = dict(state.suspects)
     names = (_welded(settings, state, values, now_ms), _not_closing(settings, state, values, now_ms))
+    is_hidden = _heater_hides(settings, state, values, now_ms)
+    if not (any(names) or state.suspects or is_hidden or values.current_ma is None):
+        return (), {}
+    known = dict(state.suspects)
     suspects = {name: known.get(name, now_ms) for name in names if name}
     proof_ms = settings.parameters.contact_proof_ms
     found = {name: Finding(now_ms - since_ms >= proof_ms or None) for name, since_ms in suspects.items()}
-    if _heater_hides(settings, state, values, now_ms):
+    if is_hidden:
         # What was suspected without the heater stays so while it is on (S2).
         hidden = f"{settings.contactors[-1]}_contactor_welded"
         suspects |= {name: since_ms for name, since_ms in known.items() if name == hidden}
@@ -47,6 +50,8 @@ def watch(
 def worse(one: Mapping[str, Finding], other: Mapping[str, Finding]) -> dict[str, Finding]:
     """Put findings of two sources together: bad before unknown, unknown before good."""
     both = {**one, **other}
+    if not one or not other:
+        return both
     return {name: one[name] if name in one and one[name].bad else found for name, found in both.items()}
 
 

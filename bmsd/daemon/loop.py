@@ -9,7 +9,6 @@ import gc
 import os
 import signal
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,7 +63,7 @@ class Daemon:
         self._boot = boot_id()
         same_boot = stored.boot == self._boot != "unknown"
         state = contactor_life.remembered(state, stored.worn, self._started_ms, same_boot=same_boot)
-        state = replace(state, watch=heater_watch.revived(stored.heat, self._started_ms, same_boot=same_boot))
+        state = state._replace(watch=heater_watch.revived(stored.heat, self._started_ms, same_boot=same_boot))
         self._controller = Controller(config, self._handler.parameters, board, state)
         self._guard = Guard(runtime_dir, config.path)
         self._publisher = CorePublisher(runtime_dir, config.cells, simulated=simulate)

@@ -48,10 +48,13 @@ def apply(lines: Lines, commands: Commands) -> Levels:
 
     A line that fails to switch off does not keep the others from being switched off.
     """
-    wanted = {name: bool(getattr(commands, name)) for name in SWITCHED if name in lines.wired}
-    failed = _drive(lines, (name for name, on in wanted.items() if not on), False)
-    if not failed:
-        failed = _drive(lines, (name for name, on in wanted.items() if on), True)
+    wired = lines.wired
+    off: list[str] = []
+    on: list[str] = []
+    for name in SWITCHED:
+        if name in wired:
+            (on if getattr(commands, name) else off).append(name)
+    failed = _drive(lines, off, False) or _drive(lines, on, True)
     return levels(lines, failed)
 
 
@@ -74,16 +77,16 @@ def show(lines: Lines, on: bool) -> None:
 
 def levels(lines: Lines, failed: Iterable[str] = ()) -> Levels:
     """Read all wired lines back; a line that failed or cannot be read is unknown."""
-    found: dict[str, bool | None] = {}
-    bad = set(failed)
-    for name in SWITCHED:
-        found[name] = None if name in bad or name not in lines.wired else _read(lines, name)
+    readable = lines.wired.difference(failed)
+    found = {name: _read(lines, name) if name in readable else None for name in SWITCHED}
     return Levels(**found)
 
 
 def contacts(lines: Lines) -> Levels:
     """Read the auxiliary contacts."""
-    return Levels(**{name: lines.contact(name) for name in ("charge", "discharge", "main")})
+    return Levels(
+        charge=lines.contact("charge"), discharge=lines.contact("discharge"), main=lines.contact("main")
+    )
 
 
 def is_pressed(lines: Lines) -> bool:

@@ -31,7 +31,7 @@ def told(pack: Pack, levels: Levels | None = None) -> dict[str, Any]:
 def counted(pack: Pack, **state: Any) -> Pack:
     """Give the pack a charge counter in a known state, then decide once without any time passing."""
     counter = SocState(**{"charge_mams": 40_000 * MAMS_PER_MAH, "error_permille": 20, **state})
-    object.__setattr__(pack.state, "soc", counter)
+    pack.state = pack.state._replace(soc=counter)
     return pack
 
 

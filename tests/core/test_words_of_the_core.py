@@ -65,13 +65,13 @@ def test_faults_of_the_chip_can_stand_together_and_none_is_none() -> None:
 def test_everything_is_off_until_it_is_commanded() -> None:
     """S13: the start is the safe state."""
     assert Commands() == ALL_OFF
-    assert not any(getattr(ALL_OFF, name) for name in Commands.__slots__)
+    assert not any(getattr(ALL_OFF, name) for name in Commands._fields)
 
 
 def test_what_nobody_said_is_unknown_and_asks_for_nothing() -> None:
     """S2: nothing that was left out reads as a good value."""
     levels = Levels()
-    assert all(getattr(levels, name) is None for name in Levels.__slots__)
+    assert all(getattr(levels, name) is None for name in Levels._fields)
     poll = Measurement(
         cell_mv=(),
         stack_mv=None,

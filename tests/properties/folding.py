@@ -269,7 +269,7 @@ def unfold_state(frame: Frame, key: tuple[Any, ...]) -> State:
             stuck_since_ms=_back(stuck[0]),
             measured=stuck[1],
         ),
-        commands=Commands(**dict(zip(Commands.__slots__, commands, strict=False))),
+        commands=Commands(**dict(zip(Commands._fields, commands, strict=False))),
         resets=resets,
         opening=DeferredOpening(_back(opening[0]), _back(opening[1])),
         shorts=tuple(NOW_MS - age for age in shorts),
