@@ -88,7 +88,7 @@ class Controller:
     @property
     def backstop_is_old(self) -> bool:
         """Tell whether the chip still holds the backstop of earlier parameters."""
-        return self._programmed != self._wanted
+        return self._programmed is not self._wanted and self._programmed != self._wanted
 
     @property
     def period_ms(self) -> int:

@@ -46,7 +46,7 @@ def _against(
         return Inhibit(InhibitCause.OPERATOR, "balance")
     if not started:
         return Inhibit(InhibitCause.STARTING)
-    if Block.BALANCE in block:
+    if block and Block.BALANCE in block:
         return Inhibit(InhibitCause.ALARM)
     if unknown or not low.complete or spread.value is None:
         return unknown[0] if unknown else Inhibit(InhibitCause.UNKNOWN, "cell_mv")

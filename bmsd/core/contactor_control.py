@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from bmsd.core import contactors, deferred_opening, forbidden_current, heater
 from bmsd.core.contactors import PrechargeState
-from bmsd.core.deferred_opening import DeferredOpening
+from bmsd.core.deferred_opening import NONE_WAITS, DeferredOpening
 from bmsd.core.plausible import Values
 from bmsd.core.settings import Settings
 from bmsd.core.state import CommonState, State
@@ -90,7 +90,7 @@ def _split(settings: Settings, state: State, at: ContactorInputs) -> ContactorDe
         discharge,
         state.main,
         precharge,
-        DeferredOpening(charge_ms, discharge_ms),
+        NONE_WAITS if charge_ms is discharge_ms is None else DeferredOpening(charge_ms, discharge_ms),
         state.common,
         charge.on and not at.charge_inhibits,
         discharge.on and not at.discharge_inhibits,

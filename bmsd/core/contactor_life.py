@@ -74,6 +74,6 @@ def findings(settings: Settings, state: State) -> dict[str, Finding]:
     """Say when a contactor has closed as often as its service life allows; a FET has none."""
     if settings.own_fets:
         return {}
-    most = max([switch(state, name).closings for name in settings.contactors])
+    most = max([getattr(state, name).closings for name in settings.contactors])
     over = most >= settings.parameters.contactor_life_closings
     return {"contactor_worn": Finding(True, most)} if over else {}

@@ -71,8 +71,9 @@ def watch(
     pack_mv, ma = values.pack_mv.value, values.current_ma
     if pack_mv is None or values.stack_mv is None or ma is None:
         return CrossChecked(state._replace(recent=(), at_ms=None), _findings(state))
-    state = _standstill(state, values, ma, capacity_mah, now_ms)
-    state = _jumps(state, pack_mv, ma, step_mv * cells * WINDOW, capacity_mah, now_ms)
+    state = _taken(state, values, pack_mv, ma, capacity_mah, now_ms)
+    if len(state.recent) == 2 * WINDOW:
+        state = _jumps(state, step_mv * cells * WINDOW, capacity_mah, now_ms)
     found = _findings(state)
     if "current_implausible" in found or "current_reversed" in found:
         # The alarm is latched: it keeps what this proved, and a reset begins again.
@@ -93,20 +94,35 @@ def _findings(state: CrossCheckState) -> dict[str, Finding]:
     return found
 
 
-def _jumps(
-    state: CrossCheckState, pack_mv: int, ma: int, step: int, capacity_mah: int, now_ms: int
+def _taken(
+    state: CrossCheckState, values: Values, pack_mv: int, ma: int, capacity_mah: int, now_ms: int
 ) -> CrossCheckState:
-    """Look for a jump of the voltage, and at what the current did meanwhile."""
-    recent = (*state.recent[-(2 * WINDOW - 1) :], (pack_mv, ma))
-    low, high = min(state.low_ma, ma), max(state.high_ma, ma)
-    dead = state.dead
+    """Take this cycle's readings: into the window, and beside those that do not change."""
+    low, high, dead = min(state.low_ma, ma), max(state.high_ma, ma), state.dead
     if (high - low) * QUIET_PART > capacity_mah:
         low = high = ma
         dead = 0
-    state = state._replace(recent=recent, low_ma=low, high_ma=high, dead=dead)
-    if len(recent) < 2 * WINDOW:
-        return state
-    voltages = [mv for mv, _ in recent]
+    swings, edge, flowed = _standstill(state, values, ma, capacity_mah, now_ms)
+    return CrossCheckState(
+        recent=(*state.recent[1 - 2 * WINDOW :], (pack_mv, ma)),
+        low_ma=low,
+        high_ma=high,
+        dead=dead,
+        dead_since_ms=state.dead_since_ms,
+        wrong=state.wrong,
+        up=state.up,
+        cells=values.cell_mv,
+        stack_mv=values.stack_mv,
+        swings=swings,
+        edge_ma=edge,
+        flowed_mams=flowed,
+        at_ms=now_ms,
+    )
+
+
+def _jumps(state: CrossCheckState, step: int, capacity_mah: int, now_ms: int) -> CrossCheckState:
+    """Look for a jump of the voltage, and at what the current did meanwhile."""
+    voltages = [mv for mv, _ in state.recent]
     rise = sum(voltages[WINDOW:]) - sum(voltages[:WINDOW])
     return state if abs(rise) < step else _judge(state, rise, capacity_mah, now_ms)
 
@@ -140,12 +156,10 @@ def _without_current(state: CrossCheckState, height: int, up: bool, now_ms: int)
 
 def _standstill(
     state: CrossCheckState, values: Values, ma: int, capacity_mah: int, now_ms: int
-) -> CrossCheckState:
-    """Count what current does while not one cell nor the stack reads anything new."""
+) -> tuple[int, int, int]:
+    """Count what current does while not one cell nor the stack reads anything new: swings, where it stood, charge."""
     if values.cell_mv != state.cells or values.stack_mv != state.stack_mv:
-        return state._replace(
-            cells=values.cell_mv, stack_mv=values.stack_mv, swings=0, edge_ma=ma, flowed_mams=0, at_ms=now_ms
-        )
+        return 0, ma, 0
     swings, edge, flowed = state.swings, state.edge_ma, state.flowed_mams
     if abs(ma - edge) * SWING_PART > capacity_mah:
         swings, edge = swings + 1, ma
@@ -153,4 +167,4 @@ def _standstill(
         flowed += abs(ma) * (now_ms - state.at_ms)
     if flowed * FLOW_CAPACITY_PART > capacity_mah * MS_PER_HOUR:
         swings = max(swings, FROZEN_SWINGS)
-    return state._replace(swings=swings, edge_ma=edge, flowed_mams=flowed, at_ms=now_ms)
+    return swings, edge, flowed

@@ -22,6 +22,9 @@ class DeferredOpening(NamedTuple):
     main_ms: int | None = None
 
 
+NONE_WAITS = DeferredOpening()
+
+
 def decide(
     p: Parameters,
     name: str,

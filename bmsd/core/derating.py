@@ -36,10 +36,12 @@ ALL = Share(WHOLE, NOTHING)
 
 
 class Taper(NamedTuple):
-    """The line of one cause: the limit it ends at, over which distance from there, and what is left at the limit."""
+    """The line of one cause: whole at a distance of `width` from the limit, and the least at the limit itself."""
 
     reason: str
     limit: int
+    above: bool
+    """What is good lies above the limit."""
     width: int
     least: int
 
@@ -51,9 +53,9 @@ def _charge_tapers(settings: Settings) -> tuple[Taper, Taper, Taper]:
     spare_mv = min(SPARE_MV, (p.cell_ovp_mv - p.cell_charge_mv) // 2, p.charge_taper_mv // 2)
     least = p.taper_least_permille
     return (
-        Taper(CELL, p.cell_ovp_mv - spare_mv, p.charge_taper_mv - spare_mv, 0),
-        Taper(COLD, p.charge_utp_decic, p.charge_cold_taper_decik, least),
-        Taper(HOT, p.charge_otp_decic, p.charge_hot_taper_decik, least),
+        Taper(CELL, p.cell_ovp_mv - spare_mv, False, p.charge_taper_mv - spare_mv, 0),
+        Taper(COLD, p.charge_utp_decic, True, p.charge_cold_taper_decik, least),
+        Taper(HOT, p.charge_otp_decic, False, p.charge_hot_taper_decik, least),
     )
 
 
@@ -61,13 +63,12 @@ def charge(settings: Settings, values: Values, soc_permille: int | None) -> Shar
     """Work out what the pack may be charged with."""
     p = settings.parameters
     cell, cold, hot = _charge_tapers(settings)
-    share = _smaller(ALL, cell, _below(cell.limit, values.cell_max))
-    share = _smaller(share, cold, _above(cold.limit, values.battery_min))
-    share = _smaller(share, hot, _below(hot.limit, values.battery_max))
+    share = _smaller(ALL, cell, values.cell_max)
+    share = _smaller(share, cold, values.battery_min)
+    share = _smaller(share, hot, values.battery_max)
     if p.charge_soc_taper_permille:
-        room = None if soc_permille is None else WHOLE - soc_permille
-        taper = Taper(SOC, 0, p.charge_soc_taper_permille, p.taper_least_permille)
-        share = _smaller(share, taper, room)
+        taper = Taper(SOC, WHOLE, False, p.charge_soc_taper_permille, p.taper_least_permille)
+        share = _smaller(share, taper, _counted(soc_permille))
     return share
 
 
@@ -84,10 +85,10 @@ def _discharge_tapers(settings: Settings) -> tuple[Taper, Taper, Taper, Taper]:
     least, spare_mv = p.taper_least_permille, _spare_mv(p)
     taper_mv = p.discharge_taper_mv - spare_mv
     return (
-        Taper(CELL, p.cell_uvp_mv + spare_mv, taper_mv, 0),
-        Taper(PACK, p.pack_uvp_mv + spare_mv * settings.cells, taper_mv * settings.cells, 0),
-        Taper(COLD, p.discharge_utp_decic, p.discharge_cold_taper_decik, least),
-        Taper(HOT, p.discharge_otp_decic, p.discharge_hot_taper_decik, least),
+        Taper(CELL, p.cell_uvp_mv + spare_mv, True, taper_mv, 0),
+        Taper(PACK, p.pack_uvp_mv + spare_mv * settings.cells, True, taper_mv * settings.cells, 0),
+        Taper(COLD, p.discharge_utp_decic, True, p.discharge_cold_taper_decik, least),
+        Taper(HOT, p.discharge_otp_decic, False, p.discharge_hot_taper_decik, least),
     )
 
 
@@ -95,13 +96,13 @@ def discharge(settings: Settings, values: Values, soc_permille: int | None) -> S
     """Work out what the pack may be discharged with."""
     p = settings.parameters
     cell, pack, cold, hot = _discharge_tapers(settings)
-    share = _smaller(ALL, cell, _above(cell.limit, values.cell_min))
-    share = _smaller(share, pack, _above(pack.limit, values.pack_mv))
-    share = _smaller(share, cold, _above(cold.limit, values.battery_min))
-    share = _smaller(share, hot, _below(hot.limit, values.battery_max))
+    share = _smaller(ALL, cell, values.cell_min)
+    share = _smaller(share, pack, values.pack_mv)
+    share = _smaller(share, cold, values.battery_min)
+    share = _smaller(share, hot, values.battery_max)
     if p.discharge_soc_taper_permille:
-        taper = Taper(SOC, 0, p.discharge_soc_taper_permille, p.taper_least_permille)
-        share = _smaller(share, taper, soc_permille)
+        taper = Taper(SOC, 0, True, p.discharge_soc_taper_permille, p.taper_least_permille)
+        share = _smaller(share, taper, _counted(soc_permille))
     return share
 
 
@@ -115,22 +116,19 @@ def _spare_mv(p: Parameters) -> int:
     return min(SPARE_MV, p.discharge_taper_mv // 2)
 
 
-def _above(limit: int, worst: Reading) -> int | None:
-    """Give how far a value stands above its limit; unknown while any value behind it is (S2)."""
-    return worst.value - limit if worst.complete and worst.value is not None else None
+def _counted(soc_permille: int | None) -> Reading:
+    return Reading(soc_permille, soc_permille is not None)
 
 
-def _below(limit: int, worst: Reading) -> int | None:
-    return limit - worst.value if worst.complete and worst.value is not None else None
-
-
-def _smaller(share: Share, taper: Taper, distance: int | None) -> Share:
-    """Give what a cause at a distance from its limit leaves, where that is less; unknown leaves nothing (S7)."""
-    if distance is None:
+def _smaller(share: Share, taper: Taper, worst: Reading) -> Share:
+    """Give what a cause leaves where that is less; unknown while any value behind it is, and then nothing (S2, S7)."""
+    value, complete, _ = worst
+    if value is None or not complete:
         return Share(0, UNKNOWN) if share.permille else share
-    if distance >= taper.width:
+    reason, limit, above, width, left = taper
+    distance = value - limit if above else limit - value
+    if distance >= width:
         return share
-    left = taper.least
-    if taper.width:
-        left += (WHOLE - taper.least) * max(distance, 0) // taper.width
-    return Share(left, taper.reason) if left < share.permille else share
+    if width:
+        left += (WHOLE - left) * max(distance, 0) // width
+    return Share(left, reason) if left < share.permille else share

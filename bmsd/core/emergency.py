@@ -55,11 +55,9 @@ class _Last(NamedTuple):
 
 
 def asked(
-    override: Override | None, requests: tuple[Request, ...], now_ms: int
+    override: Override | None, requests: Iterable[Request], now_ms: int
 ) -> tuple[Override | None, tuple[Event, ...]]:
     """End an override whose time is up, then take requests; one in force is not made longer by another."""
-    if override is None and not requests:
-        return None, ()
     events: list[Event] = []
     if override is not None and override.left_ms(now_ms) <= 0:
         override = None

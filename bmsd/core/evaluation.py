@@ -185,6 +185,8 @@ def _outputs(
 def _reset(state: State, resets: frozenset[str]) -> tuple[PrechargeState, WatchState, Shorts]:
     """Let what an operator resets begin again: tries of the pre-charge, the heater's watch, counted shorts."""
     precharge, watch, short = state.precharge, state.watch, state.shorts
+    if not resets:
+        return precharge, watch, short
     if "precharge_failed" in resets:
         precharge = replace(precharge, tries=0)
     if "heater_no_warming" in resets:

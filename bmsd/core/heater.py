@@ -129,6 +129,8 @@ def decide(settings: Settings, state: SwitchState, at: HeaterInputs) -> tuple[Sw
     """Decide the heater; the reason says why it is off, None while it is on."""
     p = settings.parameters
     reason = _not_wanted(settings, at) or _not_first(at) or _not_supplied(settings, at, state.on)
+    if (reason is None) == state.on:
+        return state, reason
     pace = SwitchPace(p.heater_min_off_ms, p.contactor_operations_per_hour)
     state, waiting = turn(state, reason is None, pace, at.now_ms)
     return state, reason or (waiting._replace(name="heater") if waiting else None)

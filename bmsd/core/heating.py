@@ -6,9 +6,10 @@ from typing import NamedTuple
 
 from bmsd.core import alarms, charge_cut, heater, soc, supply
 from bmsd.core.evaluation import Evaluation
+from bmsd.core.heater import HeaterInputs
 from bmsd.core.settings import Settings
 from bmsd.core.state import State
-from bmsd.core.supply import SupplyState
+from bmsd.core.supply import SupplyInputs, SupplyState
 from bmsd.core.switching import SwitchState
 from bmsd.core.types import Inhibit, InhibitCause, Inputs
 from bmsd.tables.alarms import Block
@@ -42,7 +43,7 @@ def advance(
     """Decide the heater of one cycle; what feeds it is learned in every cycle."""
     demanded = settings.heater_mohm is not None and alarms.is_active(found.alarms, "charge_utp")
     not_cut = charge_cut.against_heat(settings, state, found.values, inputs)
-    at = heater.HeaterInputs(
+    at = HeaterInputs(
         values=found.values,
         demanded=demanded,
         started=started,
@@ -68,7 +69,7 @@ def _learned(
     settings: Settings, state: State, at: heater.HeaterInputs, inputs: Inputs
 ) -> heater.HeaterInputs:
     """Learn of the heater's supply from this cycle."""
-    seen = supply.SupplyInputs(
+    seen = SupplyInputs(
         values=at.values,
         on=state.heater.on,
         changed_ms=state.heater.changed_ms,

@@ -73,10 +73,12 @@ def buzzer(active: Active, *, sounds: bool, period_ms: int, now_ms: int) -> bool
 
 def led(active: Active, *, started: bool, unknown: bool, period_ms: int, now_ms: int) -> bool:
     """Show how the pack is: steady is good, and dark is a bmsd that does not run."""
+    if started and not (unknown or active):
+        return is_on(LED["good"], now_ms, period_ms)
     if not started:
         kind = "starting"
     elif unknown or any(alarm.severity is not Severity.WARNING for alarm, _ in active):
         kind = "bad"
     else:
-        kind = "warning" if active else "good"
+        kind = "warning"
     return is_on(LED[kind], now_ms, period_ms)

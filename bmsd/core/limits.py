@@ -229,7 +229,9 @@ def _charge_mv(settings: Settings, values: Values, target_mv: int) -> int:
     top_mv = settings.parameters.cell_charge_mv
     known = values.cell_mv if values.cell_max.complete else [mv for mv in values.cell_mv if mv is not None]
     if highest <= top_mv:
-        near_mv = max(highest - top_mv + NEAR_MV, 0)
+        near_mv = highest - top_mv + NEAR_MV
+        if near_mv <= 0:
+            return min(target_mv, top_mv * settings.cells)
         ahead_mv = max(len(known) * (highest - LEAN_MV) - sum(known), 0)  # type: ignore[arg-type]
         return min(target_mv, top_mv * settings.cells - ahead_mv * near_mv // NEAR_MV)
     excess_mv = sum(mv - top_mv for mv in known if mv > top_mv)  # type: ignore[operator, misc]

@@ -37,7 +37,7 @@ _CALLS_FOR_CHARGE = ("cell_low", "cell_uvp", "pack_uvp", "cell_shutdown", "auto_
 def findings(p: Parameters, states: tuple[AlarmState, ...], values: Values) -> dict[str, Finding]:
     """Find the causes of `cell_low` and `auto_shutdown` from the alarms of the last cycle and present values."""
     low = _low(p, values, alarms.is_active(states, "cell_low"))
-    found = {} if low.bad is False else {"cell_low": low}
+    found = {} if low is None else {"cell_low": low}
     if alarms.is_active(states, "cell_shutdown"):
         current_ma = values.current_ma
         if current_ma is None or current_ma <= CHARGING_MA:
@@ -45,15 +45,15 @@ def findings(p: Parameters, states: tuple[AlarmState, ...], values: Values) -> d
     return found
 
 
-def _low(p: Parameters, values: Values, active: bool) -> Finding:
-    """Compare the lowest cell with the limit, or with recovery while the warning stands."""
+def _low(p: Parameters, values: Values, active: bool) -> Finding | None:
+    """Compare the lowest cell with the limit, or with recovery while the warning stands; None is good."""
     limit_mv = p.cell_uvpr_mv if active else min(p.cell_uvp_mv + p.cell_low_margin_mv, p.cell_uvpr_mv)
     low = values.cell_min
     if low.value is None:
         return Finding(None)
     if low.value < limit_mv:
         return Finding(True, low.value, low.where)
-    return Finding(False if low.complete else None, low.value, low.where)
+    return None if low.complete else Finding(None, low.value, low.where)
 
 
 def force_charge(

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from bmsd.core import emergency, ordered
 from bmsd.core.emergency import Override
-from bmsd.core.ordered import Ordered
+from bmsd.core.ordered import NOTHING_ORDERED, Ordered
 from bmsd.core.state import Consent, State
 from bmsd.core.types import Event, Inputs, Request
 from bmsd.tables.alarms import BOTH, Block
@@ -31,10 +31,9 @@ class OperatorRequests(NamedTuple):
 
 def take(state: State, inputs: Inputs) -> OperatorRequests:
     """Take the requests of one cycle, in their order."""
+    if not inputs.requests and state.override is None and state.ordered is NOTHING_ORDERED:
+        return OperatorRequests(state.consent, state.asked_for, None, NOTHING_ORDERED, NO_RESETS, ())
     override, told = emergency.asked(state.override, inputs.requests, inputs.now_ms)
-    orders, over = ordered.advance(state.ordered, inputs.requests, state.soc, inputs.now_ms)
-    if not inputs.requests:
-        return OperatorRequests(state.consent, state.asked_for, override, orders, NO_RESETS, told + over)
     consent, asked_for = state.consent, state.asked_for
     for request in inputs.requests:
         if request.kind == "switch":
@@ -51,6 +50,7 @@ def take(state: State, inputs: Inputs) -> OperatorRequests:
             consent, asked_for = Consent(), Block.NONE
     resets = frozenset(r.name for r in inputs.requests if r.kind == "reset")
     events = tuple(_recorded(r, inputs.now_ms) for r in inputs.requests if r.kind != emergency.KIND)
+    orders, over = ordered.advance(state.ordered, inputs.requests, state.soc, inputs.now_ms)
     return OperatorRequests(consent, asked_for, override, orders, resets, events + told + over)
 
 

@@ -175,16 +175,17 @@ def _current(p: Parameters, values: Values) -> bool:
 
 
 def _idle(p: Parameters, seen: SleepInputs) -> bool:
+    if not seen.started or seen.busy or seen.fault or _current(p, seen.values):
+        return False
     current_ma = seen.values.current_ma
     fills = seen.empty and current_ma is not None and current_ma >= FILLING_MA
-    wanted = (
+    return not (
         fills
         or seen.asked
         or seen.pressed
         or seen.raised
         or charger(p, seen.values, joined=seen.charge_closed)
     )
-    return seen.started and not (seen.busy or seen.fault or wanted or _current(p, seen.values))
 
 
 def _wakes(p: Parameters, seen: SleepInputs, blind_ms: int) -> str:

@@ -45,7 +45,7 @@ class Consent:
 
     def gives(self, block: Block) -> bool:
         """Tell whether nobody took one thing back, here or remotely."""
-        if block in self.remote_off:
+        if self.remote_off and block in self.remote_off:
             return False
         if block is Block.CHARGE:
             return self.charge

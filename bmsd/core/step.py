@@ -37,7 +37,7 @@ from bmsd.core.limits import LimitInputs, Limits, LimitState
 from bmsd.core.low_battery import LowBattery
 from bmsd.core.plausible import Values
 from bmsd.core.settings import Settings
-from bmsd.core.sleep import SleepState
+from bmsd.core.sleep import SleepInputs, SleepState
 from bmsd.core.state import Outputs, RefusedDirections, State
 from bmsd.core.types import Commands, Event, Inhibit, InhibitCause, Inputs
 from bmsd.core.undetected_charge import UndetectedCharge
@@ -118,7 +118,7 @@ def _sleep(
 ) -> SleepState:
     """Let the pack fall asleep or wake."""
     commands = state.commands
-    situation = sleep.SleepInputs(
+    situation = SleepInputs(
         values=found.values,
         started=started,
         busy=commands.heater
@@ -309,7 +309,7 @@ def _undetected(
         state.undetected_charge,
         found.values,
         found.cross_check,
-        refused=Block.CHARGE in contactors.common.refused,
+        refused=settings.common and Block.CHARGE in contactors.common.refused,
         closed=contactors.main.on,
         now_ms=now_ms,
     )

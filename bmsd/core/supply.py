@@ -7,7 +7,6 @@ pays for it: it stands above the open switch, or the current of the pack shows t
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from bmsd.core.plausible import Values
@@ -49,8 +48,7 @@ class Lightest(NamedTuple):
         return max(seen, default=None)
 
 
-@dataclass(frozen=True, slots=True)
-class SupplyState:
+class SupplyState(NamedTuple):
     """What is known of the heater's supply."""
 
     charged_ms: int | None = None
@@ -139,14 +137,14 @@ def advance(settings: Settings, state: SupplyState, seen: SupplyInputs) -> Suppl
     current_ma = seen.values.current_ma
     charges = current_ma is not None and current_ma > CHARGING_MA and seen.may_charge
     if charges and (state.charged_ms is None or seen.now_ms - state.charged_ms >= 1000):
-        state = replace(state, charged_ms=seen.now_ms, failed=0, until_ms=None)
+        state = state._replace(charged_ms=seen.now_ms, failed=0, until_ms=None)
     if settings.heater_from_pack:
         is_above = seen.apart and standing_above(settings, seen.values)
         return _paid(settings, _stands(state, is_above, seen.now_ms), seen)
     is_alive = alive(seen.values)
     state = _stands(state, is_alive, seen.now_ms)
     if is_alive and not state.side_seen:
-        state = replace(state, side_seen=True)
+        state = state._replace(side_seen=True)
     return _tried(settings, state, seen) if seen.on else state
 
 
@@ -154,7 +152,7 @@ def _stands(state: SupplyState, is_there: bool | None, now_ms: int) -> SupplySta
     """Remember since when a voltage is there; an unknown one ends it (S2)."""
     if bool(is_there) is (state.alive_ms is not None):
         return state
-    return replace(state, alive_ms=now_ms if is_there else None)
+    return state._replace(alive_ms=now_ms if is_there else None)
 
 
 def _tried(settings: Settings, state: SupplyState, seen: SupplyInputs) -> SupplyState:
@@ -175,7 +173,7 @@ def _tried(settings: Settings, state: SupplyState, seen: SupplyInputs) -> Supply
         and 2 * seen.heater_ma < own_ma(settings, seen.values)
     ):
         return _failed(state, _doubled(MINUTE_MS, state.failed), seen.now_ms)
-    return replace(state, failed=0) if lasts and state.failed else state
+    return state._replace(failed=0) if lasts and state.failed else state
 
 
 def _paid(settings: Settings, state: SupplyState, seen: SupplyInputs) -> SupplyState:
@@ -183,26 +181,26 @@ def _paid(settings: Settings, state: SupplyState, seen: SupplyInputs) -> SupplyS
     current_ma = seen.values.current_ma
     if seen.joined is (state.joined_ms is None):
         # The load is not known while nothing joins it, nor while an inverter takes back what it gave until then.
-        state = replace(state, joined_ms=seen.now_ms if seen.joined else None, lightest=Lightest())
+        state = state._replace(joined_ms=seen.now_ms if seen.joined else None, lightest=Lightest())
     if not seen.on:
         settled = state.joined_ms is not None and seen.now_ms - state.joined_ms >= PAYS_MS
         lightest = _lightest(state.lightest, current_ma, seen.now_ms) if settled else state.lightest
         if lightest is state.lightest and state.last_ms is None:
             return state
-        return replace(state, lightest=lightest, unpaid_ms=0, last_ms=None)
+        return state._replace(lightest=lightest, unpaid_ms=0, last_ms=None)
     if not seen.on_trial:
-        return state if state.last_ms is None else replace(state, unpaid_ms=0, last_ms=None)
+        return state if state.last_ms is None else state._replace(unpaid_ms=0, last_ms=None)
     if current_ma is not None and current_ma > settings.parameters.forbidden_charge_ma:
         # Asked for the heater's current, it charges cold cells: it is not asked again soon.
         return _failed(state, LONGEST_PAUSE_MS, seen.now_ms)
     step_ms = 0 if state.last_ms is None else seen.now_ms - state.last_ms
     pays = _pays(settings, state, seen)
     unpaid_ms = max(state.unpaid_ms + (-step_ms if pays else step_ms), 0)
-    state = replace(state, unpaid_ms=unpaid_ms, last_ms=seen.now_ms)
+    state = state._replace(unpaid_ms=unpaid_ms, last_ms=seen.now_ms)
     if unpaid_ms >= PAYS_MS:
         return _failed(state, _unpaid_pause(state.failed), seen.now_ms)
     lasts = seen.changed_ms is not None and seen.now_ms - seen.changed_ms >= 2 * PAYS_MS
-    return replace(state, failed=0) if lasts and pays and state.failed else state
+    return state._replace(failed=0) if lasts and pays and state.failed else state
 
 
 def _pays(settings: Settings, state: SupplyState, seen: SupplyInputs) -> bool:
@@ -226,7 +224,7 @@ def _lightest(last: Lightest, current_ma: int | None, now_ms: int) -> Lightest:
 
 
 def _failed(state: SupplyState, pause_ms: int, now_ms: int) -> SupplyState:
-    return replace(state, failed=state.failed + 1, until_ms=now_ms + pause_ms)
+    return state._replace(failed=state.failed + 1, until_ms=now_ms + pause_ms)
 
 
 def _unpaid_pause(failed: int) -> int:
