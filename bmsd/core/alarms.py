@@ -37,7 +37,7 @@ class Finding(NamedTuple):
     value: int | None = None
     where: int | None = None
     at_once: bool = False
-    """Its delay does not count: it is known from before."""
+    """Raise the alarm without its delay: the fault was there before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class AlarmState:
 
 QUIET = AlarmState()
 ALL_QUIET = (QUIET,) * len(ALARMS)
-"""The one object for nothing active and nothing pending, so that a good cycle is known by it."""
+"""The one object for nothing active and nothing pending: a good cycle is recognised by its identity."""
 _QUIET_LIST = list(ALL_QUIET)
 _COMPARED = tuple(dict.fromkeys(alarm.value for alarm in ALARMS if alarm.value))
 _compared: Callable[[Values], tuple[Reading, ...]] = attrgetter(*_COMPARED)
@@ -71,7 +71,7 @@ Bounds = tuple[tuple[int, int], ...]
 
 
 AS_IN_THE_ROW: Mapping[str, int] = {}
-"""No release time differs from its row's."""
+"""Every release time is that of its row."""
 
 
 def rules(parameters: Parameters) -> tuple[Rule, ...]:
@@ -125,8 +125,9 @@ def advance(
 ) -> tuple[tuple[AlarmState, ...], tuple[Event, ...]]:
     """Evaluate all rows once; report each raise and each clear as an event.
 
-    What is `confirmed` by the chip does not end before the chip says so, too. `pauses` are release times by name where
-    they are not those of the row. `within`, the bounds of the table, allows the short way through a good cycle.
+    An alarm in `confirmed` does not end while the chip still holds a trip of the same cause. `pauses` are release
+    times by alarm name, where they differ from the row's. `within`, the bounds of the table, lets a good cycle skip
+    the rows.
     """
     if states is ALL_QUIET and not findings and within is not None and _nothing_is_bad(within, values):
         return ALL_QUIET, ()
@@ -187,7 +188,7 @@ def _nothing_is_bad(within: Bounds, values: Values) -> bool:
 
 
 def _event(rule: Rule, state: AlarmState, value: int | None, where: int | None, now_ms: int) -> Event:
-    """Tell a raise with what tripped it, a clear with what it is now."""
+    """Make the event: of a raise with the value that tripped it, of a clear with the present one."""
     name, compared = rule.alarm.name, bool(rule.alarm.trip)
     if state.active:
         limit = rule.trip if compared else None
@@ -313,7 +314,7 @@ def blocked(alarms: Active) -> Block:
 
 
 def pending(states: tuple[AlarmState, ...]) -> Block:
-    """Combine what the alarms would block whose trip timer runs."""
+    """Combine what the alarms with a running trip timer would block."""
     block = Block.NONE
     if states is ALL_QUIET:
         return block

@@ -23,7 +23,7 @@ def decide(
     consent: bool,
     started: bool,
 ) -> tuple[int, Inhibit | None]:
-    """Give the balance mask, and why it is empty: nobody wants it, it may not be, or it would not help."""
+    """Give the balance mask, and why it is empty: not wanted, not allowed, or no use."""
     reason = _against(settings, values, block, unknown, consent, started)
     if reason is not None:
         return 0, reason
@@ -58,8 +58,8 @@ def _against(
 def mask(settings: Settings, values: Values, before: int) -> int:
     """Choose cells above the start voltage, and above the lowest by the trigger.
 
-    Neighbours are never chosen together: they share a sense lead (TI SLUAA81A). Among equals, cells that are
-    being balanced go on.
+    Neighbours are never chosen together: they share a sense lead (TI SLUAA81A). Of equal cells, those that
+    are being balanced go on.
     """
     p, low_mv = settings.parameters, values.cell_min.value
     if low_mv is None:

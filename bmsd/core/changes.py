@@ -1,4 +1,4 @@
-"""What is said of a decision: one word for what the pack does, and an event for everything that changed."""
+"""How a decision is reported: one word for what the pack does, and an event for each change."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def word(
 
 
 def events(before: State, after: State, now_ms: int) -> tuple[Event, ...]:
-    """Tell the end of the start, and each switch that moved."""
+    """Give an event for the end of the start and for each switch that moved."""
     if before.commands == after.commands and before.word == after.word and before.sleep == after.sleep:
         return ()
     found = []

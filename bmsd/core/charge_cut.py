@@ -1,7 +1,7 @@
-"""Is charge cut, proved and not only commanded: what heat waits for (S3).
+"""Whether charging is proved to be cut off, not only commanded off: the heater waits for that (S3).
 
-A contact that may be welded proves nothing by its coil. Proof is no charge current in any case, and beside it an
-auxiliary contact that reads open, or a charger's side that stands apart from the pack: joined, both read the same.
+A coil without current proves nothing: its contact may be welded. Proof takes no charge current, and either an auxiliary
+contact that reads open or a charger's side whose voltage differs from the pack's: joined, both read the same.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from bmsd.core.types import Inhibit, InhibitCause, Inputs
 from bmsd.tables.alarms import Block
 
 LAGS_MS = 2000
-"""How long after a contact that reads open the current may still be one of before: a mean, and a value held."""
+"""How long after a contact reads open the current reading may still be an earlier one: it is averaged, and held."""
 CHARGE_FIRST = Inhibit(InhibitCause.CHARGE_FIRST, "charge")
 CHARGE_FLOWS = Inhibit(InhibitCause.CHARGE_FLOWS, "current_ma")
 NOT_PROVED = Inhibit(InhibitCause.NOT_PROVED_CUT, "charger_mv")
 
 
 def against_heat(settings: Settings, state: State, values: Values, inputs: Inputs) -> Inhibit | None:
-    """Say why charge is not proved cut; None is proof."""
+    """Say why charging is not proved to be cut off; None is proof."""
     if state.diodes.charge.spared and not state.charge.on:
-        # On for its diode alone, while current flows out: a charge current ends the heat in the same cycle.
+        # On only to spare its diode, while current flows out: a charge current stops the heater in the same cycle.
         return None if values.current_ma is not None and values.current_ma < 0 else CHARGE_FLOWS
     if settings.common and (state.main.on or inputs.lines.main or inputs.feedback.main):
-        # The common contactor stays closed for the load: told zero, and nothing comes.
+        # The common contactor stays closed for the load: the inverter is told zero, and no charge current flows.
         return _flows(settings, values) if state.common.refused & Block.CHARGE else CHARGE_FIRST
     name = settings.contactors[0]
     contact: bool | None = getattr(inputs.feedback, name)
@@ -45,7 +45,7 @@ def against_heat(settings: Settings, state: State, values: Values, inputs: Input
 
 
 def _flows(settings: Settings, values: Values) -> Inhibit | None:
-    """Object to a charge current; an unknown one may be one (S2)."""
+    """Object to a charge current; an unknown current may be one (S2)."""
     current_ma = values.current_ma
     flows = current_ma is None or current_ma > settings.parameters.forbidden_charge_ma
     return CHARGE_FLOWS if flows else None

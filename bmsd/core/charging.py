@@ -2,8 +2,8 @@
 
 Bulk and absorption ask for the same voltage; in absorption the highest cell has come near it and time is counted.
 A charge is over when the charge counter has found full (core.soc) and balancing has had its time, or when it lasts
-too long. Then the voltage goes down slowly, for cells relax in their own time. Where an inverter discharges down to it,
-it goes down no faster than they do: only while the pack takes a current.
+too long. Then the voltage is lowered slowly, as the cells relax. Where an inverter discharges down to it, it is
+lowered no faster than they relax: only while the pack takes a current.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from bmsd.core.soc import SocState
 from bmsd.core.transitions import PlainMachine
 
 LOW_MS = 60_000
-"""A lowest cell below the recharge voltage for this long is no dip of a load."""
+"""A lowest cell below the recharge voltage for this long is not just a dip under load."""
 MINUTE_MS = 60_000
 MEAN_MS = 10_000
-"""The current that lets the charge voltage down is averaged over this time: ripple is no charge."""
+"""The current that lets the charge voltage fall is averaged over this time, so that ripple does not count."""
 ZERO_UA = 100_000
-"""A mean charge current up to this may be the error of the shunt; believed, it would take as much from the pack."""
+"""A mean charge current up to this may be the error of the shunt: counted, it would discharge the pack by as much."""
 WHOLE_PACE = 50
-"""At this part of the capacity per hour the charge voltage falls at its whole pace, at less in proportion: so it comes
-to rest with the current, and not beyond."""
+"""From this part of the capacity per hour on the charge voltage falls at full pace, below it in proportion, so that it
+stops falling when the current ends."""
 
 
 class Phase(Enum):
-    """What the charge is at."""
+    """The phase of a charge."""
 
     BULK = "bulk"
     ABSORPTION = "absorption"
@@ -42,11 +42,11 @@ OVER = (Phase.FLOAT, Phase.REST)
 
 
 class Charging(NamedTuple):
-    """Where a charge is."""
+    """A charge between cycles."""
 
     phase: Phase = Phase.BULK
     since_ms: int = 0
-    """When float or rest began, less the time in which the charge voltage stood still ..."""
+    """When float or rest began, moved on by the time in which the charge voltage stood still ..."""
     from_mv: int = 0
     """... and the charge voltage told then."""
     absorbed_ms: int = 0
@@ -54,11 +54,11 @@ class Charging(NamedTuple):
     last_ms: int = 0
     low_since_ms: int | None = None
     mean_ua: int = 0
-    """The current lately, where the charge voltage falls by it."""
+    """The mean current by which the charge voltage falls."""
 
 
 class ChargingInputs(NamedTuple):
-    """What a charge is judged by."""
+    """What a charge is decided from in one cycle."""
 
     values: Values
     counter: SocState | None
@@ -78,7 +78,7 @@ def begin(settings: Settings, counter: SocState | None, now_ms: int) -> Charging
 
 
 class _ChargeAt(NamedTuple):
-    """What a phase is left for."""
+    """What the transitions are decided from."""
 
     settings: Settings
     seen: ChargingInputs
@@ -161,7 +161,7 @@ def _rest(settings: Settings, state: Charging, seen: ChargingInputs, now_ms: int
 
 
 def _relaxing(settings: Settings, state: Charging, current_ma: int | None, now_ms: int) -> Charging:
-    """Let the charge voltage stand still as far as the pack takes no current at it; unknown is none (S2).
+    """Hold the charge voltage as far as the pack takes no current at it; unknown counts as none (S2).
 
     A pack that relaxes below the charge voltage is charged again by an inverter that holds it; one that is still above
     would be emptied down to it, into the grid.

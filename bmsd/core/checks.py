@@ -95,7 +95,7 @@ _TOLD_BY_A_POLL = (
 
 
 def chip(report: AfeReport, resets_before: int, explained: ChipFault = ChipFault.NONE) -> dict[str, Finding]:
-    """Turn the front end's state and its own trips into alarm causes (S6), but for those that say nothing new."""
+    """Turn the front end's state and its own trips into alarm causes (S6), except trips that say nothing new."""
     found: dict[str, Finding] = {}
     if report.state is not AfeState.READY or report.measurement is None:
         found = dict.fromkeys(_TOLD_BY_A_POLL, NOT_SEEN)
@@ -120,7 +120,7 @@ def chip(report: AfeReport, resets_before: int, explained: ChipFault = ChipFault
 
 
 def not_set(report: AfeReport, was_told: bool) -> dict[str, Finding]:
-    """Tell of a chip that measures and may not be set up; one that says nothing takes that back for nobody (S2)."""
+    """Report a chip that measures but may not be set up; one that does not answer does not clear that (S2)."""
     if _is_watched(report):
         return {"afe_not_set": BAD}
     is_set = report.state is AfeState.READY and report.measurement is not None
@@ -141,7 +141,7 @@ def outputs(
     main: SwitchState,
     resets_before: int,
 ) -> dict[str, Finding]:
-    """Compare what was commanded with what lines and auxiliary contacts read; the chip's own FETs are `fets`' part."""
+    """Compare the commands with what lines and auxiliary contacts read; `fets` does it for the chip's own FETs."""
     found: dict[str, Finding] = {}
     if _differs(settings.wired, commands, inputs.lines):
         found["output_fault"] = BAD
@@ -164,9 +164,9 @@ def outputs(
 
 
 def _chip_may_hold(settings: Settings, report: AfeReport, resets_before: int, name: str) -> bool:
-    """Tell whether a contactor may be open because the chip takes its permit away: that is no fault of its coil.
+    """Tell whether a contactor may be open because the chip withdrew its permit, which is no fault of the coil.
 
-    A chip that trips or resets between two polls opens it before anybody is told.
+    A chip that trips or resets between two polls opens it before the daemon knows.
     """
     measured = report.measurement
     if report.state is not AfeState.READY or measured is None or report.resets > resets_before:
@@ -187,7 +187,7 @@ def fets(
 ) -> dict[str, Finding]:
     """Compare what the chip's own FETs were told with what its status register reads, once they had time to follow.
 
-    A FET that a trip of the chip holds off is told by that trip; an explained one holds none that is told to be on.
+    A FET that a trip of the chip holds off is no output fault; an explained trip excuses none that is told to be on.
     """
     if not settings.own_fets:
         return {}
@@ -210,7 +210,7 @@ def fets(
 
 
 def _differs(wired: frozenset[str], commands: Commands, lines: Levels) -> bool:
-    """Tell whether any wired line stands elsewhere than commanded; one that cannot be read does (S2)."""
+    """Tell whether any wired line reads other than commanded; an unreadable one counts as different (S2)."""
     of_wired = _reader(wired)
     return of_wired(lines) != of_wired(commands)
 
@@ -222,7 +222,7 @@ def _reader(names: frozenset[str]) -> Callable[[Levels | Commands], object]:
 
 
 def load_side(settings: Settings, precharge: PrechargeState, values: Values) -> dict[str, Finding]:
-    """Tell of a source that holds the load side so far above the pack that no contactor closes onto it."""
+    """Report a source that holds the load side so far above the pack that no contactor closes onto it."""
     if not contactors.stands_too_far(settings.parameters, precharge):
         return {}
     return {"load_side_high": Finding(True, values.load_mv)}
@@ -255,7 +255,7 @@ _OF_DOUBT = ("stack_doubtful", "cell_may_be_high", "cell_may_be_low")
 
 
 def guard(listens: bool | None) -> dict[str, Finding]:
-    """Miss the process that switches off when this one dies (S5); None: it is starting."""
+    """Report that the process that switches off when this one dies is gone (S5); None: it is starting."""
     return {} if listens else {"guard_lost": NOT_SEEN if listens is None else BAD}
 
 

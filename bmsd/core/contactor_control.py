@@ -1,7 +1,7 @@
 """Where the contactors go, by topology: two that each carry one direction, or a common one that carries both.
 
 `split`: each direction has its contactor, and a direction that is refused opens its own.
-`common`: one main contactor. A direction that is refused is told zero, and the contactor stays closed for the other
+`common`: one main contactor. The limit of a refused direction is zero, and the contactor stays closed for the other
 one where the reason leaves time (`Alarm.opening_ms`); `core.forbidden_current` opens it when the current goes on. It
 opens at once where a reason leaves none, and when neither direction is left. A pack that is empty and too cold to
 charge closes it for a charger that feeds its heater, with both directions told zero.
@@ -25,14 +25,14 @@ from bmsd.tables.alarms import Block
 CHARGER_GONE_MS = 60_000
 """A pack at shutdown voltage whose contactor closed for a charger opens it when none charged for this long."""
 CHARGER_AGAIN_MS = 900_000
-"""And it is not tried again for this long: what hangs on its side would empty the pack a trial at a time."""
+"""And it is not tried again for this long: each trial lets the loads on that side drain the pack a little."""
 ENDED_BY_CHARGING = frozenset({"cell_shutdown", "auto_shutdown"})
 """Alarms that open the common contactor at once, and that only charging through it can end."""
 TOO_COLD = frozenset({"charge_utp"})
 
 
 class ContactorInputs(NamedTuple):
-    """What the contactors are moved from in one cycle."""
+    """What the contactors are decided from in one cycle."""
 
     charge_inhibits: tuple[Inhibit, ...]
     discharge_inhibits: tuple[Inhibit, ...]
@@ -41,7 +41,7 @@ class ContactorInputs(NamedTuple):
     heat_is_off: bool
     """Off as commanded and as read back (S3)."""
     waits_for_payer: bool
-    """A charger that pays is all that an empty pack's heater lacks."""
+    """The heater of an empty pack lacks nothing but a charger that supplies what it takes."""
     now_ms: int
 
 
@@ -62,7 +62,7 @@ class ContactorDecision(NamedTuple):
 
     @property
     def waits_for_bus(self) -> bool:
-        """Tell whether a load side above the pack is all that keeps the pack from it, and from its charger."""
+        """Tell whether only a load side above the pack keeps the contactor open, and so the pack from its charger."""
         if self.charge.on or self.discharge.on or self.main.on:
             return False
         return any(reason.name == contactors.HIGH for reason in self.wait_discharge)
@@ -137,7 +137,7 @@ def _wanted(settings: Settings, state: State, at: ContactorInputs) -> bool:
 
 
 def _warms(at: ContactorInputs) -> bool:
-    """Tell whether a pack that is empty and too cold needs a charger for its heater alone: both are told zero (S15)."""
+    """Tell whether an empty pack that is too cold needs a charger for its heater alone; both limits are zero (S15)."""
     is_cold, is_empty = _only(at.charge_inhibits, TOO_COLD), _only(at.discharge_inhibits, heater.EMPTY)
     return at.waits_for_payer and is_cold and is_empty
 
@@ -164,7 +164,7 @@ def _charged_ms(state: State, main: SwitchState, at: ContactorInputs) -> int | N
     if not state.main.on:
         return at.now_ms if at.discharge_inhibits else None
     current_ma = at.values.current_ma
-    is_heated = _warms(at) and not at.heat_is_off  # whether the charger pays is the heater's to judge
+    is_heated = _warms(at) and not at.heat_is_off  # core.heater judges whether the charger supplies it
     if is_heated or (current_ma is not None and current_ma > 0):
         return at.now_ms
     return state.common.charged_ms

@@ -1,4 +1,4 @@
-"""What a contactor remembers of its life: closings in all, and those of the last hour, over restarts (S12, S13)."""
+"""Closings of each contactor, in total and within the last hour, kept over restarts (S12, S13)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ COUNTED = ("charge", "discharge", "main", "precharge", "heater")
 
 @dataclass(frozen=True, slots=True)
 class ContactorLife:
-    """One contactor or relay as it survives a restart."""
+    """What is kept of one contactor or relay over a restart."""
 
     closings: int
     starts_ms: tuple[int, ...] = ()
@@ -32,7 +32,7 @@ def switch(state: State, name: str) -> SwitchState:
 
 
 def worn(state: State, now_ms: int, *, stopped: bool = False) -> dict[str, ContactorLife]:
-    """Give what must survive of every switch that ever closed; `stopped` just now switched off what was on."""
+    """Give what to keep of every switch that ever closed; `stopped`: what was on has just been switched off."""
     switches = {name: switch(state, name) for name in COUNTED}
     return {
         name: ContactorLife(
@@ -46,12 +46,12 @@ def worn(state: State, now_ms: int, *, stopped: bool = False) -> dict[str, Conta
 
 
 def remembered(state: State, kept: Mapping[str, ContactorLife], now_ms: int, *, same_boot: bool) -> State:
-    """Give a fresh state its switches' past.
+    """Restore the history of the switches in a fresh state.
 
     A start that follows in the same boot goes on with the last hour. After another boot nobody knows how long
     ago that was, so it counts as now: a machine that reboots again and again switches no more often than one
-    that does not. The shortest time off runs on as well: from when it went off, from this start where it was on
-    until nobody knows when, and from the boot where that was another one.
+    that does not. The shortest time off goes on as well: from when the switch went off; from this start where it was
+    still on when last seen; from the boot where that was another one.
     """
     made: dict[str, Any] = {}
     for name, one in kept.items():

@@ -32,7 +32,7 @@ voltage and need not bear it any longer. One that gets there within the longest 
 
 
 class LoadSide(Enum):
-    """Where the way to the load side is."""
+    """How far the load side is connected."""
 
     OPEN = "open"
     PRECHARGING = "pre-charging"
@@ -50,7 +50,7 @@ class PrechargeState:
     tries: int = 0
     """Failed attempts in a row."""
     held: int = 0
-    """Attempts in a row at whose end a source held the load side above the pack; one more than the tries: too far."""
+    """Attempts in a row that ended with the load side held above the pack; one more than the tries: too far above."""
 
 
 def drive(p: Parameters, state: SwitchState, wanted: bool, now_ms: int) -> tuple[SwitchState, Inhibit | None]:
@@ -63,7 +63,7 @@ Moved = tuple[SwitchState, PrechargeState, Inhibit | None]
 
 
 class _LoadSideAt(NamedTuple):
-    """What the load side is moved from in one cycle."""
+    """What the load side is decided from in one cycle."""
 
     settings: Settings
     state: SwitchState
@@ -80,7 +80,7 @@ class _LoadSideAt(NamedTuple):
 
 
 def place(state: SwitchState, precharge: PrechargeState) -> LoadSide:
-    """Tell from contactor and relay where the load side is."""
+    """Tell from contactor and relay how far the load side is connected."""
     if state.on:
         return LoadSide.CLOSING if precharge.relay.on else LoadSide.CLOSED
     return LoadSide.PRECHARGING if precharge.relay.on else LoadSide.OPEN
@@ -120,7 +120,7 @@ def stands_too_far(p: Parameters, precharge: PrechargeState) -> bool:
     return precharge.held > p.precharge_tries
 
 
-# --- What leads on ----------------------------------------------------------------------------------------------
+# --- Conditions -------------------------------------------------------------------------------------------------
 
 
 def _is_unwanted(at: _LoadSideAt) -> bool:
@@ -147,9 +147,9 @@ def _is_up(at: _LoadSideAt) -> bool:
 
 
 def _is_high(at: _LoadSideAt) -> bool:
-    """Tell whether the load side is as far above the pack as it must not be below; unknown shows nothing.
+    """Tell whether the load side is further above the pack than it may be below; unknown shows nothing.
 
-    What is between them flows when they are joined, either way. Behind a FET, its body diode joins them before.
+    A difference drives a current when they are joined, in either direction. Behind a FET its body diode conducts first.
     """
     if at.pack_mv is None or at.load_mv is None:
         return False
@@ -162,7 +162,7 @@ def _is_high(at: _LoadSideAt) -> bool:
 def _is_held(at: _LoadSideAt) -> bool:
     """Tell whether a source holds the load side above the pack (S15).
 
-    Capacitors alone come down through the resistor, and an inverter that obeys when it is told so. What still stands
+    Capacitors alone run down through the resistor, and an inverter that obeys lowers its bus when told. What stands
     above after all attempts is a charger, and a pack that never joins it is never charged. One that was too far above
     and comes nearer is tried with the resistor again.
     """
@@ -196,7 +196,7 @@ def _always(_at: _LoadSideAt) -> bool:
 
 
 def _end_ms(at: _LoadSideAt) -> int:
-    """Give when the attempt that runs is over: onto a short sooner; unknown shows none."""
+    """Give when the running attempt ends: sooner onto a short; an unknown voltage shows no short."""
     longest_ms = at.p.precharge_timeout_ms
     if (
         at.pack_mv is not None
@@ -208,7 +208,7 @@ def _end_ms(at: _LoadSideAt) -> int:
     return (at.now_ms if began_ms is None else began_ms) + longest_ms
 
 
-# --- What it brings with it -------------------------------------------------------------------------------------
+# --- Actions ----------------------------------------------------------------------------------------------------
 
 
 def _open(at: _LoadSideAt) -> Moved:

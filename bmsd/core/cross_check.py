@@ -1,8 +1,8 @@
-"""Do current and cell voltages fit together: a pack is a source behind a resistance, and both must show it.
+"""Whether current and cell voltages agree: a pack is a voltage source with a resistance, and both must show it.
 
-Three faults of measuring look like a pack at rest, each for itself: a current reading that stands still, one
-with the wrong sign, and a converter that gives the same cells for ever. Only voltage and current together
-show them, so each is found by loads that come and go, after a number of them and not after a time.
+Three measuring faults look plausible by themselves: a current reading that stands still, one with the wrong
+sign, and a converter that gives the same cell voltages for ever. Only voltage and current together show them, so each
+is found by loads that come and go, after a number of them and not after a time.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ class CrossCheckState(NamedTuple):
     """The last pack voltages and currents, oldest first."""
     low_ma: int = 0
     high_ma: int = 0
-    """Between these the current reading stood since it last moved."""
+    """Range of the current reading since it last moved."""
     dead: int = 0
-    """Jumps of the voltage, up and down in turn, while the current reading stood still."""
+    """Jumps of the voltage, alternately up and down, while the current reading stood still."""
     dead_since_ms: int = 0
     wrong: int = 0
-    """Jumps in turn that went against the change of current, with none that went with it."""
+    """Jumps in a row that went against the change of current."""
     up: bool | None = None
-    """The way of the last jump that was counted."""
+    """Whether the last jump that was counted went up."""
     cells: tuple[int | None, ...] = ()
     stack_mv: int | None = None
     swings: int = 0
@@ -121,7 +121,7 @@ def _taken(
 
 
 def _jumps(state: CrossCheckState, step: int, capacity_mah: int, now_ms: int) -> CrossCheckState:
-    """Look for a jump of the voltage, and at what the current did meanwhile."""
+    """Look for a jump of the voltage, and compare it with what the current did meanwhile."""
     voltages = [mv for mv, _ in state.recent]
     rise = sum(voltages[WINDOW:]) - sum(voltages[:WINDOW])
     return state if abs(rise) < step else _judge(state, rise, capacity_mah, now_ms)

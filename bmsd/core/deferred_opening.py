@@ -1,7 +1,7 @@
-"""When a contactor that must open first waits for the inverter to take its current back (S12).
+"""Whether a contactor that must open may first wait for the inverter to reduce its current (S12).
 
 The permission is gone and the limit told is zero in the cycle that decides; only the contacts wait, until little
-current flows or the time that every reason leaves is over. An unknown current is not waited for.
+current flows or the shortest time that any reason leaves is over. An unknown current is not waited for.
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ def leaves_time(reason: Inhibit) -> bool:
     """Tell whether a reason leaves any time, whatever the parameter says."""
     if reason.because is InhibitCause.ALARM:
         return bool(BY_NAME[reason.name].opening_ms)
-    # A sleeping pack carries no current: where only one direction sleeps, the common contactor stays closed. What
-    # nobody asked for yet, and what an override no longer lifts, is told zero as for any other request or alarm.
+    # A sleeping pack carries no current: where only one direction sleeps, the common contactor stays closed. For
+    # what nobody asked for yet, or an override no longer lifts, zero is told as for any other request or alarm.
     return reason.because in {
         InhibitCause.OPERATOR,
         InhibitCause.ASLEEP,

@@ -1,9 +1,8 @@
 """How much current the pack bears now: one share per cause, and the smallest of all wins.
 
 Every taper is the same line: the share of the largest current against the distance from a protection limit. By cell
-voltage it ends at nothing a little before over-voltage or under-voltage. By
-temperature and state of charge it ends at a least share: what is cold is charged slowly, and only the protection
-itself forbids.
+voltage it reaches zero a little before over-voltage or under-voltage. By temperature and state of charge it ends at
+a least share: a cold pack is charged slowly, and only the protection itself forbids charging.
 """
 
 from __future__ import annotations
@@ -19,8 +18,8 @@ UNKNOWN, FORBIDDEN, RISING, OVERRIDE = "unknown", "forbidden", "recovering", "ov
 CELL, COLD, HOT, SOC, RESTING = "cell", "cold", "hot", "state of charge", "resting"
 PACK, RESERVE = "pack", "reserve"
 SPARE_MV = 20
-"""So far before over-voltage and under-voltage current ends: an inverter goes on for a while, or takes a little for
-itself, and that must not be where the contactor opens."""
+"""Current ends this far before over-voltage and under-voltage: an inverter goes on for a while, or takes a little for
+itself, and that must not open the contactor."""
 NOTHING = ""
 """Nothing holds a current down: it is the largest configured."""
 
@@ -60,7 +59,7 @@ def _charge_tapers(settings: Settings) -> tuple[Taper, Taper, Taper]:
 
 
 def charge(settings: Settings, values: Values, soc_permille: int | None) -> Share:
-    """Work out what the pack may be charged with."""
+    """Work out the share of the charge current that the pack bears."""
     p = settings.parameters
     cell, cold, hot = _charge_tapers(settings)
     share = _smaller(ALL, cell, values.cell_max)
@@ -73,7 +72,7 @@ def charge(settings: Settings, values: Values, soc_permille: int | None) -> Shar
 
 
 def at_rest(settings: Settings, capability: Share) -> Share:
-    """Ask for no more than rest needs, of what the pack bears."""
+    """Cut what the pack bears down to what it needs at rest."""
     permille = settings.parameters.rest_permille
     return Share(permille, RESTING) if permille < capability.permille else capability
 
@@ -93,7 +92,7 @@ def _discharge_tapers(settings: Settings) -> tuple[Taper, Taper, Taper, Taper]:
 
 
 def discharge(settings: Settings, values: Values, soc_permille: int | None) -> Share:
-    """Work out what the pack may be discharged with."""
+    """Work out the share of the discharge current that the pack bears."""
     p = settings.parameters
     cell, pack, cold, hot = _discharge_tapers(settings)
     share = _smaller(ALL, cell, values.cell_min)
@@ -107,7 +106,7 @@ def discharge(settings: Settings, values: Values, soc_permille: int | None) -> S
 
 
 def discharge_ends_mv(settings: Settings) -> int:
-    """Give the cell voltage at which discharge current ends, in a pack whose cells are even."""
+    """Give the cell voltage at which discharge current ends, in a pack whose cells are equal."""
     p = settings.parameters
     return max(p.cell_uvp_mv, p.pack_uvp_mv // settings.cells) + _spare_mv(p)
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from bmsd.core.switching import SwitchState
 
 BURNS_MA = 2000
-"""From this current on a diode is spared; below it takes less than 2 W."""
+"""From this current on a diode is spared; below it dissipates less than 2 W."""
 COOL_MA = 1000
 HOLD_MS = 5000
 """How long a FET is not switched on beside its diode after a current in the forbidden direction."""
@@ -23,7 +23,7 @@ class Diode(NamedTuple):
     """The body diode of one FET."""
 
     spared: bool = False
-    """The FET is on for its diode alone."""
+    """The FET is on only to spare its diode."""
     changed_ms: int | None = None
     reversed_ms: int | None = None
     """When a current in the forbidden direction last passed the FET."""

@@ -1,7 +1,7 @@
-"""Which cells may be off when the sum of the cells and the stack reading differ by more than the chip errs.
+"""Which cells may read wrong when the sum of the cells and the stack reading differ by more than the chip errs.
 
-A reading that jumps while the difference jumps by as much, and most others stay, is off by its jump. Where nobody saw
-it happen, any one may be: then cells are judged by the worst.
+A reading that jumps while the difference jumps by as much, and most others stay, is wrong by its jump. Where that was
+not seen, any cell may be wrong: then cells are judged by the worst case.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ class Doubt(NamedTuple):
     """What is remembered of the difference."""
 
     off_mv: int | None = None
-    """Stack less sum when both were last read in one cycle."""
+    """Stack reading minus sum of the cells, when both were last read in one cycle."""
     cells: Cells = ()
     errors: tuple[tuple[int, int], ...] = ()
-    """Place of a cell that is off, from 1, and by how much it reads too high."""
+    """Cells that read wrong: place, from 1, and by how much each reads too high."""
 
 
 def follow(doubt: Doubt, cells: Cells, off_mv: int | None, error_mv: int) -> Doubt:
@@ -41,13 +41,13 @@ def follow(doubt: Doubt, cells: Cells, off_mv: int | None, error_mv: int) -> Dou
 
 
 def explained(doubt: Doubt, error_mv: int) -> bool:
-    """Tell whether the cells that are known to be off make the whole difference."""
+    """Tell whether the cells that are known to read wrong explain the whole difference."""
     total = sum([error for _, error in doubt.errors])
     return bool(doubt.errors) and doubt.off_mv is not None and abs(doubt.off_mv + total) <= error_mv
 
 
 def _jumps(before: Cells, now: Cells) -> dict[int, int]:
-    """Give the cells that jumped, by how much; none where most did, for then the load changed."""
+    """Give the cells that jumped, by how much; none where most did: then the load changed."""
     found = {
         place: is_now - was
         for place, (was, is_now) in enumerate(zip(before, now, strict=False), 1)

@@ -1,8 +1,8 @@
 """The emergency override: for half an hour some alarms no longer block, because a person asked for it (S10).
 
-Which alarms is the column `overridable` of the alarm table. What is no alarm is never lifted: unknown values, the
-start, the operator's own switches. Four last limits have no delay here; one that is passed ends the override for
-its directions, so that no contactor flaps there. The override is never stored, so every restart ends it.
+The column `overridable` of the alarm table says which. Only alarms are lifted, never unknown values, the start or
+the operator's own switches. Four last limits have no delay here; passing one ends the override for its directions, so
+that no contactor opens and closes in turn. The override is never stored, so every restart ends it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from bmsd.tables.parameters import Parameters
 
 DURATION_MS = 30 * 60_000
 DISCHARGE_PERMILLE = 200
-"""Share of the largest discharge current that an inverter may take from a pack that is empty otherwise."""
+"""Share of the largest discharge current that an inverter may take from a pack that otherwise counts as empty."""
 KIND = "emergency"
 """The kind of its requests."""
 
@@ -57,7 +57,7 @@ class _Last(NamedTuple):
 def asked(
     override: Override | None, requests: Iterable[Request], now_ms: int
 ) -> tuple[Override | None, tuple[Event, ...]]:
-    """End an override whose time is up, then take requests; one in force is not made longer by another."""
+    """End an override whose time is up, then take requests; another request does not prolong one in force."""
     events: list[Event] = []
     if override is not None and override.left_ms(now_ms) <= 0:
         override = None
@@ -118,7 +118,7 @@ def passed(override: Override | None) -> Block:
 
 
 def announced(events: tuple[Event, ...], override: Override | None) -> tuple[Event, ...]:
-    """Let an alarm that rises say what of it is lifted, so that no block is reported that is none."""
+    """Add to each raised alarm what of it is lifted, so that no block is reported that is not in force."""
     if not events:
         return events
     reaches = lifts(override)
@@ -138,10 +138,10 @@ def restart_counts(switch: SwitchState) -> SwitchState:
 def limits(
     settings: Settings, override: Override | None, told: Limits, active: Active, *, discharges: bool
 ) -> Limits:
-    """Let the inverter take a share from cells that are low, down to the shutdown voltage; charging stays as told.
+    """Allow the inverter a share from cells that are low, down to the shutdown voltage; charging is left as it is.
 
-    No more than that share where an alarm is lifted. Nothing is added where the contactor is open or discharging is
-    not lifted, as beside any unknown cell (S7).
+    While an alarm is lifted that share is also the most. Nothing is added while the contactor is open or discharging
+    is not lifted, which it is not while a cell is unknown (S7).
     """
     if override is None or not discharges or Block.DISCHARGE not in override.lifts:
         return told

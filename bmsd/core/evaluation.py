@@ -183,7 +183,7 @@ def _outputs(
 
 
 def _reset(state: State, resets: frozenset[str]) -> tuple[PrechargeState, WatchState, Shorts]:
-    """Let what an operator resets begin again: tries of the pre-charge, the heater's watch, counted shorts."""
+    """Restart what an operator resets: tries of the pre-charge, the heater's watch, counted shorts."""
     precharge, watch, short = state.precharge, state.watch, state.shorts
     if not resets:
         return precharge, watch, short
@@ -198,7 +198,7 @@ def _reset(state: State, resets: frozenset[str]) -> tuple[PrechargeState, WatchS
 
 
 def _flow(settings: Settings, state: State, values: Values, now_ms: int) -> dict[str, Finding]:
-    """Hold the current against what was told and against what is switched."""
+    """Compare the current with the limits told and with what is switched on."""
     closed = state.charge.on or state.discharge.on or state.main.on
     found = limit_compliance.limits(settings, state.sent_limits, values, closed=closed)
     found |= forbidden_current.patient(

@@ -1,7 +1,7 @@
-"""In the common topology: does current go on in a direction that the inverter was told zero for.
+"""Common topology: whether current still flows in a direction in which the inverter was told zero.
 
 The contactor is closed for the other direction, so only a measurement can tell. What the heater takes from the pack
-is no load of the inverter. An unknown current is neither obeyed nor not (S2).
+is no load of the inverter. An unknown current shows neither that it obeys nor that it does not (S2).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from bmsd.tables.alarms import Block
 
 LONGEST_PAUSE_MS = HOUR_MS
 MOST_OPENINGS = 12
-"""More make no pause longer."""
+"""More than this make the pause no longer."""
 NOT_STOPPED = frozenset({"charge_not_stopped", "discharge_not_stopped"})
 
 
@@ -42,10 +42,10 @@ def findings(settings: Settings, state: State, values: Values) -> dict[str, Find
 
 
 def patient(settings: Settings, state: State, found: dict[str, Finding], now_ms: int) -> dict[str, Finding]:
-    """Give an inverter its time after it is told zero, a contactor its pause, and who was given both nothing more.
+    """Leave the inverter its time to react and the contactor its pause; after both, raise the alarm without delay.
 
     The pause doubles with each opening in a row, because each trial is a pulse of a forbidden current; there is a
-    trial all the same, because the other direction is what the house lives on (S15).
+    trial all the same, because the house needs the other direction (S15).
     """
     if not settings.common:
         return found
@@ -62,7 +62,7 @@ def patient(settings: Settings, state: State, found: dict[str, Finding], now_ms:
 
 
 def _in_its_time(settings: Settings, refusal: RefusedDirection, finding: Finding, now_ms: int) -> Finding:
-    """Say nothing of a current that an inverter may not have taken back yet; know one again that went on before."""
+    """Ignore a current while the inverter may still react; one that opened the contactor before trips at once."""
     if refusal.since_ms is None:
         return finding
     told_ms, delay_ms = now_ms - refusal.since_ms, settings.parameters.forbidden_flow_ms
@@ -87,7 +87,7 @@ def remember(
     events: tuple[Event, ...],
     now_ms: int,
 ) -> RefusedDirections:
-    """Take what this cycle refused and what it opened for; an hour of being closed forgets all openings."""
+    """Record what this cycle refused and opened for; after an hour closed all openings are forgotten."""
     before = state.refusals
     if not settings.common or (not refused and before is NOTHING_REFUSED):
         return before

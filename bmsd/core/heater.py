@@ -1,7 +1,7 @@
 """Heat a pack that is too cold to charge, inside its limits (S3, S4).
 
 Charge is cut first, then the heater goes on; the heater goes off first, then charge returns. Every value the
-heater depends on must be known. Whether the pack really warms is not asked here: `core.heater_watch` does.
+heater depends on must be known. Whether the pack really gets warmer is checked in `core.heater_watch`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from bmsd.core.types import Inhibit, InhibitCause
 from bmsd.tables.alarms import Block
 
 EMPTY = frozenset({"cell_uvp", "pack_uvp", "cell_shutdown", "auto_shutdown"})
-"""Alarms beside which a pack gives nothing for its own heater: only what a charger gives back at once."""
+"""While one of these is active, a heater on the pack takes only what a charger supplies at the same time."""
 _NOT_FITTED = Inhibit(InhibitCause.NOT_FITTED, "heater")
 _NOT_NEEDED = Inhibit(InhibitCause.NOT_NEEDED, "battery_min")
 
@@ -31,19 +31,19 @@ class HeaterInputs(NamedTuple):
     """The pack is too cold to charge."""
     started: bool
     unknown: tuple[Inhibit, ...]
-    """Values that decide and are not known; and the word of an operator that a start waits for."""
+    """Unknown values that the decision needs, and the operator's consent that a start waits for."""
     block: Block
     charge_is_open: bool
-    """Charge is proved cut."""
+    """Charging is proved to be cut off."""
     soc_permille: int
     now_ms: int
     not_cut: Inhibit = charge_cut.CHARGE_FIRST
-    """Why it is not, where it is not."""
+    """Why that is not proved, where it is not."""
     supply: SupplyState = SupplyState()
     empty: bool = False
     """The pack has nothing left to give."""
     joined: bool = False
-    """A closed switch joins the pack to an inverter that hears what it is told."""
+    """A closed switch joins the pack to an inverter that receives limits."""
 
 
 def exceeds(mohm: int, voltage_mv: int, max_ma: int, max_mw: int) -> bool:
@@ -79,7 +79,7 @@ def supply_mv(settings: Settings, values: Values) -> int | None:
 
 
 def taken_ma(settings: Settings, on: bool, values: Values) -> int:
-    """Give what a heater on the pack takes beside the contactors, so that it is no current of theirs."""
+    """Give what a heater on the pack takes: that current does not pass the contactors."""
     pack_mv = values.pack_mv.value
     if not on or not settings.heater_from_pack or settings.heater_mohm is None or pack_mv is None:
         return 0
@@ -99,13 +99,13 @@ def is_empty(states: tuple[AlarmState, ...]) -> bool:
 
 
 def must_be_paid(settings: Settings, at: HeaterInputs) -> bool:
-    """Tell whether a heater on the pack may run only on what a charger gives, or gives back."""
+    """Tell whether a heater on the pack may run only where a charger supplies, or gives back, what it takes."""
     is_low = at.soc_permille < settings.parameters.heater_min_soc_permille
     return settings.heater_from_pack and (at.empty or is_low)
 
 
 def on_trial(settings: Settings, at: HeaterInputs) -> bool:
-    """Tell whether only the current of the pack can show that a charger pays."""
+    """Tell whether only the pack's current can show that a charger supplies the heater."""
     return (
         at.joined
         and must_be_paid(settings, at)
@@ -114,14 +114,14 @@ def on_trial(settings: Settings, at: HeaterInputs) -> bool:
 
 
 def waits_for_payer(settings: Settings, at: HeaterInputs) -> bool:
-    """Tell whether the heater of an empty pack lacks nothing but a charger that pays for it."""
+    """Tell whether the heater of an empty pack lacks nothing but a charger that supplies what it takes."""
     if not (settings.heater_from_pack and settings.limits_told and at.empty):
         return False
     return _not_wanted(settings, at) is None and supply.waits_until(at.supply, at.now_ms) is None
 
 
 def asked_ma(settings: Settings, at: HeaterInputs, on: bool) -> int:
-    """Give what the inverter is asked for beside a charge limit of zero: what the heater takes from the pack."""
+    """Give the current that the inverter is asked for although the cells take none: what the heater takes."""
     return supply.own_ma(settings, at.values) if on and on_trial(settings, at) else 0
 
 
@@ -159,7 +159,7 @@ def _not_wanted(settings: Settings, at: HeaterInputs) -> Inhibit | None:
 
 
 def _not_supplied(settings: Settings, at: HeaterInputs, on: bool) -> Inhibit | None:
-    """Refuse a supply that is unknown, too strong for the heater, not there, or not to be spent."""
+    """Refuse a supply that is unknown, too high for the heater, absent, or to be saved."""
     p, mohm = settings.parameters, settings.heater_mohm
     volts = supply_mv(settings, at.values)
     if volts is None or mohm is None:
@@ -176,7 +176,7 @@ def _not_supplied(settings: Settings, at: HeaterInputs, on: bool) -> Inhibit | N
 
 
 def _not_paid(settings: Settings, at: HeaterInputs) -> Inhibit | None:
-    """Refuse to take from a pack that has nothing to spend, unless a charger gives it back."""
+    """Refuse to drain a pack that is low or empty, unless a charger gives it back."""
     if not at.empty and supply.stands_ready(at.supply, at.now_ms):
         return None
     if not at.joined:
@@ -184,11 +184,11 @@ def _not_paid(settings: Settings, at: HeaterInputs) -> Inhibit | None:
     until_ms = supply.waits_until(at.supply, at.now_ms)
     if until_ms is not None:
         return Inhibit(InhibitCause.NOT_PAID, "soc_permille", until_ms)
-    # An empty pack is joined for the heater alone, and the inverter told that there is no load.
+    # An empty pack is joined for the heater alone, and the inverter may take nothing: there is no load.
     knows = at.empty or supply.knows_load(at.supply)
     return None if knows else Inhibit(InhibitCause.LOAD_UNKNOWN, "current_ma")
 
 
 def _not_first(at: HeaterInputs) -> Inhibit | None:
-    """Wait until charge is proved cut (S3)."""
+    """Wait until charging is proved to be cut off (S3)."""
     return None if at.charge_is_open else at.not_cut

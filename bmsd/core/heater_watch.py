@@ -1,4 +1,4 @@
-"""Watch that heating heats. Shares no code and no decision with the heater's control (S4).
+"""Watch that heating warms the pack. Shares no code and no decision with the heater's control (S4).
 
 It knows only three things: whether the heater relay is on, how warm the coldest sensor is, and the measured
 heater current where there is one.
@@ -12,7 +12,7 @@ STUCK_MA = 200
 """A measured current above this with the relay off is a stuck relay."""
 STUCK_MS = 3000
 LONGEST_MS = 43_200_000
-"""No time that survived counts for more: a file that says so would block the heater for ever."""
+"""The most that a stored time counts: a wrong one in the file would otherwise block the heater for ever."""
 
 
 class WatchState(NamedTuple):
@@ -30,7 +30,7 @@ class WatchState(NamedTuple):
 
 
 class Proof(NamedTuple):
-    """What must survive a restart: a burnt heater is else never found, and a longest run never ends (S4)."""
+    """What must survive a restart: else a burnt-out heater is never found, and the longest run never ends (S4)."""
 
     heated_ms: int = 0
     reference_decic: int | None = None
@@ -50,7 +50,7 @@ def proof(state: WatchState) -> Proof:
 
 
 def revived(kept: Proof, now_ms: int, *, same_boot: bool) -> WatchState:
-    """Go on from what survived. What the heater rested meanwhile counts where the clock ran on, and else not."""
+    """Go on from what survived. Rest meanwhile counts in the same boot only, where the clock ran on."""
     last_ms = min(kept.last_ms, now_ms) if same_boot and kept.last_ms is not None else None
     return WatchState(
         last_ms=last_ms,
@@ -86,7 +86,7 @@ def watch(
     """Judge one cycle; an unknown temperature counts as no warming while time runs (S2)."""
     step_ms = 0 if state.last_ms is None else now_ms - state.last_ms
     stuck_since = _stuck_since(state, on, measured_ma, now_ms)
-    # Off time is given back only as fast as it was used: a heater that flaps is judged all the same.
+    # Time off is credited only as fast as time on counts, so that a heater that goes on and off is judged, too.
     signed_ms = step_ms if on else -step_ms
     heated_ms, run_ms = max(state.heated_ms + signed_ms, 0), max(state.run_ms + signed_ms, 0)
     reference_decic = state.reference_decic if on or heated_ms else None

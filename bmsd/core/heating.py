@@ -1,4 +1,4 @@
-"""Heat in one cycle: is charge cut, what feeds the heater, and what is asked of the inverter for it (S3, S4)."""
+"""The heater in one cycle: whether charging is cut off, what feeds it, what the inverter is to give (S3, S4)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _NOT_ASKED = Inhibit(InhibitCause.NOT_ASKED, "charge")
 
 
 class Heated(NamedTuple):
-    """Where the heater goes, and what it waits for."""
+    """Whether the heater is on, and what it waits for."""
 
     heater: SwitchState
     supply: SupplyState
@@ -26,9 +26,9 @@ class Heated(NamedTuple):
     """The pack is too cold to charge."""
     wait: Inhibit | None
     asked_ma: int
-    """What the inverter is asked for, for the heater alone."""
+    """What the inverter is asked to give for the heater alone."""
     waits_for_payer: bool
-    """A charger that pays is all that an empty pack's heater lacks."""
+    """The heater of an empty pack lacks nothing but a charger that supplies what it takes."""
 
 
 def advance(
@@ -40,7 +40,7 @@ def advance(
     *,
     started: bool,
 ) -> Heated:
-    """Decide the heater of one cycle; what feeds it is learned in every cycle."""
+    """Decide the heater of one cycle; learn what feeds it in every cycle, on or off."""
     demanded = settings.heater_mohm is not None and alarms.is_active(found.alarms, "charge_utp")
     not_cut = charge_cut.against_heat(settings, state, found.values, inputs)
     at = HeaterInputs(
@@ -68,7 +68,7 @@ def advance(
 def _learned(
     settings: Settings, state: State, at: heater.HeaterInputs, inputs: Inputs
 ) -> heater.HeaterInputs:
-    """Learn of the heater's supply from this cycle."""
+    """Add what this cycle shows of the heater's supply."""
     seen = SupplyInputs(
         values=at.values,
         on=state.heater.on,

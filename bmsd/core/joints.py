@@ -1,4 +1,4 @@
-"""Do the cells step together when the current steps: each has its own resistance, none four times that of the others.
+"""Whether all cells step with the current: resistances differ between cells, but not by a factor of four.
 
 A bad joint, a loose sense wire in the way of the current, or a reading that does not follow its cell shows in the step
 alone.
@@ -12,7 +12,7 @@ from bmsd.core.alarms import Finding
 from bmsd.core.cross_check import WINDOW, CrossCheckState
 
 STEPS = 4
-"""So many steps in turn, clean ones: a single one may have met the balancer."""
+"""Clean steps in a row that it takes: a single one may have coincided with balancing."""
 MORE, LESS = 3, 4
 """A cell is odd whose step is more than three times that of the middle one, or less than a quarter of it ..."""
 BEYOND_MV = 20
@@ -24,7 +24,7 @@ Cells = tuple[int | None, ...]
 
 
 class JointState(NamedTuple):
-    """The last readings of the cells, oldest first, and how many steps in turn each was odd."""
+    """The last readings of the cells, oldest first, and how many steps in a row each was odd."""
 
     recent: tuple[Cells, ...] = ()
     odd: tuple[int, ...] = ()

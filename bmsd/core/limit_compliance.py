@@ -1,8 +1,8 @@
-"""Does the inverter keep to its limits, and does current flow through a contactor that is open?
+"""Whether the inverter keeps its limits, and whether current flows through a contactor that is open.
 
-An inverter is judged against the highest limit that it was told within the time it is given to react. What was
-told too shortly ago, or before anything was told, is not judged; nor is who takes more than a pack at rest asks for,
-as long as the pack bears it and the voltage holds. Unknown current is never obedience (S2).
+An inverter is judged against the highest limit that it was told within the time it is given to react. Before it
+has been told limits for that long it is not judged; nor where it takes more than a pack at rest asks for, as long as
+the pack bears it and the voltage holds. An unknown current never counts as obeying (S2).
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ def _highest(one: HighestLimits, other: HighestLimits) -> HighestLimits:
 def limits(settings: Settings, told: SentLimits, values: Values, *, closed: bool) -> dict[str, Finding]:
     """Compare what flows with what was told; both stages of a row come from the same finding.
 
-    With every contactor open no inverter is there to obey, and what flows hangs on the pack itself; only what is
-    unknown still ends nothing (S2).
+    With every contactor open there is no inverter to judge, and what draws current is wired to the pack itself; an
+    unknown current still ends no alarm (S2).
     """
     if not settings.limits_told or told.now is None or told.before is None:
         return {}
@@ -66,7 +66,7 @@ def limits(settings: Settings, told: SentLimits, values: Values, *, closed: bool
     if values.charge_ma.value is None:
         above = Finding(None)
     elif values.charge_ma.value <= p.limit_tolerance_ma:
-        # A full pack rests above a lowered charge voltage: only who still charges disobeys.
+        # A full pack rests above a lowered charge voltage: only an inverter that still charges disobeys.
         above = None
     for name, finding in (("charge", into), ("discharge", out_of), ("voltage", above)):
         if finding is not None:
@@ -80,7 +80,7 @@ def limits(settings: Settings, told: SentLimits, values: Values, *, closed: bool
 
 
 def _own_ma(settings: Settings) -> int:
-    """Give what the pack's own heater may take, which no inverter can help."""
+    """Give what the pack's own heater may take, which is not the inverter's doing."""
     return settings.parameters.heater_max_ma if settings.heater_from_pack else 0
 
 

@@ -19,18 +19,18 @@ from bmsd.core.soc import SocState
 
 SECOND_MS, MINUTE_MS = 1000, 60_000
 LEAN_MV = 10
-"""A highest cell that stands no further above the mean lowers nothing: every healthy pack has one."""
+"""A highest cell no further above the mean than this does not lower the charge voltage: every healthy pack has one."""
 SAG_MS = 600_000
-"""For so long after a low cell took current back, discharge current rises slowly: an inverter that is late would
-otherwise have it all before the cell is seen to sag again."""
+"""For this long after a low cell reduced the discharge current, it rises slowly: a slow inverter would otherwise
+have all of it again before the cell is seen to sag."""
 LATE_TIMES = 10
-"""So many times the time that an inverter is given to react it then takes to rise."""
+"""The rise then takes this many times the time that an inverter is given to react."""
 NEAR_MV = 30
-"""From this much below its charge voltage on the highest cell lowers that of the pack: a cell that is ahead in the
+"""The highest cell lowers the pack's charge voltage only from this far below its own on: a cell that is ahead in the
 middle of a charge says nothing about its end."""
 FAR_MV = 200
-"""Per cell. No further below what is wanted does CVL begin to rise: one that a wrong reading of a cell had lowered by a
-third would keep a good pack from its charge for hours (S15). At so much below its charge voltage no cell is near it."""
+"""Per cell. CVL begins to rise from at most this far below what is wanted: a wrong cell reading that lowered it by a
+third would otherwise keep a good pack from charging for hours (S15). A cell this far below is not near its end."""
 
 
 class Limits(NamedTuple):
@@ -63,7 +63,7 @@ class LimitState(NamedTuple):
 
 
 class LimitInputs(NamedTuple):
-    """What the limits of a cycle are made from."""
+    """What the limits are decided from in one cycle."""
 
     values: Values
     counter: SocState | None
@@ -201,7 +201,7 @@ def _current(
 def _voltages(
     settings: Settings, state: LimitState, phase: Charging, values: Values, now_ms: int
 ) -> tuple[RateLimited, RateLimited]:
-    """Move both voltages; with a cell unknown neither gives way."""
+    """Move both voltages; while a cell is unknown neither gives more room."""
     paces = _paces(settings)
     target_mv = charging.target_mv(settings, phase, now_ms)
     highest_mv = _charge_mv(settings, values, target_mv)
@@ -218,10 +218,10 @@ def _voltages(
 
 
 def _charge_mv(settings: Settings, values: Values, target_mv: int) -> int:
-    """Lower the charge voltage by what the highest cell stands above the others, so that it ends near its own.
+    """Lower the charge voltage by how far the highest cell is above the others, so that it ends near its own.
 
-    Above its charge voltage the pack is to give back what stands above it: the charger relieves the cells. Never
-    lower than that: some inverters discharge down to this voltage as fast as they can.
+    Once cells are above their charge voltage, the pack's is lowered by their excess, so that the charger relieves them.
+    Never lower than that: some inverters discharge down to this voltage as fast as they can.
     """
     highest = values.cell_max.value
     if highest is None:

@@ -19,9 +19,9 @@ NAME = "load_side_live"
 LEAST_PERMILLE = 500
 """Below half of the pack a load side is not reported: a resistor in the way holds it higher unless a load runs."""
 MOST_PERMILLE = 1020
-"""Above this something else holds it: nothing that hangs on the pack alone stands above it, readings apart."""
+"""Above this another source holds it: a load side that only the pack feeds reads no higher, errors included."""
 FALL_PERMILLE = 20
-"""A load side that fell by so much runs down, and its time begins again."""
+"""A load side that fell by this much is running down: its time begins again."""
 
 
 class LoadSideState(NamedTuple):
@@ -43,7 +43,7 @@ def watch(
     alarms: tuple[AlarmState, ...],
     now_ms: int,
 ) -> tuple[LoadSideState, dict[str, Finding]]:
-    """Follow the load side, and tell when it has stood for too long; what cannot be seen now ends no alarm."""
+    """Follow the load side, and report when it has stood for too long; what cannot be seen now ends no alarm."""
     settle_ms = settings.parameters.contactor_settle_ms
     for switch in switches:
         if not _is_off(switch, settle_ms, now_ms):

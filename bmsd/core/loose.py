@@ -1,4 +1,4 @@
-"""Readings that come and go: a loose wire is back before it counts as lost, and is told all the same.
+"""Readings that come and go: a loose wire is back before it counts as lost, and is reported all the same.
 
 A single reading may be missing now and then. One that is missing again and again beside others that are there has a
 wire or a plug of its own that moves.
@@ -35,7 +35,7 @@ class LooseState(NamedTuple):
 def watch(
     state: LooseState, held: HeldReadings, frozen: tuple[int, ...], found: dict[str, Finding], now_ms: int
 ) -> tuple[LooseState, dict[str, Finding]]:
-    """Count what goes missing, and add it to what was found; a cycle without one cell says nothing of one wire."""
+    """Count what goes missing, and add it to what was found; a cycle without any cell says nothing of one wire."""
     if not (state.cells or state.others or state.cells_gone or state.others_gone) and _complete(held, now_ms):
         return state, found
     if now_ms in held.cells.at_ms:
@@ -78,6 +78,6 @@ def _counted(gone: Gone, before: tuple[int, ...], missing: tuple[int, ...], now_
 
 
 def _again_and_again(gone: Gone, now_ms: int) -> int | None:
-    """Name what went missing often enough of late."""
+    """Name what went missing often enough lately."""
     lately = [place for place, at_ms in gone if now_ms - at_ms < WITHIN_MS]
     return next((place for place in lately if lately.count(place) >= TIMES), None)

@@ -17,10 +17,10 @@ from bmsd.core.soc import SocState
 from bmsd.tables.parameters import Parameters
 
 CHARGING_MA = 500
-"""Above this charge arrives."""
+"""A current above this charges the pack."""
 ALL = 1000
 MOST_KEPT_PERMILLE = 200
-"""Most that is kept for an idle inverter: a pack that is too small for its night shall still be used."""
+"""Most that is kept for an idle inverter, so that a pack too small for a night can still be used."""
 MOST_ASKED_PERMILLE = 900
 """A request for charge ends here at the latest."""
 CALM_WARM, CALM_COLD = 4, 20
@@ -30,7 +30,7 @@ CHARGED = 100
 """A charge current above this part of it lifts a cell."""
 CALM_MS = 60_000
 IN_THE_FLAT = 500
-"""Stands for what is left where the curve is flat: not nearly empty, and no more is known."""
+"""Stands for the charge left where the curve is flat: not nearly empty is all that is known."""
 _CALLS_FOR_CHARGE = ("cell_low", "cell_uvp", "pack_uvp", "cell_shutdown", "auto_shutdown")
 
 
@@ -83,7 +83,7 @@ def _calls(states: tuple[AlarmState, ...]) -> bool:
 
 
 class LowBattery(NamedTuple):
-    """What stands behind the request for charge, and whether discharging is held back for it."""
+    """Why charge is asked for, and whether discharging is held back for it."""
 
     since_ms: int | None = None
     """When charge was asked for; None: it is not ..."""
@@ -94,7 +94,7 @@ class LowBattery(NamedTuple):
     held: bool = False
     """Discharging is held back: the pack is empty, or a cell is low."""
     ahead_permille: int = 0
-    """How far the count stood above what a calm cell showed last, since charge is asked for."""
+    """How far the count was above what a calm cell last showed while charge was asked for."""
     calm_since_ms: int | None = None
     """Since when the current is so small that a cell tells what is left; None: it is not."""
 

@@ -1,4 +1,4 @@
-"""What operators ask of the core: switches that narrow, resets, the override, a charge, factory values (S10, S14)."""
+"""Requests of operators: switches that narrow, resets, the override, a charge, factory values (S10, S14)."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ def take(state: State, inputs: Inputs) -> OperatorRequests:
             consent = _switched(consent, request)
             asked_for |= SWITCHES[request.name] & BOTH if request.on else Block.NONE
         elif request.kind == REMOTE:
-            # No word for anything else: what was never asked for here, or is forbidden here, stays so (S14).
+            # This is no consent: what was never asked for here, or is forbidden here, stays so (S14).
             off = SWITCHES[request.name]
             consent = replace(
                 consent, remote_off=consent.remote_off & ~off if request.on else consent.remote_off | off
             )
         elif request.kind == FACTORY:
-            # Nobody who forbade something shall see it close by a reset: each direction is asked for again.
+            # What somebody has forbidden must not close because of a reset: each direction has to be asked for again.
             consent, asked_for = Consent(), Block.NONE
     resets = frozenset(r.name for r in inputs.requests if r.kind == "reset")
     events = tuple(_recorded(r, inputs.now_ms) for r in inputs.requests if r.kind != emergency.KIND)
@@ -55,7 +55,7 @@ def take(state: State, inputs: Inputs) -> OperatorRequests:
 
 
 def _switched(consent: Consent, request: Request) -> Consent:
-    """Do what the operator says here; his yes also ends what was switched off remotely."""
+    """Apply a switch of the local operator; switching on also ends what was switched off remotely."""
     off = SWITCHES[request.name] if request.on else Block.NONE
     return replace(consent, remote_off=consent.remote_off & ~off, **{request.name: bool(request.on)})
 

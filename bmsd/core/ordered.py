@@ -1,4 +1,4 @@
-"""What an operator asks the charger for: charge by force, or a full charge. Neither widens a limit (S14).
+"""Charging that an operator orders: a forced charge or a full charge. Neither widens a limit (S14).
 
 Each ends by itself: when the pack is full, or after a time. Neither is stored, so every restart ends it.
 """
@@ -20,12 +20,12 @@ LASTS_MS = {FORCE: 12 * 3_600_000, FULL: 24 * 3_600_000}
 
 @dataclass(frozen=True, slots=True)
 class Ordered:
-    """Until when each is asked for; None: it is not."""
+    """Until when each is ordered; None: it is not."""
 
     force: int | None = None
     full: int | None = None
     fulls: int | None = None
-    """How often the pack had been full when the first of them was asked for; None while that is unknown."""
+    """How often the pack had been full when the first of them was ordered; None while that is unknown."""
 
 
 NOTHING_ORDERED = Ordered()

@@ -1,7 +1,7 @@
 """How often fast over-current and trips of the chip ended by themselves within the last hour, by direction.
 
 Each one opens a contactor under load. So the pause before the next try doubles with each, and the one too many waits
-for an operator, as with short circuits. What several alarms tell of one event counts once.
+for an operator, as with short circuits. Several alarms from one event count once.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def _count(
 
 
 def findings(overloads: Overloads, releases_per_hour: int) -> dict[str, Finding]:
-    """Tell when there were more than may end by themselves."""
+    """Report when there were more than may end by themselves."""
     if overloads is NONE:
         return {}
     return {

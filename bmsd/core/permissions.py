@@ -1,4 +1,4 @@
-"""May the pack be charged, discharged: the one place where S1 is decided.
+"""Whether the pack may be charged and discharged: the one place where S1 is decided.
 
 A permission needs every value it depends on, no blocking alarm, a finished start and the operator's consent.
 All reasons against are collected, for `bmsctl why`.

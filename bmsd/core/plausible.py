@@ -54,7 +54,7 @@ class HeldReadings(NamedTuple):
     reference_mv: tuple[int | None, ...] = ()
     """Cell readings when the cells last moved far enough to judge frozen ones."""
     moved: tuple[bool, ...] = ()
-    """Which cells have shown any other reading since then."""
+    """Which cells have shown a different reading since then."""
     still: tuple[int, ...] = ()
     """How often in a row each cell kept its exact reading while the cells moved."""
     doubt: Doubt = Doubt()
@@ -76,7 +76,7 @@ class Values(NamedTuple):
     """The same between readings of this very cycle: an old one beside a new one proves nothing."""
     highest_possible: Reading
     lowest_possible: Reading
-    """The worst that a cell may be: where sum and stack differ by more than the chip errs, any one may be off."""
+    """The worst that a cell may be: where sum and stack differ by more than the chip errs, any one may be wrong."""
     charge_ma: Reading
     discharge_ma: Reading
     battery_max: Reading
@@ -92,7 +92,7 @@ class Values(NamedTuple):
 
 
 class _Off(NamedTuple):
-    """By how much the stack reads more than the cells, how much the chip may err, and which cells are to blame."""
+    """By how much the stack reads more than the cells, how much the chip may err, and which cells read wrong."""
 
     mv: int | None
     error_mv: int
@@ -110,7 +110,7 @@ def validate(
 ) -> tuple[Values, HeldReadings]:
     """Turn this cycle's measurement into believed values; None means no good poll.
 
-    `older_ms` is by how much values may be older than the parameter says: a slow cycle's time.
+    `older_ms` is added to the age that the parameter allows, for a sleeping chip, which measures slowly.
     """
     oldest_ms = now_ms - parameters.value_max_age_ms - older_ms
     raw_cells, raw_sensors, raw_singles = _raw(measurement)
@@ -161,7 +161,7 @@ def _hold(
 ) -> tuple[tuple[int | None, ...], LastGood]:
     """Take new values; where one is missing, keep the last good one until it is too old.
 
-    A measurement of another size has nothing to do with what was kept.
+    A measurement with another number of values discards what was kept.
     """
     if new and None not in new:
         return new, LastGood(new, (now_ms,) * len(new))
@@ -185,7 +185,7 @@ class _Watched(NamedTuple):
 def _watch_frozen(held: HeldReadings, cells: tuple[int | None, ...], move_mv: int) -> _Watched:
     """Count, per cell, how often it stood still to the millivolt while at least half of the cells moved.
 
-    Only another reading shows that a cell lives: an unknown one proves nothing (S2).
+    Only a different reading shows that a cell is really measured: an unknown one proves nothing (S2).
     """
     were = held.reference_mv
     if not cells:

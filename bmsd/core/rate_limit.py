@@ -1,7 +1,7 @@
-"""A limit over time: it falls at once, stays where it is for a while, then rises no faster than its pace.
+"""A limit over time: it falls at once, holds for a while, then rises no faster than its pace.
 
-So a limit that follows a noisy or a sagging cell does not swing with it, and an inverter that is late meets a limit
-that waits for it.
+So a limit that follows a noisy or a sagging cell does not oscillate with it, not even with an inverter that is slow to
+follow.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ class RateLimit(NamedTuple):
     amount: int
     time_ms: int
     furthest: int | None = None
-    """It begins to rise no further below what is wanted than this; None: from wherever it is."""
+    """The rise begins at most this far below what is wanted; None: from wherever the limit is."""
 
 
 class RateLimited(NamedTuple):
-    """Where a limit stands, and the line on which it rises."""
+    """Where a limit is, and the line on which it rises."""
 
     value: int
     base: int
@@ -29,7 +29,7 @@ class RateLimited(NamedTuple):
 
 
 def from_zero(now_ms: int) -> RateLimited:
-    """Forbid: it rises from zero as soon as it may, without a hold, for what forbade it has a recovery of its own."""
+    """Forbid: it rises from zero as soon as it may, without a hold: what forbade it has a recovery of its own."""
     return RateLimited(0, 0, now_ms)
 
 

@@ -48,7 +48,7 @@ class Settings:
     """An inverter is there that discharges the pack down to the charge voltage, into grid or load."""
     topology: str
     fet_follows_ms: int
-    """How long the front-end chip's own FETs take to follow a command, and the next poll to tell."""
+    """How long the front-end chip's own FETs take to follow a command, and the next poll to show it."""
     obeys_ms: int = 0
     """How long the slowest inverter that is told is known to need until it keeps a new limit; 0: nothing is known."""
     bounds: Bounds = field(init=False)
@@ -85,7 +85,7 @@ def per_settings(function: Callable[[Settings], T]) -> Callable[[Settings], T]:
 
 
 def heater_max_mw(cells: int, max_mw: int) -> int:
-    """Hold the heater of a small pack to what the 8S class allows."""
+    """Cap the heater of a small pack at what the 8S class allows."""
     return min(max_mw, SMALL_PACK_HEATER_MW) if cells <= SMALL_PACK_CELLS else max_mw
 
 

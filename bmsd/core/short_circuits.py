@@ -25,7 +25,7 @@ def recent(times_ms: tuple[int, ...], now_ms: int) -> tuple[int, ...]:
 
 
 def number(shorts: Shorts, found: dict[str, Finding], releases_per_hour: int) -> dict[str, Finding]:
-    """Count a short circuit that the chip reports, and tell when there were more than may end by themselves."""
+    """Count a short circuit that the chip reports, and report when there were more than may end by themselves."""
     told = {}
     if "short_circuit" in found and found["short_circuit"].bad:
         told["short_circuit"] = Finding(True, len(shorts) + 1)

@@ -49,13 +49,13 @@ class SleepState(NamedTuple):
     fresh_ms: int = 0
     """When the last complete measurement was made, while asleep."""
     waking: bool = False
-    """Awake, but not measured since: what sleep held open does not close on what was believed asleep."""
+    """Awake, but not measured since: what sleep held open does not close on values from the sleep."""
     charger_side_seen: bool = False
     """The charger's side was read at the pack's voltage when the charge contactor was last closed."""
 
     @property
     def phase(self) -> Sleep:
-        """Give where it is in the table."""
+        """Give the state in the table."""
         if self.asleep:
             return Sleep.ASLEEP
         return Sleep.WAKING if self.waking else Sleep.AWAKE
@@ -83,7 +83,7 @@ class SleepInputs(NamedTuple):
 
 
 class _SleepAt(NamedTuple):
-    """What a phase is left for."""
+    """What the transitions are decided from."""
 
     p: Parameters
     seen: SleepInputs
@@ -158,7 +158,7 @@ def period_ms(p: Parameters, state: SleepState) -> int:
 
 
 def charger(p: Parameters, values: Values, *, joined: bool) -> bool:
-    """Tell whether a charger stands above the pack; unknown is none, for it is only asked to wake.
+    """Tell whether a charger stands above the pack; unknown counts as none, because it only wakes.
 
     Through a closed contactor both should read the same: a little more is the error of a pin.
     """

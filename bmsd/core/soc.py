@@ -31,10 +31,10 @@ HELD_MV = 20
 """A highest cell that dips by this much is still held near full: loads, clouds and inverters that work in coarse
 steps make it dip."""
 TAIL_TIMES = 5
-"""So many times longer than in one piece has little to be taken where the current comes and goes: over two minutes
-a driven NMC cell at 94 % passed for full (TU/e 2.87 Ah), over ten none of the recorded ones did."""
+"""Where the current comes and goes, it must be small on average for this many times longer: over two minutes a driven
+NMC cell at 94 % was mistaken for full (TU/e 2.87 Ah), over ten none of the recorded ones was."""
 ANCHOR_HOLD_PERMILLE = 10
-"""An anchor holds until this share has moved away from it: ripple is no new charge."""
+"""An anchor holds until this share has moved away from it, so that ripple does not end it."""
 ALMOST_FULL_PERMILLE = 990
 ALMOST_EMPTY_PERMILLE = 10
 
@@ -160,7 +160,7 @@ def _anchor(
 
 
 def _since(since_ms: int | None, looks: bool, now_ms: int) -> int | None:
-    """Run an anchor timer; an unknown value stops it, for an anchor rewrites the count."""
+    """Run an anchor timer; an unknown value stops it, because an anchor rewrites the count."""
     if not looks:
         return None
     return now_ms if since_ms is None else since_ms
@@ -230,12 +230,12 @@ def _empty(state: SocState, now_ms: int) -> tuple[SocState, tuple[Event, ...]]:
 
 
 def permille(settings: Settings, state: SocState) -> int:
-    """Give the counted state of charge; a count stored for a larger pack is all that this one holds."""
+    """Give the counted state of charge; a count stored for a larger pack is capped at what this one holds."""
     return min(state.charge_mams * 1000 // (settings.capacity_mah * MAMS_PER_MAH), 1000)
 
 
 def long_not_full(p: Parameters, state: SocState) -> bool:
-    """Tell whether the pack has not been full for so long that a full charge is to be asked for."""
+    """Tell whether the pack has not been full for so long that a full charge is asked for."""
     return p.full_charge_after_h > 0 and state.unfilled_ms >= p.full_charge_after_h * HOUR_MS
 
 

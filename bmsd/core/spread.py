@@ -16,7 +16,7 @@ MOST_DECIK = 250
 BOARD_DECIK = 400
 """A switch board that carries current may be this much warmer than the pack beside it [est]."""
 BACK_DECIK = 30
-"""So much nearer they agree again."""
+"""They agree again this much below the limit."""
 
 
 def is_too_far(settings: Settings, values: Values, nearer_decik: int = 0) -> bool | None:
@@ -33,13 +33,13 @@ def is_too_far(settings: Settings, values: Values, nearer_decik: int = 0) -> boo
 
 
 def is_warm(settings: Settings, values: Values) -> bool:
-    """Tell whether the warmest sensor has come half way from recovery to the upper limit of charging."""
+    """Tell whether the warmest sensor has come halfway from recovery to the upper limit of charging."""
     p, warmest = settings.parameters, values.battery_max.value
     return warmest is not None and 2 * warmest > p.charge_utpr_decic + p.charge_otpr_decic
 
 
 def findings(settings: Settings, values: Values, active: bool) -> dict[str, Finding]:
-    """Turn sensors that disagree into an alarm's cause; what is unknown is told by its own alarm."""
+    """Turn sensors that disagree into an alarm's cause; an unknown one has an alarm of its own."""
     far = is_too_far(settings, values, BACK_DECIK if active else 0)
     if far is False:
         return {}

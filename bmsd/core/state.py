@@ -35,7 +35,7 @@ from bmsd.tables.alarms import BOTH, Block
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """What the operator lets the pack do, and what was taken back remotely."""
+    """What the operator allows the pack, and what was switched off remotely."""
 
     charge: bool = True
     discharge: bool = True
@@ -44,7 +44,7 @@ class Consent:
     """Switched off remotely; only that is given back remotely (S14)."""
 
     def gives(self, block: Block) -> bool:
-        """Tell whether nobody took one thing back, here or remotely."""
+        """Tell whether one thing is allowed here and not switched off remotely."""
         if self.remote_off and block in self.remote_off:
             return False
         if block is Block.CHARGE:
@@ -87,7 +87,7 @@ class RefusedDirections:
 
 
 NOTHING_REFUSED = RefusedDirections()
-"""The one object for it, so that a good cycle is known by it."""
+"""The one object for it: a good cycle is recognised by its identity."""
 
 
 class State(NamedTuple):
@@ -124,21 +124,21 @@ class State(NamedTuple):
     opening: DeferredOpening = DeferredOpening()
     override: Override | None = None
     asked_for: Block = BOTH
-    """Directions that need no word of an operator any more to close after this start (S13)."""
+    """Directions that need no further consent of an operator to close after this start (S13)."""
     main: SwitchState = SwitchState()
     common: CommonState = CommonState()
     suspects: tuple[tuple[str, int], ...] = ()
-    """Contactors that current or voltage speak against, by the alarm's name, and since when."""
+    """Contactors that seem to be elsewhere by current or voltage: the alarm's name, and since when."""
     load_side: LoadSideState = LoadSideState()
     diodes: Diodes = Diodes()
-    """Topology afe: FETs that are on for their body diode alone."""
+    """Topology afe: FETs that are on only to spare their body diode."""
     limiting: LimitState | None = None
     """Where the limits stand and the charge is; None before the first cycle."""
     refusals: RefusedDirections = NOTHING_REFUSED
     full_charge: bool = False
-    """The pack was not full for long, and asks for it, whether or not it may be charged now."""
+    """The pack has not been full for a long time and asks to be, whether or not it may be charged now."""
     ordered: Ordered = NOTHING_ORDERED
-    """What an operator asks the charger for."""
+    """Charging that an operator has ordered."""
 
     @property
     def asks_force(self) -> bool:

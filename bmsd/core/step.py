@@ -58,7 +58,7 @@ class _Permits(NamedTuple):
 
 
 class _Switching(NamedTuple):
-    """Where contactors and heater go, and what they wait for."""
+    """How contactors and heater move, and what they wait for."""
 
     contactors: ContactorDecision
     diodes: Diodes
@@ -82,7 +82,7 @@ def _permit(settings: Settings, state: State, found: Evaluation, inputs: Inputs)
     wanted = settings.parameters.start_good_cycles
     complete = found.values.fresh and not unknown and found.outputs_good and not found.suspects
     good = min(state.good_cycles + 1, wanted) if complete else 0
-    # A trip timer that runs would open again what closes now; what is blocked anyway waits for none.
+    # An alarm whose trip timer runs would open again what closes now; what is blocked anyway does not wait for it.
     started = state.started or (good >= wanted and not alarms.pending(found.alarms) & BOTH & ~found.block)
     sleeping = _sleep(settings, state, found, inputs, fault=bool(unknown), started=started)
     no_charge, no_discharge = sleep.holds_open(settings.parameters, sleeping)
@@ -219,7 +219,7 @@ def _conclude(
 def _limits(
     settings: Settings, state: State, found: Evaluation, contactors: ContactorDecision, now_ms: int
 ) -> tuple[LimitState, Limits]:
-    """Give what the inverter may ask for: nothing through a contactor that waits to close or to open."""
+    """Give the limits for the inverter: no current through a contactor that waits to close or to open."""
     asked = LimitInputs(
         values=found.values,
         counter=found.soc,
@@ -231,7 +231,7 @@ def _limits(
     )
     limiting, given = limits.advance(settings, state.limiting, asked, now_ms)
     if contactors.waits_for_bus:
-        # An inverter that obeys brings down the bus that it shares with the pack, and the contactor can close.
+        # An inverter that obeys lowers the bus that it shares with the pack, and the contactor can close.
         given = given._replace(charge_mv=min(given.charge_mv, found.values.pack_mv.value or 0))
     return limiting, emergency.limits(
         settings, found.override, given, found.active, discharges=contactors.may_ask_discharge
@@ -303,7 +303,7 @@ def _low_battery(settings: Settings, state: State, found: Evaluation, now_ms: in
 def _undetected(
     settings: Settings, state: State, found: Evaluation, contactors: ContactorDecision, now_ms: int
 ) -> UndetectedCharge:
-    """Ask the cells beside the current reading, while a common contactor is closed and charging refused."""
+    """Check the cells beside the current reading, while a common contactor is closed and charging refused."""
     return undetected_charge.advance(
         settings,
         state.undetected_charge,
@@ -318,7 +318,7 @@ def _undetected(
 def _refusals(
     settings: Settings, state: State, found: Evaluation, contactors: ContactorDecision, now_ms: int
 ) -> RefusedDirections:
-    """Remember who went on although it was told zero."""
+    """Remember in which direction current went on although zero was told."""
     return forbidden_current.remember(
         settings, state, contactors.common.refused, contactors.main, found.events, now_ms
     )

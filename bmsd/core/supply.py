@@ -1,8 +1,8 @@
 """What feeds the heater: the signs of a charger, and a trial where there is no other sign (S2, S4).
 
 A heater on the charger's side costs the pack nothing, so it is tried wherever that side is alive: what is not fed
-collapses under the heater within seconds. A heater on the pack runs below `heater_min_soc` only where the charger
-pays for it: it stands above the open switch, or the current of the pack shows that the heater's share comes in.
+collapses under the heater within seconds. A heater on the pack runs below `heater_min_soc` only where a charger
+pays, that is, gives what it takes: it stands above the open switch, or the pack's current shows that as much comes in.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ ALIVE_PERMILLE = 800
 CHARGED_MS = 600_000
 """A charger that charged counts as there for this long where its side cannot be read."""
 ALIVE_MS = 30_000
-"""An open side that has been alive for this long is tried: what charge it kept from before has had time to go."""
+"""An open side that has been alive for this long is tried: a charge left over from before has had time to go."""
 READY_MS = 600_000
-"""For a charger that has stood above the pack for this long a low pack spends what heat takes: it comes back."""
+"""A low pack may spend its own charge on heat once a charger has stood above it for this long: that will return it."""
 TRIAL_MS = 10_000
 """What still feeds the heater after this time is a source: capacitors of 100 mF are empty in 24 ohm after 7 s."""
 PAYS_MS = 30_000
-"""How long the current may look as if the pack paid: inverters need up to 15 s to give what they are asked for."""
+"""How long the current may look as if the pack paid: inverters take up to 15 s to give what they are asked for."""
 LIGHTEST_MS = 600_000
 """For how long the lightest load is remembered: what a load that switches on and off takes is no sign."""
 MINUTE_MS, LONGEST_PAUSE_MS = 60_000, 3_600_000
@@ -165,7 +165,7 @@ def _tried(settings: Settings, state: SupplyState, seen: SupplyInputs) -> Supply
         return state
     if not fed(state, seen.values, seen.now_ms, True):
         return _failed(state, 0 if lasts else _doubled(MINUTE_MS, state.failed - 1), seen.now_ms)
-    # Beside a charger that shows by its voltage, a heater without current is the watcher's to judge (S4).
+    # Where the voltage shows a charger, the watcher judges a heater without current (S4).
     if (
         lasts
         and not is_above
@@ -180,7 +180,7 @@ def _paid(settings: Settings, state: SupplyState, seen: SupplyInputs) -> SupplyS
     """Judge by the current of the pack whether a charger pays for a heater on the pack."""
     current_ma = seen.values.current_ma
     if seen.joined is (state.joined_ms is None):
-        # The load is not known while nothing joins it, nor while an inverter takes back what it gave until then.
+        # The load is not known while nothing joins it, nor while an inverter still reduces what it gave before.
         state = state._replace(joined_ms=seen.now_ms if seen.joined else None, lightest=Lightest())
     if not seen.on:
         settled = state.joined_ms is not None and seen.now_ms - state.joined_ms >= PAYS_MS
@@ -191,7 +191,7 @@ def _paid(settings: Settings, state: SupplyState, seen: SupplyInputs) -> SupplyS
     if not seen.on_trial:
         return state if state.last_ms is None else state._replace(unpaid_ms=0, last_ms=None)
     if current_ma is not None and current_ma > settings.parameters.forbidden_charge_ma:
-        # Asked for the heater's current, it charges cold cells: it is not asked again soon.
+        # Asked for the heater's current, the inverter charges cold cells: it is not asked again soon.
         return _failed(state, LONGEST_PAUSE_MS, seen.now_ms)
     step_ms = 0 if state.last_ms is None else seen.now_ms - state.last_ms
     pays = _pays(settings, state, seen)

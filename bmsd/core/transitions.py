@@ -1,4 +1,4 @@
-"""State machines as tables: from where a thing is, the first row whose condition holds leads on; else it stays.
+"""State machines as tables: of the rows that start at the present place, the first whose condition holds is taken.
 
 One table is what the core follows, what the tests count through, and what the diagrams of the documents are drawn
 from.
@@ -16,7 +16,7 @@ Act = TypeVar("Act")
 
 
 class Transition(NamedTuple, Generic[Place, At, Act]):
-    """One row: where it begins, what leads on, the same in words, where to, and what that brings with it.
+    """One row: its start, its condition, the condition in words, its end, and its action.
 
     A row that ends where it begins is a reason to stay.
     """
@@ -33,7 +33,7 @@ class Transition(NamedTuple, Generic[Place, At, Act]):
 
 
 class StateMachine(Generic[Place, At, Act]):
-    """A table of transitions; of those that begin in one place the most urgent comes first."""
+    """A table of transitions; of those with the same start the most urgent comes first."""
 
     def __init__(self, *rows: tuple[Place, Callable[[At], bool], str, Place, Act]) -> None:
         """Take the rows in their order."""
@@ -55,7 +55,7 @@ class StateMachine(Generic[Place, At, Act]):
 
 
 class PlainMachine(StateMachine[Place, At, None]):
-    """A table whose transitions bring nothing with them."""
+    """A table whose transitions have no action."""
 
     def __init__(self, *rows: tuple[Place, Callable[[At], bool], str, Place]) -> None:
         """Take the rows in their order."""

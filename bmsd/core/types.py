@@ -117,7 +117,7 @@ class Levels(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What an operator asks of the core; it can only narrow what the rules allow, the override apart (S10, S14)."""
+    """A request of an operator; it can only narrow what the rules allow, the override apart (S10, S14)."""
 
     kind: str
     """`switch` (name charge, discharge or balance; on), `remote` (the same remotely, which narrows further), `reset`
@@ -224,4 +224,4 @@ class Event:
     limit: int | None = None
     who: str = ""
     lifted: tuple[str, ...] = ()
-    """Of an alarm that rises: what it would block, and an emergency override lifts."""
+    """Of a raised alarm: what it would block, but an emergency override lifts."""

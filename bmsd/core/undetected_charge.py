@@ -1,6 +1,6 @@
-"""In the common topology: does the pack take charge that the current reading does not show.
+"""Common topology: whether the pack is charged although the current reading does not show it.
 
-A contactor that stays closed for the load, while charging is forbidden, hangs on one reading. The cells are asked as
+While charging is forbidden, a contactor that stays closed for the load relies on one reading. The cells are checked as
 well: voltages that jump up without the current or against it, cells that rise more than loads that ended explain, and
 a cell above over-voltage that goes on rising or stays there while nothing flows. What is unknown neither begins nor
 ends any of it (S2).
@@ -22,20 +22,20 @@ FALLS_MV = 2
 NOTHING_PART = 100
 """A reading within this part of the capacity per hour says that nothing flows."""
 RISES_MV = 10
-"""By this much no cell rises at rest: warmth moves it by 0.2 mV a kelvin ..."""
+"""No cell rises by this much at rest: temperature moves it by 0.2 mV a kelvin ..."""
 RELAXES_MOHM_AH = 1000
 """... and a load that ended lets it rise by its current times this, divided by the capacity: cold NMC has 900 mΩ·Ah."""
 WARMER_DECIC = 20
-"""Warmer by this much, cells lose so much of their resistance that a load that goes on counts as one that ended."""
+"""Cells warmer by this much have so much less resistance that a load that goes on counts as one that ended."""
 STRETCH_MS = 3_600_000
-"""The rise is looked for within this stretch and the one before: what trickles unnoticed lifts no cell so fast. What
-was before counts half with every stretch: the slowest cells relax in 50 minutes."""
+"""A rise is looked for within this stretch and the one before; a trickle too small to be read lifts no cell so
+fast. What was before counts half as much with every stretch: the slowest cells relax in 50 minutes."""
 SHOWN_PART, SHOWN_MA = 500, 200
 """A charge current that the reading shows, beyond this part of the capacity per hour, explains a rise."""
 
 
 class Stretch(NamedTuple):
-    """What the readings were in some time, while they showed no charge."""
+    """The extremes of the readings in a stretch of time, while they showed no charge."""
 
     lowest_mv: int
     """Lowest cell: charge lifts every cell, and one that jumps alone is no charge."""
@@ -57,7 +57,7 @@ class UndetectedCharge(NamedTuple):
     now: Stretch | None = None
     before: Stretch | None = None
     older_ma: int = 0
-    """By how much loads differed earlier, fading."""
+    """By how much loads differed earlier, halved with every stretch."""
     charged: bool = False
     """The cells say that charge flows, and charging is forbidden."""
 
@@ -88,7 +88,7 @@ def advance(
 
 
 def worse(seen: UndetectedCharge, read: Finding) -> Finding:
-    """Give what the cells say where the reading finds nothing."""
+    """Give what the cells say where the current reading shows nothing."""
     return Finding(True) if seen.charged and not read.bad else read
 
 

@@ -19,13 +19,13 @@ from bmsd.core.switching import SwitchState
 JOINED_PERMILLE = 900
 """Behind a closed contactor the load side reads at least this share of the pack: cable and contact lose less."""
 Suspects = tuple[tuple[str, int], ...]
-"""What the values speak for, by the alarm's name, and since when."""
+"""What the values point to, by the alarm's name, and since when."""
 
 
 def watch(
     settings: Settings, state: State, values: Values, now_ms: int
 ) -> tuple[Suspects, dict[str, Finding]]:
-    """Remember what this cycle's values speak for, and find what they have spoken for long enough."""
+    """Remember what this cycle's values point to, and report what they have pointed to for long enough."""
     names = (_welded(settings, state, values, now_ms), _not_closing(settings, state, values, now_ms))
     is_hidden = _heater_hides(settings, state, values, now_ms)
     if not (any(names) or state.suspects or is_hidden or values.current_ma is None):
@@ -56,7 +56,7 @@ def worse(one: Mapping[str, Finding], other: Mapping[str, Finding]) -> dict[str,
 
 
 def _welded(settings: Settings, state: State, values: Values, now_ms: int) -> str:
-    """Name the weld that a current speaks for while everything is commanded open; empty when none does."""
+    """Name the weld that a current points to while everything is commanded open; empty when none does."""
     if values.current_ma is None or not _all_rest(settings, state, now_ms):
         return ""
     if values.current_ma > settings.parameters.weld_current_ma:
