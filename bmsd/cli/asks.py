@@ -15,10 +15,9 @@ from typing import Any
 from bmsd.cli import reading
 from bmsd.cli.console import Console, wrapped
 from bmsd.cli.params import UsageError, assignments
-from bmsd.core import ordered
 from bmsd.ipc.request_socket import ask
 from bmsd.ipc.sentences import DOING, hours_text
-from bmsd.tables import alarms
+from bmsd.tables import alarms, ordered
 
 
 def switch(directory: Path, options: Namespace, console: Console) -> int:

@@ -11,6 +11,7 @@ from bmsd.core.ordered import NOTHING_ORDERED, Ordered
 from bmsd.core.state import Consent, State
 from bmsd.core.types import Event, Inputs, Request
 from bmsd.tables.alarms import BOTH, Block
+from bmsd.tables.ordered import KIND
 from bmsd.tables.remote import SWITCHES
 
 FACTORY = "factory"
@@ -62,5 +63,5 @@ def _switched(consent: Consent, request: Request) -> Consent:
 
 def _recorded(request: Request, now_ms: int) -> Event:
     word = request.kind if request.on is None else ("on" if request.on else "off")
-    name = f"{request.name} charge" if request.kind == ordered.KIND else request.name
+    name = f"{request.name} charge" if request.kind == KIND else request.name
     return Event(at_ms=now_ms, kind="request", name=name, state=word, who=request.who)

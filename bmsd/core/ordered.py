@@ -10,12 +10,7 @@ from dataclasses import dataclass, replace
 
 from bmsd.core.soc import SocState
 from bmsd.core.types import Event, Request
-
-KIND = "charge"
-"""The kind of its requests."""
-FORCE, FULL = "force", "full"
-LASTS_MS = {FORCE: 12 * 3_600_000, FULL: 24 * 3_600_000}
-"""Within a night; and within a day that has some sun."""
+from bmsd.tables.ordered import FORCE, FULL, KIND, LASTS_MS
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,12 +13,11 @@ from typing import Any
 
 from bmsd.config.advice import told
 from bmsd.config.load import Config
-from bmsd.core import ordered
 from bmsd.core.types import Event, Request
 from bmsd.errors import ParameterError, PeerError
 from bmsd.ipc.request_socket import PendingRequest
 from bmsd.ipc.shared_files import monotonic_ms
-from bmsd.tables import alarms, parameters, remote
+from bmsd.tables import alarms, ordered, parameters, remote
 from bmsd.tables.chemistries import PRESETS
 from bmsd.tables.parameters import Parameters
 

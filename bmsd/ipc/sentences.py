@@ -10,9 +10,8 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from bmsd.core import ordered
 from bmsd.ipc.status import place_kind
-from bmsd.tables import alarms, events, parameters
+from bmsd.tables import alarms, events, ordered, parameters
 from bmsd.tables.alarms import Alarm
 from bmsd.tables.rows import PERCENT, SECOND, Unit
 

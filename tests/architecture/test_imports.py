@@ -69,7 +69,7 @@ NOT_IN_A_LINK = {
     "can": ("can", "logging", "pymodbus", "serial", "systemd", "bmsd.tables.devices"),
     "modbus": ("can", "pymodbus", "systemd", "hashlib", "shutil", "bmsd.tables.devices"),
     "meter": ("can", "systemd", "hashlib", "shutil"),
-    "journal": ("can", "pymodbus", "serial", "hashlib", "shutil", "bmsd.config", "bmsd.afe"),
+    "journal": ("can", "pymodbus", "serial", "hashlib", "shutil", "bmsd.config", "bmsd.afe", "bmsd.core"),
 }
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from bmsd.core import ordered
-from bmsd.core.ordered import LASTS_MS, NOTHING_ORDERED, Ordered
+from bmsd.core.ordered import NOTHING_ORDERED, Ordered
 from bmsd.core.soc import MAMS_PER_MAH, SocState
 from bmsd.core.state import begin
 from bmsd.core.types import Event, Request
+from bmsd.tables.ordered import LASTS_MS
 from tests.support.bench_inputs import Pack, make_settings
 from tests.support.changed import replace
 
